@@ -1,0 +1,35 @@
+"""The few kinds of error that otanalysis raises on purpose.
+
+Every message says what was wanted, what came and how to mend it. The command line turns each of them into
+one sentence and exit status 2. This module imports nothing of the package.
+"""
+
+from __future__ import annotations
+
+__all__ = [
+    "ConvergenceError",
+    "DumpError",
+    "InputError",
+    "MissingDependencyError",
+    "OtAnalysisError",
+]
+
+
+class OtAnalysisError(Exception):
+    """Base class of every error that otanalysis raises on purpose."""
+
+
+class InputError(OtAnalysisError, ValueError):
+    """An argument, array or table is not what the function needs."""
+
+
+class DumpError(OtAnalysisError):
+    """A dump on disk is missing, incomplete, truncated or does not match its checksums."""
+
+
+class ConvergenceError(OtAnalysisError, RuntimeError):
+    """A solver stopped before it reached the optimum, or its certificate does not hold."""
+
+
+class MissingDependencyError(OtAnalysisError, ImportError):
+    """An optional package (an extra such as ``vlm``) is needed and not installed."""
