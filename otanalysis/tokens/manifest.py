@@ -1,0 +1,170 @@
+"""The manifest of a dump: what was captured, from which model, and which shard holds which sample."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, fields
+from pathlib import Path
+from typing import Any
+
+from otanalysis.errors import DumpError
+
+__all__ = [
+    "MANIFEST_NAME",
+    "PARTIAL_MANIFEST_NAME",
+    "SCHEMA_VERSION",
+    "Manifest",
+    "SampleEntry",
+    "ShardEntry",
+]
+
+SCHEMA_VERSION = 1
+"""Version of the layout on disk; it grows when a reader of the older layout would misread the newer one."""
+
+MANIFEST_NAME = "manifest.json"
+"""Exists only in a finished dump."""
+
+PARTIAL_MANIFEST_NAME = "manifest.partial.json"
+"""The same content while the dump is being written; a dump with this file alone is not finished."""
+
+_PROGRESS_FIELDS = ("samples", "shards", "writer_version")
+
+
+@dataclass(frozen=True)
+class SampleEntry:
+    """Where one sample lies.
+
+    Attributes
+    ----------
+    id : str
+        Name of the sample, unique in the dump; also the name of its tensor in the shard.
+    shard : int
+        Index of its shard in :attr:`Manifest.shards`.
+    m, d : int
+        Shape of its ``[m, d]`` tensor: tokens, features.
+    extra : Mapping
+        What is known of this sample alone, for instance ``{"grid": [24, 24]}`` or an image's path.
+    """
+
+    id: str
+    shard: int
+    m: int
+    d: int
+    extra: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class ShardEntry:
+    """One file of a dump: its name, its size in bytes and its SHA-256 in hexadecimal digits."""
+
+    file: str
+    size: int
+    sha256: str
+
+
+@dataclass(frozen=True)
+class Manifest:
+    """What a dump holds and where it came from.
+
+    Attributes
+    ----------
+    model, revision : str
+        Name of the model and its revision (a commit, a version or a checksum of its weights).
+    layer : int
+        The vision layer whose states feed the projector (``vision_feature_layer``, often -1 or -2).
+    select_strategy : str
+        ``"default"`` (the class token is dropped) or ``"full"``.
+    processor : Mapping
+        Settings of the processor that made the pixels.
+    benchmark : str
+        The benchmark that the samples come from.
+    grid : tuple of int or None
+        ``(rows, columns)`` of patches shared by all samples; ``None`` if they differ or there is no grid.
+    dtype : str
+        ``"float16"`` or ``"float32"``, of every stored tensor.
+    shard_size : int
+        Samples a shard (the last one may hold fewer).
+    samples : tuple of SampleEntry
+        In the order in which they were written.
+    shards : tuple of ShardEntry
+        In order.
+    extra : Mapping
+        Whatever else should be known, JSON values.
+    writer_version : str
+        Version of otanalysis that wrote it.
+    schema_version : int
+        Version of the layout on disk.
+    """
+
+    model: str
+    revision: str
+    layer: int
+    select_strategy: str
+    processor: Mapping[str, Any]
+    benchmark: str
+    grid: tuple[int, int] | None
+    dtype: str
+    shard_size: int
+    samples: tuple[SampleEntry, ...] = ()
+    shards: tuple[ShardEntry, ...] = ()
+    extra: Mapping[str, Any] = field(default_factory=dict)
+    writer_version: str = ""
+    schema_version: int = SCHEMA_VERSION
+
+    @property
+    def fingerprint(self) -> str:
+        """SHA-256 of the content in canonical form; it covers every byte through the shards' checksums."""
+        content = json.dumps(asdict(self), sort_keys=True, separators=(",", ":"), allow_nan=False)
+        return hashlib.sha256(content.encode()).hexdigest()
+
+    def settings(self) -> dict[str, Any]:
+        """Return everything that must agree for a writer to go on with an unfinished dump, as JSON values."""
+        content = json.loads(json.dumps(asdict(self)))
+        return {name: value for name, value in content.items() if name not in _PROGRESS_FIELDS}
+
+    def to_json(self) -> bytes:
+        """Return the manifest as indented JSON."""
+        return (json.dumps(asdict(self), indent=1, allow_nan=False, ensure_ascii=False) + "\n").encode()
+
+    @classmethod
+    def read(cls, path: Path) -> Manifest:
+        """Read a manifest file.
+
+        Raises
+        ------
+        DumpError
+            The file is missing, is not JSON, lacks a field or has a newer schema version.
+        """
+        try:
+            content = json.loads(path.read_bytes())
+        except OSError as error:
+            raise DumpError(f"Cannot read the manifest {path}: {error.strerror}.") from error
+        except ValueError as error:
+            raise DumpError(
+                f"The manifest {path} is not valid JSON ({error}); restore it or write the dump again."
+            ) from error
+        version = content.get("schema_version") if isinstance(content, dict) else None
+        if version != SCHEMA_VERSION:
+            raise DumpError(
+                f"The manifest {path} has schema version {version!r}, this otanalysis reads "
+                f"{SCHEMA_VERSION}; write the dump again or install the matching version."
+            )
+        return cls._from_content(content, path)
+
+    @classmethod
+    def _from_content(cls, content: dict[str, Any], path: Path) -> Manifest:
+        wanted = {item.name for item in fields(cls)}
+        if missing := sorted(wanted - content.keys()):
+            raise DumpError(f"The manifest {path} lacks {', '.join(missing)}; write the dump again.")
+        try:
+            values = {name: content[name] for name in wanted}
+            values["samples"] = tuple(SampleEntry(**entry) for entry in content["samples"])
+            values["shards"] = tuple(ShardEntry(**entry) for entry in content["shards"])
+            values["grid"] = None if content["grid"] is None else (content["grid"][0], content["grid"][1])
+        except (TypeError, IndexError, KeyError) as error:
+            raise DumpError(
+                f"The manifest {path} has a malformed entry ({error}); write the dump again."
+            ) from error
+        return cls(**values)

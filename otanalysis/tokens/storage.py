@@ -1,0 +1,56 @@
+"""Files that appear whole or not at all, and their checksums."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from pathlib import Path
+
+__all__ = ["sha256_of_file", "write_atomic"]
+
+
+def write_atomic(path: Path, data: bytes) -> None:
+    """Write ``data`` to ``path`` so that a reader sees the old file or the new one, never half of it.
+
+    The bytes go to a temporary file in the same folder, are flushed to the disk and then renamed; the folder
+    is flushed too, so that the rename survives a power cut.
+
+    Parameters
+    ----------
+    path : Path
+        The file to write; its folder must exist.
+    data : bytes
+        The whole content.
+    """
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    try:
+        with temporary.open("wb") as handle:
+            handle.write(data)
+            handle.flush()
+            os.fsync(handle.fileno())
+        temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)
+    _flush_folder(path.parent)
+
+
+def sha256_of_file(path: Path) -> str:
+    """Return the SHA-256 of a file as 64 hexadecimal digits, read in blocks.
+
+    Parameters
+    ----------
+    path : Path
+        An existing file.
+    """
+    with path.open("rb") as handle:
+        return hashlib.file_digest(handle, "sha256").hexdigest()
+
+
+def _flush_folder(folder: Path) -> None:
+    if os.name != "posix":  # Windows cannot open a folder for flushing
+        return
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

@@ -1,0 +1,257 @@
+"""Writing a dump: whole shards only, resumable, and finished in one step."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import replace
+from os import PathLike
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Literal, Self
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from safetensors.numpy import save
+
+from otanalysis import __version__
+from otanalysis.errors import DumpError, InputError
+from otanalysis.tokens.manifest import (
+    MANIFEST_NAME,
+    PARTIAL_MANIFEST_NAME,
+    Manifest,
+    SampleEntry,
+    ShardEntry,
+)
+from otanalysis.tokens.storage import sha256_of_file, write_atomic
+
+__all__ = ["DumpWriter"]
+
+_RESERVED_ID = "__metadata__"  # the safetensors format keeps this tensor name for itself
+
+
+class DumpWriter:
+    """Write a dump, sample by sample; a stopped writer goes on where its last whole shard ended.
+
+    Used as a context manager: leaving it without an error finishes the dump, leaving it with one (Ctrl-C too)
+    keeps the whole shards and drops the samples of the one that was being filled. To go on, make the writer
+    again with the same settings and skip the samples that it has: ``if sample_id in writer: continue``.
+    A dump is finished when ``manifest.json`` exists; until then no reader takes it for a whole one.
+
+    Parameters
+    ----------
+    path : path
+        The folder; created if missing.
+    model, revision, layer, select_strategy, processor, benchmark, grid, extra
+        What the manifest records, see :class:`~otanalysis.tokens.Manifest`.
+    dtype : {"float16", "float32"}
+        Type of every stored tensor.
+    shard_size : int
+        Samples a shard, at least 1.
+
+    Raises
+    ------
+    InputError
+        A setting is out of range.
+    DumpError
+        The dump is finished already, was begun with other settings, or a whole shard is damaged.
+    """
+
+    def __init__(
+        self,
+        path: str | PathLike[str],
+        *,
+        model: str,
+        benchmark: str,
+        revision: str = "",
+        layer: int = -1,
+        select_strategy: str = "default",
+        processor: Mapping[str, Any] | None = None,
+        grid: tuple[int, int] | None = None,
+        dtype: Literal["float16", "float32"] = "float16",
+        shard_size: int = 64,
+        extra: Mapping[str, Any] | None = None,
+    ) -> None:
+        if dtype not in ("float16", "float32"):
+            raise InputError(f"dtype must be 'float16' or 'float32', got {dtype!r}.")
+        if shard_size < 1:
+            raise InputError(f"shard_size must be at least 1 sample, got {shard_size}.")
+        _check_json({"processor": processor and dict(processor), "extra": extra and dict(extra)})
+        self.path = Path(path)
+        fresh = Manifest(
+            model=model,
+            revision=revision,
+            layer=layer,
+            select_strategy=select_strategy,
+            processor=dict(processor or {}),
+            benchmark=benchmark,
+            grid=None if grid is None else (int(grid[0]), int(grid[1])),
+            dtype=dtype,
+            shard_size=shard_size,
+            extra=dict(extra or {}),
+            writer_version=__version__,
+        )
+        self._manifest = self._begin_or_go_on(fresh)
+        self._known = {entry.id for entry in self._manifest.samples}
+        self._pending: dict[str, NDArray[np.floating]] = {}
+        self._pending_extra: dict[str, Mapping[str, Any]] = {}
+
+    def __contains__(self, sample_id: object) -> bool:
+        """Tell whether the sample was added, in this run or in the one that it goes on from."""
+        return sample_id in self._known
+
+    def __len__(self) -> int:
+        """Return the number of samples added so far, earlier runs included."""
+        return len(self._known)
+
+    def __enter__(self) -> Self:
+        """Return the writer itself."""
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        """Finish the dump unless the block failed."""
+        if kind is None:
+            self.finish()
+
+    def add(self, sample_id: str, tokens: ArrayLike, *, extra: Mapping[str, Any] | None = None) -> None:
+        """Add one sample; its shard is written as soon as it is full.
+
+        Parameters
+        ----------
+        sample_id : str
+            Unique in the dump, not empty.
+        tokens : array, shape ``[m, d]``
+            Floating point, finite also after the cast to the dump's dtype.
+        extra : Mapping, optional
+            JSON values kept in the manifest for this sample; ``grid=[rows, columns]`` overrides the dump's.
+
+        Raises
+        ------
+        InputError
+            The id is taken, or the tokens are not a finite, non-empty floating-point matrix.
+        """
+        if not isinstance(sample_id, str) or not sample_id or sample_id == _RESERVED_ID:
+            raise InputError(
+                f"A sample id must be a non-empty string other than {_RESERVED_ID!r}, got {sample_id!r}."
+            )
+        if sample_id in self._known:
+            raise InputError(
+                f"The sample {sample_id!r} is in the dump {self.path} already; ids must be unique."
+            )
+        stored = self._storable(sample_id, tokens)
+        kept_extra = dict(extra or {})
+        _check_json(kept_extra)
+        self._pending[sample_id] = stored
+        self._pending_extra[sample_id] = kept_extra
+        self._known.add(sample_id)
+        if len(self._pending) == self._manifest.shard_size:
+            self._write_shard()
+
+    def finish(self) -> None:
+        """Write what is pending, give the shards their final names and publish the manifest.
+
+        Raises
+        ------
+        DumpError
+            No sample was added.
+        """
+        if self._pending:
+            self._write_shard()
+        total = len(self._manifest.shards)
+        if not total:
+            raise DumpError(f"The dump {self.path} has no sample; add at least one before finishing it.")
+        final = []
+        for number, shard in enumerate(self._manifest.shards, start=1):
+            name = f"tokens-{number:05d}-of-{total:05d}.safetensors"
+            (self.path / shard.file).replace(self.path / name)
+            final.append(replace(shard, file=name))
+        self._publish(MANIFEST_NAME, tuple(final))
+        (self.path / PARTIAL_MANIFEST_NAME).unlink()
+
+    def _begin_or_go_on(self, fresh: Manifest) -> Manifest:
+        if (self.path / MANIFEST_NAME).exists():
+            raise DumpError(
+                f"The dump {self.path} is finished; open it with open_dump, or delete the folder to write it "
+                "again."
+            )
+        self.path.mkdir(parents=True, exist_ok=True)
+        partial_path = self.path / PARTIAL_MANIFEST_NAME
+        if not partial_path.exists():
+            write_atomic(partial_path, fresh.to_json())
+            return fresh
+        partial = Manifest.read(partial_path)
+        _check_same_settings(self.path, partial.settings(), fresh.settings())
+        for number, shard in enumerate(partial.shards, start=1):
+            self._recover(number, shard)
+        return replace(partial, writer_version=fresh.writer_version)
+
+    def _recover(self, number: int, shard: ShardEntry) -> None:
+        # A writer stopped while it finished may have given some shards their final names already.
+        candidates = [self.path / shard.file, *self.path.glob(f"tokens-{number:05d}-of-*.safetensors")]
+        for file in candidates:
+            if file.is_file() and sha256_of_file(file) == shard.sha256:
+                file.replace(self.path / shard.file)
+                return
+        raise DumpError(
+            f"The unfinished dump {self.path} cannot go on: the shard {shard.file} is missing or does not "
+            "match its checksum; delete the folder and write it again."
+        )
+
+    def _storable(self, sample_id: str, tokens: ArrayLike) -> NDArray[np.floating]:
+        array = np.asarray(tokens)
+        if array.ndim != 2 or 0 in array.shape or not np.issubdtype(array.dtype, np.floating):
+            raise InputError(
+                f"The tokens of {sample_id!r} must be a non-empty floating-point matrix [m, d], "
+                f"got the shape {array.shape} of {array.dtype}."
+            )
+        with np.errstate(over="ignore"):  # an overflow is reported below, with the sample's name
+            # safetensors writes the raw buffer: without this a transposed array would be stored scrambled.
+            stored = np.ascontiguousarray(array, dtype=self._manifest.dtype)
+        if not np.isfinite(stored).all():
+            bad = int(stored.size - np.isfinite(stored).sum())
+            raise InputError(
+                f"The tokens of {sample_id!r} have {bad} values that are NaN, infinite or too large for "
+                f"{self._manifest.dtype}; mend them, or write with dtype='float32'."
+            )
+        return stored.copy() if np.shares_memory(stored, array) else stored
+
+    def _write_shard(self) -> None:
+        number = len(self._manifest.shards)
+        data = save(self._pending, metadata={"format": "np"})
+        file = f"tokens-{number + 1:05d}.partial.safetensors"
+        write_atomic(self.path / file, data)
+        shard = ShardEntry(file, len(data), sha256_of_file(self.path / file))
+        entries = tuple(
+            SampleEntry(name, number, array.shape[0], array.shape[1], self._pending_extra[name])
+            for name, array in self._pending.items()
+        )
+        self._manifest = replace(self._manifest, samples=self._manifest.samples + entries)
+        self._publish(PARTIAL_MANIFEST_NAME, (*self._manifest.shards, shard))
+        self._pending, self._pending_extra = {}, {}
+
+    def _publish(self, name: str, shards: tuple[ShardEntry, ...]) -> None:
+        self._manifest = replace(self._manifest, shards=shards)
+        write_atomic(self.path / name, self._manifest.to_json())
+
+
+def _check_json(values: Mapping[str, Any]) -> None:
+    try:
+        json.dumps(values, allow_nan=False)
+    except (TypeError, ValueError) as error:
+        raise InputError(
+            f"The manifest takes JSON values only ({error}); convert {values!r} first."
+        ) from error
+
+
+def _check_same_settings(path: Path, begun: dict[str, Any], asked: dict[str, Any]) -> None:
+    if different := sorted(name for name in begun if begun[name] != asked[name]):
+        name = different[0]
+        raise DumpError(
+            f"The unfinished dump {path} was begun with {name}={begun[name]!r}, now {name}={asked[name]!r} "
+            f"is asked for ({len(different)} settings differ); use the same settings, or delete the folder."
+        )
