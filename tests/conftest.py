@@ -1,0 +1,39 @@
+"""Fixtures that several rooms share."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from otanalysis.tokens import DumpWriter
+
+MakeDump = Callable[..., Path]
+
+
+@pytest.fixture
+def make_dump(tmp_path: Path) -> MakeDump:
+    """Return a function that writes a small dump of seeded noise and returns its folder."""
+
+    def make(
+        name: str = "dump",
+        *,
+        samples: int = 3,
+        m: int = 12,
+        d: int = 5,
+        shard_size: int = 2,
+        seed: int = 0,
+        **settings: Any,
+    ) -> Path:
+        generator = np.random.default_rng(seed)
+        folder = tmp_path / name
+        fields = {"model": "noise", "benchmark": name, **settings}
+        with DumpWriter(folder, shard_size=shard_size, **fields) as writer:
+            for number in range(samples):
+                writer.add(f"{name}-{number}", generator.standard_normal((m, d)))
+        return folder
+
+    return make
