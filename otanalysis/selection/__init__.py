@@ -1,1 +1,9 @@
-"""Room of otanalysis: selection."""
+"""Which tokens to keep: one file a method, one registry.
+
+May import errors, tokens, transport and surrogate.
+"""
+
+from otanalysis.selection.base import Selection, Selector
+from otanalysis.selection.registry import SELECTORS, select, select_many
+
+__all__ = ["SELECTORS", "Selection", "Selector", "select", "select_many"]

@@ -1,1 +1,18 @@
-"""Room of otanalysis: surrogate."""
+"""The log-determinant surrogate: normalisation, kernels, its value and its greedy maximisation.
+
+Array-API code: NumPy or torch in, the same kind out. May import errors, tokens and transport.
+"""
+
+from otanalysis.surrogate.greedy import greedy_logdet
+from otanalysis.surrogate.kernel import cosine_kernel, otprune_kernel
+from otanalysis.surrogate.logdet import logdet_value, paper_objective
+from otanalysis.tokens.normalise import normalise_tokens
+
+__all__ = [
+    "cosine_kernel",
+    "greedy_logdet",
+    "logdet_value",
+    "normalise_tokens",
+    "otprune_kernel",
+    "paper_objective",
+]

@@ -1,0 +1,43 @@
+"""Greedy MAP inference of a determinantal point process on cosine similarities."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+import numpy as np
+
+from otanalysis.selection.base import Selection, build_selection, prepare
+from otanalysis.surrogate.greedy import greedy_logdet
+from otanalysis.surrogate.kernel import cosine_kernel
+from otanalysis.tokens.validate import Array
+
+__all__ = ["GreedyDPP"]
+
+
+@dataclass(frozen=True)
+class GreedyDPP:
+    r"""Greedy MAP of the determinantal point process whose kernel are the cosine similarities.
+
+    The kernel is singular: beyond its rank every determinant vanishes. From there on gains are minus infinity
+    and the picks start a new greedy run over the tokens left
+    (:func:`~otanalysis.surrogate.greedy.greedy_logdet`). Gains are increments of the log-determinant, never
+    positive.
+    """
+
+    name: ClassVar[str] = "dpp"
+    nested: ClassVar[bool] = True
+    stochastic: ClassVar[bool] = False
+
+    def __call__(
+        self,
+        tokens: Array,
+        keep: int,
+        *,
+        generator: np.random.Generator | None = None,
+        cost: Array | None = None,
+    ) -> Selection:
+        """Keep ``keep`` of the tokens [m, d]; generator and cost are not used."""
+        cloud, count = prepare(tokens, keep)
+        order, gains = greedy_logdet(cosine_kernel(cloud), count)
+        return build_selection(self, cloud, order, gains)

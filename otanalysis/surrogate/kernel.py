@@ -1,0 +1,86 @@
+"""Kernels between tokens whose log-determinant the greedy selections maximise."""
+
+from __future__ import annotations
+
+import math
+
+from array_api_compat import array_namespace, device
+
+from otanalysis.errors import InputError
+from otanalysis.tokens.normalise import Normalisation, normalise_tokens
+from otanalysis.tokens.validate import Array
+
+__all__ = ["check_gamma", "cosine_kernel", "otprune_kernel"]
+
+
+def otprune_kernel(tokens: Array, *, gamma: float = 0.01, normalise: Normalisation = "columns") -> Array:
+    r"""Return the kernel of OTPrune.
+
+    .. math:: K = I + \gamma \tilde V \tilde V^\top, \quad \tilde V = V V^\top
+
+    Here :math:`V` are the normalised tokens. ``gamma`` is the factor that the released code of
+    arXiv:2602.20205 fixes at 0.01; the paper's own factor is :math:`\gamma / (mk)`, see
+    :func:`~otanalysis.surrogate.logdet.paper_objective`. Every eigenvalue of :math:`K` is at least one.
+
+    Parameters
+    ----------
+    tokens : array [m, d]
+        NumPy or torch.
+    gamma : float
+        Positive factor of the Gram term.
+    normalise : {"none", "columns", "rows"}
+        "columns" as in the released code.
+
+    Returns
+    -------
+    array [m, m], float64
+        Of the library and device of ``tokens``.
+
+    Raises
+    ------
+    InputError
+        If gamma is not positive and finite, or tokens or normalise are not as described.
+    """
+    check_gamma(gamma)
+    unit = normalise_tokens(tokens, normalise)
+    xp = array_namespace(unit)
+    gram = unit @ unit.T
+    return xp.eye(gram.shape[0], dtype=xp.float64, device=device(gram)) + gamma * (gram @ gram.T)
+
+
+def cosine_kernel(tokens: Array) -> Array:
+    r"""Return the cosine similarities :math:`K_{ij} = v_i^\top v_j / (\lVert v_i \rVert \lVert v_j \rVert)`.
+
+    The similarity of a zero token with every token, itself included, is zero.
+
+    Parameters
+    ----------
+    tokens : array [m, d]
+        NumPy or torch.
+
+    Returns
+    -------
+    array [m, m], float64
+        Of the library and device of ``tokens``.
+
+    Raises
+    ------
+    InputError
+        If the tokens are not a finite matrix.
+
+    Examples
+    --------
+    >>> cosine_kernel([[2.0, 0.0], [0.0, 3.0]])
+    array([[1., 0.],
+           [0., 1.]])
+    """
+    unit = normalise_tokens(tokens, "rows")
+    return unit @ unit.T
+
+
+def check_gamma(gamma: float) -> None:
+    """Raise InputError unless gamma is a positive, finite number."""
+    if not (isinstance(gamma, (int, float)) and math.isfinite(gamma) and gamma > 0):
+        raise InputError(
+            f"gamma must be a positive, finite number; got {gamma!r}: the released code uses 0.01."
+        )

@@ -1,0 +1,194 @@
+"""Checks at the boundary: token clouds, kept sets, and how many tokens to keep."""
+
+from __future__ import annotations
+
+import math
+import operator
+from typing import Any, TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+from array_api_compat import array_namespace, device, is_array_api_obj
+
+from otanalysis.errors import InputError
+
+__all__ = ["Array", "check_indices", "check_tokens", "like", "resolve_keep", "to_numpy"]
+
+Array: TypeAlias = Any
+"""An array of any library that follows the array API: NumPy or torch here."""
+
+_ROWS_NAMED_IN_MESSAGES = 5
+
+
+def check_tokens(tokens: Array, *, name: str = "tokens") -> Array:
+    """Return a token cloud as a finite float64 matrix of the same array library.
+
+    Parameters
+    ----------
+    tokens : array [m, d]
+        One token a row. Integers and shorter floats are cast; NumPy, torch or nested lists.
+    name : str
+        What the error messages call the argument.
+
+    Returns
+    -------
+    array [m, d]
+        float64, of the library and on the device of ``tokens`` (NumPy for lists), detached from any gradient.
+
+    Raises
+    ------
+    InputError
+        If the input is not a real matrix with ``m >= 1`` and ``d >= 1``, or holds NaN or infinite values.
+
+    Examples
+    --------
+    >>> check_tokens([[1, 2], [3, 4]])
+    array([[1., 2.],
+           [3., 4.]])
+    """
+    array = _as_array(tokens, name)
+    xp = array_namespace(array)
+    if array.ndim != 2 or 0 in array.shape:
+        raise InputError(
+            f"{name} must be a matrix [m, d] with at least one token and one feature; "
+            f"got shape {tuple(array.shape)}: pass one row a token, for instance tokens.reshape(-1, d)."
+        )
+    if not xp.isdtype(array.dtype, ("real floating", "integral")) and "bfloat16" not in str(array.dtype):
+        raise InputError(
+            f"{name} must hold real numbers; got dtype {array.dtype}: convert to a float type first."
+        )
+    array = xp.astype(array, xp.float64, copy=False)
+    _check_finite(array, name)
+    return array
+
+
+def _as_array(tokens: Array, name: str) -> Array:
+    """Detach a tensor from its graph; turn lists into NumPy arrays."""
+    if is_array_api_obj(tokens):
+        return tokens.detach() if hasattr(tokens, "detach") else tokens
+    try:
+        return np.asarray(tokens)
+    except ValueError as error:
+        raise InputError(f"{name} must be a matrix [m, d]; the rows given differ in length.") from error
+
+
+def _check_finite(array: Array, name: str) -> None:
+    xp = array_namespace(array)
+    finite = xp.isfinite(array)
+    if bool(xp.all(finite)):
+        return
+    bad = to_numpy(~finite)
+    rows = np.flatnonzero(bad.any(axis=1))
+    shown = ", ".join(map(str, rows[:_ROWS_NAMED_IN_MESSAGES]))
+    more = ", ..." if rows.size > _ROWS_NAMED_IN_MESSAGES else ""
+    raise InputError(
+        f"{name} must be finite; got {int(bad.sum())} NaN or infinite values in {rows.size} rows "
+        f"({shown}{more}): drop those tokens, or find the overflow that made them."
+    )
+
+
+def to_numpy(array: Array) -> npt.NDArray[Any]:
+    """Return any array (NumPy, torch on any device, a list) as a NumPy array, without copying if possible."""
+    if hasattr(array, "detach"):
+        array = array.detach()
+    if hasattr(array, "cpu"):
+        array = array.cpu()
+    return np.asarray(array)
+
+
+def like(values: npt.NDArray[Any], reference: Array) -> Array:
+    """Return NumPy values as an array of the library and device of ``reference`` (NumPy for lists)."""
+    if not is_array_api_obj(reference) or isinstance(reference, np.ndarray):
+        return values
+    return array_namespace(reference).asarray(values, device=device(reference))
+
+
+def check_indices(indices: Array, m: int) -> npt.NDArray[np.int64]:
+    """Return kept-token indices as a NumPy vector, in the order given.
+
+    Parameters
+    ----------
+    indices : array [k] of integers
+        Positions of the kept tokens.
+    m : int
+        Number of tokens they point into.
+
+    Returns
+    -------
+    ndarray [k], int64
+
+    Raises
+    ------
+    InputError
+        If the vector is empty, not one-dimensional, not of integers, out of ``[0, m)``, or holds a
+        repetition.
+    """
+    array = to_numpy(indices)
+    if array.ndim != 1 or array.size == 0 or array.dtype.kind not in "iu":
+        raise InputError(
+            f"indices must be a non-empty vector of integers; got shape {array.shape} of {array.dtype}: "
+            "keep at least one token and pass its position."
+        )
+    kept = array.astype(np.int64)
+    if kept.min() < 0 or kept.max() >= m:
+        raise InputError(
+            f"indices must lie in 0..{m - 1}; got {kept.min()}..{kept.max()}: count tokens from 0."
+        )
+    if np.unique(kept).size != kept.size:
+        raise InputError(
+            f"indices must be distinct; got {kept.size - np.unique(kept).size} repetitions: "
+            "keep each token once."
+        )
+    return kept
+
+
+def resolve_keep(m: int, *, ratio: float | None = None, keep: int | None = None) -> int:
+    r"""Return how many of ``m`` tokens to keep, from exactly one of a ratio and a count.
+
+    A ratio keeps ``int(round(ratio * m))`` tokens, as the released OTPrune does, and at least one.
+
+    Parameters
+    ----------
+    m : int
+        Number of tokens.
+    ratio : float, optional
+        Share of tokens to keep, in ``(0, 1]``.
+    keep : int, optional
+        Number of tokens to keep, in ``1..m``.
+
+    Raises
+    ------
+    InputError
+        If both or neither are given, or the one given is out of range.
+
+    Examples
+    --------
+    >>> resolve_keep(576, ratio=0.098)
+    56
+    """
+    if (ratio is None) == (keep is None):
+        got = "neither" if ratio is None else f"ratio={ratio} and keep={keep}"
+        raise InputError(
+            f"Exactly one of ratio and keep is needed; got {got}: pass for instance ratio=0.098."
+        )
+    if keep is not None:
+        try:
+            count = operator.index(keep)
+        except TypeError as error:
+            raise InputError(
+                f"keep must be an integer in 1..{m}; got {keep!r}: use ratio for a share."
+            ) from error
+        if not 1 <= count <= m:
+            raise InputError(f"keep must lie in 1..{m}, the number of tokens; got {count}.")
+        return count
+    return _from_ratio(m, ratio)
+
+
+def _from_ratio(m: int, ratio: Any) -> int:
+    try:
+        share = float(ratio)
+    except (TypeError, ValueError) as error:
+        raise InputError(f"ratio must be a number in (0, 1]; got {ratio!r}.") from error
+    if not (math.isfinite(share) and 0.0 < share <= 1.0):
+        raise InputError(f"ratio must lie in (0, 1]; got {ratio}: 0.098 keeps 9.8 % of the tokens.")
+    return max(1, round(share * m))

@@ -1,0 +1,201 @@
+"""Gaussian relaxations of the distance: rungs 1 to 3 of the ladder from exact transport to the surrogate."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from functools import cached_property
+
+import numpy as np
+import numpy.typing as npt
+
+from otanalysis.tokens.validate import Array, check_indices, check_tokens, to_numpy
+from otanalysis.transport.cost import FloatArray
+
+__all__ = ["TokenMoments", "bures_squared", "gelbrich_squared", "trace_objective"]
+
+Indices = npt.NDArray[np.int64]
+
+
+@dataclass(frozen=True, eq=False)
+class TokenMoments:
+    r"""What the Gaussian distances of all subsets of one image share.
+
+    Pass it in place of the tokens to :func:`gelbrich_squared`, :func:`bures_squared` and
+    :func:`trace_objective` when many subsets of one image are measured: each then costs little more than the
+    singular values of a matrix of ``min(m, d)`` rows and ``k`` columns.
+
+    Parameters
+    ----------
+    tokens : array [m, d]
+        All tokens; NumPy or torch. Kept as a float64 NumPy array.
+
+    Raises
+    ------
+    InputError
+        If the tokens are not a finite matrix.
+
+    Examples
+    --------
+    >>> moments = TokenMoments([[0.0], [2.0], [4.0]])
+    >>> bures_squared(moments, [0, 1, 2]), gelbrich_squared(moments, [1])
+    (0.0, 2.6666666666666665)
+    """
+
+    tokens: Array = field(repr=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "tokens", to_numpy(check_tokens(self.tokens)))
+
+    @cached_property
+    def mean(self) -> FloatArray:
+        """Mean token [d]."""
+        return np.asarray(self.tokens.mean(axis=0))
+
+    @cached_property
+    def raw(self) -> _Cloud:
+        """The tokens as they are."""
+        return _Cloud(self.tokens)
+
+    @cached_property
+    def centred(self) -> _Cloud:
+        """The tokens with their mean removed."""
+        return _Cloud(self.tokens - self.mean)
+
+
+class _Cloud:
+    r"""A matrix with what makes its nuclear products with kept rows cheap.
+
+    These are :math:`\lVert X Y^\top \rVert_*` for the matrix :math:`X` [m, d] and rows :math:`Y` [k, d] of
+    it. Where ``m > d`` the triangle of :math:`X = QR` takes the place of :math:`X`, since :math:`Q` does not
+    change singular values; where ``m <= d`` the product is read off the Gram matrix.
+    """
+
+    def __init__(self, rows: FloatArray) -> None:
+        m, d = rows.shape
+        self._rows = rows
+        self._read_gram = m <= d
+        self._factor: FloatArray = (
+            rows @ rows.T if self._read_gram else np.asarray(np.linalg.qr(rows, mode="r"))
+        )
+        self._square_norms = np.sum(rows**2, axis=1)
+
+    def trace_product(self, kept: Indices, *, centre_kept: bool) -> float:
+        r"""Return :math:`\mathrm{tr} (\Sigma^{1/2} \Sigma_C \Sigma^{1/2})^{1/2}`."""
+        m, k = len(self._rows), len(kept)
+        cross = self._factor[:, kept] if self._read_gram else self._factor @ self._rows[kept].T
+        if centre_kept:
+            cross = cross - cross.mean(axis=1, keepdims=True)
+        return float(np.linalg.svd(cross, compute_uv=False).sum()) / float(np.sqrt(m * k))
+
+    def bures(self, kept: Indices, *, centre_kept: bool) -> float:
+        """Return the squared Bures distance between the covariances of all rows and of the kept ones."""
+        trace_kept = float(self._square_norms[kept].mean())
+        if centre_kept:
+            trace_kept -= float(np.sum(self._rows[kept].mean(axis=0) ** 2))
+        squared = (
+            float(self._square_norms.mean())
+            + trace_kept
+            - 2.0 * self.trace_product(kept, centre_kept=centre_kept)
+        )
+        # Zero up to rounding when all tokens are kept, and never negative.
+        return max(0.0, squared)
+
+
+def gelbrich_squared(tokens: Array | TokenMoments, indices: Array) -> float:
+    r"""Return the squared Gelbrich distance between all tokens and the kept ones (rung 1).
+
+    .. math:: \lVert \mu - \mu_C \rVert^2 + \mathrm{tr} S + \mathrm{tr} S_C
+              - 2 \, \mathrm{tr} (S^{1/2} S_C S^{1/2})^{1/2} \leq W_2^2(P, Q_C)
+
+    with the means and the centred covariances: :math:`W_2^2` of the Gaussians of the same moments. The last
+    term is computed as a nuclear norm, :math:`\lVert X X_C^\top \rVert_* / \sqrt{mk}`, which stays exact when
+    the covariance of the kept tokens is singular.
+
+    Parameters
+    ----------
+    tokens : array [m, d] or TokenMoments
+        All tokens.
+    indices : array [k]
+        Positions of the kept tokens, distinct.
+
+    Returns
+    -------
+    float
+        Squared unit of the tokens.
+
+    Raises
+    ------
+    InputError
+        If tokens or indices are not as described.
+    """
+    moments, kept = _prepare(tokens, indices)
+    shift = moments.mean - moments.tokens[kept].mean(axis=0)
+    return float(np.sum(shift**2)) + moments.centred.bures(kept, centre_kept=True)
+
+
+def bures_squared(tokens: Array | TokenMoments, indices: Array) -> float:
+    r"""Return the squared :math:`W_2` of the zero-mean Gaussians with the tokens' second moments (rung 2).
+
+    .. math:: \mathrm{tr} \Sigma + \mathrm{tr} \Sigma_C
+              - 2 \, \mathrm{tr} (\Sigma^{1/2} \Sigma_C \Sigma^{1/2})^{1/2}, \quad \Sigma = V^\top V / m, \;
+              \Sigma_C = V_C^\top V_C / k
+
+    This is the Gaussian model of arXiv:2602.20205; it never exceeds :func:`gelbrich_squared`.
+
+    Parameters
+    ----------
+    tokens : array [m, d] or TokenMoments
+        All tokens.
+    indices : array [k]
+        Positions of the kept tokens, distinct.
+
+    Returns
+    -------
+    float
+        Squared unit of the tokens.
+
+    Raises
+    ------
+    InputError
+        If tokens or indices are not as described.
+    """
+    moments, kept = _prepare(tokens, indices)
+    return moments.raw.bures(kept, centre_kept=False)
+
+
+def trace_objective(tokens: Array | TokenMoments, indices: Array) -> float:
+    r"""Return :math:`T(C) = \lVert V V_C^\top \rVert_* / \sqrt{mk}` (rung 3).
+
+    This is what arXiv:2602.20205 maximises. Rung 2 is :math:`\mathrm{tr} \Sigma + \mathrm{tr} \Sigma_C - 2
+    T(C)`. The paper drops :math:`\mathrm{tr} \Sigma_C`, which is the same for all subsets only if all tokens
+    have the same norm.
+
+    Parameters
+    ----------
+    tokens : array [m, d] or TokenMoments
+        All tokens.
+    indices : array [k]
+        Positions of the kept tokens, distinct.
+
+    Returns
+    -------
+    float
+        Squared unit of the tokens.
+
+    Raises
+    ------
+    InputError
+        If tokens or indices are not as described.
+
+    Examples
+    --------
+    >>> trace_objective([[3.0, 0.0], [0.0, 4.0]], [0])
+    6.363961030678928
+    """
+    moments, kept = _prepare(tokens, indices)
+    return moments.raw.trace_product(kept, centre_kept=False)
+
+
+def _prepare(tokens: Array | TokenMoments, indices: Array) -> tuple[TokenMoments, Indices]:
+    moments = tokens if isinstance(tokens, TokenMoments) else TokenMoments(tokens)
+    return moments, check_indices(indices, len(moments.tokens))

@@ -1,0 +1,45 @@
+"""Quantisation error: the transport cost when the kept tokens may carry any mass."""
+
+from __future__ import annotations
+
+from otanalysis.tokens.validate import Array, check_indices
+from otanalysis.transport.cost import check_cost
+
+__all__ = ["quantisation_error"]
+
+
+def quantisation_error(tokens: Array, indices: Array, *, cost: Array | None = None) -> float:
+    r"""Return the mean squared distance of a token to its nearest kept token.
+
+    .. math:: E(C) = \frac1m \sum_i \min_{c \in C} \lVert v_i - v_c \rVert^2 \leq W_2^2(P, Q_C)
+
+    It is the smallest :math:`W_2^2` between all tokens and any weights on the kept ones; k-medoids minimises
+    it.
+
+    Parameters
+    ----------
+    tokens : array [m, d]
+        All tokens.
+    indices : array [k]
+        Positions of the kept tokens, distinct.
+    cost : array [m, m], optional
+        ``squared_distances(tokens)``, shared by all subsets of an image.
+
+    Returns
+    -------
+    float
+        Squared unit of the tokens.
+
+    Raises
+    ------
+    InputError
+        If tokens, indices or cost are not as described.
+
+    Examples
+    --------
+    >>> quantisation_error([[0.0], [1.0], [4.0], [5.0]], [0, 2])
+    0.5
+    """
+    matrix = check_cost(cost, tokens)
+    kept = check_indices(indices, matrix.shape[0])
+    return float(matrix[:, kept].min(axis=1).mean())
