@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import replace
+from importlib.metadata import version
 from os import PathLike
 from pathlib import Path
 from types import TracebackType
@@ -14,7 +15,6 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from safetensors.numpy import save
 
-from otanalysis import __version__
 from otanalysis.errors import DumpError, InputError
 from otanalysis.tokens.manifest import (
     MANIFEST_NAME,
@@ -89,7 +89,7 @@ class DumpWriter:
             dtype=dtype,
             shard_size=shard_size,
             extra=dict(extra or {}),
-            writer_version=__version__,
+            writer_version=version("otanalysis"),
         )
         self._manifest = self._begin_or_go_on(fresh)
         self._known = {entry.id for entry in self._manifest.samples}

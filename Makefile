@@ -1,0 +1,47 @@
+# Every target builds .venv by itself; it needs Python 3.11 or newer and make, nothing else.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.stamp
+
+.DEFAULT_GOAL := help
+.PHONY: help install figures test lint format evaluate train-mini clean
+
+help:  ## List the targets.
+	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/\1|\2/' | awk -F'|' '{printf "  make %-12s %s\n", $$1, $$2}'
+
+install: $(STAMP)  ## Create .venv with the pinned versions.
+
+$(STAMP): pyproject.toml constraints.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+	  { echo "Python 3.11 or newer is wanted, $(PYTHON) is $$($(PYTHON) --version 2>&1); try make PYTHON=python3.12." >&2; exit 2; }
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable ".[vlm,dev]"
+	@touch $@
+
+figures: $(STAMP)  ## Draw Figures 2 to 5 of the bundled model into figures/.
+	$(BIN)/python -m otanalysis.figures
+
+test: $(STAMP)  ## Run all tests and the examples of the documentation.
+	$(BIN)/python -m pytest
+
+lint: $(STAMP)  ## Check style, formatting, types and the import contracts.
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports --no-cache
+
+format: $(STAMP)  ## Rewrite the code in the one format.
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+evaluate: $(STAMP)  ## Measure the accuracy of the bundled model again.
+	$(BIN)/otanalysis evaluate
+
+train-mini: $(STAMP)  ## Train the bundled model again from its seed.
+	$(BIN)/otanalysis train-mini
+
+clean:  ## Remove what the targets made, the environment too.
+	rm -rf $(VENV) build dist results data/dumps data/training .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	find figures -mindepth 1 ! -name README.md -delete 2>/dev/null || true
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
