@@ -1,0 +1,73 @@
+"""The training curve: averages over windows of steps, to a CSV file and to a progress bar with time left."""
+
+from __future__ import annotations
+
+import csv
+import time
+from pathlib import Path
+from types import TracebackType
+
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+
+__all__ = ["Journal"]
+
+_COLUMNS = ("stage", "step", "loss", "accuracy", "seconds")
+
+
+class Journal:
+    """Collects ``report(stage=, step=, steps=, loss=, accuracy=)`` calls; rows are appended every ``window`` steps."""
+
+    def __init__(self, path: Path, *, window: int = 100) -> None:
+        self._path = path
+        self._window = window
+        self._start = time.perf_counter()
+        self._losses: list[float] = []
+        self._accuracies: list[float] = []
+        self._progress = Progress(
+            TextColumn("{task.description}"),
+            BarColumn(),
+            TextColumn("{task.completed}/{task.total} {task.fields[status]}"),
+            TimeElapsedColumn(),
+            TimeRemainingColumn(),
+            console=Console(stderr=True),
+        )
+        self._bars: dict[str, TaskID] = {}
+
+    def __enter__(self) -> Journal:
+        self._path.parent.mkdir(parents=True, exist_ok=True)
+        self._progress.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._progress.stop()
+
+    def __call__(self, *, stage: str, step: int, steps: int, loss: float, accuracy: float) -> None:
+        """Record one step."""
+        if stage not in self._bars:
+            self._start = time.perf_counter()
+            self._losses, self._accuracies = [], []
+            self._bars[stage] = self._progress.add_task(stage, total=steps, status="")
+        self._losses.append(loss)
+        self._accuracies.append(accuracy)
+        last = step + 1 == steps
+        if (step + 1) % self._window == 0 or last:
+            mean_loss = sum(self._losses) / len(self._losses)
+            mean_accuracy = sum(self._accuracies) / len(self._accuracies)
+            self.row(stage, step + 1, mean_loss, mean_accuracy)
+            self._losses, self._accuracies = [], []
+            status = f"loss {mean_loss:.3f}, accuracy {mean_accuracy:.3f}"
+            self._progress.update(self._bars[stage], status=status)
+        self._progress.update(self._bars[stage], completed=step + 1)
+
+    def row(self, stage: str, step: int, loss: float, accuracy: float) -> None:
+        """Append one row to the curve."""
+        fresh = not self._path.exists()
+        with self._path.open("a", newline="", encoding="utf-8") as file:
+            writer = csv.writer(file)
+            if fresh:
+                writer.writerow(_COLUMNS)
+            seconds = time.perf_counter() - self._start
+            writer.writerow([stage, step, f"{loss:.4f}", f"{accuracy:.4f}", f"{seconds:.0f}"])

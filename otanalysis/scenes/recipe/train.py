@@ -1,0 +1,137 @@
+"""Run the whole recipe from a seed, stage by stage; a stopped run goes on with the first unfinished stage."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+import torch
+from torch import nn
+from transformers import LlavaForConditionalGeneration, PreTrainedTokenizerFast
+
+from otanalysis.scenes.digits import digit_bank
+from otanalysis.scenes.geometry import GRID
+from otanalysis.scenes.recipe.architecture import build_model, build_processor
+from otanalysis.scenes.recipe.journal import Journal
+from otanalysis.scenes.recipe.language import (
+    LanguageStage,
+    SceneCache,
+    align_projector,
+    cache_scenes,
+    measure_language,
+    train_language_stage,
+)
+from otanalysis.scenes.recipe.vision import PatchHeads, VisionStage, measure_vision, train_vision_stage
+
+__all__ = ["CACHED_SCENES", "LANGUAGE_STAGES", "VISION_STAGES", "train"]
+
+VISION_STAGES: Final = (
+    VisionStage("vision-crops-6", 6, 1, 128, 3000, 2e-3),
+    VisionStage("vision-crops-12", 12, 4, 32, 2000, 1.5e-3),
+    VisionStage("vision-scenes", GRID, 0, 8, 2600, 1.2e-3),
+)
+LANGUAGE_STAGES: Final = (
+    LanguageStage("language-subsets", 128, 16, 16, 3000, 2e-3),
+    LanguageStage("language-all", None, 8, 24, 1600, 1.5e-3),
+)
+CACHED_SCENES: Final = 12_000
+
+
+def _stage(
+    path: Path, modules: dict[str, nn.Module], seeds: tuple[int, int], run: Callable[[np.random.Generator], None]
+) -> None:
+    """Load the modules' state after a stage if it was finished before, else run the stage and save it."""
+    if path.exists():
+        state: dict[str, Any] = torch.load(path)
+        for name, module in modules.items():
+            module.load_state_dict(state[name])
+        return
+    torch.manual_seed(seeds[0] + 1000 * (seeds[1] + 1))
+    run(np.random.default_rng(seeds))
+    path.parent.mkdir(parents=True, exist_ok=True)
+    part = path.with_suffix(".part")
+    torch.save({name: module.state_dict() for name, module in modules.items()}, part)
+    os.replace(part, path)
+
+
+def _train_vision(tower: nn.Module, work: Path, seed: int, journal: Journal) -> None:
+    heads = PatchHeads()
+    train_bank, test_bank = digit_bank("train", variants=16), digit_bank("test")
+    for number, stage in enumerate(VISION_STAGES):
+
+        def run(generator: np.random.Generator, stage: VisionStage = stage) -> None:
+            train_vision_stage(tower, heads, stage, train_bank, generator, journal)
+            held_out = measure_vision(tower, heads, test_bank, np.random.default_rng([seed, 99]))
+            journal.row(f"{stage.name}-held-out", stage.steps, float("nan"), held_out)
+
+        _stage(work / f"{stage.name}.pt", {"tower": tower, "heads": heads}, (seed, number), run)
+
+
+def _train_language(
+    model: LlavaForConditionalGeneration,
+    tokenizer: PreTrainedTokenizerFast,
+    work: Path,
+    seed: int,
+    journal: Journal,
+) -> None:
+    tower = model.model.vision_tower
+    modules: dict[str, nn.Module] = {
+        "projector": model.model.multi_modal_projector,
+        "language": model.model.language_model,
+    }
+    paths = [work / f"{stage.name}.pt" for stage in LANGUAGE_STAGES]
+    if paths[-1].exists():
+        cache = held_out = SceneCache((), torch.empty(0))
+    else:
+        generator = np.random.default_rng([seed, 50])
+        bank = digit_bank("train", variants=16)
+        cache = cache_scenes(tower, bank, generator, CACHED_SCENES, journal)
+        held_out = cache_scenes(tower, digit_bank("test"), generator, 320, journal, stage="cache-held-out")
+
+    def align(generator: np.random.Generator) -> None:
+        align_projector(model, cache, tokenizer, generator, journal)
+
+    _stage(work / "projector.pt", modules, (seed, 10), align)
+    for number, stage in enumerate(LANGUAGE_STAGES):
+
+        def run(generator: np.random.Generator, stage: LanguageStage = stage) -> None:
+            train_language_stage(model, stage, cache, tokenizer, generator, journal)
+            shares = measure_language(model, stage, held_out, tokenizer, np.random.default_rng([seed, 98]))
+            for kind, share in shares.items():
+                journal.row(f"{stage.name}-held-out-{kind}", stage.steps, float("nan"), share)
+
+        _stage(paths[number], modules, (seed, 11 + number), run)
+
+
+def train(work: Path, *, seed: int = 0, threads: int = 2) -> LlavaForConditionalGeneration:
+    """Train the bundled model.
+
+    Parameters
+    ----------
+    work
+        Folder for the checkpoint of every stage and for ``training.csv``, the curve. A stage whose checkpoint is
+        there is not trained again.
+    seed
+        Seed of everything random.
+    threads
+        CPU threads for torch.
+
+    Returns
+    -------
+    LlavaForConditionalGeneration
+        The trained model, float32.
+    """
+    torch.set_num_threads(threads)
+    model = build_model(seed)
+    tokenizer = build_processor().tokenizer
+    with Journal(work / "training.csv") as journal:
+        _train_vision(model.model.vision_tower, work, seed, journal)
+        _train_language(model, tokenizer, work, seed, journal)
+    return model
+
+
+if __name__ == "__main__":
+    train(Path("data/training"))
