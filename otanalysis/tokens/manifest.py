@@ -6,6 +6,7 @@ import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -113,7 +114,7 @@ class Manifest:
     writer_version: str = ""
     schema_version: int = SCHEMA_VERSION
 
-    @property
+    @cached_property
     def fingerprint(self) -> str:
         """SHA-256 of the content in canonical form; it covers every byte through the shards' checksums."""
         content = json.dumps(asdict(self), sort_keys=True, separators=(",", ":"), allow_nan=False)

@@ -1,0 +1,139 @@
+"""What a sweep asks for: which selections are to be measured, and the key of every answer."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, fields, replace
+from functools import cached_property
+from importlib.metadata import version
+from typing import Any, cast, get_args
+
+from otanalysis.errors import InputError
+from otanalysis.selection import SELECTORS
+from otanalysis.selection.base import Selector
+from otanalysis.surrogate.kernel import check_gamma
+from otanalysis.tokens.normalise import Normalisation
+from otanalysis.tokens.validate import resolve_keep
+
+__all__ = ["Measurement", "Run", "SweepSettings"]
+
+_MEASUREMENT_VERSION = 1
+"""Grows when the same settings would give other numbers, so that older parts are measured again."""
+
+_VERSION = version("otanalysis")
+_LARGE = 10**6  # any number of tokens will do to check a ratio
+
+
+@dataclass(frozen=True)
+class Run:
+    """One way to select: a selector with its parameters, and the seed if it draws at random."""
+
+    selector: Selector
+    seed: int | None
+
+    @property
+    def gamma(self) -> float | None:
+        """The selector's gamma, or None if it has none."""
+        return cast("float | None", getattr(self.selector, "gamma", None))
+
+
+@dataclass(frozen=True)
+class Measurement:
+    """One row per sample: a run at a ratio, with its distances under a normalisation."""
+
+    run: Run
+    ratio: float
+    normalisation: Normalisation
+
+    @cached_property
+    def key(self) -> str:
+        """Text that is equal for equal measurements, across processes and sessions."""
+        content = [
+            _MEASUREMENT_VERSION,
+            _VERSION,
+            repr(self.run.selector),
+            self.run.seed,
+            self.ratio,
+            self.normalisation,
+        ]
+        return json.dumps(content)
+
+
+@dataclass(frozen=True)
+class SweepSettings:
+    """What is measured of every sample; checked when made.
+
+    Attributes
+    ----------
+    methods : tuple of str
+        Names in :data:`otanalysis.selection.SELECTORS`.
+    ratios : tuple of float
+        Kept shares of the tokens, in (0, 1].
+    gammas : tuple of float
+        For the methods that have a gamma; positive.
+    seeds : tuple of int
+        For the methods that draw at random; the others run once.
+    normalisations : tuple of {"none", "columns", "rows"}
+        Of the tokens before the distances; the selection never sees it.
+
+    Raises
+    ------
+    InputError
+        One of them is empty, has a repetition, an unknown name or a value out of range.
+    """
+
+    methods: tuple[str, ...]
+    ratios: tuple[float, ...]
+    gammas: tuple[float, ...]
+    seeds: tuple[int, ...]
+    normalisations: tuple[Normalisation, ...]
+
+    def __post_init__(self) -> None:
+        for item in fields(self):
+            _check_list(item.name, getattr(self, item.name))
+        _check_known("method", self.methods, tuple(SELECTORS))
+        _check_known("normalisation", self.normalisations, get_args(Normalisation))
+        for ratio in self.ratios:
+            resolve_keep(_LARGE, ratio=ratio)
+        for gamma in self.gammas:
+            check_gamma(gamma)
+        if bad := [seed for seed in self.seeds if seed < 0]:
+            raise InputError(f"A seed must be a whole number from 0 on, got {bad[0]}.")
+
+    def runs(self) -> Iterator[Run]:
+        """Yield every run once: gammas for the methods with a gamma, seeds for the stochastic ones."""
+        for method in self.methods:
+            selector: Any = SELECTORS[method]
+            has_gamma = "gamma" in {item.name for item in fields(selector)}
+            variants = [replace(selector, gamma=one) for one in self.gammas] if has_gamma else [selector]
+            for variant in variants:
+                for seed in self.seeds if variant.stochastic else (None,):
+                    yield Run(variant, seed)
+
+    def measurements(self) -> tuple[Measurement, ...]:
+        """Return every measurement, in the order of the table's rows within a sample."""
+        return tuple(
+            Measurement(run, ratio, normalisation)
+            for run in self.runs()
+            for normalisation in self.normalisations
+            for ratio in self.ratios
+        )
+
+    def digest(self) -> str:
+        """Return the SHA-256 of what is measured."""
+        keys = json.dumps([one.key for one in self.measurements()])
+        return hashlib.sha256(keys.encode()).hexdigest()
+
+
+def _check_list(name: str, values: Sequence[object]) -> None:
+    if not values:
+        raise InputError(f"A sweep needs at least one of {name}, got none.")
+    if len(set(values)) < len(values):
+        raise InputError(f"The {name} of a sweep must be distinct, got {', '.join(map(str, values))}.")
+
+
+def _check_known(kind: str, names: Sequence[str], known: Sequence[str]) -> None:
+    if unknown := [name for name in names if name not in known]:
+        raise InputError(f"Unknown {kind} {unknown[0]!r}; known are {', '.join(known)}.")
