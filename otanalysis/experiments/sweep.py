@@ -8,21 +8,20 @@ import platform
 import sys
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import UTC, datetime
+from functools import partial
 from importlib.metadata import version
 from os import PathLike
 from pathlib import Path
 from typing import Any
 
-import joblib
 import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from otanalysis.errors import InputError
+from otanalysis.experiments.parallel import run_parts
 from otanalysis.experiments.sweep_parts import PART_SCHEMA, Chunk, PartStore, to_parquet
-from otanalysis.experiments.sweep_plan import Measurement, SweepSettings
+from otanalysis.experiments.sweep_plan import SweepSettings
 from otanalysis.selection import SELECTORS
 from otanalysis.tokens.dump import Dump, open_dump
 from otanalysis.tokens.normalise import Normalisation
@@ -36,8 +35,6 @@ TABLE_NAME = "sweep.parquet"
 _CHUNK_SIZE = 8  # samples: a part then takes seconds, so that a stop loses little and two cores stay busy
 _PROVENANCE = b"otanalysis.provenance"
 _PACKAGES = ("otanalysis", "numpy", "scipy", "POT", "kmedoids", "pyarrow", "joblib")
-
-Work = list[tuple[Chunk, list[Measurement]]]
 
 
 def sweep(
@@ -114,7 +111,8 @@ def sweep(
     measurements = settings.measurements()
     chunks = [(name, chunk) for name, dump in opened.items() for chunk in _chunks(dump, limit)]
     work = [(chunk, missing) for _, chunk in chunks if (missing := store.missing(chunk, measurements))]
-    _measure(store, work, jobs=jobs, progress=progress, total=len(chunks))
+    tasks = [partial(store.measure, chunk, missing) for chunk, missing in work]
+    run_parts("sweep", tasks, jobs=jobs, total=len(chunks), kept_in=store.folder, progress=progress)
     table = pa.concat_tables(_with_dump_name(store.read(chunk, measurements), name) for name, chunk in chunks)
     provenance = json.dumps(_provenance(opened, settings, limit, request))
     write_atomic(table_path, to_parquet(table.replace_schema_metadata({_PROVENANCE: provenance})))
@@ -188,42 +186,6 @@ def _answers(path: Path, request: str) -> bool:
         return path.is_file() and _provenance_of(path)["request"] == request
     except (InputError, KeyError):
         return False  # something else of that name: the sweep writes its own table over it
-
-
-def _measure(store: PartStore, work: Work, *, jobs: int, progress: bool, total: int) -> None:
-    columns = (
-        TextColumn("sweep"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TextColumn("parts, time left"),
-        TimeRemainingColumn(),
-    )
-    done = total - len(work)
-    with Progress(*columns, console=Console(stderr=True), disable=not progress or not work) as bar:
-        task = bar.add_task("sweep", total=total, completed=done)
-        try:
-            for _ in _results(store, work, jobs):
-                done += 1
-                bar.update(task, completed=done)
-        except KeyboardInterrupt:
-            raise KeyboardInterrupt(
-                f"Stopped: {done} of {total} parts are kept in {store.folder}; "
-                "the same sweep goes on from there."
-            ) from None
-
-
-def _results(store: PartStore, work: Work, jobs: int) -> Iterator[None]:
-    """Measure part by part; yields once a part, as soon as it is on disk."""
-    if jobs == 1 or len(work) < 2:
-        for chunk, missing in work:
-            store.measure(chunk, missing)
-            yield
-        return
-    # One thread a process: the matrices are small, and more threads than cores would slow each other down.
-    with joblib.parallel_config(backend="loky", n_jobs=jobs, inner_max_num_threads=1):
-        yield from joblib.Parallel(return_as="generator_unordered", batch_size=1)(
-            joblib.delayed(store.measure)(chunk, missing) for chunk, missing in work
-        )
 
 
 def _with_dump_name(rows: pa.Table, name: str) -> pa.Table:

@@ -60,7 +60,7 @@ def measure_sample(sample: Sample, measurements: Sequence[Measurement]) -> list[
     runs: dict[Run, set[float]] = {}
     for one in measurements:
         runs.setdefault(one.run, set()).add(one.ratio)
-    selections = {run: _select(image, run, ratios) for run, ratios in runs.items()}
+    selections = {run: _select(image, run, ratios, sample.id) for run, ratios in runs.items()}
     return [_record(sample, image, one, *selections[one.run][one.ratio]) for one in measurements]
 
 
@@ -111,7 +111,9 @@ class _Cloud:
         return self._measured[subset]
 
 
-def _select(image: _Image, run: Run, ratios: Iterable[float]) -> dict[float, tuple[Selection, float]]:
+def _select(
+    image: _Image, run: Run, ratios: Iterable[float], sample_id: str
+) -> dict[float, tuple[Selection, float]]:
     """Return the selection at each ratio and the seconds of the call that made it."""
     keeps = {ratio: resolve_keep(len(image.tokens), ratio=ratio) for ratio in ratios}
     cost = image.cloud("none").cost
@@ -121,7 +123,7 @@ def _select(image: _Image, run: Run, ratios: Iterable[float]) -> dict[float, tup
     made: dict[int, tuple[Selection, float]] = {}
     for group in groups:
         start = time.perf_counter()
-        selections = select_many(image.tokens, run.selector, group, seed=run.seed or 0, cost=cost)
+        selections = select_many(image.tokens, run.selector, group, seed=run.image_seed(sample_id), cost=cost)
         seconds = time.perf_counter() - start
         made |= {keep: (selection, seconds) for keep, selection in selections.items()}
     return {ratio: made[keep] for ratio, keep in keeps.items()}

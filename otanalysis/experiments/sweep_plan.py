@@ -9,6 +9,9 @@ from dataclasses import dataclass, fields, replace
 from functools import cached_property
 from importlib.metadata import version
 from typing import Any, cast, get_args
+from zlib import crc32
+
+import numpy as np
 
 from otanalysis.errors import InputError
 from otanalysis.selection import SELECTORS
@@ -19,7 +22,7 @@ from otanalysis.tokens.validate import resolve_keep
 
 __all__ = ["Measurement", "Run", "SweepSettings"]
 
-_MEASUREMENT_VERSION = 1
+_MEASUREMENT_VERSION = 2
 """Grows when the same settings would give other numbers, so that older parts are measured again."""
 
 _VERSION = version("otanalysis")
@@ -37,6 +40,11 @@ class Run:
     def gamma(self) -> float | None:
         """The selector's gamma, or None if it has none."""
         return cast("float | None", getattr(self.selector, "gamma", None))
+
+    def image_seed(self, sample_id: str) -> int:
+        """Return the seed for one image: its own, or all images would keep the same places."""
+        entropy = [self.seed or 0, crc32(sample_id.encode())]
+        return int(np.random.SeedSequence(entropy).generate_state(1)[0])
 
 
 @dataclass(frozen=True)
