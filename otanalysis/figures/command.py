@@ -1,0 +1,64 @@
+"""The command that draws the figures: ``python -m otanalysis.figures`` and ``otanalysis figures``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from otanalysis.errors import InputError
+
+__all__ = ["figures"]
+
+
+def figures(
+    more_dumps: Annotated[list[Path] | None, typer.Argument(hidden=True)] = None,
+    only: Annotated[str, typer.Option(help="Which figures, separated by commas.")] = "2,3,4,5",
+    dumps: Annotated[
+        list[Path] | None,
+        typer.Option(
+            metavar="DUMP...", help="Dumps of one model, one per benchmark (default: the bundled model)."
+        ),
+    ] = None,
+    accuracy: Annotated[
+        Path | None, typer.Option(metavar="TABLE", help="Accuracy table of the same model, CSV or Parquet.")
+    ] = None,
+    out: Annotated[Path, typer.Option(help="Folder for the figures.")] = Path("figures"),
+    jobs: Annotated[int, typer.Option(help="Processes.")] = 2,
+    distance: Annotated[str, typer.Option(help="w2 or w2_squared.")] = "w2",
+    normalise: Annotated[
+        str, typer.Option(help="Tokens under the distance: none, columns or rows.")
+    ] = "none",
+    results: Annotated[
+        Path, typer.Option(help="Folder of the sweep, which goes on where it stopped.")
+    ] = Path("results"),
+) -> None:
+    """Draw Figures 2 to 5, after doing what is missing for them.
+
+    Example: python -m otanalysis.figures --only 2,4 --dumps dumps/gqa dumps/pope --accuracy accuracy.csv
+    """
+    # matplotlib loads only now, so that --help and mistyped options answer at once.
+    from otanalysis.figures.pipeline import run
+
+    chosen = [*(dumps or []), *(more_dumps or [])]
+    written = run(
+        _numbers(only),
+        chosen or None,
+        accuracy,
+        out,
+        jobs=jobs,
+        distance=distance,
+        normalise=normalise,
+        results=results,
+    )
+    for path in written:
+        if path.suffix != ".csv":
+            typer.echo(path)
+
+
+def _numbers(only: str) -> list[int]:
+    try:
+        return sorted({int(part) for part in only.split(",")})
+    except ValueError:
+        raise InputError(f"--only wants numbers of figures such as 2,4, got {only!r}.") from None

@@ -1,0 +1,228 @@
+"""Figure 2: does a small distance go with a high score? Methods ranked by both, per benchmark and overall."""
+
+from __future__ import annotations
+
+from math import ceil
+
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
+
+from otanalysis.experiments.ranking import Figure2Tables
+from otanalysis.experiments.rows import MEAN
+from otanalysis.figures.layout import (
+    Sheet,
+    benchmarks_of,
+    distance_name,
+    method_legend,
+    per_cent,
+    require_columns,
+    tokens_name,
+)
+from otanalysis.figures.style import TEXT_WIDTH, method_look, paper_style
+
+__all__ = ["draw_figure2"]
+
+_POINT_COLUMNS = (
+    "benchmark",
+    "method",
+    "ratio",
+    "distance",
+    "distance_low",
+    "distance_high",
+    "score",
+    "distance_rank",
+    "score_rank",
+    "distance_kind",
+    "normalisation",
+)
+
+COLUMNS = 4
+LEFT = 0.42
+SIDE = 1.98
+"""Width of the two overall panels on the left, in inches."""
+
+TOP = 0.5
+CELL_GAP = 0.42
+
+
+def draw_figure2(tables: Figure2Tables) -> Figure:
+    r"""Draw the ranks of methods by distance and score, with Spearman's :math:`\rho` and its interval.
+
+    Parameters
+    ----------
+    tables : Figure2Tables
+        From :func:`otanalysis.experiments.ranking.figure2_tables`. Without scores, only distances are
+        drawn.
+
+    Returns
+    -------
+    Figure
+        Left: mean score against mean distance, and :math:`\rho` per benchmark. Right: one panel per benchmark
+        with the rank by distance (1 = smallest) and by score (1 = best); the dashed diagonal is the claim.
+
+    Raises
+    ------
+    InputError
+        If a table lacks a column.
+    """
+    require_columns(tables.points, _POINT_COLUMNS, "Figure 2")
+    with paper_style():
+        if tables.points["score"].notna().any():
+            return _draw_both(tables)
+        return _draw_distances(tables.points)
+
+
+def _draw_both(tables: Figure2Tables) -> Figure:
+    points, names = tables.points, benchmarks_of(tables.points)
+    methods = [str(name) for name in points["method"].drop_duplicates()]
+    rows = max(ceil(len(names) / COLUMNS), 3)
+    first = LEFT + SIDE + 0.52
+    size = (TEXT_WIDTH - first - 0.06 - (COLUMNS - 1) * 0.12) / COLUMNS
+    body = rows * size + (rows - 1) * CELL_GAP
+    sheet = Sheet.of_height(TOP + body + 0.36)
+    sheet.legend(method_legend(methods), top=0.03)
+    sheet.text(0.02, TOP - 0.12, "(a)", va="bottom", weight="bold")
+    sheet.text(first - 0.36, TOP - 0.12, "(c)", va="bottom", weight="bold")
+    upper = 0.40 * body
+    _values(sheet.panel(LEFT, TOP, SIDE, upper), points)
+    below = TOP + upper + 0.62
+    sheet.text(0.02, below - 0.12, "(b)", va="bottom", weight="bold")
+    _forest(sheet.panel(LEFT + 0.55, below, SIDE - 0.86, TOP + body - below), tables.correlations)
+    for number, name in enumerate(names):
+        row, column = divmod(number, COLUMNS)
+        panel = sheet.panel(first + column * (size + 0.12), TOP + row * (size + CELL_GAP), size, size)
+        _ranks(panel, points[points["benchmark"] == name], tables.correlations, name)
+        if column == 0:
+            panel.set_ylabel("score rank")
+        else:
+            panel.set_yticklabels([])
+        if number + COLUMNS >= len(names):
+            panel.set_xlabel("distance rank")
+        else:
+            panel.set_xticklabels([])
+    row, column = divmod(len(names), COLUMNS)
+    if column:
+        words = _key(tables.correlations)
+        sheet.note(first + column * (size + 0.12) - 0.02, TOP + row * (size + CELL_GAP), words)
+    return sheet.figure
+
+
+def _values(panel: Axes, points: pd.DataFrame) -> None:
+    rows = points[points["benchmark"] == MEAN]
+    relative = str(rows["score_kind"].iloc[0]) == "relative_score"
+    for row in rows.to_dict("records"):
+        look = method_look(str(row["method"]))
+        panel.plot([row["distance_low"], row["distance_high"]], [row["score"]] * 2, color=look.colour, lw=0.8)
+        panel.plot([row["distance"]] * 2, [row["score_low"], row["score_high"]], color=look.colour, lw=0.8)
+        panel.plot(row["distance"], row["score"], look.marker, color=look.colour, ms=4.5, mew=0)
+    panel.margins(0.08)
+    panel.grid(True)
+    panel.xaxis.set_major_locator(MaxNLocator(5))
+    panel.yaxis.set_major_locator(MaxNLocator(5))
+    panel.set_title(f"Mean over benchmarks, {per_cent(float(rows['ratio'].iloc[0]))} kept")
+    panel.set_xlabel(f"{distance_name(points)}, {tokens_name(points)}")
+    panel.set_ylabel("score / score with all tokens" if relative else "score")
+
+
+def _forest(panel: Axes, correlations: pd.DataFrame) -> None:
+    height = len(correlations)
+    panel.axvline(0, color="0.6", lw=0.6, zorder=0)
+    for place, row in enumerate(correlations.to_dict("records")):
+        y = height - 1 - place - (0.35 if row["benchmark"] == MEAN else 0)
+        bold = "bold" if row["benchmark"] == MEAN else "normal"
+        label = "overall" if row["benchmark"] == MEAN else str(row["benchmark"])
+        panel.text(-1.12, y, label, ha="right", va="center", fontsize=7, weight=bold)
+        if not np.isfinite(row["rho"]):
+            continue
+        panel.plot([row["rho_low"], row["rho_high"]], [y, y], color="0.35", lw=1.0, solid_capstyle="butt")
+        panel.plot(
+            row["rho"],
+            y,
+            "D" if row["benchmark"] == MEAN else "o",
+            color="0.1",
+            ms=4 if bold == "bold" else 3,
+        )
+        panel.text(1.14, y, _p(row["p_value"]), ha="left", va="center", fontsize=7, weight=bold)
+    panel.text(1.14, height - 0.35, "p", ha="left", va="bottom", fontsize=7, style="italic")
+    panel.set(xlim=(-1.08, 1.08), ylim=(-0.9, height - 0.4), yticks=[], xticks=[-1, -0.5, 0, 0.5, 1])
+    panel.set_xticklabels(["−1", "", "0", "", "1"])
+    panel.spines["left"].set_visible(False)
+    panel.set_xlabel(r"Spearman's $\rho$ (claim: $-1$)")
+
+
+def _ranks(panel: Axes, rows: pd.DataFrame, correlations: pd.DataFrame, name: str) -> None:
+    n = len(rows)
+    panel.plot([1, n], [1, n], ls=(0, (3, 2)), color="0.65", lw=0.7, zorder=0)
+    for row in rows.to_dict("records"):
+        look = method_look(str(row["method"]))
+        x, y = row["distance_rank"], row["score_rank"]
+        panel.plot(
+            [row["distance_rank_low"], row["distance_rank_high"]],
+            [y, y],
+            color=look.colour,
+            lw=0.9,
+            alpha=0.6,
+        )
+        panel.plot(
+            [x, x], [row["score_rank_low"], row["score_rank_high"]], color=look.colour, lw=0.9, alpha=0.6
+        )
+        panel.plot(x, y, look.marker, color=look.colour, ms=4.6 if n <= 6 else 3.8, mew=0, zorder=3)
+    ticks = range(1, n + 1) if n <= 6 else range(1, n + 1, 2)
+    panel.set(xlim=(0.5, n + 0.5), ylim=(n + 0.5, 0.5), xticks=ticks, yticks=ticks)
+    panel.grid(True)
+    found = correlations[correlations["benchmark"] == name]
+    rho = float(found["rho"].iloc[0])
+    measured = rf"$\rho={_signed(rho)}$" if np.isfinite(rho) else r"$\rho$ undefined"
+    panel.set_title(f"{name}\n{measured}", linespacing=1.05)
+
+
+def _key(correlations: pd.DataFrame) -> str:
+    """How to read the panels, for the free cell behind the last one."""
+    overall = correlations[correlations["benchmark"] == MEAN].iloc[0]
+    words = "Dashed: the claim, the\nnearer the better.\nBars: 95% intervals\nof the ranks."
+    floor = float(overall["smallest_p"])
+    if np.isfinite(floor):
+        words += f"\n{int(overall['methods'])} methods cannot\ngive $p$ below {_p(floor)}."
+    return words
+
+
+def _draw_distances(points: pd.DataFrame) -> Figure:
+    """Draw the half of the figure that needs no score: the distance of every method, by benchmark."""
+    names = [*benchmarks_of(points), MEAN]
+    methods = [str(name) for name in points["method"].drop_duplicates()]
+    width, gap, left = 1.35, 0.16, 0.78
+    height = 0.14 * len(methods) + 0.1
+    lines = ceil(len(names) / COLUMNS)
+    sheet = Sheet.of_height(0.52 + lines * (height + 0.45) + 0.1)
+    head = (
+        f"{distance_name(points)} on {tokens_name(points)}, {per_cent(float(points['ratio'].iloc[0]))} kept"
+    )
+    sheet.text(TEXT_WIDTH / 2, 0.16, f"{head} (no scores given)", ha="center", va="center")
+    for number, name in enumerate(names):
+        line, column = divmod(number, COLUMNS)
+        panel = sheet.panel(left + column * (width + gap), 0.5 + line * (height + 0.45), width, height)
+        rows = points[points["benchmark"] == name].set_index("method").reindex(methods)
+        for place, (method, row) in enumerate(rows.iterrows()):
+            look = method_look(str(method))
+            panel.plot([row["distance_low"], row["distance_high"]], [place, place], color=look.colour, lw=1)
+            panel.plot(row["distance"], place, look.marker, color=look.colour, ms=4.2, mew=0)
+        panel.set(ylim=(len(methods) - 0.4, -0.6), yticks=range(len(methods)))
+        panel.set_yticklabels([method_look(m).label for m in methods] if column == 0 else [])
+        panel.xaxis.set_major_locator(MaxNLocator(4))
+        panel.grid(True)
+        panel.set_title(name, weight="bold" if name == MEAN else "normal")
+    return sheet.figure
+
+
+def _p(value: float) -> str:
+    if value >= 0.001:
+        return f"{value:.3f}"
+    digits, power = f"{value:.0e}".split("e")
+    return rf"${digits}\times10^{{{int(power)}}}$"
+
+
+def _signed(value: float) -> str:
+    return f"{value:.2f}".replace("-0.00", "0.00")

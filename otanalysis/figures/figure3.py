@@ -1,0 +1,219 @@
+"""Figure 3: score and distance against the share of tokens kept, for the methods of the paper."""
+
+from __future__ import annotations
+
+from math import ceil
+
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+from matplotlib.patches import Patch
+from matplotlib.ticker import MaxNLocator, PercentFormatter
+
+from otanalysis.experiments.rows import MEAN
+from otanalysis.figures.layout import (
+    Sheet,
+    benchmarks_of,
+    distance_name,
+    error_lengths,
+    method_legend,
+    per_cent,
+    require_columns,
+    tokens_name,
+)
+from otanalysis.figures.style import TEXT_WIDTH, method_look, paper_style
+
+__all__ = ["draw_figure3"]
+
+_COLUMNS = (
+    "benchmark",
+    "method",
+    "ratio",
+    "quantity",
+    "value",
+    "low",
+    "high",
+    "distance_kind",
+    "normalisation",
+)
+
+COLUMNS = 4
+LEFT = 0.46
+TOP = 0.48
+MEAN_HEIGHT = 1.3
+SCORE_HEIGHT = 0.84
+DISTANCE_HEIGHT = 0.46
+FULL_COLOUR = "0.25"
+
+
+def draw_figure3(table: pd.DataFrame) -> Figure:
+    """Draw score (absolute and relative to all tokens) and relative distance by share of tokens kept.
+
+    Parameters
+    ----------
+    table : DataFrame
+        From :func:`otanalysis.experiments.tables.figure3_table`. Quantities without values are left out.
+
+    Returns
+    -------
+    Figure
+        Top: means over benchmarks. Below, per benchmark: the score on the left axis, the same as a share of
+        the score with all tokens on the right axis; under it the distance relative to OTPrune's.
+
+    Raises
+    ------
+    InputError
+        If the table lacks a column.
+    """
+    require_columns(table, _COLUMNS, "Figure 3")
+    table = table.dropna(subset=["value"])
+    names = benchmarks_of(table)
+    scored = bool((table["quantity"] == "score").any())
+    methods = [str(name) for name in table["method"].drop_duplicates() if name != "full"]
+    with paper_style():
+        block = DISTANCE_HEIGHT + (SCORE_HEIGHT + 0.07 if scored else 0.0)
+        lines = ceil(len(names) / COLUMNS)
+        blocks_top = TOP + MEAN_HEIGHT + 0.64
+        sheet = Sheet.of_height(blocks_top + lines * block + (lines - 1) * 0.3 + 0.38)
+        sheet.legend(_legend(methods, full=scored), top=0.03, short=False)
+        _means(sheet, table)
+        aside = 0.62 if scored else 0.36
+        width = (TEXT_WIDTH - LEFT - (0.4 if scored else 0.06) - (COLUMNS - 1) * aside) / COLUMNS
+        for number, name in enumerate(names):
+            line, column = divmod(number, COLUMNS)
+            place = (LEFT + column * (width + aside), blocks_top + line * (block + 0.3), width)
+            last = number + COLUMNS >= len(names)
+            _block(sheet, place, table[table["benchmark"] == name], name, first=column == 0, last=last)
+        line, column = divmod(len(names), COLUMNS)
+        if column:
+            words = _key(scored)
+            sheet.note(LEFT + column * (width + aside) - 0.2, blocks_top + line * (block + 0.3) + 0.18, words)
+        return sheet.figure
+
+
+def _legend(methods: list[str], *, full: bool) -> list[Line2D | Patch]:
+    handles = method_legend(methods, line=True)
+    if full:
+        handles.append(Line2D([], [], color=FULL_COLOUR, ls=(0, (4, 2)), lw=0.9, label="all tokens"))
+    return handles
+
+
+def _key(scored: bool) -> str:
+    """How to read a block, for the free place behind the last one."""
+    distance = "mean distance over\nsamples, divided by OTPrune's.\nBars: 95% intervals."
+    if not scored:
+        return "Mean" + distance[4:]
+    return (
+        "Upper panel: score; grey axis,\nthe same as a share of the score\n"
+        "with all tokens (dashed; band:\nits 95% interval).\nLower panel: " + distance
+    )
+
+
+def _means(sheet: Sheet, table: pd.DataFrame) -> None:
+    rows = table[table["benchmark"] == MEAN]
+    far = distance_name(table)
+    titles = {
+        "score": ("Mean score", "score"),
+        "relative_score": ("Mean relative score", "score / score with all tokens"),
+        "relative_distance": (
+            f"Mean relative distance, {tokens_name(table)}",
+            f"{far} / {far}(OTPrune)",
+        ),
+    }
+    shown = [name for name in titles if (rows["quantity"] == name).any()]
+    width = (TEXT_WIDTH - LEFT - 0.1 - (len(shown) - 1) * 0.5) / max(len(shown), 1)
+    for number, quantity in enumerate(shown):
+        panel = sheet.panel(LEFT + number * (width + 0.5), TOP, width, MEAN_HEIGHT)
+        _curves(panel, rows[rows["quantity"] == quantity])
+        if quantity == "score":
+            _full_line(panel, rows)
+        elif quantity == "relative_score":
+            panel.axhline(1.0, color=FULL_COLOUR, ls=(0, (4, 2)), lw=0.8, zorder=1)
+            panel.yaxis.set_major_formatter(PercentFormatter(1.0, decimals=0))
+        title, label = titles[quantity]
+        panel.set_title(title, weight="bold")
+        panel.set(ylabel=label, xlabel="tokens kept")
+        _ratio_axis(panel, rows, labels=True)
+
+
+def _block(
+    sheet: Sheet, place: tuple[float, float, float], rows: pd.DataFrame, name: str, *, first: bool, last: bool
+) -> None:
+    left, top, width = place
+    if (rows["quantity"] == "score").any():
+        upper = sheet.panel(left, top, width, SCORE_HEIGHT)
+        _curves(upper, rows[rows["quantity"] == "score"])
+        _full_line(upper, rows)
+        _ratio_axis(upper, rows, labels=False)
+        _relative_axis(upper, rows)
+        upper.set_ylabel("score" if first else "")
+        upper.set_title(name)
+        top += SCORE_HEIGHT + 0.07
+    lower = sheet.panel(left, top, width, DISTANCE_HEIGHT)
+    _curves(lower, rows[rows["quantity"] == "relative_distance"])
+    lower.yaxis.set_major_locator(MaxNLocator(2, min_n_ticks=2))
+    _ratio_axis(lower, rows, labels=last)
+    lower.set_ylabel("rel. dist." if first else "")
+    lower.set_xlabel("tokens kept" if last else "")
+    if not (rows["quantity"] == "score").any():
+        lower.set_title(name)
+
+
+def _curves(panel: Axes, rows: pd.DataFrame) -> None:
+    rows = rows[rows["method"] != "full"]
+    methods = list(rows["method"].drop_duplicates())
+    ratios = rows["ratio"].to_numpy(dtype=np.float64)
+    # A small step aside keeps the error bars of different methods apart.
+    step = 0.012 * float(np.ptp(ratios)) if len(ratios) else 0.0
+    for number, method in enumerate(methods):
+        own = rows[rows["method"] == method].sort_values("ratio")
+        look = method_look(str(method))
+        x = own["ratio"].to_numpy(dtype=np.float64) + step * (number - (len(methods) - 1) / 2)
+        panel.errorbar(
+            x,
+            own["value"].to_numpy(dtype=np.float64),
+            yerr=error_lengths(own),
+            color=look.colour,
+            marker=look.marker,
+            ms=3.2,
+            mew=0,
+            lw=1.0,
+            elinewidth=0.7,
+            zorder=3 if method == "otprune" else 2,
+        )
+    panel.grid(True, axis="y")
+    panel.yaxis.set_major_locator(MaxNLocator(4, min_n_ticks=3))
+
+
+def _full_line(panel: Axes, rows: pd.DataFrame) -> None:
+    full = rows[(rows["method"] == "full") & (rows["quantity"] == "score")]
+    if full.empty:
+        return
+    value, low, high = (float(full[name].iloc[0]) for name in ("value", "low", "high"))
+    panel.axhline(value, color=FULL_COLOUR, ls=(0, (4, 2)), lw=0.8, zorder=1)
+    if np.isfinite(low) and np.isfinite(high):
+        panel.axhspan(low, high, color="0.5", alpha=0.13, lw=0, zorder=0)
+
+
+def _relative_axis(panel: Axes, rows: pd.DataFrame) -> None:
+    """Put the share of the full score on the right: one curve, read on two axes."""
+    full = rows.loc[(rows["method"] == "full") & (rows["quantity"] == "score"), "value"]
+    if full.empty or not float(full.iloc[0]) > 0:
+        return
+    right = panel.twinx()
+    right.spines["right"].set_visible(True)
+    low, high = panel.get_ylim()
+    right.set_ylim(low / float(full.iloc[0]), high / float(full.iloc[0]))
+    right.yaxis.set_major_locator(MaxNLocator(4, min_n_ticks=2))
+    right.yaxis.set_major_formatter(PercentFormatter(1.0, decimals=0))
+    right.tick_params(axis="y", colors="0.45")
+
+
+def _ratio_axis(panel: Axes, rows: pd.DataFrame, *, labels: bool) -> None:
+    ratios = sorted({float(ratio) for ratio in rows.loc[rows["method"] != "full", "ratio"]})
+    panel.set_xticks(ratios)
+    panel.set_xticklabels([per_cent(ratio) for ratio in ratios] if labels else [])
+    margin = 0.06 * (ratios[-1] - ratios[0]) if len(ratios) > 1 else 0.01
+    panel.set_xlim(ratios[0] - margin, ratios[-1] + margin)

@@ -1,0 +1,131 @@
+"""Figure 4: how far each method's tokens are from all tokens, compared with OTPrune's."""
+
+from __future__ import annotations
+
+from math import ceil
+
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.ticker import FixedLocator, FuncFormatter, MaxNLocator, NullLocator
+
+from otanalysis.experiments.rows import MEAN
+from otanalysis.figures.layout import (
+    Sheet,
+    benchmarks_of,
+    distance_name,
+    error_lengths,
+    method_legend,
+    per_cent,
+    require_columns,
+    tokens_name,
+)
+from otanalysis.figures.style import TEXT_WIDTH, method_look, paper_style
+
+__all__ = ["draw_figure4"]
+
+_COLUMNS = ("benchmark", "method", "ratio", "value", "low", "high", "distance_kind", "normalisation")
+
+COLUMNS = 4
+LEFT = 0.44
+TOP = 0.48
+MEAN_HEIGHT = 1.35
+HEIGHT = 0.86
+
+
+def draw_figure4(table: pd.DataFrame) -> Figure:
+    """Draw bars of each method's distance over that of OTPrune, on a log axis that starts at 1.
+
+    Parameters
+    ----------
+    table : DataFrame
+        From :func:`otanalysis.experiments.tables.figure4_table`.
+
+    Returns
+    -------
+    Figure
+        Top: the average over benchmarks; below, every benchmark. A bar that points up is farther from all
+        tokens than OTPrune, one that points down is closer. The distance and normalisation are printed.
+
+    Raises
+    ------
+    InputError
+        If the table lacks a column.
+    """
+    require_columns(table, _COLUMNS, "Figure 4")
+    table = table.dropna(subset=["value"])
+    names = benchmarks_of(table)
+    methods = [str(name) for name in table["method"].drop_duplicates()]
+    limits = _limits(table)
+    far = distance_name(table)
+    with paper_style():
+        grid_top = TOP + MEAN_HEIGHT + 0.58
+        lines = ceil(len(names) / COLUMNS)
+        sheet = Sheet.of_height(grid_top + lines * HEIGHT + (lines - 1) * 0.28 + 0.36)
+        sheet.legend(method_legend(methods, bar=True), top=0.03)
+        panel = sheet.panel(LEFT, TOP, TEXT_WIDTH - LEFT - 0.06, MEAN_HEIGHT)
+        _bars(panel, table[table["benchmark"] == MEAN], methods, limits)
+        panel.set_title("Average over benchmarks", weight="bold")
+        panel.set_title(f"{far}, {tokens_name(table)}", loc="right")
+        panel.set_ylabel(f"{far} / {far}(OTPrune)")
+        panel.set_xlabel("tokens kept")
+        panel.set_title("up: farther than OTPrune; down: closer", loc="left", color="0.3")
+        width = (TEXT_WIDTH - LEFT - 0.06 - (COLUMNS - 1) * 0.14) / COLUMNS
+        for number, name in enumerate(names):
+            line, column = divmod(number, COLUMNS)
+            panel = sheet.panel(
+                LEFT + column * (width + 0.14), grid_top + line * (HEIGHT + 0.28), width, HEIGHT
+            )
+            _bars(panel, table[table["benchmark"] == name], methods, limits)
+            panel.set_title(name)
+            if column:
+                panel.set_yticklabels([])
+            else:
+                panel.set_ylabel("ratio")
+            if number + COLUMNS >= len(names):
+                panel.set_xlabel("tokens kept")
+            else:
+                panel.set_xticklabels([])
+        return sheet.figure
+
+
+def _limits(table: pd.DataFrame) -> tuple[float, float]:
+    """Find common ends of the log axis, a little beyond the longest bar or interval on either side of 1."""
+    ends = table[["value", "low", "high"]].to_numpy(dtype=np.float64)
+    low, high = min(float(np.nanmin(ends)), 1.0), max(float(np.nanmax(ends)), 1.0)
+    reach = max(np.log(high / low), 0.05)
+    return low * float(np.exp(-0.06 * reach)), high * float(np.exp(0.06 * reach))
+
+
+def _ticks(limits: tuple[float, float]) -> list[float]:
+    low, high = limits
+    if high / low < 2.5:
+        return [float(tick) for tick in MaxNLocator(4).tick_values(low, high) if low <= tick <= high]
+    steps = range(int(np.ceil(np.log2(low))), int(np.floor(np.log2(high))) + 1)
+    stride = max(1, ceil(len(steps) / 6))
+    return [2.0**power for power in steps if power % stride == 0]
+
+
+def _bars(panel: Axes, rows: pd.DataFrame, methods: list[str], limits: tuple[float, float]) -> None:
+    ratios = sorted({float(ratio) for ratio in rows["ratio"]})
+    width = 0.84 / len(methods)
+    for number, method in enumerate(methods):
+        own = rows[rows["method"] == method].sort_values("ratio")
+        places = np.array([ratios.index(float(ratio)) for ratio in own["ratio"]], dtype=np.float64)
+        x = places + (number - (len(methods) - 1) / 2) * width
+        value = own["value"].to_numpy(dtype=np.float64)
+        look = method_look(method)
+        panel.bar(x, value - 1.0, bottom=1.0, width=0.88 * width, color=look.colour, lw=0)
+        panel.errorbar(x, value, yerr=error_lengths(own), fmt="none", ecolor="0.15", elinewidth=0.6)
+    panel.set_yscale("log")
+    panel.set_ylim(limits)
+    panel.yaxis.set_major_locator(FixedLocator(_ticks(limits)))
+    panel.yaxis.set_minor_locator(NullLocator())
+    panel.yaxis.set_major_formatter(FuncFormatter(lambda tick, _: f"{tick:g}"))
+    panel.grid(True, axis="y")
+    panel.axhline(1.0, color=method_look("otprune").colour, lw=0.9, zorder=3)
+    panel.set_xticks(range(len(ratios)))
+    panel.set_xticklabels([per_cent(ratio) for ratio in ratios])
+    panel.set_xlim(-0.5, len(ratios) - 0.5)
+    panel.tick_params(axis="x", length=0)

@@ -1,0 +1,181 @@
+r"""Figure 5: what :math:`\gamma` does to OTPrune's score, distance and surrogate."""
+
+from __future__ import annotations
+
+from math import ceil
+
+import numpy as np
+import pandas as pd
+from matplotlib import colormaps
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+from matplotlib.ticker import FixedLocator, LogFormatterMathtext, LogLocator, MaxNLocator, NullLocator
+
+from otanalysis.experiments.rows import DEFAULT_GAMMA, MEAN
+from otanalysis.figures.layout import (
+    Sheet,
+    benchmarks_of,
+    distance_name,
+    per_cent,
+    require_columns,
+    tokens_name,
+)
+from otanalysis.figures.style import TEXT_WIDTH, paper_style
+
+__all__ = ["draw_figure5"]
+
+_COLUMNS = (
+    "benchmark",
+    "ratio",
+    "gamma",
+    "quantity",
+    "value",
+    "low",
+    "high",
+    "distance_kind",
+    "normalisation",
+)
+
+COLUMNS = 4
+LEFT = 0.52
+TOP = 0.48
+MEAN_HEIGHT = 1.25
+SMALL_HEIGHT = 0.46
+_KEY = (
+    "Bands: 95% intervals.\nThe surrogate (log det) uses the\n"
+    r"$\gamma$ of the axis, so it grows" + "\nby construction; score and\ndistance need not follow."
+)
+MARKERS = ("o", "s", "^", "D", "v", "P")
+
+
+def draw_figure5(table: pd.DataFrame) -> Figure:
+    r"""Draw score, distance and surrogate against :math:`\gamma` on a log axis, one line per share kept.
+
+    Parameters
+    ----------
+    table : DataFrame
+        From :func:`otanalysis.experiments.tables.figure5_table`. Quantities without values are left out.
+
+    Returns
+    -------
+    Figure
+        Top: means over benchmarks; below, the same three quantities for every benchmark. The released value
+        0.01 is marked by a vertical line; bands and bars are 95 % intervals.
+
+    Raises
+    ------
+    InputError
+        If the table lacks a column.
+    """
+    require_columns(table, _COLUMNS, "Figure 5")
+    table = table.dropna(subset=["value"])
+    names = benchmarks_of(table)
+    looks = _looks(table)
+    with paper_style():
+        quantities = [name for name in ("score", "distance", "logdet") if (table["quantity"] == name).any()]
+        block = len(quantities) * (SMALL_HEIGHT + 0.06)
+        lines = ceil(len(names) / COLUMNS)
+        blocks_top = TOP + MEAN_HEIGHT + 0.62
+        sheet = Sheet.of_height(blocks_top + lines * block + (lines - 1) * 0.26 + 0.34)
+        sheet.legend(_legend(looks), top=0.03, short=False)
+        _means(sheet, table, looks)
+        width = (TEXT_WIDTH - LEFT - 0.08 - (COLUMNS - 1) * 0.38) / COLUMNS
+        for number, name in enumerate(names):
+            line, column = divmod(number, COLUMNS)
+            rows = table[table["benchmark"] == name]
+            for row, quantity in enumerate(quantities):
+                panel = sheet.panel(
+                    LEFT + column * (width + 0.38),
+                    blocks_top + line * (block + 0.26) + row * (SMALL_HEIGHT + 0.06),
+                    width,
+                    SMALL_HEIGHT,
+                )
+                lowest = row == len(quantities) - 1 and number + COLUMNS >= len(names)
+                _curves(panel, rows[rows["quantity"] == quantity], looks, small=True)
+                _gamma_axis(panel, table, labels=lowest)
+                panel.set_ylabel(_label(quantity, table, small=True) if column == 0 else "")
+                panel.set_title(name if row == 0 else "")
+        line, column = divmod(len(names), COLUMNS)
+        if column:
+            sheet.note(LEFT + column * (width + 0.38) - 0.2, blocks_top + line * (block + 0.26) + 0.1, _KEY)
+        return sheet.figure
+
+
+def _means(sheet: Sheet, table: pd.DataFrame, looks: dict[float, tuple[str, str]]) -> None:
+    rows = table[table["benchmark"] == MEAN]
+    score = "score" if (rows["quantity"] == "score").any() else "relative_score"
+    shown = [name for name in (score, "distance", "logdet") if (rows["quantity"] == name).any()]
+    titles = {
+        "score": "Mean score",
+        "relative_score": "Mean relative score",
+        "distance": "Mean distance",
+        "logdet": "Mean surrogate",
+    }
+    width = (TEXT_WIDTH - LEFT - 0.08 - (len(shown) - 1) * 0.52) / max(len(shown), 1)
+    for number, quantity in enumerate(shown):
+        panel = sheet.panel(LEFT + number * (width + 0.52), TOP, width, MEAN_HEIGHT)
+        _curves(panel, rows[rows["quantity"] == quantity], looks, small=False)
+        _gamma_axis(panel, table, labels=True)
+        panel.set_title(titles[quantity], weight="bold")
+        panel.set_ylabel(_label(quantity, table, small=False))
+
+
+def _label(quantity: str, table: pd.DataFrame, *, small: bool) -> str:
+    if quantity == "distance":
+        return distance_name(table) if small else f"{distance_name(table)}, {tokens_name(table)}"
+    if quantity == "logdet":
+        return "log det" if small else r"log det at the same $\gamma$"
+    return "score" if small or quantity == "score" else "score / score with all tokens"
+
+
+def _looks(table: pd.DataFrame) -> dict[float, tuple[str, str]]:
+    """Colour (light to dark with the share kept) and marker of every ratio."""
+    ratios = sorted({float(ratio) for ratio in table["ratio"]})
+    shades = colormaps["YlOrBr"](np.linspace(0.42, 0.95, max(len(ratios), 2)))[-len(ratios) :]
+    hexes = ["#" + "".join(f"{round(255 * part):02x}" for part in shade[:3]) for shade in shades]
+    return {
+        ratio: (colour, MARKERS[number % len(MARKERS)])
+        for number, (ratio, colour) in enumerate(zip(ratios, hexes, strict=True))
+    }
+
+
+def _legend(looks: dict[float, tuple[str, str]]) -> list[Line2D]:
+    handles = [
+        Line2D([], [], color=colour, marker=marker, mew=0, ms=4.2, label=f"{per_cent(ratio)} kept")
+        for ratio, (colour, marker) in looks.items()
+    ]
+    label = rf"released $\gamma={DEFAULT_GAMMA:g}$"
+    return [*handles, Line2D([], [], color="0.35", ls=(0, (2, 1.5)), lw=0.9, label=label)]
+
+
+def _curves(panel: Axes, rows: pd.DataFrame, looks: dict[float, tuple[str, str]], *, small: bool) -> None:
+    panel.axvline(DEFAULT_GAMMA, color="0.35", ls=(0, (2, 1.5)), lw=0.8, zorder=1)
+    for ratio, (colour, marker) in looks.items():
+        own = rows[rows["ratio"] == ratio].sort_values("gamma")
+        if own.empty:
+            continue
+        x, value, low, high = (own[name].to_numpy(np.float64) for name in ("gamma", "value", "low", "high"))
+        panel.fill_between(x, low, high, color=colour, alpha=0.12 if small else 0.18, lw=0)
+        panel.plot(x, value, color=colour, marker=marker, ms=2.2 if small else 3.4, mew=0, lw=0.9)
+    panel.set_xscale("log")
+    panel.grid(True, axis="y")
+    if set(rows["quantity"]) == {"logdet"} and (rows["value"] > 0).all():
+        panel.set_yscale("log")
+        panel.yaxis.set_major_locator(LogLocator(numticks=3 if small else 5))
+        panel.yaxis.set_minor_locator(NullLocator())
+    else:
+        panel.yaxis.set_major_locator(MaxNLocator(2 if small else 4, min_n_ticks=2))
+
+
+def _gamma_axis(panel: Axes, table: pd.DataFrame, *, labels: bool) -> None:
+    gammas = sorted({float(gamma) for gamma in table["gamma"]})
+    panel.xaxis.set_major_locator(FixedLocator(gammas))
+    panel.xaxis.set_minor_locator(NullLocator())
+    if labels:
+        panel.xaxis.set_major_formatter(LogFormatterMathtext())
+        panel.set_xlabel(r"$\gamma$")
+    else:
+        panel.tick_params(axis="x", labelbottom=False)
+    margin = (gammas[-1] / gammas[0]) ** 0.04
+    panel.set_xlim(gammas[0] / margin, gammas[-1] * margin)
