@@ -94,7 +94,7 @@ def house_with(tmp_path: Path, files: dict[str, str]) -> Path:
     for room in rooms:
         (package / room).mkdir(parents=True)
         (package / room / "__init__.py").touch()
-    for name in ("__init__", "__main__", "cli", "errors"):
+    for name in ("__init__", "__main__", "cli", "errors", "reporting"):
         (package / f"{name}.py").touch()
     for name, content in files.items():
         (package / name).write_text(content)

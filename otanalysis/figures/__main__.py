@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import sys
-
 import typer
 
-from otanalysis.errors import OtAnalysisError
 from otanalysis.figures.command import figures
+from otanalysis.reporting import reported
 
 __all__ = ["main"]
 
@@ -15,15 +13,9 @@ __all__ = ["main"]
 def main() -> None:
     """Run the command; a mistake of the user's is one sentence on stderr and exit status 2."""
     app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
-    app.command()(figures)
-    try:
-        app(prog_name="python -m otanalysis.figures", standalone_mode=True)
-    except OtAnalysisError as error:
-        print(error, file=sys.stderr)
-        raise SystemExit(2) from None
-    except KeyboardInterrupt as stop:
-        print(stop or "Stopped; finished parts of the sweep are kept.", file=sys.stderr)
-        raise SystemExit(130) from None
+    # Inside the command, since typer itself ends silently on Ctrl-C.
+    app.command()(reported()(figures))
+    app(prog_name="python -m otanalysis.figures")
 
 
 if __name__ == "__main__":

@@ -1,0 +1,10 @@
+"""The command line: parse, call, report. May import every room; loads each only when its command runs.
+
+A new command is a function in a module here, and one line in :mod:`otanalysis.cli.app`.
+"""
+
+from __future__ import annotations
+
+from otanalysis.cli.app import app, main
+
+__all__ = ["app", "main"]

@@ -1,0 +1,58 @@
+"""The program ``otanalysis``: its commands, their examples, and how they end."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from importlib.metadata import version
+from typing import Annotated
+
+import typer
+
+from otanalysis.cli.measure import sweep
+from otanalysis.cli.tokens import distance, select, verify
+from otanalysis.figures.command import figures
+from otanalysis.reporting import reported
+
+__all__ = ["app", "main"]
+
+_COMMANDS: tuple[tuple[Callable[..., None], str], ...] = (
+    (select, "otanalysis select tokens.npy --method otprune --ratio 0.098 --json"),
+    (distance, "otanalysis distance tokens.npy --method divprune --ratio 0.098 --json"),
+    (verify, "otanalysis verify data/dumps/mini-llava/presence"),
+    (sweep, "otanalysis sweep data/dumps/mini-llava/* --methods otprune,random --ratios 0.05,0.2"),
+    (figures, "otanalysis figures --only 2,4 --out figures"),
+)
+"""Every command with the example that its help shows; each loads what it needs when it runs."""
+
+app = typer.Typer(
+    name="otanalysis",
+    add_completion=False,
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+for _command, _example in _COMMANDS:
+    app.command(epilog=f"Example: {_example}")(reported()(_command))
+
+
+def main() -> None:
+    """Run the program; the entry point of the script ``otanalysis`` and of ``python -m otanalysis``."""
+    # POT loads torch where it finds it, seconds in every process, and only ever gets NumPy arrays from us.
+    os.environ.setdefault("POT_BACKEND_DISABLE_PYTORCH", "1")
+    app(prog_name="otanalysis")
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"otanalysis {version('otanalysis')}")
+        raise typer.Exit
+
+
+@app.callback()
+def _program(
+    _version: Annotated[
+        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Show the version.")
+    ] = False,
+) -> None:
+    """Visual-token pruning seen through optimal transport: select tokens, measure, draw."""
