@@ -121,7 +121,8 @@ def distance_cells(
     cell_of = {cell: number for number, cell in enumerate(cells)}
     rows = rows.assign(cell=[cell_of[c] for c in rows[list(keys)].itertuples(index=False, name=None)])
     benchmarks = tuple(str(name) for name in rows["benchmark"].drop_duplicates())
-    table = rows.groupby(["benchmark", "sample", "cell"], sort=False)[quantity].mean().unstack("cell")
+    # Sorted, so that the resamples do not hang on the order of the rows.
+    table = rows.groupby(["benchmark", "sample", "cell"])[quantity].mean().unstack("cell")
     means = np.full((len(benchmarks), len(cells)), np.nan)
     replicates = np.full((len(benchmarks), resamples, len(cells)), np.nan)
     samples = []

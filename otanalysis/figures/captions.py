@@ -72,15 +72,15 @@ def caption3(table: pd.DataFrame) -> str:
     if scores.empty:
         return (
             f"{head} Distance divided by OTPrune's, as the mean over {count} benchmarks and for each; bars "
-            "are 95% paired bootstrap intervals over samples.\n\n**Verdict.** No score is given for all of the "
+            "are 95% paired bootstrap intervals over samples.\n\n**Verdict.** No score is given for all "
             "benchmarks, so there is no mean score to compare."
         )
     head += (
         f" Top: means over {count} benchmarks of the score, of the score divided by that with all tokens, "
-        "and of the distance divided by OTPrune's. Below: each benchmark; the right axis reads the score as a "
-        "share of the score with all tokens. Bars are 95% intervals: 1.96 standard errors for scores "
-        "(relative scores by the delta method with independent errors, which is conservative), a paired bootstrap over "
-        "samples for distances."
+        "and of the distance divided by OTPrune's. Below: each benchmark; the right axis reads the score as "
+        "a share of the score with all tokens. Bars are 95% intervals: 1.96 standard errors for scores "
+        "(relative scores by the delta method with independent errors, which is conservative), a paired "
+        "bootstrap over samples for distances."
     )
     sentences = [_ranking_at(scores, float(ratio)) for ratio in sorted(scores["ratio"].unique())]
     what = "share of the score with all tokens" if quantity == "relative_score" else "mean score"
@@ -136,8 +136,11 @@ def _verdict2(overall: Numbers, correlations: pd.DataFrame) -> str:
     if p <= SIGNIFICANT:
         said = "The claim holds here" if rho < 0 else "The opposite of the claim holds here"
         return f"{said}: {numbers}. {where}"
-    sign = "no sign" if abs(rho) < 0.005 else f"a sign {'as claimed' if rho < 0 else 'against the claim'}"
-    return f"Undecided: {numbers}, {sign} that so few methods cannot tell from chance. {where}"
+    sign = (
+        "no sign either way" if abs(rho) < 0.005 else f"the sign {'of' if rho < 0 else 'against'} the claim"
+    )
+    few = f"with {int(overall['methods'])} methods this is not told from chance"
+    return f"Undecided: {numbers}, {sign}; {few}. {where}"
 
 
 def _verdict4(groups: dict[str, list[str]]) -> str:
@@ -167,9 +170,13 @@ def _ranking_at(scores: pd.DataFrame, ratio: float) -> str:
     best, second = rows[:2]
     if own is best:
         apart = best["low"] > second["high"]
-        return f"{said} (OTPrune is highest, {'beyond' if apart else 'within'} the intervals)"
+        return f"{said} (OTPrune is highest; {_overlap(apart)} the next one's)"
     apart = best["low"] > own["high"]
-    return f"{said} (OTPrune is below the best, {'beyond' if apart else 'within'} the intervals)"
+    return f"{said} (OTPrune is not highest; {_overlap(apart)} the highest one's)"
+
+
+def _overlap(apart: bool) -> str:
+    return "its interval lies apart from" if apart else "its interval overlaps"
 
 
 def _gamma_score(scores: pd.DataFrame) -> str:
@@ -182,7 +189,7 @@ def _gamma_score(scores: pd.DataFrame) -> str:
         apart = best["low"] > worst["high"]
         parts.append(
             f"{worst['value']:.3f} (γ = {worst['gamma']:g}) to {best['value']:.3f} (γ = {best['gamma']:g}) "
-            f"at {per_cent(float(ratio))} kept, {'more than' if apart else 'within'} the intervals"
+            f"at {per_cent(float(ratio))} kept, with intervals that {'lie apart' if apart else 'overlap'}"
         )
     return f"The mean score runs from {'; from '.join(parts)}." if parts else ""
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from math import ceil
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -19,6 +20,7 @@ from otanalysis.figures.layout import (
     method_legend,
     per_cent,
     require_columns,
+    short_name,
     tokens_name,
 )
 from otanalysis.figures.style import TEXT_WIDTH, method_look, paper_style
@@ -131,21 +133,15 @@ def _forest(panel: Axes, correlations: pd.DataFrame) -> None:
     height = len(correlations)
     panel.axvline(0, color="0.6", lw=0.6, zorder=0)
     for place, row in enumerate(correlations.to_dict("records")):
-        y = height - 1 - place - (0.35 if row["benchmark"] == MEAN else 0)
-        bold = "bold" if row["benchmark"] == MEAN else "normal"
-        label = "overall" if row["benchmark"] == MEAN else str(row["benchmark"])
-        panel.text(-1.12, y, label, ha="right", va="center", fontsize=7, weight=bold)
+        mean = row["benchmark"] == MEAN
+        y = height - 1 - place - (0.35 if mean else 0)
+        words: dict[str, Any] = {"va": "center", "fontsize": 7, "weight": "bold" if mean else "normal"}
+        panel.text(-1.12, y, "overall" if mean else short_name(str(row["benchmark"])), ha="right", **words)
         if not np.isfinite(row["rho"]):
             continue
         panel.plot([row["rho_low"], row["rho_high"]], [y, y], color="0.35", lw=1.0, solid_capstyle="butt")
-        panel.plot(
-            row["rho"],
-            y,
-            "D" if row["benchmark"] == MEAN else "o",
-            color="0.1",
-            ms=4 if bold == "bold" else 3,
-        )
-        panel.text(1.14, y, _p(row["p_value"]), ha="left", va="center", fontsize=7, weight=bold)
+        panel.plot(row["rho"], y, "D" if mean else "o", color="0.1", ms=4 if mean else 3)
+        panel.text(1.14, y, _p(row["p_value"]), ha="left", **words)
     panel.text(1.14, height - 0.35, "p", ha="left", va="bottom", fontsize=7, style="italic")
     panel.set(xlim=(-1.08, 1.08), ylim=(-0.9, height - 0.4), yticks=[], xticks=[-1, -0.5, 0, 0.5, 1])
     panel.set_xticklabels(["−1", "", "0", "", "1"])
@@ -159,16 +155,9 @@ def _ranks(panel: Axes, rows: pd.DataFrame, correlations: pd.DataFrame, name: st
     for row in rows.to_dict("records"):
         look = method_look(str(row["method"]))
         x, y = row["distance_rank"], row["score_rank"]
-        panel.plot(
-            [row["distance_rank_low"], row["distance_rank_high"]],
-            [y, y],
-            color=look.colour,
-            lw=0.9,
-            alpha=0.6,
-        )
-        panel.plot(
-            [x, x], [row["score_rank_low"], row["score_rank_high"]], color=look.colour, lw=0.9, alpha=0.6
-        )
+        bar: dict[str, Any] = {"color": look.colour, "lw": 0.9, "alpha": 0.6}
+        panel.plot([row["distance_rank_low"], row["distance_rank_high"]], [y, y], **bar)
+        panel.plot([x, x], [row["score_rank_low"], row["score_rank_high"]], **bar)
         panel.plot(x, y, look.marker, color=look.colour, ms=4.6 if n <= 6 else 3.8, mew=0, zorder=3)
     ticks = range(1, n + 1) if n <= 6 else range(1, n + 1, 2)
     panel.set(xlim=(0.5, n + 0.5), ylim=(n + 0.5, 0.5), xticks=ticks, yticks=ticks)
@@ -176,7 +165,7 @@ def _ranks(panel: Axes, rows: pd.DataFrame, correlations: pd.DataFrame, name: st
     found = correlations[correlations["benchmark"] == name]
     rho = float(found["rho"].iloc[0])
     measured = rf"$\rho={_signed(rho)}$" if np.isfinite(rho) else r"$\rho$ undefined"
-    panel.set_title(f"{name}\n{measured}", linespacing=1.05)
+    panel.set_title(f"{short_name(name)}\n{measured}", linespacing=1.05)
 
 
 def _key(correlations: pd.DataFrame) -> str:

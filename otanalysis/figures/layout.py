@@ -29,6 +29,7 @@ __all__ = [
     "method_legend",
     "per_cent",
     "require_columns",
+    "short_name",
     "tokens_name",
 ]
 
@@ -113,6 +114,20 @@ def tokens_name(table: pd.DataFrame) -> str:
     """Return the words for the normalisation under a table's distances."""
     kind = str(table["normalisation"].iloc[0])
     return _TOKENS.get(kind, f"tokens normalised by {kind}")
+
+
+def short_name(name: str, length: int = 17) -> str:
+    """Cut the middle out of a name that is too long for a small panel.
+
+    Examples
+    --------
+    >>> short_name("a_very_long_benchmark_name")
+    'a_very_l…ark_name'
+    """
+    if len(name) <= length:
+        return name
+    head = length // 2
+    return f"{name[:head]}…{name[len(name) - (length - head - 1) :]}"
 
 
 def per_cent(share: float) -> str:

@@ -1,0 +1,168 @@
+"""Tables to rendered files: every figure, its versions, its numbers and the captions."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Mapping, Sequence
+
+import pandas as pd
+from matplotlib.figure import Figure
+
+from otanalysis.experiments.ranking import Figure2Tables, figure2_tables
+from otanalysis.experiments.rows import MEAN
+from otanalysis.experiments.tables import figure3_table, figure4_table, figure5_table
+from otanalysis.figures.captions import caption2, caption3, caption4, caption5
+from otanalysis.figures.figure2 import draw_figure2
+from otanalysis.figures.figure3 import draw_figure3
+from otanalysis.figures.figure4 import draw_figure4
+from otanalysis.figures.figure5 import draw_figure5
+from otanalysis.figures.layout import per_cent
+from otanalysis.figures.style import figure_bytes, method_look
+from otanalysis.selection import SELECTORS
+
+__all__ = ["FIGURES", "SWEEP_COLUMNS", "draw_all", "say_on_stderr"]
+
+FIGURES = (2, 3, 4, 5)
+RANKED_METHODS = ("first", "last", "uniform", "random", "divprune")
+"""The methods whose ranks the paper compares."""
+
+SWEEP_COLUMNS = (
+    "dump",
+    "benchmark",
+    "sample",
+    "method",
+    "ratio",
+    "gamma",
+    "seed",
+    "normalisation",
+    "w2",
+    "w2_squared",
+    "quantisation_error",
+    "trace_objective",
+    "logdet",
+)
+
+"""What the figures read of a sweep; the kept indices, most of its bytes, are not among it."""
+
+Files = dict[str, bytes]
+Say = Callable[[str], None]
+
+
+def say_on_stderr(sentence: str) -> None:
+    """Print a remark where it does not mix with results."""
+    print(sentence, file=sys.stderr)
+
+
+def draw_all(
+    rows: pd.DataFrame,
+    scores: pd.DataFrame | None,
+    *,
+    only: Sequence[int] = FIGURES,
+    distance: str = "w2",
+    normalise: str = "none",
+    ratio: float = 0.098,
+    say: Say = say_on_stderr,
+) -> Files:
+    """Draw figures from a sweep and an accuracy table, without touching the disk.
+
+    Parameters
+    ----------
+    rows, scores : DataFrame
+        As :func:`otanalysis.experiments.ranking.figure2_tables` wants them.
+    only, distance, normalise, ratio, say
+        As in :func:`run`.
+
+    Returns
+    -------
+    dict
+        From file name to content.
+    """
+    methods = [name for name in SELECTORS if name in set(rows["method"])]
+    files: Files = {}
+    captions: list[str] = []
+    missing: list[pd.DataFrame] = []
+    if 2 in only:
+        versions = _versions(rows, scores, methods, distance=distance, normalise=normalise, ratio=ratio)
+        for name, tables in versions.items():
+            files |= _rendered(name, draw_figure2(tables), tables.points)
+            files[f"{name}_spearman.csv"] = _csv(tables.correlations)
+            missing.append(tables.points.loc[tables.points["score"].isna(), ["benchmark", "method", "ratio"]])
+        captions.append(caption2(versions))
+    if 3 in only:
+        third = figure3_table(rows, scores, distance=distance, normalise=normalise)
+        files |= _rendered("figure3", draw_figure3(third), third)
+        captions.append(caption3(third))
+        missing.append(third.loc[_unscored(third), ["benchmark", "method", "ratio"]])
+    if 4 in only:
+        fourth = figure4_table(rows, methods=methods, distance=distance, normalise=normalise)
+        files |= _rendered("figure4", draw_figure4(fourth), fourth)
+        captions.append(caption4(fourth))
+    if 5 in only:
+        fifth = figure5_table(rows, scores, distance=distance, normalise=normalise)
+        files |= _rendered("figure5", draw_figure5(fifth), fifth)
+        captions.append(caption5(fifth))
+        missing.append(fifth.loc[_unscored(fifth), ["benchmark", "ratio"]].assign(method="otprune"))
+    files["captions.md"] = ("\n\n".join(captions) + "\n").encode()
+    if sentence := _missing_sentence(missing, given=scores is not None):
+        say(sentence)
+    return files
+
+
+def _versions(
+    rows: pd.DataFrame,
+    scores: pd.DataFrame | None,
+    methods: Sequence[str],
+    *,
+    distance: str,
+    normalise: str,
+    ratio: float,
+) -> Mapping[str, Figure2Tables]:
+    """Figure 2, and what becomes of it with other methods and with the other distance."""
+    paper = [name for name in RANKED_METHODS if name in methods]
+    inner = [name for name in methods if name not in ("first", "last")]
+    asked = {
+        "figure2": (paper, distance),
+        "figure2_all": (methods, distance),
+        "figure2_all_without_first_last": (inner, distance),
+        "figure2_quantisation": (paper, "quantisation_error"),
+        "figure2_all_quantisation": (methods, "quantisation_error"),
+    }
+    return {
+        name: figure2_tables(rows, scores, methods=chosen, ratio=ratio, distance=kind, normalise=normalise)
+        for name, (chosen, kind) in asked.items()
+    }
+
+
+def _rendered(name: str, figure: Figure, table: pd.DataFrame) -> Files:
+    return {f"{name}.{kind}": figure_bytes(figure, kind) for kind in ("pdf", "png")} | {
+        f"{name}.csv": _csv(table)
+    }
+
+
+def _csv(table: pd.DataFrame) -> bytes:
+    return table.to_csv(index=False, float_format="%.8g").encode()
+
+
+def _unscored(table: pd.DataFrame) -> pd.Series:
+    absent: pd.Series = (table["quantity"] == "score") & table["value"].isna()
+    return absent
+
+
+def _missing_sentence(missing: list[pd.DataFrame], *, given: bool) -> str:
+    """One sentence that lists the scores that are not there; empty if nothing is missing."""
+    rows = pd.concat(missing) if missing else pd.DataFrame()
+    if rows.empty:
+        return ""
+    parts = []
+    places = [str(name) for name in rows["benchmark"].drop_duplicates() if name != MEAN]
+    for method in rows["method"].drop_duplicates():
+        own = rows[rows["method"] == method]
+        ratios = ", ".join(per_cent(ratio) for ratio in sorted({float(r) for r in own["ratio"]}))
+        parts.append("all tokens" if method == "full" else f"{method_look(str(method)).label} at {ratios}")
+    why = (
+        "the accuracy table lacks"
+        if given
+        else "without an accuracy table (--accuracy TABLE) there is none for"
+    )
+    where = f" (benchmarks {', '.join(places)})" if given else ""
+    return f"Scores are left out of the figures, since {why} {'; '.join(parts)}{where}."
