@@ -95,6 +95,7 @@ class DumpWriter:
         self._known = {entry.id for entry in self._manifest.samples}
         self._pending: dict[str, NDArray[np.floating]] = {}
         self._pending_extra: dict[str, Mapping[str, Any]] = {}
+        self._finished = False
 
     def __contains__(self, sample_id: object) -> bool:
         """Tell whether the sample was added, in this run or in the one that it goes on from."""
@@ -134,7 +135,11 @@ class DumpWriter:
         ------
         InputError
             The id is taken, or the tokens are not a finite, non-empty floating-point matrix.
+        DumpError
+            The dump is finished.
         """
+        if self._finished:
+            raise DumpError(f"The dump {self.path} is finished; add {sample_id!r} to a new one.")
         if not isinstance(sample_id, str) or not sample_id or sample_id == _RESERVED_ID:
             raise InputError(
                 f"A sample id must be a non-empty string other than {_RESERVED_ID!r}, got {sample_id!r}."
@@ -153,13 +158,15 @@ class DumpWriter:
             self._write_shard()
 
     def finish(self) -> None:
-        """Write what is pending, give the shards their final names and publish the manifest.
+        """Write what is pending, give the shards their final names and publish the manifest; once is enough.
 
         Raises
         ------
         DumpError
             No sample was added.
         """
+        if self._finished:
+            return
         if self._pending:
             self._write_shard()
         total = len(self._manifest.shards)
@@ -172,6 +179,7 @@ class DumpWriter:
             final.append(replace(shard, file=name))
         self._publish(MANIFEST_NAME, tuple(final))
         (self.path / PARTIAL_MANIFEST_NAME).unlink()
+        self._finished = True
 
     def _begin_or_go_on(self, fresh: Manifest) -> Manifest:
         if (self.path / MANIFEST_NAME).exists():

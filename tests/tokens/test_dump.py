@@ -213,6 +213,15 @@ def test_a_finished_dump_is_not_written_again(tmp_path: Path) -> None:
     assert content_of(folder) == before
 
 
+def test_a_writer_finished_by_hand_takes_no_more(tmp_path: Path) -> None:
+    with DumpWriter(tmp_path / "dump", **SETTINGS) as writer:
+        writer.add("a", np.ones((2, 2)))
+        writer.finish()
+        with pytest.raises(DumpError, match="is finished; add 'b' to a new one"):
+            writer.add("b", np.ones((2, 2)))
+    assert open_dump(tmp_path / "dump").ids == ("a",)
+
+
 def test_a_dump_without_samples_is_refused(tmp_path: Path) -> None:
     with pytest.raises(DumpError, match="no sample"), DumpWriter(tmp_path / "dump", **SETTINGS):
         pass
