@@ -107,7 +107,6 @@ def sweep(
     if _answers(table_path, request):
         return table_path
     store = PartStore(Path(out) / "parts")
-    store.folder.mkdir(parents=True, exist_ok=True)
     measurements = settings.measurements()
     chunks = [(name, chunk) for name, dump in opened.items() for chunk in _chunks(dump, limit)]
     work = [(chunk, missing) for _, chunk in chunks if (missing := store.missing(chunk, measurements))]

@@ -63,14 +63,14 @@ class Chunk:
 
     @cached_property
     def name(self) -> str:
-        """Beginning of the file names of its parts; says which content was measured, not where it lay."""
+        """Name of the folder of its parts; says which content was measured, not where it lay."""
         content = json.dumps([self.dump.manifest.fingerprint, self.sample_ids])
         return hashlib.sha256(content.encode()).hexdigest()[:24]
 
 
 @dataclass(frozen=True)
 class PartStore:
-    """The folder of the parts."""
+    """The folder of the parts: one folder in it a chunk, so that finding a chunk's parts stays fast."""
 
     folder: Path
 
@@ -97,8 +97,9 @@ class PartStore:
         origin = {"model": manifest.model, "benchmark": manifest.benchmark}
         keys = json.dumps([one.key for one in measurements]).encode()
         table = pa.Table.from_pylist([origin | one for one in records], schema=PART_SCHEMA)
-        name = f"{chunk.name}-{hashlib.sha256(keys).hexdigest()[:16]}.parquet"
-        write_atomic(self.folder / name, to_parquet(table.replace_schema_metadata({_KEYS: keys})))
+        path = self.folder / chunk.name / f"{hashlib.sha256(keys).hexdigest()[:24]}.parquet"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        write_atomic(path, to_parquet(table.replace_schema_metadata({_KEYS: keys})))
 
     def read(self, chunk: Chunk, measurements: Sequence[Measurement]) -> pa.Table:
         """Return the rows of a chunk: samples in order, in each the measurements in the order given."""
@@ -118,7 +119,7 @@ class PartStore:
         return rows.take(pc.sort_indices(pa.array(places)))
 
     def _parts(self, chunk: Chunk) -> Iterator[tuple[Path, set[str]]]:
-        for path in sorted(self.folder.glob(f"{chunk.name}-*.parquet")):
+        for path in sorted((self.folder / chunk.name).glob("*.parquet")):
             try:
                 schema = pq.read_schema(path)
             except (OSError, pa.ArrowInvalid):

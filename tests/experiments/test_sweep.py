@@ -205,7 +205,7 @@ def test_a_stopped_sweep_keeps_its_parts_and_goes_on(
         small(dumps, out)
     monkeypatch.setattr(sweep_parts, "measure_sample", recording)
     assert not (out / "sweep.parquet").exists()
-    assert len(list((out / "parts").iterdir())) == 2
+    assert len(list((out / "parts").rglob("*.parquet"))) == 2
     measured.clear()
     pd.testing.assert_frame_equal(without_times(small(dumps, out)), without_times(whole))
     assert [sample for sample, _ in measured] == ["b-0", "b-1", "b-2"]
@@ -225,7 +225,7 @@ def test_a_damaged_part_is_measured_again(
 ) -> None:
     folder = make_dump("a", samples=9)
     first = small([folder], tmp_path / "out")
-    part = next(iter((tmp_path / "out" / "parts").iterdir()))
+    part = next((tmp_path / "out" / "parts").rglob("*.parquet"))
     part.write_bytes(part.read_bytes()[:100])
     (tmp_path / "out" / "sweep.parquet").unlink()
     measured.clear()
