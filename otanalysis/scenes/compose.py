@@ -65,7 +65,7 @@ def _label(generator: np.random.Generator, shape_share: float) -> str:
 
 
 def _scatter(generator: np.random.Generator) -> Scene:
-    """6 to 10 objects (fewer where no room is left) anywhere; how many are digits varies from scene to scene."""
+    """6 to 10 objects (fewer where no room is left) anywhere; the share of digits varies between scenes."""
     wanted = int(generator.integers(6, 11))
     shape_share = generator.uniform(0.0, 0.8)
     free = np.ones((GRID, GRID), dtype=bool)
@@ -152,7 +152,9 @@ def _background(side: int, generator: np.random.Generator) -> NDArray[np.float32
     if kind == 0:
         pattern = np.sin(2 * np.pi * along / period)
     elif kind == 1:
-        pattern = np.sign(np.sin(2 * np.pi * axis[:, None] / period) * np.sin(2 * np.pi * axis[None, :] / period))
+        pattern = np.sign(
+            np.sin(2 * np.pi * axis[:, None] / period) * np.sin(2 * np.pi * axis[None, :] / period)
+        )
     elif kind == 2:
         pattern = 2 * (along - along.min()) / max(float(np.ptp(along)), 1.0) - 1
     else:
@@ -188,7 +190,9 @@ def paint(scene: Scene, bank: DigitBank, generator: np.random.Generator) -> NDAr
             else _shape(thing.label, thing.size)
         )
         opacity = mask[:, :, None].astype(np.float32) / 255.0
-        colour = np.asarray(PALETTE[thing.colour], dtype=np.float32) + generator.normal(0, 10, 3).astype(np.float32)
+        colour = np.asarray(PALETTE[thing.colour], dtype=np.float32) + generator.normal(0, 10, 3).astype(
+            np.float32
+        )
         box = (
             slice(PATCH * thing.row, PATCH * (thing.row + thing.size)),
             slice(PATCH * thing.column, PATCH * (thing.column + thing.size)),

@@ -49,7 +49,7 @@ class DigitBank:
 
 
 def _enlarge(image: NDArray[np.float64], side: int, warp: NDArray[np.float64]) -> NDArray[np.uint8]:
-    """Resample an 8 x 8 image (0 to 16) to ``side`` pixels through the 2 x 2 matrix ``warp`` about its centre."""
+    """Resample an 8 x 8 image (0 to 16) to ``side`` pixels through the 2 x 2 matrix ``warp``, centred."""
     matrix = warp * (image.shape[0] / side)
     offset = (image.shape[0] - 1) / 2 - matrix @ np.full(2, (side - 1) / 2)
     enlarged = ndimage.affine_transform(image, matrix, offset=offset, output_shape=(side, side), order=1)
@@ -103,7 +103,8 @@ def digit_bank(split: Split, *, variants: int = 0, seed: int = 0) -> DigitBank:
     for size in SIZES:
         plain = [_enlarge(image, PATCH * size, warps[0]) for image in images]
         warped = [
-            _enlarge(images[number % len(images)], PATCH * size, warp) for number, warp in enumerate(warps[1:])
+            _enlarge(images[number % len(images)], PATCH * size, warp)
+            for number, warp in enumerate(warps[1:])
         ]
         masks[size] = np.stack(plain + warped)
     return DigitBank(masks, np.tile(labels.astype(np.int64), 1 + variants))

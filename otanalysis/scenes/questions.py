@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Final
 
 import numpy as np
@@ -64,7 +65,7 @@ def corner_digit(scene: Scene, generator: np.random.Generator) -> Question | Non
 def digit_colour(scene: Scene, generator: np.random.Generator) -> Question | None:
     """Ask for the colour of a digit that occurs once."""
     thing = _pick(_alone(scene.digits, lambda t: t.label), generator)
-    return thing and Question(f"what colour is the {thing.label} ?", thing.colour)
+    return Question(f"what colour is the {thing.label} ?", thing.colour) if thing else None
 
 
 def digit_place(scene: Scene, generator: np.random.Generator) -> Question | None:
@@ -99,7 +100,7 @@ def count_colour(scene: Scene, generator: np.random.Generator) -> Question | Non
 def read_row(scene: Scene, generator: np.random.Generator) -> Question | None:  # noqa: ARG001
     """Ask for the digits from left to right, where there are 3 to 5 and none stand above each other."""
     ordered = sorted(scene.digits, key=lambda t: t.column)
-    apart = all(a.column + a.size <= b.column for a, b in zip(ordered, ordered[1:], strict=False))
+    apart = all(a.column + a.size <= b.column for a, b in pairwise(ordered))
     if not 3 <= len(ordered) <= 5 or not apart:
         return None
     return Question("list digits left to right ?", " ".join(thing.label for thing in ordered))
@@ -108,13 +109,13 @@ def read_row(scene: Scene, generator: np.random.Generator) -> Question | None:  
 def shape_colour(scene: Scene, generator: np.random.Generator) -> Question | None:
     """Ask for the colour of a shape that occurs once."""
     thing = _pick(_alone(scene.shapes, lambda t: t.label), generator)
-    return thing and Question(f"what colour is the {thing.label} ?", thing.colour)
+    return Question(f"what colour is the {thing.label} ?", thing.colour) if thing else None
 
 
 def colour_digit(scene: Scene, generator: np.random.Generator) -> Question | None:
     """Ask which digit has a colour that occurs once among the digits."""
     thing = _pick(_alone(scene.digits, lambda t: t.colour), generator)
-    return thing and Question(f"which digit is {thing.colour} ?", thing.label)
+    return Question(f"which digit is {thing.colour} ?", thing.label) if thing else None
 
 
 def mosaic_majority(scene: Scene, generator: np.random.Generator) -> Question | None:  # noqa: ARG001
@@ -145,7 +146,22 @@ WORDS: Final = (
     *COLOURS,
     *SHAPES,
     *PLACES,
-    *("yes", "no", "is", "there", "a", "?", "how", "many", "digits", "which", "digit", "what", "colour", "the"),
+    *(
+        "yes",
+        "no",
+        "is",
+        "there",
+        "a",
+        "?",
+        "how",
+        "many",
+        "digits",
+        "which",
+        "digit",
+        "what",
+        "colour",
+        "the",
+    ),
     *("where", "largest", "list", "to", "commonest"),
 )
 """Every word of every question and answer; ``left`` and ``right`` are also places."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import Final
+from typing import Any, Final
 
 import torch
 from tokenizers import Tokenizer, models, pre_tokenizers, processors
@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from transformers import (
     CLIPImageProcessorPil,
     CLIPVisionConfig,
+    CLIPVisionModel,
     LlamaConfig,
     LlavaConfig,
     LlavaForConditionalGeneration,
@@ -46,7 +47,9 @@ def position_table(grid: int = GRID, width: int = VISION_WIDTH) -> Tensor:
     return torch.cat([rows, columns], dim=2)
 
 
-def _orthogonal_heads(attention: nn.Module, names: tuple[str, str, str, str], *, query: float, value: float) -> None:
+def _orthogonal_heads(
+    attention: nn.Module, names: tuple[str, str, str, str], *, query: float, value: float
+) -> None:
     """Set query = key, and output = transposed value, on random orthogonal bases (mimetic initialisation).
 
     Tokens then attend to tokens like themselves (for sine-cosine codes: to their neighbours) and copy them,
@@ -63,13 +66,14 @@ def _orthogonal_heads(attention: nn.Module, names: tuple[str, str, str, str], *,
         o.weight.copy_(value * other.T)
 
 
-def _initialise_vision(tower: nn.Module) -> None:
+def _initialise_vision(tower: CLIPVisionModel) -> None:
     with torch.no_grad():
         embeddings = tower.embeddings
         nn.init.normal_(embeddings.patch_embedding.weight, std=(3 * PATCH * PATCH) ** -0.5)
         table = position_table().reshape(-1, VISION_WIDTH)
         embeddings.position_embedding.weight.copy_(torch.cat([torch.zeros(1, VISION_WIDTH), table]))
-        for layer in tower.encoder.layers:
+        layers: list[Any] = list(tower.encoder.layers)
+        for layer in layers:
             _orthogonal_heads(
                 layer.self_attn, ("q_proj", "k_proj", "v_proj", "out_proj"), query=1.2, value=0.6
             )

@@ -16,7 +16,7 @@ _COLUMNS = ("stage", "step", "loss", "accuracy", "seconds")
 
 
 class Journal:
-    """Collects ``report(stage=, step=, steps=, loss=, accuracy=)`` calls; rows are appended every ``window`` steps."""
+    """Called as ``journal(stage=, step=, steps=, loss=, accuracy=)``; appends a row every ``window``."""
 
     def __init__(self, path: Path, *, window: int = 100) -> None:
         self._path = path

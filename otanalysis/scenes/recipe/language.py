@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
-from transformers import LlavaForConditionalGeneration, PreTrainedTokenizerFast
+from transformers import CLIPVisionModel, LlavaForConditionalGeneration, PreTrainedTokenizerFast
 
 from otanalysis.scenes.compose import LAYOUTS, Scene, paint
 from otanalysis.scenes.digits import DigitBank
@@ -53,7 +53,7 @@ class SceneCache:
 
 @torch.no_grad()
 def cache_scenes(
-    tower: nn.Module,
+    tower: CLIPVisionModel,
     bank: DigitBank,
     generator: np.random.Generator,
     count: int,
@@ -91,7 +91,7 @@ def align_projector(
     Without this start a language model of this size does not discover within the time there is that visual
     tokens speak its vocabulary.
     """
-    words = model.get_input_embeddings().weight.detach()
+    words: Tensor = model.lm_head.weight.detach()  # tied to the input embeddings
     embed = {word: words[number] for word, number in tokenizer.get_vocab().items()}
     zero = torch.zeros(LANGUAGE_WIDTH)
     scale = float(words.norm(dim=1).mean()) / LANGUAGE_WIDTH**0.5
@@ -143,7 +143,7 @@ class _Packed:
 def _pack(
     scenes: Sequence[Scene], count: int, tokenizer: PreTrainedTokenizerFast, generator: np.random.Generator
 ) -> _Packed:
-    """Put the questions of each scene in a row; ``groups`` numbers them (0 is padding), targets are -100 or ids."""
+    """Put the questions of each scene in a row; ``groups`` numbers them, 0 is padding."""
     rows: list[list[tuple[int, int, int, int]]] = []
     kinds: list[list[str]] = []
     eos = int(tokenizer.eos_token_id)
@@ -155,13 +155,13 @@ def _pack(
         for group, (_, question) in enumerate(asked, start=1):
             prompt = [vocabulary[word] for word in question.text.split()]
             answer = [vocabulary[word] for word in question.answer.split()]
-            ids = prompt + answer
-            targets = [-100] * (len(prompt) - 1) + answer + [eos]
-            row.extend(zip(ids, [group] * len(ids), range(len(ids)), targets, strict=True))
+            words = prompt + answer
+            wanted = [-100] * (len(prompt) - 1) + answer + [eos]
+            row.extend(zip(words, [group] * len(words), range(len(words)), wanted, strict=True))
         rows.append(row)
     length = max(len(row) for row in rows)
     padded = [row + [(0, 0, 0, -100)] * (length - len(row)) for row in rows]
-    ids, groups, offsets, targets = torch.tensor(padded).unbind(-1)
+    ids, groups, offsets, targets = (torch.tensor(padded)[:, :, column] for column in range(4))
     return _Packed(ids, groups, offsets, targets, kinds)
 
 
@@ -174,12 +174,12 @@ def _subset(scene: Scene, tokens: int, generator: np.random.Generator) -> np.nda
 
 
 def _logits(
-    model: LlavaForConditionalGeneration, visual: Tensor, places: Tensor, packed: _Packed
+    model: LlavaForConditionalGeneration, visual: Tensor, places: Tensor, packed: _Packed, bos: int
 ) -> tuple[Tensor, Tensor]:
     """Return the logits at the positions that have a target, and those targets."""
     batch, count = visual.shape[:2]
     words = model.get_input_embeddings()
-    first = words(torch.full((batch, 1), int(model.config.text_config.bos_token_id)))
+    first = words(torch.full((batch, 1), bos))
     hidden = torch.cat([first, model.model.multi_modal_projector(visual), words(packed.ids)], dim=1)
     length = hidden.shape[1]
     group = torch.cat([torch.zeros(batch, 1 + count, dtype=torch.long), packed.groups], dim=1)
@@ -215,7 +215,7 @@ def _step(
         # Places of the whole grid, half of the time, prepare the rotary positions for all tokens.
         whole = bool(generator.random() < 0.5)
         places = 1 + (kept if whole else torch.arange(stage.tokens).expand_as(kept))
-    logits, targets = _logits(model, visual, places, packed)
+    logits, targets = _logits(model, visual, places, packed, int(tokenizer.bos_token_id))
     return logits, targets, packed
 
 
@@ -255,7 +255,7 @@ def measure_language(
     generator: np.random.Generator,
     steps: int = 20,
 ) -> dict[str, float]:
-    """Return, per kind of question, the share of answers of which every word is right (words given so far: true)."""
+    """Return, per kind, the share of answers with every word right, each given the true words before it."""
     right: dict[str, list[bool]] = {kind: [] for kind in QUESTIONS}
     for _ in range(steps):
         logits, targets, packed = _step(model, stage, cache, tokenizer, generator)

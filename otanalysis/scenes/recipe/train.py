@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Final
@@ -10,7 +9,7 @@ from typing import Any, Final
 import numpy as np
 import torch
 from torch import nn
-from transformers import LlavaForConditionalGeneration, PreTrainedTokenizerFast
+from transformers import CLIPVisionModel, LlavaForConditionalGeneration, PreTrainedTokenizerFast
 
 from otanalysis.scenes.digits import digit_bank
 from otanalysis.scenes.geometry import GRID
@@ -31,17 +30,20 @@ __all__ = ["CACHED_SCENES", "LANGUAGE_STAGES", "VISION_STAGES", "train"]
 VISION_STAGES: Final = (
     VisionStage("vision-crops-6", 6, 1, 128, 3000, 2e-3),
     VisionStage("vision-crops-12", 12, 4, 32, 2000, 1.5e-3),
-    VisionStage("vision-scenes", GRID, 0, 8, 2600, 1.2e-3),
+    VisionStage("vision-scenes", GRID, 0, 8, 1000, 1.2e-3),
 )
 LANGUAGE_STAGES: Final = (
-    LanguageStage("language-subsets", 128, 16, 16, 3000, 2e-3),
-    LanguageStage("language-all", None, 8, 24, 1600, 1.5e-3),
+    LanguageStage("language-subsets", 128, 16, 16, 2400, 2e-3),
+    LanguageStage("language-all", None, 8, 24, 1400, 1.5e-3),
 )
-CACHED_SCENES: Final = 12_000
+CACHED_SCENES: Final = 8_000
 
 
 def _stage(
-    path: Path, modules: dict[str, nn.Module], seeds: tuple[int, int], run: Callable[[np.random.Generator], None]
+    path: Path,
+    modules: dict[str, nn.Module],
+    seeds: tuple[int, int],
+    run: Callable[[np.random.Generator], None],
 ) -> None:
     """Load the modules' state after a stage if it was finished before, else run the stage and save it."""
     if path.exists():
@@ -54,10 +56,10 @@ def _stage(
     path.parent.mkdir(parents=True, exist_ok=True)
     part = path.with_suffix(".part")
     torch.save({name: module.state_dict() for name, module in modules.items()}, part)
-    os.replace(part, path)
+    part.replace(path)
 
 
-def _train_vision(tower: nn.Module, work: Path, seed: int, journal: Journal) -> None:
+def _train_vision(tower: CLIPVisionModel, work: Path, seed: int, journal: Journal) -> None:
     heads = PatchHeads()
     train_bank, test_bank = digit_bank("train", variants=16), digit_bank("test")
     for number, stage in enumerate(VISION_STAGES):
@@ -112,8 +114,8 @@ def train(work: Path, *, seed: int = 0, threads: int = 2) -> LlavaForConditional
     Parameters
     ----------
     work
-        Folder for the checkpoint of every stage and for ``training.csv``, the curve. A stage whose checkpoint is
-        there is not trained again.
+        Folder for the checkpoint of every stage and for ``training.csv``, the curve. A stage whose
+        checkpoint is there is not trained again.
     seed
         Seed of everything random.
     threads

@@ -10,13 +10,22 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
+from transformers import CLIPVisionModel
 
 from otanalysis.scenes.compose import LAYOUTS, Scene, SceneObject, paint
 from otanalysis.scenes.digits import DigitBank
 from otanalysis.scenes.geometry import COLOURS, GRID, SHAPES, SIZES
 from otanalysis.scenes.recipe.architecture import PIXEL_MEAN, PIXEL_STD, VISION_WIDTH
 
-__all__ = ["CLASSES", "PatchHeads", "VisionStage", "measure_vision", "patch_labels", "pixels_of", "train_vision_stage"]
+__all__ = [
+    "CLASSES",
+    "PatchHeads",
+    "VisionStage",
+    "measure_vision",
+    "patch_labels",
+    "pixels_of",
+    "train_vision_stage",
+]
 
 CLASSES: Final = ("nothing", *(str(digit) for digit in range(10)), *SHAPES)
 
@@ -49,7 +58,7 @@ class PatchHeads(nn.Module):
 
 
 def patch_labels(scene: Scene) -> np.ndarray[Any, np.dtype[np.int64]]:
-    """Return ``[4, grid * grid]`` labels: class, colour, size (0 for background) and object corner (0 or 1)."""
+    """Return ``[4, grid * grid]`` labels: class, colour, size (0: background) and object corner (0 or 1)."""
     labels = np.zeros((4, scene.grid, scene.grid), dtype=np.int64)
     for thing in scene.objects:
         box = (slice(thing.row, thing.row + thing.size), slice(thing.column, thing.column + thing.size))
@@ -66,8 +75,8 @@ def pixels_of(pictures: np.ndarray[Any, np.dtype[np.uint8]]) -> Tensor:
     return (scaled - PIXEL_MEAN) / PIXEL_STD
 
 
-def encode_window(tower: nn.Module, pixels: Tensor, corners: Tensor, grid: int) -> Tensor:
-    """Run the tower on crops that sit at ``corners`` (``[b, 2]``) of the position table; ``[b, grid**2, width]``."""
+def encode_window(tower: CLIPVisionModel, pixels: Tensor, corners: Tensor, grid: int) -> Tensor:
+    """Run the tower on crops at ``corners`` ``[b, 2]`` of the position table; ``[b, grid**2, width]``."""
     embeddings = tower.embeddings
     patches = embeddings.patch_embedding(pixels).flatten(2).transpose(1, 2)
     steps = torch.arange(grid)
@@ -77,8 +86,8 @@ def encode_window(tower: nn.Module, pixels: Tensor, corners: Tensor, grid: int) 
     table = embeddings.position_embedding.weight
     first = (embeddings.class_embedding + table[0]).expand(len(pixels), 1, -1)
     hidden = tower.pre_layrnorm(torch.cat([first, patches + table[places]], dim=1))
-    encoded: Tensor = tower.encoder(inputs_embeds=hidden).last_hidden_state[:, 1:]
-    return encoded
+    encoded: Tensor = tower.encoder(inputs_embeds=hidden).last_hidden_state
+    return encoded[:, 1:]
 
 
 def _crop_scene(stage: VisionStage, generator: np.random.Generator) -> Scene:
@@ -108,7 +117,9 @@ def _batch(
     return pixels, labels, corners
 
 
-def patch_loss(outputs: tuple[Tensor, ...], labels: Tensor, corners: Tensor, grid: int) -> tuple[Tensor, float]:
+def patch_loss(
+    outputs: tuple[Tensor, ...], labels: Tensor, corners: Tensor, grid: int
+) -> tuple[Tensor, float]:
     """Return the loss and the share of digit patches whose digit is named right."""
     what = labels[0]
     weight = torch.ones(len(CLASSES))
@@ -126,7 +137,7 @@ def patch_loss(outputs: tuple[Tensor, ...], labels: Tensor, corners: Tensor, gri
 
 
 def train_vision_stage(
-    tower: nn.Module,
+    tower: CLIPVisionModel,
     heads: PatchHeads,
     stage: VisionStage,
     bank: DigitBank,
@@ -151,7 +162,11 @@ def train_vision_stage(
 
 @torch.no_grad()
 def measure_vision(
-    tower: nn.Module, heads: PatchHeads, bank: DigitBank, generator: np.random.Generator, batches: int = 12
+    tower: CLIPVisionModel,
+    heads: PatchHeads,
+    bank: DigitBank,
+    generator: np.random.Generator,
+    batches: int = 12,
 ) -> float:
     """Return the share of digit patches named right on whole scenes painted with the digits of ``bank``."""
     stage = VisionStage("measure", GRID, 0, 8, 0, 0.0)
