@@ -34,10 +34,7 @@ def figures(
         Path, typer.Option(help="Folder of the sweep, which goes on where it stopped.")
     ] = Path("results"),
 ) -> None:
-    """Draw Figures 2 to 5, after doing what is missing for them.
-
-    Example: python -m otanalysis.figures --only 2,4 --dumps dumps/gqa dumps/pope --accuracy accuracy.csv
-    """
+    """Draw Figures 2 to 5, after doing what is missing for them."""
     # matplotlib loads only now, so that --help and mistyped options answer at once.
     from otanalysis.figures.pipeline import run
 

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from math import ceil
+from math import ceil, floor
 
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import FixedLocator, FuncFormatter, MaxNLocator, NullLocator
+from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 
 from otanalysis.experiments.rows import MEAN
 from otanalysis.figures.layout import (
@@ -101,7 +101,10 @@ def _limits(table: pd.DataFrame) -> tuple[float, float]:
 def _ticks(limits: tuple[float, float]) -> list[float]:
     low, high = limits
     if high / low < 2.5:
-        return [float(tick) for tick in MaxNLocator(4).tick_values(low, high) if low <= tick <= high]
+        # Whole steps away from 1, so that the base of the bars always has its tick.
+        step = next(size for size in (0.01, 0.02, 0.05, 0.1, 0.2, 0.5) if (high - low) / size <= 5)
+        counts = range(ceil((low - 1) / step), floor((high - 1) / step) + 1)
+        return [round(1 + count * step, 2) for count in counts]
     steps = range(int(np.ceil(np.log2(low))), int(np.floor(np.log2(high))) + 1)
     stride = max(1, ceil(len(steps) / 6))
     return [2.0**power for power in steps if power % stride == 0]

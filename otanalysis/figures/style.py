@@ -1,9 +1,8 @@
 """One look for every figure: a colour and a marker per method, type for a two-column paper, embedded fonts.
 
-Colours are those of Okabe and Ito (2008), which people with any colour vision tell apart, with greys for
-Random and Uniform and a darker yellow for Last-K so that thin lines show on white; every method has its own
-marker as well. The type is STIX, which comes with matplotlib (so figures are equal on every machine) and
-matches Times.
+Colours are taken from Okabe and Ito (2008) and Tol (2021) and chosen together so that all pairs stay apart
+with full, red-blind and green-blind vision (tested); every method has its own marker as well. The type is
+STIX, which comes with matplotlib (so figures are equal on every machine) and matches Times.
 """
 
 from __future__ import annotations
@@ -79,15 +78,15 @@ _LOOKS = {
     "otprune": MethodLook("OTPrune", "#D55E00", "o"),
     "divprune": MethodLook("DivPrune", "#0072B2", "s"),
     "dpp": MethodLook("DPP", "#56B4E9", "D"),
-    "random": MethodLook("Random", "#9A9A9A", "X"),
-    "uniform": MethodLook("Uniform", "#404040", "P"),
-    "first": MethodLook("First-K", "#CC79A7", "<"),
-    "last": MethodLook("Last-K", "#C2A900", ">"),
+    "random": MethodLook("Random", "#AAAAAA", "X"),
+    "uniform": MethodLook("Uniform", "#000000", "P"),
+    "first": MethodLook("First-K", "#882255", "<"),
+    "last": MethodLook("Last-K", "#332288", ">"),
     "kmedoids": MethodLook("k-medoids", "#009E73", "^"),
-    "ot-medoids": MethodLook("OT-medoids", "#E69F00", "v"),
+    "ot-medoids": MethodLook("OT-medoids", "#F0A800", "v"),
 }
 
-_SPARE = (("#882255", "h"), ("#44AA99", "p"), ("#332288", "d"), ("#999933", "8"), ("#AA4499", "*"))
+_SPARE = (("#DDCC77", "h"), ("#44AA99", "p"), ("#CC79A7", "d"), ("#999933", "8"), ("#AA4499", "*"))
 
 
 def method_look(method: str) -> MethodLook:

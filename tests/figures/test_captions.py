@@ -1,0 +1,94 @@
+"""A verdict follows the numbers, whichever way they fall."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from otanalysis.experiments.ranking import Figure2Tables, figure2_tables
+from otanalysis.experiments.tables import figure3_table, figure4_table, figure5_table
+from otanalysis.figures.captions import caption2, caption3, caption4, caption5
+
+PAPER = ("first", "last", "uniform", "random", "divprune")
+
+
+def with_scores(tables: Any, slope: float) -> Figure2Tables:
+    """Scores that follow the mean distance of the method with this slope."""
+    accuracy = tables.accuracy.copy()
+    for name in PAPER:
+        far = tables.sweep[(tables.sweep.method == name) & (tables.sweep.ratio == 0.098)].w2.mean()
+        accuracy.loc[accuracy.method == name, "value"] = 0.5 + slope * far
+    accuracy["standard_error"] = 1e-6
+    return figure2_tables(tables.sweep, accuracy, methods=PAPER)
+
+
+@pytest.mark.parametrize(
+    ("slope", "verdict", "number"),
+    [
+        (-0.01, "**Verdict.** The claim holds here", "ρ = −1.00"),
+        (0.01, "The opposite of the claim", "ρ = 1.00"),
+    ],
+)
+def test_figure2_verdict_follows_the_sign(tables: Any, slope: float, verdict: str, number: str) -> None:
+    caption = caption2({"figure2": with_scores(tables, slope)})
+    assert verdict in caption
+    assert number in caption
+    assert "exact p = 0.0167" in caption
+    assert "below 0.017" in caption
+
+
+def test_figure2_is_undecided_when_the_p_value_is(tables: Any) -> None:
+    found = figure2_tables(tables.sweep, tables.accuracy, methods=PAPER)
+    p = found.correlations.set_index("benchmark").p_value["mean"]
+    assert p > 0.05
+    caption = caption2({"figure2": found, "another": found})
+    assert "**Verdict.** Undecided" in caption
+    assert "| `another` |" in caption
+
+
+def test_figure2_without_scores_claims_nothing(tables: Any) -> None:
+    caption = caption2({"figure2": figure2_tables(tables.sweep, None, methods=PAPER)})
+    assert "no overall correlation" in caption
+    assert "claim holds" not in caption
+    assert "nan" not in caption
+
+
+def test_figure3_names_the_highest(tables: Any) -> None:
+    table = figure3_table(tables.sweep, tables.accuracy)
+    assert "OTPrune is not highest" in caption3(table)
+    own = (table.method == "otprune") & (table.quantity == "relative_score")
+    raised = table.copy()
+    raised.loc[own, ["value", "low", "high"]] += 5.0
+    assert "OTPrune is highest; its interval lies apart" in caption3(raised)
+    assert "no mean score" in caption3(figure3_table(tables.sweep, None))
+
+
+def factor(table: pd.DataFrame, by: float) -> pd.DataFrame:
+    return table.assign(**{name: by * table[name] for name in ("value", "low", "high")})
+
+
+def test_figure4_verdict_in_all_three_ways(tables: Any) -> None:
+    table = figure4_table(tables.sweep)
+    assert "OTPrune does not have the smallest distance: 8 of 8" in caption4(table)
+    assert "smallest distance at every ratio, as claimed" in caption4(factor(table, 10.0))
+    one = table.method == "ot-medoids"
+    mixed = caption4(pd.concat([factor(table[one], 0.1), factor(table[~one], 10.0)]))
+    assert "1 of 8 methods are closer at every ratio, OT-medoids (0.03)" in mixed
+    assert "farther at every ratio: DivPrune" in mixed
+    wide = table.assign(low=0.1, high=10.0)
+    assert "Undecided for DivPrune" in caption4(wide)
+
+
+def test_figure5_states_range_and_drift(tables: Any) -> None:
+    table = figure5_table(tables.sweep, tables.accuracy)
+    caption = caption5(table)
+    scores = table[(table.benchmark == "mean") & (table.quantity == "score") & np.isclose(table.ratio, 0.05)]
+    assert f"{scores.value.min():.3f}" in caption
+    assert f"{scores.value.max():.3f}" in caption
+    assert "times that at γ = 0.01" in caption
+    one = table[table.gamma == 0.01]
+    assert "Nothing to compare" in caption5(one)
+    assert "mean score" not in caption5(figure5_table(tables.sweep, None))
