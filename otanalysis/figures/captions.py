@@ -243,7 +243,7 @@ def _floor(overall: Numbers) -> str:
     floor = float(overall["smallest_p"])
     if not np.isfinite(floor):
         return ""
-    return f"With {int(overall['methods'])} methods no outcome can give a two-sided p below {floor:.2g}."
+    return f"The smallest two-sided p that {int(overall['methods'])} methods can give is {floor:.2g}."
 
 
 def _p_words(overall: Numbers) -> str:

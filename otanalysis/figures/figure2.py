@@ -174,7 +174,7 @@ def _key(correlations: pd.DataFrame) -> str:
     words = "Dashed: the claim, the\nnearer the better.\nBars: 95% intervals\nof the ranks."
     floor = float(overall["smallest_p"])
     if np.isfinite(floor):
-        words += f"\n{int(overall['methods'])} methods cannot\ngive $p$ below {_p(floor)}."
+        words += f"\nSmallest $p$ that {int(overall['methods'])}\nmethods can give:\n{_p(floor)}."
     return words
 
 

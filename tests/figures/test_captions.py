@@ -37,7 +37,7 @@ def test_figure2_verdict_follows_the_sign(tables: Any, slope: float, verdict: st
     assert verdict in caption
     assert number in caption
     assert "exact p = 0.0167" in caption
-    assert "below 0.017" in caption
+    assert "The smallest two-sided p that 5 methods can give is 0.017." in caption
 
 
 def test_figure2_is_undecided_when_the_p_value_is(tables: Any) -> None:
