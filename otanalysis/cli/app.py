@@ -10,6 +10,7 @@ from typing import Annotated
 import typer
 
 from otanalysis.cli.measure import sweep
+from otanalysis.cli.model import evaluate, train_mini
 from otanalysis.cli.tokens import distance, select, verify
 from otanalysis.figures.command import figures
 from otanalysis.reporting import reported
@@ -22,6 +23,8 @@ _COMMANDS: tuple[tuple[Callable[..., None], str], ...] = (
     (verify, "otanalysis verify data/dumps/mini-llava/presence"),
     (sweep, "otanalysis sweep data/dumps/mini-llava/* --methods otprune,random --ratios 0.05,0.2"),
     (figures, "otanalysis figures --only 2,4 --out figures"),
+    (evaluate, "otanalysis evaluate --methods otprune,random --ratios 0.05 --out accuracy.csv"),
+    (train_mini, "otanalysis train-mini --out my-mini-llava --seed 1"),
 )
 """Every command with the example that its help shows; each loads what it needs when it runs."""
 

@@ -7,8 +7,6 @@ from typing import TYPE_CHECKING, Annotated, cast
 
 import typer
 
-from otanalysis.errors import InputError
-
 if TYPE_CHECKING:
     from otanalysis.tokens.normalise import Normalisation
 
@@ -37,19 +35,16 @@ def sweep(
     """
     from joblib import cpu_count
 
-    from otanalysis.cli.parse import comma_list, numbers
+    from otanalysis.cli.parse import comma_list, numbers, whole_numbers
     from otanalysis.experiments.sweep import sweep as run
     from otanalysis.selection import SELECTORS
 
-    whole = numbers(seeds, "--seeds")
-    if any(seed % 1 for seed in whole):
-        raise InputError(f"--seeds wants whole numbers, got {seeds!r}.")
     table = run(
         dumps,
         methods=tuple(SELECTORS) if methods == _ALL else comma_list(methods, "--methods"),
         ratios=numbers(ratios, "--ratios"),
         gammas=numbers(gammas, "--gammas"),
-        seeds=tuple(int(seed) for seed in whole),
+        seeds=whole_numbers(seeds, "--seeds"),
         normalisations=cast("tuple[Normalisation, ...]", comma_list(normalise, "--normalise")),
         out=out,
         jobs=cpu_count() if jobs is None else jobs,

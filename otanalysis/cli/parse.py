@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from otanalysis.errors import InputError
 
-__all__ = ["comma_list", "load_tokens", "numbers"]
+__all__ = ["comma_list", "load_tokens", "numbers", "whole_numbers"]
 
 
 def load_tokens(file: Path) -> NDArray[Any]:
@@ -45,3 +45,11 @@ def numbers(text: str, option: str) -> tuple[float, ...]:
         return tuple(float(entry) for entry in comma_list(text, option))
     except ValueError as error:
         raise InputError(f"{option} wants numbers separated by commas, got {text!r}.") from error
+
+
+def whole_numbers(text: str, option: str) -> tuple[int, ...]:
+    """Split ``0,1,2`` into whole numbers; raise InputError if an entry is none."""
+    values = numbers(text, option)
+    if any(value % 1 for value in values):
+        raise InputError(f"{option} wants whole numbers, got {text!r}.")
+    return tuple(int(value) for value in values)

@@ -14,7 +14,7 @@ from importlib.metadata import PackageNotFoundError, version
 from itertools import islice
 from os import PathLike
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -25,14 +25,11 @@ from otanalysis.experiments.sweep_plan import Run, SweepSettings
 from otanalysis.scenes.benchmarks import BENCHMARKS, Item
 from otanalysis.selection import SELECTORS, select_many
 from otanalysis.tokens.accuracy import write_accuracy
-from otanalysis.tokens.storage import sha256_of_file, write_atomic
+from otanalysis.tokens.storage import write_atomic
 from otanalysis.tokens.validate import resolve_keep
 from otanalysis.transport.cost import squared_distances
 from otanalysis.vlm.generate import answer_prompts
-from otanalysis.vlm.model import VisionLanguageModel, load_model
-
-if TYPE_CHECKING:
-    import torch
+from otanalysis.vlm.model import VisionLanguageModel, load_model, model_fingerprint
 
 __all__ = ["FULL", "MAJORITY", "evaluate"]
 
@@ -131,7 +128,7 @@ def evaluate(
         )
     settings = SweepSettings(tuple(methods), tuple(ratios), tuple(gammas), tuple(seeds), ("none",))
     vlm = load_model(model)
-    fingerprint = _fingerprint(Path(model))
+    fingerprint = model_fingerprint(model)
     folder = Path(parts) / f"{vlm.name}-{fingerprint[:12]}"
     folder.mkdir(parents=True, exist_ok=True)
     plan = list(_plan(folder, benchmarks, settings, questions))
@@ -163,13 +160,10 @@ def _loaded(model: Path) -> VisionLanguageModel:
 
 def _measure(model: Path, parts: list[_Part]) -> None:
     """Measure the parts of one chunk; runs in a worker process, which keeps the model."""
-    import torch
-
-    torch.set_num_threads(1)
     vlm = _loaded(model)
     first = parts[0]
     items = list(islice(BENCHMARKS[first.benchmark].items(first.stop), first.start, None))
-    tokens: list[torch.Tensor] = []
+    tokens: list[Any] = []
     for begin in range(0, len(items), 10):
         tokens += vlm.visual_tokens([item.picture for item in items[begin : begin + 10]])
     clouds = [one.double().numpy() for one in tokens]
@@ -208,16 +202,14 @@ def _answers(
     vlm: VisionLanguageModel,
     part: _Part,
     items: list[Item],
-    tokens: list[torch.Tensor],
+    tokens: list[Any],
     kept: list[np.ndarray],
     ratio: float,
 ) -> list[dict[str, Any]]:
     """Return one record a question: what was answered with the kept tokens and how it scored."""
-    import torch
-
     benchmark = BENCHMARKS[part.benchmark]
     prompts = [f"{vlm.image_token} {item.question.text}" for item in items]
-    visual = [one[torch.from_numpy(places)] for one, places in zip(tokens, kept, strict=True)]
+    visual = [one[places] for one, places in zip(tokens, kept, strict=True)]
     answers = answer_prompts(vlm, prompts, visual)
     return [
         {
@@ -265,13 +257,6 @@ def _majority(benchmarks: Sequence[str], questions: int) -> pd.DataFrame:
             }
         )
     return pd.DataFrame(rows).astype({"seed": "Int64"})
-
-
-def _fingerprint(model: Path) -> str:
-    """Return a digest of every file of the model folder that decides what it answers."""
-    files = sorted(path for path in model.iterdir() if path.suffix in (".json", ".safetensors"))
-    content = [[path.name, sha256_of_file(path)] for path in files if "provenance" not in path.name]
-    return hashlib.sha256(json.dumps(content).encode()).hexdigest()
 
 
 def _provenance(name: str, fingerprint: str, settings: SweepSettings, questions: int) -> dict[str, Any]:

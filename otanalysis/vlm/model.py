@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from os import PathLike
@@ -12,12 +14,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from otanalysis.errors import InputError, MissingDependencyError
+from otanalysis.tokens.storage import sha256_of_file
 
 if TYPE_CHECKING:
     import torch
 
-__all__ = ["VisionLanguageModel", "load_model"]
+__all__ = ["VisionLanguageModel", "load_model", "model_fingerprint"]
 
+_CONFIGURATION = ("config.json", "processor_config.json", "tokenizer.json", "tokenizer_config.json")
 _NOT_IMAGE_INPUTS = ("input_ids", "attention_mask", "token_type_ids", "mm_token_type_ids")
 
 
@@ -111,3 +115,10 @@ def load_model(path: str | PathLike[str], *, name: str | None = None) -> VisionL
         first = str(error).strip().splitlines()[0]
         raise InputError(f"{folder} holds no image-text model that transformers can load: {first}") from error
     return VisionLanguageModel(name or folder.resolve().name, model.eval(), processor)
+
+
+def model_fingerprint(path: str | PathLike[str]) -> str:
+    """Return a SHA-256 over weights, configuration, tokenizer and processor of a local model folder."""
+    files = sorted(Path(path).glob("*.safetensors")) + [Path(path) / name for name in _CONFIGURATION]
+    content = [[file.name, sha256_of_file(file)] for file in files if file.is_file()]
+    return hashlib.sha256(json.dumps(content).encode()).hexdigest()

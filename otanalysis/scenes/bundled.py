@@ -1,0 +1,139 @@
+"""Where the bundled model lies, and the token dumps of its benchmarks."""
+
+from __future__ import annotations
+
+import os
+from itertools import islice
+from pathlib import Path
+from typing import Final
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+from otanalysis.errors import InputError
+from otanalysis.scenes.benchmarks import BENCHMARKS, Benchmark, Item
+from otanalysis.scenes.geometry import GRID
+from otanalysis.tokens import DumpWriter
+from otanalysis.tokens.manifest import MANIFEST_NAME
+from otanalysis.vlm.model import VisionLanguageModel, load_model, model_fingerprint
+
+__all__ = ["bundled_accuracy_path", "bundled_model_path", "write_bundled_dumps"]
+
+MODEL_NAME: Final = "mini-llava"
+_BATCH = 8
+_VARIABLE = "OTANALYSIS_DATA"
+
+
+def _data_folder() -> Path:
+    """Return the ``data`` folder: of the clone, or where the environment variable OTANALYSIS_DATA points."""
+    return Path(os.environ.get(_VARIABLE) or Path(__file__).resolve().parents[2] / "data")
+
+
+def bundled_model_path() -> Path:
+    """Return the folder of the bundled model.
+
+    Raises
+    ------
+    InputError
+        If it is not there: the package was installed without its repository.
+    """
+    path = _data_folder() / MODEL_NAME
+    if not (path / "config.json").is_file():
+        raise InputError(
+            f"The bundled model was wanted in {path}, but is not there; run from a clone of the repository "
+            f"(pip install -e .), or set {_VARIABLE} to the clone's data folder."
+        )
+    return path
+
+
+def bundled_accuracy_path() -> Path:
+    """Return the measured accuracy table of the bundled model.
+
+    Raises
+    ------
+    InputError
+        If it is not there.
+    """
+    path = _data_folder() / MODEL_NAME / "accuracy.csv"
+    if not path.is_file():
+        raise InputError(
+            f"The bundled accuracy table was wanted at {path}, but is not there; run make evaluate."
+        )
+    return path
+
+
+def write_bundled_dumps(
+    out: Path | None = None, *, scenes_per_benchmark: int = 64, progress: bool = True
+) -> list[Path]:
+    """Write the token dumps of the bundled model, one a benchmark, as far as they are missing.
+
+    Parameters
+    ----------
+    out
+        Folder for the dumps; by default ``data/dumps/mini-llava`` of the clone.
+    scenes_per_benchmark
+        Held-out scenes a dump: the first ones of those that :func:`~otanalysis.experiments.evaluate.evaluate`
+        asks about.
+    progress
+        Show a bar with the time left on stderr.
+
+    Returns
+    -------
+    list of Path
+        The dumps, in the order of the benchmarks.
+
+    Raises
+    ------
+    InputError
+        If the bundled model is not there.
+    MissingDependencyError
+        If torch or transformers is not installed.
+    """
+    folder = out or _data_folder() / "dumps" / MODEL_NAME
+    revision = model_fingerprint(bundled_model_path())[:12]
+    paths = {name: folder / f"{revision}-{scenes_per_benchmark}" / name for name in BENCHMARKS}
+    missing = [name for name, path in paths.items() if not (path / MANIFEST_NAME).is_file()]
+    if not missing:
+        return list(paths.values())
+    vlm = load_model(bundled_model_path())
+    columns = (
+        TextColumn("dumps"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TextColumn("scenes, time left"),
+        TimeRemainingColumn(),
+    )
+    with Progress(*columns, console=Console(stderr=True), disable=not progress) as bar:
+        task = bar.add_task("dumps", total=len(missing) * scenes_per_benchmark)
+        for name in missing:
+            with DumpWriter(
+                paths[name],
+                model=vlm.name,
+                revision=revision,
+                benchmark=name,
+                layer=int(vlm.model.config.vision_feature_layer),
+                select_strategy=str(vlm.model.config.vision_feature_select_strategy),
+                processor=vlm.processor.image_processor.to_dict(),
+                grid=(GRID, GRID),
+                dtype="float32",
+                extra={"split": "test", "tokens": "after the projector"},
+            ) as writer:
+                for batch in _batches(BENCHMARKS[name], scenes_per_benchmark):
+                    _add(writer, vlm, batch)
+                    bar.advance(task, len(batch))
+    return list(paths.values())
+
+
+def _batches(benchmark: Benchmark, count: int) -> list[list[Item]]:
+    items = benchmark.items(count)
+    return [batch for _ in range(-(-count // _BATCH)) if (batch := list(islice(items, _BATCH)))]
+
+
+def _add(writer: DumpWriter, vlm: VisionLanguageModel, batch: list[Item]) -> None:
+    """Encode and add those items that an earlier, stopped run did not."""
+    batch = [item for item in batch if item.identifier not in writer]
+    if not batch:
+        return
+    for item, tokens in zip(batch, vlm.visual_tokens([item.picture for item in batch]), strict=True):
+        extra = {"question": item.question.text, "answer": item.question.answer}
+        writer.add(item.identifier, tokens.numpy(), extra=extra)
