@@ -7,6 +7,7 @@ from typing import ClassVar
 
 import numpy as np
 
+from otanalysis.errors import ConvergenceError
 from otanalysis.selection.base import Selection, build_selection, prepare
 from otanalysis.tokens.validate import Array, to_numpy
 from otanalysis.transport.cost import FloatArray, check_cost
@@ -24,7 +25,13 @@ class KMedoids:
     Parameters
     ----------
     max_iter : int
-        Passes over all tokens; each accepts every swap that lowers the error. A handful is the rule.
+        Passes over all tokens before giving up; each accepts every swap that lowers the error. A handful is
+        the rule.
+
+    Raises
+    ------
+    ConvergenceError
+        If the last allowed pass still found swaps.
     """
 
     max_iter: int = 100
@@ -47,11 +54,23 @@ class KMedoids:
 
 
 def medoids(cost: FloatArray, keep: int, max_iter: int) -> np.ndarray[tuple[int], np.dtype[np.int64]]:
-    """Return the ``keep`` medoids, ascending, of the dissimilarities [m, m]."""
-    if keep == len(cost):
-        return np.arange(keep)
+    """Return the ``keep`` medoids, ascending and distinct, of the squared distances [m, m].
+
+    Raises
+    ------
+    ConvergenceError
+        If FasterPAM still swaps after ``max_iter`` passes.
+    """
     # The package loads scikit-learn where it is installed; importing otanalysis must not.
     import kmedoids
 
     found = kmedoids.fasterpam(cost, keep, max_iter=max_iter, init="build", n_cpu=1)
-    return np.sort(np.asarray(found.medoids, dtype=np.int64))
+    if found.n_iter >= max_iter:
+        raise ConvergenceError(
+            f"FasterPAM was to settle within {max_iter} passes, but medoids still move: raise max_iter."
+        )
+    is_kept = np.zeros(len(cost), dtype=bool)
+    is_kept[found.medoids] = True
+    # BUILD stops once every token has a duplicate among the medoids: the lowest others make up the count.
+    is_kept[np.flatnonzero(~is_kept)[: keep - int(is_kept.sum())]] = True
+    return np.flatnonzero(is_kept)

@@ -6,9 +6,9 @@ import numpy as np
 import numpy.typing as npt
 
 from otanalysis.errors import InputError
-from otanalysis.tokens.validate import Array, check_tokens, to_numpy
+from otanalysis.tokens.validate import Array, check_indices, check_tokens, to_numpy
 
-__all__ = ["FloatArray", "check_cost", "squared_distances"]
+__all__ = ["FloatArray", "check_cost", "kept_columns", "squared_distances"]
 
 FloatArray = npt.NDArray[np.float64]
 
@@ -105,3 +105,25 @@ def check_cost(cost: Array | None, tokens: Array) -> FloatArray:
             "pass what squared_distances(tokens) returned."
         )
     return matrix
+
+
+def kept_columns(
+    tokens: Array, indices: Array, cost: Array | None
+) -> tuple[FloatArray, npt.NDArray[np.int64]]:
+    """Return the squared distances [m, k] from all tokens to the kept ones, and the kept positions [k].
+
+    Raises
+    ------
+    InputError
+        If tokens, indices or cost are not as described, or a given cost is negative or not finite there.
+    """
+    matrix = check_cost(cost, tokens)
+    kept = check_indices(indices, matrix.shape[0])
+    columns = np.ascontiguousarray(matrix[:, kept])
+    # Also false for NaN.
+    if not (columns.min() >= 0.0 and columns.max() < np.inf):
+        raise InputError(
+            f"cost must hold finite, non-negative squared distances; got values from {columns.min()} to "
+            f"{columns.max()}: pass what squared_distances(tokens) returned."
+        )
+    return columns, kept

@@ -9,8 +9,8 @@ import numpy as np
 
 from otanalysis.errors import ConvergenceError, InputError
 from otanalysis.tokens.normalise import Normalisation, normalise_tokens
-from otanalysis.tokens.validate import Array, check_indices
-from otanalysis.transport.cost import FloatArray, check_cost
+from otanalysis.tokens.validate import Array
+from otanalysis.transport.cost import FloatArray, kept_columns
 
 __all__ = ["ExactTransport", "wasserstein2"]
 
@@ -106,9 +106,10 @@ def wasserstein2(
             f"cost was given together with normalise={normalise!r}: compute cost from the normalised tokens "
             'and leave normalise at "none".'
         )
-    matrix = check_cost(cost, normalise_tokens(tokens, normalise) if cost is None else tokens)
-    kept = check_indices(indices, matrix.shape[0])
-    return _solve(np.ascontiguousarray(matrix[:, kept]), kept, normalise)
+    if normalise != "none":
+        tokens = normalise_tokens(tokens, normalise)
+    columns, kept = kept_columns(tokens, indices, cost)
+    return _solve(columns, kept, normalise)
 
 
 def _solve(
@@ -129,7 +130,8 @@ def _solve(
     if log["warning"] is not None:
         raise ConvergenceError(
             f"Exact transport of {m} tokens to {k} kept ones was wanted, but the solver stopped early "
-            f"({str(log['warning']).strip().rstrip('.')}): check that cost holds finite squared distances."
+            f"({str(log['warning']).split('.')[0]}): check that cost holds squared distances, "
+            f"or raise {__name__}.MAX_PIVOTS (now {MAX_PIVOTS})."
         )
     u, v = _feasible_potentials(scaled, np.asarray(log["v"]))
     primal = float(np.sum(plan * scaled))

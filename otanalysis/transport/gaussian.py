@@ -52,12 +52,12 @@ class TokenMoments:
         return np.asarray(self.tokens.mean(axis=0))
 
     @cached_property
-    def raw(self) -> _Cloud:
+    def _raw(self) -> _Cloud:
         """The tokens as they are."""
         return _Cloud(self.tokens)
 
     @cached_property
-    def centred(self) -> _Cloud:
+    def _centred(self) -> _Cloud:
         """The tokens with their mean removed."""
         return _Cloud(self.tokens - self.mean)
 
@@ -130,7 +130,7 @@ def gelbrich_squared(tokens: Array | TokenMoments, indices: Array) -> float:
     """
     moments, kept = _prepare(tokens, indices)
     shift = moments.mean - moments.tokens[kept].mean(axis=0)
-    return float(np.sum(shift**2)) + moments.centred.bures(kept, centre_kept=True)
+    return float(np.sum(shift**2)) + moments._centred.bures(kept, centre_kept=True)
 
 
 def bures_squared(tokens: Array | TokenMoments, indices: Array) -> float:
@@ -160,7 +160,7 @@ def bures_squared(tokens: Array | TokenMoments, indices: Array) -> float:
         If tokens or indices are not as described.
     """
     moments, kept = _prepare(tokens, indices)
-    return moments.raw.bures(kept, centre_kept=False)
+    return moments._raw.bures(kept, centre_kept=False)
 
 
 def trace_objective(tokens: Array | TokenMoments, indices: Array) -> float:
@@ -193,7 +193,7 @@ def trace_objective(tokens: Array | TokenMoments, indices: Array) -> float:
     6.363961030678928
     """
     moments, kept = _prepare(tokens, indices)
-    return moments.raw.trace_product(kept, centre_kept=False)
+    return moments._raw.trace_product(kept, centre_kept=False)
 
 
 def _prepare(tokens: Array | TokenMoments, indices: Array) -> tuple[TokenMoments, Indices]:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from otanalysis.tokens.validate import Array, check_indices
-from otanalysis.transport.cost import check_cost
+from otanalysis.tokens.validate import Array
+from otanalysis.transport.cost import kept_columns
 
 __all__ = ["quantisation_error"]
 
@@ -40,6 +40,5 @@ def quantisation_error(tokens: Array, indices: Array, *, cost: Array | None = No
     >>> quantisation_error([[0.0], [1.0], [4.0], [5.0]], [0, 2])
     0.5
     """
-    matrix = check_cost(cost, tokens)
-    kept = check_indices(indices, matrix.shape[0])
-    return float(matrix[:, kept].min(axis=1).mean())
+    columns, _ = kept_columns(tokens, indices, cost)
+    return float(columns.min(axis=1).mean())
