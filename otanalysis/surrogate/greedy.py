@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import operator
 from typing import Any
 
@@ -21,10 +22,10 @@ def greedy_logdet(kernel: Array, keep: int, *, floor: float = 0.0) -> tuple[Arra
     K_{C \cup i} / \det K_{CC}`, the exponential of the marginal gain of item ``i``. Ties go to the lowest
     index. The picks are nested: fewer of them are the first ones of a longer run.
 
-    A kernel of rank :math:`r` has no set of more than :math:`r` items with positive determinant. When the
-    largest residual has vanished (at most ``m`` ulps of the largest diagonal entry), the gain is reported as
-    minus infinity and the pick starts a new greedy run over the items left, as if nothing had been picked
-    before.
+    A residual of at most ``m`` ulps of the largest diagonal entry cannot be told from zero: the picks so far
+    span the kernel. Then the gain is reported as the logarithm of ``floor`` (minus infinity for a singular
+    kernel, whose determinants vanish beyond its rank), and the pick starts a new greedy run over the items
+    left, as if nothing had been picked before.
 
     Parameters
     ----------
@@ -33,15 +34,15 @@ def greedy_logdet(kernel: Array, keep: int, *, floor: float = 0.0) -> tuple[Arra
     keep : int
         Number of items to pick, in ``1..m``.
     floor : float
-        A known lower bound of the kernel's smallest eigenvalue, and so of every residual; rounding cannot
-        push a residual below it. One for the kernel of OTPrune, zero for a kernel that may be singular.
+        A known lower bound of the kernel's smallest eigenvalue, and so of every residual: one for the kernel
+        of OTPrune, zero for a kernel that may be singular.
 
     Returns
     -------
     pick_order : array [keep], int64
         Items in the order picked.
     gains : array [keep], float64
-        Marginal gains; their running sum is the log-determinant of the prefixes.
+        Marginal gains; their running sum is the log-determinant of the prefixes, up to a new run.
 
     Raises
     ------
@@ -61,9 +62,8 @@ def greedy_logdet(kernel: Array, keep: int, *, floor: float = 0.0) -> tuple[Arra
     xp = array_namespace(kernel)
     matrix = xp.astype(kernel, xp.float64)
     diagonal = xp.linalg.diagonal(matrix)
-    # A residual that cannot fall below a positive floor never vanishes.
-    threshold = -1.0 if floor > 0.0 else m * float(np.finfo(np.float64).eps)
-    smallest = threshold * xp.max(diagonal)
+    smallest = m * float(np.finfo(np.float64).eps) * xp.max(diagonal)
+    least_gain = math.log(floor) if floor > 0.0 else -math.inf
 
     def zeros(*shape: int, dtype: Any = xp.float64) -> Array:
         return xp.zeros(shape, dtype=dtype, device=device(matrix))
@@ -82,7 +82,7 @@ def greedy_logdet(kernel: Array, keep: int, *, floor: float = 0.0) -> tuple[Arra
         usable = pivot > smallest
         safe = xp.where(usable, pivot, xp.ones_like(pivot))
         order[step : step + 1] = pick
-        gains[step : step + 1] = xp.where(vanished, xp.full_like(safe, -xp.inf), xp.log(safe))
+        gains[step : step + 1] = xp.where(vanished, xp.full_like(safe, least_gain), xp.log(safe))
         column = xp.take(factor[:step, :], pick, axis=1) * in_use[:step, :]
         row = (xp.take(matrix, pick, axis=0) - column.T @ factor[:step, :]) / xp.sqrt(safe)
         row = xp.reshape(xp.where(usable, row, xp.zeros_like(row)), (m,))

@@ -172,16 +172,20 @@ def resolve_keep(m: int, *, ratio: float | None = None, keep: int | None = None)
             f"Exactly one of ratio and keep is needed; got {got}: pass for instance ratio=0.098."
         )
     if keep is not None:
-        try:
-            count = operator.index(keep)
-        except TypeError as error:
-            raise InputError(
-                f"keep must be an integer in 1..{m}; got {keep!r}: use ratio for a share."
-            ) from error
+        count = _as_count(m, keep)
         if not 1 <= count <= m:
             raise InputError(f"keep must lie in 1..{m}, the number of tokens; got {count}.")
         return count
     return _from_ratio(m, ratio)
+
+
+def _as_count(m: int, keep: Any) -> int:
+    try:
+        if isinstance(keep, bool):
+            raise TypeError
+        return operator.index(keep)
+    except TypeError:
+        raise InputError(f"keep must be an integer in 1..{m}; got {keep!r}: use ratio for a share.") from None
 
 
 def _from_ratio(m: int, ratio: Any) -> int:
