@@ -139,7 +139,7 @@ def select_many(
 
 def _configured(method: str | Selector, **options: Any) -> Selector:
     """Return the selector of that name with those of the options that it has."""
-    if not isinstance(method, str):
+    if not isinstance(method, str) and callable(method):
         return method
     if method not in SELECTORS:
         raise InputError(f"Unknown method {method!r}; known are {', '.join(SELECTORS)}.")
