@@ -19,10 +19,10 @@ __all__ = ["GreedyDPP"]
 class GreedyDPP:
     r"""Greedy MAP of the determinantal point process whose kernel are the cosine similarities.
 
-    The kernel is singular: beyond its rank every determinant vanishes. From there on gains are minus infinity
-    and the picks start a new greedy run over the tokens left
-    (:func:`~otanalysis.surrogate.greedy.greedy_logdet`). Gains are increments of the log-determinant, never
-    positive.
+    The first pick is the first token that is not zero, since all of them tie. The kernel is singular: beyond
+    its rank every determinant vanishes. From there on gains are minus infinity and the picks start a new
+    greedy run over the tokens left (:func:`~otanalysis.surrogate.greedy.greedy_logdet`). Gains are increments
+    of the log-determinant, never positive.
     """
 
     name: ClassVar[str] = "dpp"

@@ -56,8 +56,6 @@ def test_steps_and_gains_agree_with_the_definition(seed: int, m: int, d: int, ga
 @pytest.mark.parametrize("seed", range(6))
 def test_cosine_steps_agree_with_the_definition_up_to_the_rank(seed: int) -> None:
     kernel = cosine_kernel(np.random.default_rng(seed).standard_normal((20, 7)))
-    # The first diagonal entries are one up to rounding: make the first pick clear in both.
-    kernel = kernel * np.outer(scale := 1 + np.arange(20) / 100, scale)
     picks, gains = greedy_by_definition(kernel, 7)
 
     order, fast = greedy_logdet(kernel, 7)
@@ -155,8 +153,6 @@ def test_torch_gives_the_same_picks_as_torch_tensors(kernel_of: object) -> None:
     torch = pytest.importorskip("torch")
     assert callable(kernel_of)
     kernel = kernel_of(np.random.default_rng(5).standard_normal((25, 8)))
-    # Equal diagonal entries would leave the first pick to the rounding of either library.
-    kernel = kernel + np.diag(np.linspace(0, 1e-3, 25))
     expected, expected_gains = greedy_logdet(kernel, 25)
 
     order, gains = greedy_logdet(torch.from_numpy(kernel), 25)

@@ -81,6 +81,7 @@ def test_cosines_agree_with_their_definition(tokens: np.ndarray) -> None:
     expected = [[a @ b / np.sqrt((a @ a) * (b @ b)) for b in tokens] for a in tokens]
 
     np.testing.assert_allclose(cosine_kernel(tokens), expected, rtol=ROUNDING, atol=ROUNDING)
+    assert np.array_equal(np.diagonal(cosine_kernel(tokens)), np.ones(11))
     tokens[4] = 0
     assert not cosine_kernel(tokens)[4].any()
 
