@@ -93,8 +93,8 @@ def load_model(path: str | PathLike[str], *, name: str | None = None) -> VisionL
     folder = Path(path)
     if not (folder / "config.json").is_file():
         raise InputError(
-            f"a folder with a Hugging Face model (config.json, weights, processor) was wanted, but {folder} "
-            "holds no config.json: give the folder that save_pretrained wrote"
+            f"A folder with a Hugging Face model (config.json, weights, processor) was wanted, but {folder} "
+            "holds no config.json: give the folder that save_pretrained wrote."
         )
     try:
         import torch
@@ -102,7 +102,7 @@ def load_model(path: str | PathLike[str], *, name: str | None = None) -> VisionL
         from transformers.utils import logging
     except ImportError as error:
         raise MissingDependencyError(
-            f"running a model needs torch and transformers ({error.name} is not installed): "
+            f"Running a model needs torch and transformers ({error.name} is not installed): "
             "pip install 'otanalysis[vlm]'"
         ) from error
     logging.disable_progress_bar()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 import torch
@@ -28,7 +28,12 @@ __all__ = [
     "train_language_stage",
 ]
 
-LAYOUT_SHARES = {"scatter": 0.42, "cells": 0.30, "row": 0.14, "mosaic": 0.14}
+LAYOUT_SHARES: Final = {"scatter": 0.38, "cells": 0.34, "row": 0.18, "mosaic": 0.10}
+_EASY: Final = {"shape-colour": 0.4, "mosaic-majority": 0.4, "digit-colour": 0.7, "read-row": 2.0}
+KIND_SHARES: Final = {
+    kind: _EASY.get(kind, 1.0) / sum(_EASY.get(kind, 1.0) for kind in QUESTIONS) for kind in QUESTIONS
+}
+"""How often a kind of question is asked in training: what is learned last is asked more often."""
 
 
 @dataclass(frozen=True)
@@ -95,15 +100,18 @@ def align_projector(
     embed = {word: words[number] for word, number in tokenizer.get_vocab().items()}
     zero = torch.zeros(LANGUAGE_WIDTH)
     scale = float(words.norm(dim=1).mean()) / LANGUAGE_WIDTH**0.5
-    by_class = torch.stack([embed.get(name, zero) for name in CLASSES])
+    by_class = torch.stack(
+        [embed.get(name, zero) + (0.7 * embed["digit"] if name.isdigit() else zero) for name in CLASSES]
+    )
     by_colour = torch.stack([zero, *(embed[name] for name in COLOURS)])
-    by_size = torch.cat([torch.zeros(1, LANGUAGE_WIDTH), torch.randn(3, LANGUAGE_WIDTH) * scale])
+    sizes = 0.5 * scale * torch.randn(2, LANGUAGE_WIDTH)
+    by_size = torch.cat([zero[None], sizes, 0.7 * embed["largest"][None]])
     corner = torch.stack([zero, torch.randn(LANGUAGE_WIDTH) * scale])
     table = position_table().reshape(GRID * GRID, -1)
     place = table @ torch.randn(table.shape[1], LANGUAGE_WIDTH) * scale / table.shape[1] ** 0.5
     third = GRID // 3
     cell = [PLACES[3 * (p // GRID // third) + p % GRID // third] for p in range(GRID * GRID)]
-    place = place + 0.7 * torch.stack([embed[name] for name in cell])
+    place = place + 0.8 * torch.stack([embed[name] for name in cell])
     projector = model.model.multi_modal_projector
     optimiser = torch.optim.AdamW(projector.parameters(), lr=3e-3)
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, 3e-3, steps)
@@ -122,7 +130,7 @@ def align_projector(
 def _ask(scene: Scene, count: int, generator: np.random.Generator) -> list[tuple[str, Question]]:
     """Ask ``count`` questions of random kinds, as far as the scene admits them."""
     asked = []
-    for kind in generator.choice(list(QUESTIONS), size=2 * count):
+    for kind in generator.choice(list(QUESTIONS), size=2 * count, p=list(KIND_SHARES.values())):
         question = QUESTIONS[str(kind)](scene, generator)
         if question is not None:
             asked.append((str(kind), question))
@@ -228,12 +236,14 @@ def train_language_stage(
     report: Callable[..., None],
 ) -> None:
     """Train projector and language model in place for one stage; accuracy is that of answer words."""
-    parameters = [
-        *model.model.multi_modal_projector.parameters(),
-        *model.model.language_model.parameters(),
-    ]
-    optimiser = torch.optim.AdamW(parameters, lr=stage.rate, weight_decay=0.03, betas=(0.9, 0.98))
-    schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, stage.rate, stage.steps, pct_start=0.06)
+    projector = list(model.model.multi_modal_projector.parameters())
+    language = list(model.model.language_model.parameters())
+    parameters = projector + language
+    # A projector as fast as the rest forgets the vocabulary and the places before these are of use.
+    rates = [0.1 * stage.rate, stage.rate]
+    groups = [{"params": projector, "lr": rates[0]}, {"params": language, "lr": rates[1]}]
+    optimiser = torch.optim.AdamW(groups, weight_decay=0.03, betas=(0.9, 0.98))
+    schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, rates, stage.steps, pct_start=0.06)
     for step in range(stage.steps):
         logits, targets, _ = _step(model, stage, cache, tokenizer, generator)
         loss = F.cross_entropy(logits, targets)

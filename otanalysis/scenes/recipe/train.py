@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
 import numpy as np
 import torch
@@ -25,18 +26,39 @@ from otanalysis.scenes.recipe.language import (
 )
 from otanalysis.scenes.recipe.vision import PatchHeads, VisionStage, measure_vision, train_vision_stage
 
-__all__ = ["CACHED_SCENES", "LANGUAGE_STAGES", "VISION_STAGES", "train"]
+__all__ = ["Recipe", "train"]
 
-VISION_STAGES: Final = (
-    VisionStage("vision-crops-6", 6, 1, 128, 3000, 2e-3),
-    VisionStage("vision-crops-12", 12, 4, 32, 2000, 1.5e-3),
-    VisionStage("vision-scenes", GRID, 0, 8, 1000, 1.2e-3),
-)
-LANGUAGE_STAGES: Final = (
-    LanguageStage("language-subsets", 128, 16, 16, 2400, 2e-3),
-    LanguageStage("language-all", None, 8, 24, 1400, 1.5e-3),
-)
-CACHED_SCENES: Final = 8_000
+
+@dataclass(frozen=True)
+class Recipe:
+    """Everything that the training depends on beside the seed; the default made the bundled model.
+
+    Attributes
+    ----------
+    vision, language
+        The stages, in order.
+    variants
+        Warped copies of every training digit.
+    projector_steps
+        Steps that set the projector on the vocabulary.
+    scenes, held_out_scenes
+        Scenes whose features the language stages train on, and are measured on.
+    """
+
+    vision: tuple[VisionStage, ...] = (
+        VisionStage("vision-crops-6", 6, 1, 128, 3000, 2e-3),
+        VisionStage("vision-crops-12", 12, 4, 32, 2000, 1.5e-3),
+        VisionStage("vision-scenes", GRID, 0, 8, 1000, 1.2e-3),
+        VisionStage("vision-places", GRID, 0, 8, 600, 1e-3, places=True),
+    )
+    language: tuple[LanguageStage, ...] = (
+        LanguageStage("language-subsets", 128, 16, 16, 3200, 1.5e-3),
+        LanguageStage("language-all", None, 8, 24, 1200, 1e-3),
+    )
+    variants: int = 16
+    projector_steps: int = 800
+    scenes: int = 8_000
+    held_out_scenes: int = 320
 
 
 def _stage(
@@ -59,10 +81,10 @@ def _stage(
     part.replace(path)
 
 
-def _train_vision(tower: CLIPVisionModel, work: Path, seed: int, journal: Journal) -> None:
+def _train_vision(tower: CLIPVisionModel, recipe: Recipe, work: Path, seed: int, journal: Journal) -> None:
     heads = PatchHeads()
-    train_bank, test_bank = digit_bank("train", variants=16), digit_bank("test")
-    for number, stage in enumerate(VISION_STAGES):
+    train_bank, test_bank = digit_bank("train", variants=recipe.variants), digit_bank("test")
+    for number, stage in enumerate(recipe.vision):
 
         def run(generator: np.random.Generator, stage: VisionStage = stage) -> None:
             train_vision_stage(tower, heads, stage, train_bank, generator, journal)
@@ -75,6 +97,7 @@ def _train_vision(tower: CLIPVisionModel, work: Path, seed: int, journal: Journa
 def _train_language(
     model: LlavaForConditionalGeneration,
     tokenizer: PreTrainedTokenizerFast,
+    recipe: Recipe,
     work: Path,
     seed: int,
     journal: Journal,
@@ -84,20 +107,22 @@ def _train_language(
         "projector": model.model.multi_modal_projector,
         "language": model.model.language_model,
     }
-    paths = [work / f"{stage.name}.pt" for stage in LANGUAGE_STAGES]
+    paths = [work / f"{stage.name}.pt" for stage in recipe.language]
     if paths[-1].exists():
         cache = held_out = SceneCache((), torch.empty(0))
     else:
         generator = np.random.default_rng([seed, 50])
-        bank = digit_bank("train", variants=16)
-        cache = cache_scenes(tower, bank, generator, CACHED_SCENES, journal)
-        held_out = cache_scenes(tower, digit_bank("test"), generator, 320, journal, stage="cache-held-out")
+        bank = digit_bank("train", variants=recipe.variants)
+        cache = cache_scenes(tower, bank, generator, recipe.scenes, journal)
+        held_out = cache_scenes(
+            tower, digit_bank("test"), generator, recipe.held_out_scenes, journal, stage="cache-held-out"
+        )
 
     def align(generator: np.random.Generator) -> None:
-        align_projector(model, cache, tokenizer, generator, journal)
+        align_projector(model, cache, tokenizer, generator, journal, steps=recipe.projector_steps)
 
     _stage(work / "projector.pt", modules, (seed, 10), align)
-    for number, stage in enumerate(LANGUAGE_STAGES):
+    for number, stage in enumerate(recipe.language):
 
         def run(generator: np.random.Generator, stage: LanguageStage = stage) -> None:
             train_language_stage(model, stage, cache, tokenizer, generator, journal)
@@ -108,7 +133,9 @@ def _train_language(
         _stage(paths[number], modules, (seed, 11 + number), run)
 
 
-def train(work: Path, *, seed: int = 0, threads: int = 2) -> LlavaForConditionalGeneration:
+def train(
+    work: Path, *, recipe: Recipe | None = None, seed: int = 0, threads: int = 2
+) -> LlavaForConditionalGeneration:
     """Train the bundled model.
 
     Parameters
@@ -116,6 +143,8 @@ def train(work: Path, *, seed: int = 0, threads: int = 2) -> LlavaForConditional
     work
         Folder for the checkpoint of every stage and for ``training.csv``, the curve. A stage whose
         checkpoint is there is not trained again.
+    recipe
+        What to train with; by default what made the bundled model.
     seed
         Seed of everything random.
     threads
@@ -126,14 +155,11 @@ def train(work: Path, *, seed: int = 0, threads: int = 2) -> LlavaForConditional
     LlavaForConditionalGeneration
         The trained model, float32.
     """
+    recipe = recipe or Recipe()
     torch.set_num_threads(threads)
     model = build_model(seed)
     tokenizer = build_processor().tokenizer
     with Journal(work / "training.csv") as journal:
-        _train_vision(model.model.vision_tower, work, seed, journal)
-        _train_language(model, tokenizer, work, seed, journal)
+        _train_vision(model.model.vision_tower, recipe, work, seed, journal)
+        _train_language(model, tokenizer, recipe, work, seed, journal)
     return model
-
-
-if __name__ == "__main__":
-    train(Path("data/training"))

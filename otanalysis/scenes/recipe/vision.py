@@ -32,7 +32,11 @@ CLASSES: Final = ("nothing", *(str(digit) for digit in range(10)), *SHAPES)
 
 @dataclass(frozen=True)
 class VisionStage:
-    """Steps of training on scenes of one grid; ``objects`` is the most objects a crop holds."""
+    """Steps of training on scenes of one grid; ``objects`` is the most objects a crop holds.
+
+    With ``places`` the tower must also tell the row and column of every patch: what is learned without it
+    drowns the position codes, and no language model then learns where things are.
+    """
 
     name: str
     grid: int
@@ -40,6 +44,7 @@ class VisionStage:
     batch: int
     steps: int
     rate: float
+    places: bool = False
 
 
 class PatchHeads(nn.Module):
@@ -55,6 +60,23 @@ class PatchHeads(nn.Module):
         """Split ``[..., width]`` features into the logits of each head and two coordinates."""
         outputs: tuple[Tensor, ...] = self.linear(self.norm(features)).split((*self.widths, 2), dim=-1)
         return outputs
+
+
+class PlaceHeads(nn.Module):
+    """Linear heads used in training only: row and column of a patch."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.norm = nn.LayerNorm(VISION_WIDTH)
+        self.linear = nn.Linear(VISION_WIDTH, 2 * GRID)
+
+    def loss(self, features: Tensor) -> Tensor:
+        """Return the mean cross-entropy for the features ``[b, 576, width]`` of whole scenes."""
+        rows, columns = self.linear(self.norm(features)).split(GRID, dim=-1)
+        place = torch.arange(GRID * GRID).expand(len(features), -1)
+        return F.cross_entropy(rows.flatten(0, 1), (place // GRID).flatten()) + F.cross_entropy(
+            columns.flatten(0, 1), (place % GRID).flatten()
+        )
 
 
 def patch_labels(scene: Scene) -> np.ndarray[Any, np.dtype[np.int64]]:
@@ -146,12 +168,17 @@ def train_vision_stage(
 ) -> None:
     """Train the tower in place for one stage; ``report`` receives step, loss and digit-patch accuracy."""
     parameters = [p for n, p in tower.named_parameters() if "position" not in n] + list(heads.parameters())
+    place_heads = PlaceHeads() if stage.places else None
+    if place_heads is not None:
+        parameters += place_heads.parameters()
     optimiser = torch.optim.AdamW(parameters, lr=stage.rate, weight_decay=0.02, betas=(0.9, 0.98))
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, stage.rate, stage.steps, pct_start=0.08)
     for step in range(stage.steps):
         pixels, labels, corners = _batch(stage, bank, generator)
-        outputs = heads(encode_window(tower, pixels, corners, stage.grid))
-        loss, right = patch_loss(outputs, labels, corners, stage.grid)
+        features = encode_window(tower, pixels, corners, stage.grid)
+        loss, right = patch_loss(heads(features), labels, corners, stage.grid)
+        if place_heads is not None:
+            loss = loss + 0.3 * place_heads.loss(features)
         optimiser.zero_grad()
         loss.backward()
         nn.utils.clip_grad_norm_(parameters, 1.0)
