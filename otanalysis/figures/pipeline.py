@@ -83,10 +83,7 @@ def run(
     """
     _check(only, distance=distance, normalise=normalise, ratio=ratio, jobs=jobs)
     if dumps is None:
-        from otanalysis.scenes.bundled import (  # type: ignore[import-untyped, unused-ignore]
-            bundled_accuracy_path,
-            write_bundled_dumps,
-        )
+        from otanalysis.scenes.bundled import bundled_accuracy_path, write_bundled_dumps
 
         given: pd.DataFrame | None = read_accuracy(bundled_accuracy_path() if accuracy is None else accuracy)
         dumps = write_bundled_dumps(progress=True)

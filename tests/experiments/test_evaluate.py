@@ -17,6 +17,7 @@ from otanalysis.errors import InputError
 from otanalysis.experiments import evaluate as evaluate_module
 from otanalysis.experiments.evaluate import FULL, MAJORITY, evaluate
 from otanalysis.scenes.benchmarks import BENCHMARKS
+from otanalysis.scenes.bundled import bundled_model_path
 from otanalysis.tokens.accuracy import ACCURACY_COLUMNS, read_accuracy
 from otanalysis.vlm.generate import answer_prompts
 from otanalysis.vlm.model import load_model
@@ -32,26 +33,14 @@ SETTINGS: dict[str, Any] = {
 }
 
 
-@pytest.fixture
-def chatty(untrained: Path, tmp_path: Path) -> Path:
-    """Return a model that answers with digits and yes, so that scores are not all zero."""
-    vlm = load_model(untrained)
-    folder = tmp_path / "chatty"
-    with torch.no_grad():
-        table = vlm.model.get_input_embeddings().weight
-        words = vlm.processor.tokenizer.get_vocab()
-        allowed = torch.tensor([words[word] for word in ("yes", "3", "4", "5", "</s>")])
-        loud = torch.full((len(table), 1), 0.05)
-        loud[allowed] = 1.5
-        table.mul_(loud)
-    vlm.model.save_pretrained(folder)
-    vlm.processor.save_pretrained(folder)
-    return folder
+@pytest.fixture(scope="module")
+def bundled() -> Path:
+    return bundled_model_path()
 
 
-def test_every_value_is_the_mean_score_of_answers_given_by_hand(chatty: Path, tmp_path: Path) -> None:
+def test_every_value_is_the_mean_score_of_answers_given_by_hand(bundled: Path, tmp_path: Path) -> None:
     out = tmp_path / "accuracy.csv"
-    table = evaluate(chatty, **SETTINGS, out=out, parts=tmp_path / "parts")
+    table = evaluate(bundled, **SETTINGS, out=out, parts=tmp_path / "parts")
     pd.testing.assert_frame_equal(
         read_accuracy(out), table.reset_index(drop=True), check_dtype=False, check_exact=False
     )
@@ -59,7 +48,7 @@ def test_every_value_is_the_mean_score_of_answers_given_by_hand(chatty: Path, tm
     # full, two gammas and two seeds at two ratios, majority; for each of two benchmarks
     assert len(table) == 2 * (1 + 2 * 2 + 2 * 2 + 1)
 
-    vlm = load_model(chatty)
+    vlm = load_model(bundled)
     for name in SETTINGS["benchmarks"]:
         benchmark = BENCHMARKS[name]
         items = list(benchmark.items(6))
@@ -81,12 +70,12 @@ def test_every_value_is_the_mean_score_of_answers_given_by_hand(chatty: Path, tm
             row = row[row.gamma.isna() | (row.gamma == 1.0)]
             assert row.value.item() == pytest.approx(np.mean(scores))
             assert row.standard_error.item() == pytest.approx(np.std(scores, ddof=1) / np.sqrt(6))
-    assert table[table.method == FULL].value.max() > 0, "the model never scores: the test would see nothing"
+    assert table.value.nunique() > 3, "scores that are all alike would hide a mistake"
 
 
-def test_the_majority_row_scores_the_commonest_training_answer(chatty: Path, tmp_path: Path) -> None:
+def test_the_majority_row_scores_the_commonest_training_answer(bundled: Path, tmp_path: Path) -> None:
     settings = SETTINGS | {"methods": ("first",), "benchmarks": ("presence",), "questions": 20}
-    table = evaluate(chatty, **settings, out=tmp_path / "a.csv", parts=tmp_path / "parts")
+    table = evaluate(bundled, **settings, out=tmp_path / "a.csv", parts=tmp_path / "parts")
     guess = BENCHMARKS["presence"].majority_answer()
     assert guess in ("yes", "no")
     share = np.mean([item.question.answer == guess for item in BENCHMARKS["presence"].items(20)])
@@ -94,10 +83,10 @@ def test_the_majority_row_scores_the_commonest_training_answer(chatty: Path, tmp
 
 
 def test_what_was_measured_is_not_measured_again(
-    chatty: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    bundled: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     run = {**SETTINGS, "parts": tmp_path / "parts"}
-    first = evaluate(chatty, **run, out=tmp_path / "a.csv")
+    first = evaluate(bundled, **run, out=tmp_path / "a.csv")
     asked: list[str] = []
     original = evaluate_module.answer_prompts
 
@@ -106,20 +95,20 @@ def test_what_was_measured_is_not_measured_again(
         return original(vlm, prompts, visual)
 
     monkeypatch.setattr(evaluate_module, "answer_prompts", counted)
-    again = evaluate(chatty, **run, out=tmp_path / "b.csv")
+    again = evaluate(bundled, **run, out=tmp_path / "b.csv")
     assert asked == []
     assert (tmp_path / "a.csv").read_bytes() == (tmp_path / "b.csv").read_bytes()
 
     lost = next((tmp_path / "parts").rglob("presence-*random*.parquet"))
     lost.unlink()
-    healed = evaluate(chatty, **run, out=tmp_path / "c.csv")
+    healed = evaluate(bundled, **run, out=tmp_path / "c.csv")
     assert len(asked) == 6 * len(SETTINGS["ratios"])
     pd.testing.assert_frame_equal(again, first)
     pd.testing.assert_frame_equal(healed, first)
 
 
-def test_the_provenance_names_model_settings_and_versions(chatty: Path, tmp_path: Path) -> None:
-    evaluate(chatty, **SETTINGS, out=tmp_path / "a.csv", parts=tmp_path / "parts")
+def test_the_provenance_names_model_settings_and_versions(bundled: Path, tmp_path: Path) -> None:
+    evaluate(bundled, **SETTINGS, out=tmp_path / "a.csv", parts=tmp_path / "parts")
     provenance = json.loads((tmp_path / "a.provenance.json").read_text())
     assert provenance["questions_per_benchmark"] == 6
     assert provenance["ratios"] == [0.05, 0.2]
