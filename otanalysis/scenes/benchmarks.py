@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from types import MappingProxyType
 from typing import Final
 from zlib import crc32
@@ -70,13 +71,18 @@ class Benchmark:
         """Score an answer with the benchmark's metric, between 0 and 1."""
         return METRICS[self.metric](answer, truth)
 
-    def majority_answer(self, count: int = 2000) -> str:
-        """Return the commonest answer over the questions of ``count`` training scenes."""
-        answers = Counter[str]()
-        for number in range(count):
-            generator = np.random.default_rng([crc32(self.name.encode()), 0, number])
-            answers[self._draw(generator)[1].answer] += 1
-        return answers.most_common(1)[0][0]
+    def majority_answer(self) -> str:
+        """Return the commonest answer over the questions of 2,000 training scenes."""
+        return _majority_answer(self, 2000)
+
+
+@lru_cache(maxsize=32)
+def _majority_answer(benchmark: Benchmark, count: int) -> str:
+    generators = (
+        np.random.default_rng([crc32(benchmark.name.encode()), 0, number]) for number in range(count)
+    )
+    answers = Counter(benchmark._draw(generator)[1].answer for generator in generators)
+    return answers.most_common(1)[0][0]
 
 
 BENCHMARKS: Final[Mapping[str, Benchmark]] = MappingProxyType(
