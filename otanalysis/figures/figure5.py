@@ -160,6 +160,8 @@ def _curves(panel: Axes, rows: pd.DataFrame, looks: dict[float, tuple[str, str]]
         panel.plot(x, value, color=colour, marker=marker, ms=2.2 if small else 3.4, mew=0, lw=0.9)
     panel.set_xscale("log")
     panel.grid(True, axis="y")
+    if small:
+        panel.margins(y=0.2)  # keeps the ticks of stacked panels apart
     if set(rows["quantity"]) == {"logdet"} and (rows["value"] > 0).all():
         panel.set_yscale("log")
         panel.yaxis.set_major_locator(LogLocator(numticks=3 if small else 5))
