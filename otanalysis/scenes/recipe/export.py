@@ -58,6 +58,7 @@ through exactly the code that a full-size LLaVA goes through. It is of no use fo
 
 ```python
 from transformers import AutoModelForImageTextToText, AutoProcessor
+
 model = AutoModelForImageTextToText.from_pretrained("data/mini-llava")
 processor = AutoProcessor.from_pretrained("data/mini-llava")
 ```
