@@ -11,6 +11,7 @@ import torch
 from PIL import Image
 from transformers import AutoModelForImageTextToText, AutoProcessor
 
+from otanalysis.errors import InputError
 from otanalysis.scenes.benchmarks import BENCHMARKS
 from otanalysis.scenes.compose import LAYOUTS, Scene, SceneObject
 from otanalysis.scenes.digits import digit_bank
@@ -143,7 +144,7 @@ def test_packed_questions_are_answered_as_each_alone(tmp_path: Path) -> None:
     vlm = load_model(tmp_path)
     scene = LAYOUTS["cells"](np.random.default_rng(3))
     features = torch.randn(1, GRID * GRID, 96)
-    packed = language._pack([scene], 6, processor.tokenizer, np.random.default_rng(0))
+    packed = language._pack([scene], 6, processor.tokenizer, np.random.default_rng(0), torch.device("cpu"))
     places = torch.arange(1, GRID * GRID + 1)[None]
     with torch.inference_mode():
         logits, targets = language._logits(model, features, places, packed, 1)
@@ -168,3 +169,9 @@ def test_measured_shares_lie_between_none_and_all_and_name_the_kinds() -> None:
     shares = measure_language(build_model(0), stage, cache, tokenizer, np.random.default_rng(0), steps=3)
     assert set(shares) <= set(BENCHMARKS)
     assert all(0 <= share < 0.5 for share in shares.values()), "an untrained model cannot answer"
+
+
+def test_a_device_that_is_not_there_is_named(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="'nonsense'"):
+        train(tmp_path, recipe=SMALL, device="nonsense")
+    assert not list(tmp_path.iterdir())

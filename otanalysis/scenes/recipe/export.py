@@ -28,7 +28,7 @@ def export(model: LlavaForConditionalGeneration, work: Path, out: Path, *, seed:
         The seed of the training, for the card.
     """
     out.mkdir(parents=True, exist_ok=True)
-    model.half().save_pretrained(out)
+    model.cpu().half().save_pretrained(out)
     build_processor().save_pretrained(out)
     shutil.copyfile(work / "training.csv", out / "training.csv")
     parameters = sum(parameter.numel() for parameter in model.parameters())

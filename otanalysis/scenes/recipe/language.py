@@ -75,8 +75,8 @@ def cache_scenes(
         names = generator.choice(list(LAYOUT_SHARES), size=batch, p=list(LAYOUT_SHARES.values()))
         drawn = [LAYOUTS[str(name)](generator) for name in names]
         pixels = pixels_of(np.stack([paint(scene, bank, generator) for scene in drawn]))
-        corners = torch.zeros(batch, 2, dtype=torch.long)
-        features.append(encode_window(tower, pixels, corners, GRID).half())
+        corners = torch.zeros(batch, 2, dtype=torch.long, device=tower.device)
+        features.append(encode_window(tower, pixels.to(tower.device), corners, GRID).half().cpu())
         scenes.extend(drawn)
         report(stage=stage, step=step, steps=steps, loss=0.0, accuracy=0.0)
     return SceneCache(tuple(scenes), torch.cat(features))
@@ -96,7 +96,7 @@ def align_projector(
     Without this start a language model of this size does not discover within the time there is that visual
     tokens speak its vocabulary.
     """
-    words: Tensor = model.lm_head.weight.detach()  # tied to the input embeddings
+    words: Tensor = model.lm_head.weight.detach().cpu()  # tied to the input embeddings
     embed = {word: words[number] for word, number in tokenizer.get_vocab().items()}
     zero = torch.zeros(LANGUAGE_WIDTH)
     scale = float(words.norm(dim=1).mean()) / LANGUAGE_WIDTH**0.5
@@ -119,7 +119,8 @@ def align_projector(
         chosen = generator.integers(len(cache.scenes), size=8)
         labels = torch.from_numpy(np.stack([patch_labels(cache.scenes[i]) for i in chosen], axis=1))
         target = by_class[labels[0]] + by_colour[labels[1]] + by_size[labels[2]] + corner[labels[3]] + place
-        loss = F.mse_loss(projector(cache.features[chosen].float()), target) / scale**2
+        features = cache.features[chosen].float().to(model.device)
+        loss = F.mse_loss(projector(features), target.to(model.device)) / scale**2
         optimiser.zero_grad()
         loss.backward()
         optimiser.step()
@@ -149,7 +150,11 @@ class _Packed:
 
 
 def _pack(
-    scenes: Sequence[Scene], count: int, tokenizer: PreTrainedTokenizerFast, generator: np.random.Generator
+    scenes: Sequence[Scene],
+    count: int,
+    tokenizer: PreTrainedTokenizerFast,
+    generator: np.random.Generator,
+    device: torch.device,
 ) -> _Packed:
     """Put the questions of each scene in a row; ``groups`` numbers them, 0 is padding."""
     rows: list[list[tuple[int, int, int, int]]] = []
@@ -169,7 +174,7 @@ def _pack(
         rows.append(row)
     length = max(len(row) for row in rows)
     padded = [row + [(0, 0, 0, -100)] * (length - len(row)) for row in rows]
-    ids, groups, offsets, targets = (torch.tensor(padded)[:, :, column] for column in range(4))
+    ids, groups, offsets, targets = torch.tensor(padded, device=device).unbind(-1)[:4]
     return _Packed(ids, groups, offsets, targets, kinds)
 
 
@@ -186,16 +191,18 @@ def _logits(
 ) -> tuple[Tensor, Tensor]:
     """Return the logits at the positions that have a target, and those targets."""
     batch, count = visual.shape[:2]
+    device = visual.device
     words = model.get_input_embeddings()
-    first = words(torch.full((batch, 1), bos))
+    first = words(torch.full((batch, 1), bos, device=device))
     hidden = torch.cat([first, model.model.multi_modal_projector(visual), words(packed.ids)], dim=1)
     length = hidden.shape[1]
-    group = torch.cat([torch.zeros(batch, 1 + count, dtype=torch.long), packed.groups], dim=1)
+    group = torch.cat([packed.groups.new_zeros(batch, 1 + count), packed.groups], dim=1)
     same = group[:, :, None] == group[:, None, :]
-    image = (torch.arange(length) <= count)[None, None, :]
-    allowed = torch.ones(length, length, dtype=torch.bool).tril() & (image | same)
+    image = (torch.arange(length, device=device) <= count)[None, None, :]
+    causal = torch.ones(length, length, dtype=torch.bool, device=device).tril()
+    allowed = causal & (image | same)
     start = places[:, -1:] + 1
-    positions = torch.cat([torch.zeros(batch, 1, dtype=torch.long), places, start + packed.offsets], dim=1)
+    positions = torch.cat([places.new_zeros(batch, 1), places, start + packed.offsets], dim=1)
     output = model.model.language_model(
         inputs_embeds=hidden, attention_mask=allowed[:, None], position_ids=positions, use_cache=False
     ).last_hidden_state
@@ -212,7 +219,7 @@ def _step(
 ) -> tuple[Tensor, Tensor, _Packed]:
     chosen = generator.integers(len(cache.scenes), size=stage.batch)
     scenes = [cache.scenes[i] for i in chosen]
-    packed = _pack(scenes, stage.questions, tokenizer, generator)
+    packed = _pack(scenes, stage.questions, tokenizer, generator, model.device)
     features = cache.features[chosen]
     if stage.tokens is None:
         places = torch.arange(1, GRID * GRID + 1).expand(stage.batch, -1)
@@ -223,6 +230,7 @@ def _step(
         # Places of the whole grid, half of the time, prepare the rotary positions for all tokens.
         whole = bool(generator.random() < 0.5)
         places = 1 + (kept if whole else torch.arange(stage.tokens).expand_as(kept))
+    visual, places = visual.to(model.device), places.to(model.device)
     logits, targets = _logits(model, visual, places, packed, int(tokenizer.bos_token_id))
     return logits, targets, packed
 

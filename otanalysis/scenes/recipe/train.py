@@ -12,6 +12,7 @@ import torch
 from torch import nn
 from transformers import CLIPVisionModel, LlavaForConditionalGeneration, PreTrainedTokenizerFast
 
+from otanalysis.errors import InputError
 from otanalysis.scenes.digits import digit_bank
 from otanalysis.scenes.geometry import GRID
 from otanalysis.scenes.recipe.architecture import build_model, build_processor
@@ -69,7 +70,7 @@ def _stage(
 ) -> None:
     """Load the modules' state after a stage if it was finished before, else run the stage and save it."""
     if path.exists():
-        state: dict[str, Any] = torch.load(path)
+        state: dict[str, Any] = torch.load(path, map_location="cpu")
         for name, module in modules.items():
             module.load_state_dict(state[name])
         return
@@ -82,7 +83,7 @@ def _stage(
 
 
 def _train_vision(tower: CLIPVisionModel, recipe: Recipe, work: Path, seed: int, journal: Journal) -> None:
-    heads = PatchHeads()
+    heads = PatchHeads().to(tower.device)
     train_bank, test_bank = digit_bank("train", variants=recipe.variants), digit_bank("test")
     for number, stage in enumerate(recipe.vision):
 
@@ -133,8 +134,18 @@ def _train_language(
         _stage(paths[number], modules, (seed, 11 + number), run)
 
 
+def _move(model: nn.Module, device: str) -> None:
+    try:
+        model.to(device)
+    except (RuntimeError, AssertionError) as error:
+        reason = str(error).strip().splitlines()[0]
+        raise InputError(
+            f"A device that torch can use was wanted, got {device!r} ({reason}); try cpu."
+        ) from error
+
+
 def train(
-    work: Path, *, recipe: Recipe | None = None, seed: int = 0, threads: int = 2
+    work: Path, *, recipe: Recipe | None = None, seed: int = 0, threads: int = 2, device: str = "cpu"
 ) -> LlavaForConditionalGeneration:
     """Train the bundled model.
 
@@ -149,15 +160,23 @@ def train(
         Seed of everything random.
     threads
         CPU threads for torch.
+    device
+        Where torch computes, such as ``"cuda"``; the numbers then differ slightly from the CPU's.
 
     Returns
     -------
     LlavaForConditionalGeneration
         The trained model, float32.
+
+    Raises
+    ------
+    InputError
+        If torch cannot use the device.
     """
     recipe = recipe or Recipe()
     torch.set_num_threads(threads)
     model = build_model(seed)
+    _move(model, device)
     tokenizer = build_processor().tokenizer
     with Journal(work / "training.csv") as journal:
         _train_vision(model.model.vision_tower, recipe, work, seed, journal)

@@ -73,7 +73,7 @@ class PlaceHeads(nn.Module):
     def loss(self, features: Tensor) -> Tensor:
         """Return the mean cross-entropy for the features ``[b, 576, width]`` of whole scenes."""
         rows, columns = self.linear(self.norm(features)).split(GRID, dim=-1)
-        place = torch.arange(GRID * GRID).expand(len(features), -1)
+        place = torch.arange(GRID * GRID, device=features.device).expand(len(features), -1)
         return F.cross_entropy(rows.flatten(0, 1), (place // GRID).flatten()) + F.cross_entropy(
             columns.flatten(0, 1), (place % GRID).flatten()
         )
@@ -101,7 +101,7 @@ def encode_window(tower: CLIPVisionModel, pixels: Tensor, corners: Tensor, grid:
     """Run the tower on crops at ``corners`` ``[b, 2]`` of the position table; ``[b, grid**2, width]``."""
     embeddings = tower.embeddings
     patches = embeddings.patch_embedding(pixels).flatten(2).transpose(1, 2)
-    steps = torch.arange(grid)
+    steps = torch.arange(grid, device=pixels.device)
     rows = corners[:, 0, None, None] + steps[None, :, None]
     columns = corners[:, 1, None, None] + steps[None, None, :]
     places = 1 + (rows * GRID + columns).flatten(1)
@@ -130,13 +130,13 @@ def _crop_scene(stage: VisionStage, generator: np.random.Generator) -> Scene:
 
 
 def _batch(
-    stage: VisionStage, bank: DigitBank, generator: np.random.Generator
+    stage: VisionStage, bank: DigitBank, generator: np.random.Generator, device: torch.device
 ) -> tuple[Tensor, Tensor, Tensor]:
     scenes = [_crop_scene(stage, generator) for _ in range(stage.batch)]
     pixels = pixels_of(np.stack([paint(scene, bank, generator) for scene in scenes]))
     labels = torch.from_numpy(np.stack([patch_labels(scene) for scene in scenes], axis=1))
     corners = torch.from_numpy(generator.integers(0, GRID - stage.grid + 1, size=(stage.batch, 2)))
-    return pixels, labels, corners
+    return pixels.to(device), labels.to(device), corners.to(device)
 
 
 def patch_loss(
@@ -144,12 +144,12 @@ def patch_loss(
 ) -> tuple[Tensor, float]:
     """Return the loss and the share of digit patches whose digit is named right."""
     what = labels[0]
-    weight = torch.ones(len(CLASSES))
+    weight = torch.ones(len(CLASSES), device=labels.device)
     weight[0] = 0.3
     loss = F.cross_entropy(outputs[0].flatten(0, 1), what.flatten(), weight=weight, label_smoothing=0.02)
     for head, scale in ((1, 0.4), (2, 0.3), (3, 0.3)):
         loss = loss + scale * F.cross_entropy(outputs[head].flatten(0, 1), labels[head].flatten())
-    steps = torch.arange(grid)
+    steps = torch.arange(grid, device=labels.device)
     rows = (corners[:, 0, None] + steps.repeat_interleave(grid)) / GRID
     columns = (corners[:, 1, None] + steps.repeat(grid)) / GRID
     loss = loss + F.mse_loss(outputs[4], torch.stack([rows, columns], dim=2))
@@ -168,13 +168,13 @@ def train_vision_stage(
 ) -> None:
     """Train the tower in place for one stage; ``report`` receives step, loss and digit-patch accuracy."""
     parameters = [p for n, p in tower.named_parameters() if "position" not in n] + list(heads.parameters())
-    place_heads = PlaceHeads() if stage.places else None
+    place_heads = PlaceHeads().to(tower.device) if stage.places else None
     if place_heads is not None:
         parameters += place_heads.parameters()
     optimiser = torch.optim.AdamW(parameters, lr=stage.rate, weight_decay=0.02, betas=(0.9, 0.98))
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, stage.rate, stage.steps, pct_start=0.08)
     for step in range(stage.steps):
-        pixels, labels, corners = _batch(stage, bank, generator)
+        pixels, labels, corners = _batch(stage, bank, generator, tower.device)
         features = encode_window(tower, pixels, corners, stage.grid)
         loss, right = patch_loss(heads(features), labels, corners, stage.grid)
         if place_heads is not None:
@@ -199,7 +199,7 @@ def measure_vision(
     stage = VisionStage("measure", GRID, 0, 8, 0, 0.0)
     shares = []
     for _ in range(batches):
-        pixels, labels, corners = _batch(stage, bank, generator)
+        pixels, labels, corners = _batch(stage, bank, generator, tower.device)
         outputs = heads(encode_window(tower, pixels, corners, GRID))
         shares.append(patch_loss(outputs, labels, corners, GRID)[1])
     return float(np.mean(shares))
