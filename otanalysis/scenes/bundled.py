@@ -52,9 +52,9 @@ def bundled_accuracy_path() -> Path:
     Raises
     ------
     InputError
-        If it is not there.
+        If it is not there, or the model is not.
     """
-    path = _data_folder() / MODEL_NAME / "accuracy.csv"
+    path = bundled_model_path() / "accuracy.csv"
     if not path.is_file():
         raise InputError(
             f"The bundled accuracy table was wanted at {path}, but is not there; run make evaluate."

@@ -106,5 +106,9 @@ def test_without_the_clone_the_error_says_how_to_get_the_model(
     monkeypatch.setenv("OTANALYSIS_DATA", str(tmp_path))
     with pytest.raises(InputError, match="run from a clone"):
         bundled_model_path()
+    with pytest.raises(InputError, match="run from a clone"):
+        bundled_accuracy_path()
+    (tmp_path / "mini-llava").mkdir()
+    (tmp_path / "mini-llava" / "config.json").touch()
     with pytest.raises(InputError, match="make evaluate"):
         bundled_accuracy_path()
