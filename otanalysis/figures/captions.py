@@ -7,6 +7,7 @@ intervals carry; where they do not decide, it says so.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -18,13 +19,30 @@ from otanalysis.experiments.rows import DEFAULT_GAMMA, MEAN
 from otanalysis.figures.layout import benchmarks_of, per_cent
 from otanalysis.figures.style import method_look
 
-__all__ = ["caption2", "caption3", "caption4", "caption5"]
+__all__ = ["caption2", "caption3", "caption4", "caption5", "join_captions"]
 
 Numbers = dict[Any, Any]
 
 SIGNIFICANT = 0.05
 _DISTANCES = {"w2": "W2", "w2_squared": "squared W2", "quantisation_error": "quantisation error"}
 _TOKENS = {"none": "raw tokens", "columns": "column-normalised tokens", "rows": "row-normalised tokens"}
+
+
+def join_captions(earlier: str, fresh: str) -> str:
+    r"""Return fresh captions with the earlier ones of the figures that were not drawn again, in their order.
+
+    >>> print(join_captions("**Figure 2.** old\n\n**Figure 4.** kept\n", "**Figure 2.** new\n"))
+    **Figure 2.** new
+    <BLANKLINE>
+    **Figure 4.** kept
+    <BLANKLINE>
+    """
+    sections: dict[str, str] = {}
+    for text in (earlier, fresh):
+        for section in re.split(r"(?m)^(?=\*\*Figure \d)", text):
+            if number := re.match(r"\*\*Figure (\d)", section):
+                sections[number[1]] = section.strip()
+    return "\n\n".join(sections[number] for number in sorted(sections)) + "\n"
 
 
 def caption2(versions: Mapping[str, Figure2Tables]) -> str:

@@ -14,6 +14,7 @@ import pandas as pd
 from otanalysis.errors import InputError
 from otanalysis.experiments.rows import DEFAULT_GAMMA
 from otanalysis.experiments.sweep import sweep
+from otanalysis.figures.captions import join_captions
 from otanalysis.figures.drawing import FIGURES, SWEEP_COLUMNS, draw_all, say_on_stderr
 from otanalysis.selection import SELECTORS
 from otanalysis.tokens import open_dump
@@ -104,6 +105,10 @@ def run(
     files = draw_all(rows, scores, only=only, distance=distance, normalise=normalise, ratio=ratio, say=say)
     folder = Path(out)
     folder.mkdir(parents=True, exist_ok=True)
+    captions = folder / "captions.md"
+    if captions.is_file():
+        joined = join_captions(captions.read_text(encoding="utf-8"), files["captions.md"].decode())
+        files["captions.md"] = joined.encode()
     for name, content in files.items():
         write_atomic(folder / name, content)
     return [folder / name for name in files]

@@ -55,6 +55,11 @@ def test_dumps_and_accuracies_become_figures_and_a_second_run_measures_nothing(
     assert {path: path.stat().st_mtime_ns for path in results.rglob("*.parquet")} == measured
     assert len(measured) > 0
 
+    run((4,), dumps, table, out, jobs=1, distance="w2_squared", results=results, say=said.append)
+    captions = (out / "captions.md").read_text()
+    assert captions.count("**Figure 4.") == captions.count("**Figure 5.") == 1, "a caption went missing"
+    assert captions.encode() != before["captions.md"]
+
 
 def test_without_accuracies_the_distances_are_drawn_and_one_sentence_says_so(
     make_dump: MakeDump, tmp_path: Path
