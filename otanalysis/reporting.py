@@ -1,4 +1,4 @@
-"""How a command ends: a mistake is one sentence and exit status 2, Ctrl-C a word on what is kept and 130."""
+"""What a user sees while something runs and when it ends: time left, one sentence, an exit status."""
 
 from __future__ import annotations
 
@@ -6,9 +6,24 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
 from otanalysis.errors import OtAnalysisError
 
-__all__ = ["reported"]
+__all__ = ["progress_bar", "reported"]
+
+
+def progress_bar(label: str, unit: str, *, shown: bool) -> Progress:
+    """Return a bar on stderr with the count of units and the time left; for a ``with`` block."""
+    columns = (
+        TextColumn(label),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TextColumn(f"{unit}, time left"),
+        TimeRemainingColumn(),
+    )
+    return Progress(*columns, console=Console(stderr=True), disable=not shown)
 
 
 @contextmanager

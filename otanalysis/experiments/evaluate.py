@@ -5,12 +5,9 @@ from __future__ import annotations
 import hashlib
 import io
 import json
-import platform
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from functools import lru_cache, partial
-from importlib.metadata import PackageNotFoundError, version
 from itertools import islice
 from os import PathLike
 from pathlib import Path
@@ -21,6 +18,7 @@ import pandas as pd
 
 from otanalysis.errors import InputError
 from otanalysis.experiments.parallel import run_parts
+from otanalysis.experiments.provenance import environment
 from otanalysis.experiments.sweep_plan import Run, SweepSettings
 from otanalysis.scenes.benchmarks import BENCHMARKS, Item
 from otanalysis.selection import SELECTORS, select_many
@@ -260,12 +258,6 @@ def _majority(benchmarks: Sequence[str], questions: int) -> pd.DataFrame:
 
 
 def _provenance(name: str, fingerprint: str, settings: SweepSettings, questions: int) -> dict[str, Any]:
-    versions = {"python": platform.python_version()}
-    for package in _PACKAGES:
-        try:
-            versions[package] = version(package)
-        except PackageNotFoundError:
-            versions[package] = "not installed"
     return {
         "model": name,
         "model_fingerprint": fingerprint,
@@ -275,7 +267,6 @@ def _provenance(name: str, fingerprint: str, settings: SweepSettings, questions:
         "seeds": list(settings.seeds),
         "kept_tokens": "after the projector, ascending in position, renumbered from 0",
         "decoding": "greedy, float32, CPU",
-        "versions": versions,
-        "date": datetime.now(UTC).isoformat(timespec="seconds"),
+        **environment(_PACKAGES),
         "command": "otanalysis evaluate (make evaluate)",
     }

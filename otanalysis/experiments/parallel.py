@@ -6,8 +6,8 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import joblib
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+from otanalysis.reporting import progress_bar
 
 __all__ = ["run_parts"]
 
@@ -43,15 +43,8 @@ def run_parts(
     KeyboardInterrupt
         With a word on what is kept.
     """
-    columns = (
-        TextColumn(label),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TextColumn("parts, time left"),
-        TimeRemainingColumn(),
-    )
     done = total - len(parts)
-    with Progress(*columns, console=Console(stderr=True), disable=not progress or not parts) as bar:
+    with progress_bar(label, "parts", shown=progress and bool(parts)) as bar:
         task = bar.add_task(label, total=total, completed=done)
         try:
             for _ in _finished(parts, jobs):

@@ -7,9 +7,7 @@ import json
 import platform
 import sys
 from collections.abc import Iterable, Iterator, Sequence
-from datetime import UTC, datetime
 from functools import partial
-from importlib.metadata import version
 from os import PathLike
 from pathlib import Path
 from typing import Any
@@ -20,6 +18,7 @@ import pyarrow.parquet as pq
 
 from otanalysis.errors import InputError
 from otanalysis.experiments.parallel import run_parts
+from otanalysis.experiments.provenance import environment
 from otanalysis.experiments.sweep_parts import PART_SCHEMA, Chunk, PartStore, to_parquet
 from otanalysis.experiments.sweep_plan import SweepSettings
 from otanalysis.selection import SELECTORS
@@ -197,9 +196,8 @@ def _provenance(
 ) -> dict[str, Any]:
     return {
         "request": request,
-        "date": datetime.now(UTC).isoformat(timespec="seconds"),
         "command": sys.argv,
-        "versions": {"python": platform.python_version(), **{name: version(name) for name in _PACKAGES}},
+        **environment(_PACKAGES),
         "platform": platform.platform(),
         "settings": {
             "methods": settings.methods,

@@ -7,10 +7,8 @@ from itertools import islice
 from pathlib import Path
 from typing import Final
 
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
-
 from otanalysis.errors import InputError
+from otanalysis.reporting import progress_bar
 from otanalysis.scenes.benchmarks import BENCHMARKS, Benchmark, Item
 from otanalysis.scenes.geometry import GRID
 from otanalysis.tokens import DumpWriter
@@ -96,32 +94,29 @@ def write_bundled_dumps(
     if not missing:
         return list(paths.values())
     vlm = load_model(bundled_model_path())
-    columns = (
-        TextColumn("dumps"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TextColumn("scenes, time left"),
-        TimeRemainingColumn(),
-    )
-    with Progress(*columns, console=Console(stderr=True), disable=not progress) as bar:
+    with progress_bar("dumps", "scenes", shown=progress) as bar:
         task = bar.add_task("dumps", total=len(missing) * scenes_per_benchmark)
         for name in missing:
-            with DumpWriter(
-                paths[name],
-                model=vlm.name,
-                revision=revision,
-                benchmark=name,
-                layer=int(vlm.model.config.vision_feature_layer),
-                select_strategy=str(vlm.model.config.vision_feature_select_strategy),
-                processor=vlm.processor.image_processor.to_dict(),
-                grid=(GRID, GRID),
-                dtype="float32",
-                extra={"split": "test", "tokens": "after the projector"},
-            ) as writer:
+            with _writer(paths[name], name, vlm, revision) as writer:
                 for batch in _batches(BENCHMARKS[name], scenes_per_benchmark):
                     _add(writer, vlm, batch)
                     bar.advance(task, len(batch))
     return list(paths.values())
+
+
+def _writer(path: Path, benchmark: str, vlm: VisionLanguageModel, revision: str) -> DumpWriter:
+    return DumpWriter(
+        path,
+        model=vlm.name,
+        revision=revision,
+        benchmark=benchmark,
+        layer=int(vlm.model.config.vision_feature_layer),
+        select_strategy=str(vlm.model.config.vision_feature_select_strategy),
+        processor=vlm.processor.image_processor.to_dict(),
+        grid=(GRID, GRID),
+        dtype="float32",
+        extra={"split": "test", "tokens": "after the projector"},
+    )
 
 
 def _batches(benchmark: Benchmark, count: int) -> list[list[Item]]:

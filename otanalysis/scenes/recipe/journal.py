@@ -44,12 +44,17 @@ class Journal:
     ) -> None:
         self._progress.stop()
 
-    def __call__(self, *, stage: str, step: int, steps: int, loss: float, accuracy: float) -> None:
-        """Record one step."""
+    def __call__(
+        self, *, stage: str, step: int, steps: int, loss: float | None = None, accuracy: float = 0.0
+    ) -> None:
+        """Record one step; one without a loss (nothing is trained) only moves the progress bar."""
         if stage not in self._bars:
             self._start = time.perf_counter()
             self._losses, self._accuracies = [], []
             self._bars[stage] = self._progress.add_task(stage, total=steps, status="")
+        self._progress.update(self._bars[stage], completed=step + 1)
+        if loss is None:
+            return
         self._losses.append(loss)
         self._accuracies.append(accuracy)
         last = step + 1 == steps
@@ -60,7 +65,6 @@ class Journal:
             self._losses, self._accuracies = [], []
             status = f"loss {mean_loss:.3f}, accuracy {mean_accuracy:.3f}"
             self._progress.update(self._bars[stage], status=status)
-        self._progress.update(self._bars[stage], completed=step + 1)
 
     def row(self, stage: str, step: int, loss: float, accuracy: float) -> None:
         """Append one row to the curve."""

@@ -78,7 +78,7 @@ def cache_scenes(
         corners = torch.zeros(batch, 2, dtype=torch.long, device=tower.device)
         features.append(encode_window(tower, pixels.to(tower.device), corners, GRID).half().cpu())
         scenes.extend(drawn)
-        report(stage=stage, step=step, steps=steps, loss=0.0, accuracy=0.0)
+        report(stage=stage, step=step, steps=steps)
     return SceneCache(tuple(scenes), torch.cat(features))
 
 
@@ -125,7 +125,7 @@ def align_projector(
         loss.backward()
         optimiser.step()
         schedule.step()
-        report(stage="projector", step=step, steps=steps, loss=float(loss.detach()), accuracy=0.0)
+        report(stage="projector", step=step, steps=steps, loss=float(loss.detach()))
 
 
 def _ask(scene: Scene, count: int, generator: np.random.Generator) -> list[tuple[str, Question]]:
