@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterable, Sequence
-from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -12,19 +11,10 @@ from numpy.typing import NDArray
 
 from otanalysis.experiments.sweep_plan import Measurement, Run
 from otanalysis.selection import Selection, select_many
-from otanalysis.surrogate import logdet_value, otprune_kernel
+from otanalysis.surrogate.ladder import Ladder
 from otanalysis.tokens.dump import Sample
-from otanalysis.tokens.normalise import Normalisation, normalise_tokens
+from otanalysis.tokens.normalise import Normalisation
 from otanalysis.tokens.validate import check_tokens, resolve_keep
-from otanalysis.transport import (
-    TokenMoments,
-    bures_squared,
-    gelbrich_squared,
-    quantisation_error,
-    squared_distances,
-    trace_objective,
-    wasserstein2,
-)
 
 __all__ = ["DEFAULT_LOGDET_GAMMA", "measure_sample"]
 
@@ -65,50 +55,16 @@ def measure_sample(sample: Sample, measurements: Sequence[Measurement]) -> list[
 
 
 class _Image:
-    """The tokens of one sample with what all their subsets share, each part computed once, when needed."""
+    """The tokens of one sample, with one ladder a normalisation, made when it is needed."""
 
     def __init__(self, tokens: NDArray[np.floating]) -> None:
         self.tokens: NDArray[np.float64] = np.asarray(check_tokens(tokens), dtype=np.float64)
-        self._clouds: dict[Normalisation, _Cloud] = {}
+        self._ladders: dict[Normalisation, Ladder] = {}
 
-    def cloud(self, normalisation: Normalisation) -> _Cloud:
-        if normalisation not in self._clouds:
-            self._clouds[normalisation] = _Cloud(np.asarray(normalise_tokens(self.tokens, normalisation)))
-        return self._clouds[normalisation]
-
-    @cached_property
-    def _surrogate_gram(self) -> NDArray[np.float64]:
-        return np.asarray(otprune_kernel(self.tokens, gamma=1.0)) - np.eye(len(self.tokens))
-
-    def logdet(self, indices: NDArray[np.int64], gamma: float) -> float:
-        """Return log det K_CC; only the kept block of the kernel is formed."""
-        block = np.eye(len(indices)) + gamma * self._surrogate_gram[np.ix_(indices, indices)]
-        return logdet_value(block, np.arange(len(indices)))
-
-
-class _Cloud:
-    """Normalised tokens with their distance matrix and moments; equal subsets are measured once."""
-
-    def __init__(self, tokens: NDArray[np.float64]) -> None:
-        self.tokens = tokens
-        self.cost = squared_distances(tokens)
-        self._moments = TokenMoments(tokens)
-        self._measured: dict[bytes, Record] = {}
-
-    def distances(self, indices: NDArray[np.int64]) -> Record:
-        subset = indices.tobytes()
-        if subset not in self._measured:
-            transport = wasserstein2(self.tokens, indices, cost=self.cost)
-            self._measured[subset] = {
-                "w2": transport.distance,
-                "w2_squared": transport.squared_distance,
-                "quantisation_error": quantisation_error(self.tokens, indices, cost=self.cost),
-                "gelbrich_w2_squared": gelbrich_squared(self._moments, indices),
-                "bures_w2_squared": bures_squared(self._moments, indices),
-                "trace_objective": trace_objective(self._moments, indices),
-                "duality_gap": transport.duality_gap,
-            }
-        return self._measured[subset]
+    def ladder(self, normalisation: Normalisation) -> Ladder:
+        if normalisation not in self._ladders:
+            self._ladders[normalisation] = Ladder(self.tokens, normalise=normalisation)
+        return self._ladders[normalisation]
 
 
 def _select(
@@ -116,7 +72,7 @@ def _select(
 ) -> dict[float, tuple[Selection, float]]:
     """Return the selection at each ratio and the seconds of the call that made it."""
     keeps = {ratio: resolve_keep(len(image.tokens), ratio=ratio) for ratio in ratios}
-    cost = image.cloud("none").cost
+    cost = image.ladder("none").cost
     groups = [sorted(set(keeps.values()))]
     if not run.selector.nested:
         groups = [[keep] for keep in groups[0]]
@@ -147,8 +103,8 @@ def _record(
         "logdet_gamma": gamma,
         "seed": run.seed,
         "normalisation": measurement.normalisation,
-        **image.cloud(measurement.normalisation).distances(indices),
-        "logdet": image.logdet(indices, gamma),
+        **image.ladder(measurement.normalisation).distances(indices),
+        "logdet": image.ladder("none").released.value(indices, gamma),
         "kept_indices": indices.tolist(),
         "seconds": seconds,
         "key": measurement.key,

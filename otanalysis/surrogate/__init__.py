@@ -5,10 +5,14 @@ Array-API code: NumPy or torch in, the same kind out. May import errors, tokens 
 
 from otanalysis.surrogate.greedy import greedy_logdet
 from otanalysis.surrogate.kernel import cosine_kernel, otprune_kernel
+from otanalysis.surrogate.ladder import RUNGS, Ladder, Rung
 from otanalysis.surrogate.logdet import logdet_value, paper_objective
 from otanalysis.tokens.normalise import normalise_tokens
 
 __all__ = [
+    "RUNGS",
+    "Ladder",
+    "Rung",
     "cosine_kernel",
     "greedy_logdet",
     "logdet_value",

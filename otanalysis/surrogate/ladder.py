@@ -1,0 +1,209 @@
+r"""The ladder from exact transport to the log-det surrogate: every step of it, for any kept set of one image.
+
+.. list-table::
+   :header-rows: 1
+
+   * - rung
+     - quantity
+     - what the step down to it gives up
+   * - 0
+     - exact :math:`W_2^2(P, Q_C)`
+     -
+   * - 1
+     - Gelbrich distance: means and covariances
+     - everything but the first two moments; a lower bound of rung 0
+   * - 2
+     - the same of zero-mean Gaussians with second moments :math:`\Sigma, \Sigma_C`
+     - the means; a lower bound of rung 1
+   * - 3
+     - :math:`T(C) = \mathrm{tr} (\Sigma^{1/2} \Sigma_C \Sigma^{1/2})^{1/2}`, to be maximised
+     - :math:`\mathrm{tr} \Sigma_C`, constant only where all tokens have one length
+   * - 4
+     - :math:`F(C) = \log\det (I + \gamma \Sigma^{1/2} \Sigma_C \Sigma^{1/2})`, to be maximised
+     - the square root: :math:`\log(1 + t)` takes its place
+   * - 5
+     - :math:`F(C)` as the released code has it: on column-normalised tokens
+     - the tokens themselves, unless they are normalised by columns
+
+Rungs 4 and 5 are computed from the kept block of the kernel (Sylvester's identity).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+
+from otanalysis.surrogate.logdet import GramLogdet
+from otanalysis.tokens.normalise import Normalisation, normalise_tokens
+from otanalysis.tokens.validate import Array, check_indices, check_tokens, to_numpy
+from otanalysis.transport import (
+    TokenMoments,
+    bures_squared,
+    gelbrich_squared,
+    quantisation_error,
+    squared_distances,
+    trace_objective,
+    wasserstein2,
+)
+from otanalysis.transport.cost import FloatArray
+
+__all__ = ["RUNGS", "Ladder", "Rung"]
+
+
+@dataclass(frozen=True)
+class Rung:
+    """One step of the ladder.
+
+    Attributes
+    ----------
+    number : int
+        0 (exact) to 5 (released surrogate).
+    column : str
+        Key in :meth:`Ladder.values` and column in tables.
+    label : str
+        A few words for tables and figures.
+    maximised : bool
+        Whether a larger value means a better kept set.
+    """
+
+    number: int
+    column: str
+    label: str
+    maximised: bool
+
+    def badness(self, values: FloatArray) -> FloatArray:
+        """Return the values with the sign that makes smaller better, as for the exact distance."""
+        return -values if self.maximised else values
+
+
+RUNGS: tuple[Rung, ...] = (
+    Rung(0, "w2_squared", "exact W2 squared", False),
+    Rung(1, "gelbrich_w2_squared", "Gaussian (Gelbrich)", False),
+    Rung(2, "bures_w2_squared", "zero-mean Gaussian", False),
+    Rung(3, "trace_objective", "trace term alone", True),
+    Rung(4, "logdet_same_tokens", "log-det, same tokens", True),
+    Rung(5, "logdet", "log-det as released", True),
+)
+
+
+class Ladder:
+    r"""The tokens of one image with what all their subsets share, so that one more subset costs little.
+
+    Parameters
+    ----------
+    tokens : array [m, d]
+        All tokens, as the model gave them; NumPy or torch.
+    normalise : {"none", "columns", "rows"}
+        Normalisation under rungs 0 to 4. Rung 5 always normalises the columns, as the released code does.
+    gamma : float
+        Factor of rungs 4 and 5: that of the released code. Rung 4 scales the tokens to the Frobenius norm
+        :math:`\sqrt d` that column normalisation gives, so that gamma means the same on both.
+
+    Raises
+    ------
+    InputError
+        If the tokens are not a finite matrix, or another argument is not as described.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> tokens = np.random.default_rng(0).standard_normal((30, 4))
+    >>> values = Ladder(tokens, normalise="rows").values([0, 7, 21])
+    >>> values["bures_w2_squared"] <= values["gelbrich_w2_squared"] <= values["w2_squared"]
+    True
+    >>> round(values["kept_second_moment"], 12)
+    1.0
+    """
+
+    def __init__(self, tokens: Array, *, normalise: Normalisation = "none", gamma: float = 0.01) -> None:
+        self._given = np.asarray(to_numpy(check_tokens(tokens)), dtype=np.float64)
+        self.normalise: Normalisation = normalise
+        self.gamma = gamma
+        self.tokens: FloatArray = np.asarray(normalise_tokens(self._given, normalise))
+        self._distances: dict[bytes, dict[str, float]] = {}
+
+    @cached_property
+    def cost(self) -> FloatArray:
+        """Squared distances [m, m] between the normalised tokens."""
+        return squared_distances(self.tokens)
+
+    def distances(self, indices: Array) -> dict[str, float]:
+        """Return the distances of a kept set: rungs 0 to 3 and what goes with them.
+
+        Parameters
+        ----------
+        indices : array [k]
+            Positions of the kept tokens, distinct.
+
+        Returns
+        -------
+        dict
+            ``w2`` (unit of the normalised tokens); ``w2_squared``, ``quantisation_error``,
+            ``gelbrich_w2_squared``, ``bures_w2_squared``, ``trace_objective`` and ``duality_gap`` (squared
+            unit). A set that was measured before is not measured again.
+
+        Raises
+        ------
+        InputError
+            If the indices are not as described.
+        ConvergenceError
+            If the exact distance could not be certified.
+        """
+        kept = check_indices(indices, len(self.tokens))
+        key = np.sort(kept).tobytes()
+        if key not in self._distances:
+            transport = wasserstein2(self.tokens, kept, cost=self.cost)
+            self._distances[key] = {
+                "w2": transport.distance,
+                "w2_squared": transport.squared_distance,
+                "quantisation_error": quantisation_error(self.tokens, kept, cost=self.cost),
+                "gelbrich_w2_squared": gelbrich_squared(self._moments, kept),
+                "bures_w2_squared": bures_squared(self._moments, kept),
+                "trace_objective": trace_objective(self._moments, kept),
+                "duality_gap": transport.duality_gap,
+            }
+        return self._distances[key]
+
+    def values(self, indices: Array) -> dict[str, float]:
+        r"""Return every rung of a kept set, and the term that the step from rung 2 to rung 3 drops.
+
+        Parameters
+        ----------
+        indices : array [k]
+            Positions of the kept tokens, distinct.
+
+        Returns
+        -------
+        dict
+            What :meth:`distances` returns, with ``kept_second_moment`` (:math:`\mathrm{tr} \Sigma_C`, squared
+            unit), ``logdet_same_tokens`` and ``logdet``.
+
+        Raises
+        ------
+        InputError, ConvergenceError
+            As for :meth:`distances`.
+        """
+        kept = check_indices(indices, len(self.tokens))
+        return self.distances(kept) | {
+            "kept_second_moment": float(np.mean(np.sum(self.tokens[kept] ** 2, axis=1))),
+            "logdet_same_tokens": self._scaled_gram.value(kept, self.gamma),
+            "logdet": self.released.value(kept, self.gamma),
+        }
+
+    @cached_property
+    def released(self) -> GramLogdet:
+        """The surrogate of the released code on these tokens (rung 5), for any gamma."""
+        return GramLogdet(np.asarray(normalise_tokens(self._given, "columns")))
+
+    @cached_property
+    def _moments(self) -> TokenMoments:
+        return TokenMoments(self.tokens)
+
+    @cached_property
+    def _scaled_gram(self) -> GramLogdet:
+        if self.normalise == "columns":
+            return self.released
+        norm = float(np.linalg.norm(self.tokens))
+        return GramLogdet(self.tokens * (np.sqrt(self.tokens.shape[1]) / norm if norm else 1.0))
