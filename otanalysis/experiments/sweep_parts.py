@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import hashlib
-import io
 import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from functools import cached_property
 from pathlib import Path
 
 import pyarrow as pa
@@ -15,12 +13,13 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from otanalysis.errors import InputError
+from otanalysis.experiments.chunks import Chunk
+from otanalysis.experiments.provenance import to_parquet
 from otanalysis.experiments.sweep_measure import measure_sample
 from otanalysis.experiments.sweep_plan import Measurement
-from otanalysis.tokens.dump import Dump
 from otanalysis.tokens.storage import write_atomic
 
-__all__ = ["PART_SCHEMA", "Chunk", "PartStore", "to_parquet"]
+__all__ = ["PART_SCHEMA", "PartStore"]
 
 PART_SCHEMA = pa.schema(
     [
@@ -52,20 +51,6 @@ PART_SCHEMA = pa.schema(
 """Columns of a part; ``key`` is that of the :class:`~otanalysis.experiments.sweep_plan.Measurement`."""
 
 _KEYS = b"otanalysis.keys"
-
-
-@dataclass(frozen=True)
-class Chunk:
-    """A few samples of one dump that are measured together: the unit of work and of resuming."""
-
-    dump: Dump
-    sample_ids: tuple[str, ...]
-
-    @cached_property
-    def name(self) -> str:
-        """Name of the folder of its parts; says which content was measured, not where it lay."""
-        content = json.dumps([self.dump.manifest.fingerprint, self.sample_ids])
-        return hashlib.sha256(content.encode()).hexdigest()[:24]
 
 
 @dataclass(frozen=True)
@@ -127,10 +112,3 @@ class PartStore:
             metadata = schema.metadata or {}
             if _KEYS in metadata and schema.names == PART_SCHEMA.names:
                 yield path, set(json.loads(metadata[_KEYS]))
-
-
-def to_parquet(table: pa.Table) -> bytes:
-    """Return a table as the bytes of a Parquet file."""
-    buffer = io.BytesIO()
-    pq.write_table(table, buffer, compression="zstd")
-    return buffer.getvalue()

@@ -16,7 +16,8 @@ from safetensors.numpy import load_file, save_file
 import otanalysis as ota
 from otanalysis.errors import DumpError, InputError
 from otanalysis.experiments import sweep_parts
-from otanalysis.experiments.sweep import read_provenance, read_sweep, sweep
+from otanalysis.experiments.provenance import read_provenance
+from otanalysis.experiments.sweep import read_sweep, sweep
 from otanalysis.experiments.sweep_plan import SweepSettings
 from otanalysis.surrogate import logdet_value, otprune_kernel
 from otanalysis.tokens import open_dump
@@ -261,9 +262,9 @@ def test_the_table_says_how_it_came_about(make_dump: MakeDump, tmp_path: Path) -
     assert provenance["settings"]["selectors"] == ["OTPrune(gamma=0.01, normalise='columns')"]
     other = tmp_path / "other.parquet"
     pd.DataFrame({"w2": [1.0]}).to_parquet(other)
-    with pytest.raises(InputError, match="not a table that a sweep wrote"):
+    with pytest.raises(InputError, match="not a table that otanalysis wrote"):
         read_provenance(other)
-    with pytest.raises(InputError, match="not a table that a sweep wrote"):
+    with pytest.raises(InputError, match="not a table that otanalysis wrote"):
         read_sweep(tmp_path / "missing.parquet")
 
 
