@@ -1,4 +1,4 @@
-"""Measure every sample of some dumps and write one tidy Parquet table: parallel, resumable, with provenance."""
+"""Measure every sample of some dumps into one tidy Parquet table: parallel, resumable, with provenance."""
 
 from __future__ import annotations
 

@@ -296,7 +296,7 @@ def test_missing_and_repeated_dumps_are_refused(make_dump: MakeDump, tmp_path: P
         small([folder, tmp_path / "missing"], tmp_path / "out")
     with pytest.raises(InputError, match="the same content"):
         small([folder, folder], tmp_path / "out")
-    with pytest.raises(InputError, match="at least one dump"):
+    with pytest.raises(InputError, match="At least one dump"):
         small([], tmp_path / "out")
     assert not (tmp_path / "out").exists()
 
