@@ -3,6 +3,7 @@
 Array-API code: NumPy or torch in, the same kind out. May import errors, tokens and transport.
 """
 
+from otanalysis.surrogate.bounds import LogdetBound, kernel_upper_bound, logdet_upper_bound
 from otanalysis.surrogate.greedy import greedy_logdet
 from otanalysis.surrogate.kernel import cosine_kernel, otprune_kernel
 from otanalysis.surrogate.ladder import RUNGS, Ladder, Rung
@@ -12,9 +13,12 @@ from otanalysis.tokens.normalise import normalise_tokens
 __all__ = [
     "RUNGS",
     "Ladder",
+    "LogdetBound",
     "Rung",
     "cosine_kernel",
     "greedy_logdet",
+    "kernel_upper_bound",
+    "logdet_upper_bound",
     "logdet_value",
     "normalise_tokens",
     "otprune_kernel",
