@@ -1,0 +1,142 @@
+"""Lemma 1 and the properties of the surrogate: normalised, monotone, submodular."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+
+from otanalysis.surrogate.logdet import logdet_value
+from otanalysis.theorem.check import Tally
+from otanalysis.theorem.instances import Kernel
+from otanalysis.theorem.setfunctions import logdet_table, nested_triples
+from otanalysis.tokens.validate import Array
+from otanalysis.transport.cost import FloatArray
+
+__all__ = ["MonotoneChains", "MonotoneEverywhere", "SubmodularChains", "SubmodularEverywhere"]
+
+_CHAINS = 2
+_EXTRA_ITEMS = 3
+
+
+@dataclass(frozen=True)
+class SubmodularEverywhere:
+    r"""Diminishing gains over **all** pairs :math:`A \subset B` and items :math:`x \notin B`.
+
+    .. math:: f(A \cup x) - f(A) \geq f(B \cup x) - f(B)
+
+    Lemma 1 of arXiv:2602.20205 says so of :math:`f(S) = \log\det A_{SS}` for positive definite :math:`A`.
+
+    Parameters
+    ----------
+    table : callable
+        From a matrix [m, m] to the values [2**m] of the set function under test.
+    """
+
+    table: Callable[[FloatArray], FloatArray] = logdet_table
+
+    def __call__(self, instance: Kernel) -> Tally:
+        """Return the margins of all pairs and items, relative to the largest value of the table."""
+        values = self.table(instance.matrix)
+        small, large, item = nested_triples(len(instance.matrix))
+        gain_small = values[small | item] - values[small]
+        gain_large = values[large | item] - values[large]
+        return Tally.of((gain_small - gain_large) / _scale(values), instance.rounding)
+
+
+@dataclass(frozen=True)
+class MonotoneEverywhere:
+    r"""No item ever lowers the value: :math:`f(S \cup x) \geq f(S)` for all :math:`S` and :math:`x \notin S`.
+
+    Needs all eigenvalues of the kernel to be at least one, as in Theorem 1 of arXiv:2602.20205.
+
+    Parameters
+    ----------
+    table : callable
+        From a matrix [m, m] to the values [2**m] of the set function under test.
+    """
+
+    table: Callable[[FloatArray], FloatArray] = logdet_table
+
+    def __call__(self, instance: Kernel) -> Tally:
+        """Return the margins of all sets and items, relative to the largest value of the table."""
+        values = self.table(instance.matrix)
+        every = np.arange(len(values))
+        gains = [
+            values[without | item] - values[without]
+            for item in 1 << np.arange(len(instance.matrix))
+            for without in (every[(every & item) == 0],)
+        ]
+        return Tally.of(np.concatenate(gains) / _scale(values), instance.rounding)
+
+
+@dataclass(frozen=True)
+class SubmodularChains:
+    """Diminishing gains along random growing chains, for matrices too large for all pairs.
+
+    Every value is a determinant of its own: a Cholesky factor that grows with the chain would give gains that
+    fall by construction.
+
+    Parameters
+    ----------
+    value : callable
+        From a matrix [m, m] and indices [k] to the value of the set function under test.
+    """
+
+    value: Callable[[Array, Array], float] = logdet_value
+
+    def __call__(self, instance: Kernel) -> Tally:
+        """Return the drop of every item's gain from one link of a chain to the next."""
+        drops, largest = [], 1.0
+        for prefixes, items in _chains(instance.matrix):
+            values = np.array([self.value(instance.matrix, prefix) for prefix in prefixes])
+            largest = max(largest, float(np.abs(values).max()))
+            for item in items:
+                longer = [self.value(instance.matrix, np.append(prefix, item)) for prefix in prefixes]
+                drops.append(-np.diff(np.array(longer) - values))
+        return Tally.of(np.concatenate(drops) / largest, instance.rounding)
+
+
+@dataclass(frozen=True)
+class MonotoneChains:
+    """Values that never fall along random growing chains, from the empty set on.
+
+    Parameters
+    ----------
+    value : callable
+        From a matrix [m, m] and indices [k] to the value of the set function under test.
+    """
+
+    value: Callable[[Array, Array], float] = logdet_value
+
+    def __call__(self, instance: Kernel) -> Tally:
+        """Return the rise from one link of a chain to the next."""
+        rises, largest = [], 1.0
+        for prefixes, _ in _chains(instance.matrix):
+            values = np.array([0.0, *(self.value(instance.matrix, prefix) for prefix in prefixes)])
+            largest = max(largest, float(np.abs(values).max()))
+            rises.append(np.diff(values))
+        return Tally.of(np.concatenate(rises) / largest, instance.rounding)
+
+
+def _scale(values: FloatArray) -> float:
+    """Return the size of the values compared, one at least: the error of a log-determinant is absolute."""
+    return max(1.0, float(np.abs(values).max()))
+
+
+def _chains(matrix: FloatArray) -> list[tuple[list[FloatArray], FloatArray]]:
+    """Return chains of index sets, each with items outside of its last link.
+
+    The order follows from the matrix alone, so that a check has no state and its control walks the same way.
+    """
+    m = len(matrix)
+    seed = int(np.frombuffer(np.float64(matrix.sum()).tobytes(), dtype=np.uint64)[0])
+    generator = np.random.default_rng(seed)
+    extra = min(_EXTRA_ITEMS, m - 1)
+    chains = []
+    for _ in range(_CHAINS):
+        order = generator.permutation(m)
+        lengths = np.unique(np.geomspace(1, m - extra, num=10).astype(int))
+        chains.append(([order[:length] for length in lengths], order[m - extra :]))
+    return chains
