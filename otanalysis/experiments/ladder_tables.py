@@ -164,10 +164,10 @@ def _summarised(
         counts.append(there.sum(axis=0))
     counts.append(np.sum(counts, axis=0))
     measured = with_mean(np.array(means), np.array(replicates))
-    columns: list[tuple[str, str]] = blocks[0].columns.to_list()
+    labels = [blocks[0].columns.get_level_values(level) for level in (0, 1)]
     for name, (value, draws), count in zip([*names, MEAN], measured, counts, strict=True):
         low, high = percentile_interval(draws)
-        for column, (measure, quantity) in enumerate(columns):
+        for column, (measure, quantity) in enumerate(zip(*labels, strict=True)):
             numbers = {"value": value[column], "low": low[column], "high": high[column], "n": count[column]}
             yield {"benchmark": name, "measure": measure, "quantity": quantity} | numbers
 

@@ -1,0 +1,144 @@
+"""Figure B: exact distance against the rungs, one point a subset, relative to random subsets."""
+
+from __future__ import annotations
+
+from math import exp, log
+from typing import Any
+
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.cm import ScalarMappable
+from matplotlib.colors import LogNorm
+from matplotlib.figure import Figure
+from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
+
+from otanalysis.experiments.ladder_points import SCATTERED
+from otanalysis.experiments.subsets import METHOD
+from otanalysis.figures.layout import Sheet, method_legend, per_cent, require_columns
+from otanalysis.figures.style import TEXT_WIDTH, method_look, paper_style
+
+__all__ = ["draw_scatter"]
+
+_COLUMNS = ("normalisation", "ratio", "origin", "measure", "x", "y", "length", "rho")
+_NAMES = {
+    "bures_w2_squared": r"Rung 2: zero-mean Gaussian $W_2$, with $\mathrm{tr}\,\Sigma_C$",
+    "trace_objective": r"Rung 3: trace term $T$ alone, $\mathrm{tr}\,\Sigma_C$ dropped",
+    "logdet": "Rung 5: log-det as released",
+}
+_TOKENS = {"none": "raw tokens", "columns": "column-normalised tokens", "rows": "row-normalised tokens"}
+_TICKS = (0.1, 0.2, 0.3, 0.5, 0.7, 1.0, 1.4, 2.0, 3.0, 5.0, 7.0, 10.0)
+
+LEFT = 0.42
+GAP = 0.16
+TOP = 0.7
+HEIGHT = 1.66
+LINE = HEIGHT + 0.56
+FOOT = 0.34
+LENGTHS = "coolwarm"
+
+
+def draw_scatter(table: pd.DataFrame) -> Figure:
+    r"""Draw exact :math:`W_2` against rungs 2, 3 and 5 for every subset, the methods marked.
+
+    Parameters
+    ----------
+    table : DataFrame
+        From :func:`otanalysis.experiments.ladder_points.scatter_table`.
+
+    Returns
+    -------
+    Figure
+        A line of panels a rung, a column a normalisation. Both axes are relative to the random subsets of the
+        same image, and logarithmic; what the rung prefers is on the left, so that agreement is a rising
+        cloud. Dots are drawn subsets, coloured by :math:`\mathrm{tr} \Sigma_C`; markers are the methods'.
+
+    Raises
+    ------
+    InputError
+        If the table lacks a column.
+    """
+    require_columns(table, _COLUMNS, "Figure B")
+    table = table[(table["x"] > 0) & (table["y"] > 0)]
+    kinds = [str(name) for name in table["normalisation"].drop_duplicates()]
+    methods = [name.removeprefix(METHOD) for name in table["origin"].unique() if name.startswith(METHOD)]
+    width = (TEXT_WIDTH - LEFT - 0.06 - (len(kinds) - 1) * GAP) / len(kinds)
+    lengths, far = _length_norm(table["length"]), _limits(table["y"])
+    with paper_style():
+        sheet = Sheet.of_height(TOP + len(SCATTERED) * LINE + FOOT)
+        sheet.legend(method_legend(methods), top=0.03)
+        for line, rung in enumerate(SCATTERED):
+            rows = table[table["measure"] == rung.column]
+            across = _limits(rows["x"])[:: -1 if rung.maximised else 1]
+            top = TOP + line * LINE
+            sheet.text(LEFT, top - 0.06, _NAMES[rung.column], va="bottom", fontsize=8.5)
+            for column, kind in enumerate(kinds):
+                left = LEFT + column * (width + GAP)
+                if line == 0:
+                    words = _TOKENS.get(kind, kind)
+                    sheet.text(left + width / 2, TOP - 0.26, words, ha="center", va="bottom", weight="bold")
+                panel = sheet.panel(left, top, width, HEIGHT)
+                _points(panel, rows[rows["normalisation"] == kind], methods, lengths)
+                _axes(panel, across, far)
+                if column == 0:
+                    panel.set_ylabel("exact $W_2$ (random = 1)")
+                else:
+                    panel.set_yticklabels([])
+                panel.set_xlabel("← preferred by the rung")
+        _foot(sheet, lengths, float(table["ratio"].iloc[0]))
+        return sheet.figure
+
+
+def _points(panel: Axes, rows: pd.DataFrame, methods: list[str], lengths: LogNorm) -> None:
+    drawn = rows[~rows["origin"].str.startswith(METHOD)]
+    # Thousands of points: as an image they keep the PDF small, the words around them stay text.
+    dots: dict[str, Any] = {"s": 2.5, "lw": 0, "rasterized": True, "zorder": 1}
+    panel.scatter(drawn["x"], drawn["y"], c=drawn["length"], cmap=LENGTHS, norm=lengths, **dots)
+    for method in methods:
+        own, look = rows[rows["origin"] == METHOD + method], method_look(method)
+        mark: dict[str, Any] = {"ms": 2.6, "mew": 0.25, "mec": "white", "rasterized": True, "zorder": 2}
+        panel.plot(own["x"], own["y"], look.marker, color=look.colour, **mark)
+    if len(rows):
+        words = rf"$\rho={rows['rho'].iloc[0]:.2f}$".replace("-0.00", "0.00")
+        box = {"fc": "white", "ec": "none", "alpha": 0.8, "pad": 1.5}
+        place: dict[str, Any] = {"transform": panel.transAxes, "ha": "right", "va": "bottom"}
+        panel.text(0.985, 0.03, words, fontsize=9, bbox=box, zorder=3, **place)
+
+
+def _axes(panel: Axes, across: tuple[float, ...], far: tuple[float, ...]) -> None:
+    panel.axhline(1, color="0.6", lw=0.5, zorder=0)
+    panel.axvline(1, color="0.6", lw=0.5, zorder=0)
+    panel.set(xscale="log", yscale="log", xlim=across, ylim=far)
+    for axis, ends in ((panel.xaxis, sorted(across)), (panel.yaxis, far)):
+        axis.set_major_locator(FixedLocator([tick for tick in _TICKS if ends[0] <= tick <= ends[1]]))
+        axis.set_minor_locator(NullLocator())
+        axis.set_major_formatter(FuncFormatter(lambda tick, _: f"{tick:g}"))
+
+
+def _limits(values: pd.Series) -> tuple[float, float]:
+    low, high = min(float(values.min()), 1.0), max(float(values.max()), 1.0)
+    reach = 0.05 * max(log(high / low), 0.05)
+    return low * exp(-reach), high * exp(reach)
+
+
+def _length_norm(lengths: pd.Series) -> LogNorm:
+    """Colours that reach as far to either side of 1 as the subsets do."""
+    reach = max(float(lengths.max()), 1 / float(lengths.min()), 1.05)
+    return LogNorm(1 / reach, reach)
+
+
+def _foot(sheet: Sheet, lengths: LogNorm, ratio: float) -> None:
+    """How to read the panels, and the colours."""
+    words = (
+        f"{per_cent(ratio)} of the tokens kept; every value relative to the mean over the random subsets of "
+        "its image.\n"
+        r"$\rho$: Spearman's correlation within an image, mean over images."
+    )
+    sheet.note(LEFT, sheet.height - FOOT + 0.02, words)
+    panel = sheet.panel(TEXT_WIDTH - 1.7, sheet.height - 0.22, 1.6, 0.07)
+    bar = sheet.figure.colorbar(ScalarMappable(lengths, LENGTHS), cax=panel, orientation="horizontal")
+    ticks = [tick for tick in _TICKS if float(lengths.vmin or 0) <= tick <= float(lengths.vmax or 0)]
+    bar.ax.xaxis.set_major_locator(FixedLocator(ticks))
+    bar.ax.xaxis.set_minor_locator(NullLocator())
+    bar.ax.xaxis.set_major_formatter(FuncFormatter(lambda tick, _: f"{tick:g}"))
+    bar.ax.set_title(r"dots: $\mathrm{tr}\,\Sigma_C$ (random = 1)")
+    bar.outline.set_visible(False)
