@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from os import PathLike
@@ -15,8 +16,9 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from otanalysis.errors import InputError
+from otanalysis.experiments.ladder_tables import ladder_table
 from otanalysis.experiments.per_sample import measure_samples
-from otanalysis.experiments.provenance import read_table
+from otanalysis.experiments.provenance import read_provenance, read_table
 from otanalysis.experiments.rows import DEFAULT_GAMMA
 from otanalysis.experiments.subsets import Subset, check_drawn, draw_pool
 from otanalysis.experiments.sweep_plan import SweepSettings
@@ -25,10 +27,14 @@ from otanalysis.surrogate.ladder import Ladder
 from otanalysis.tokens import open_dump
 from otanalysis.tokens.dump import Sample
 from otanalysis.tokens.normalise import Normalisation
+from otanalysis.tokens.storage import write_atomic
 from otanalysis.tokens.validate import check_tokens, resolve_keep
 from otanalysis.transport import squared_distances
 
-__all__ = ["LadderStudy", "measure_ladder", "read_ladder"]
+__all__ = ["SUMMARY_NAME", "LadderStudy", "measure_ladder", "read_ladder", "summarise_ladder"]
+
+SUMMARY_NAME = "ladder_summary.csv"
+"""Name of the summary, beside the table that it is of."""
 
 _VALUES = (
     "w2",
@@ -188,6 +194,33 @@ def read_ladder(path: str | PathLike[str]) -> pd.DataFrame:
             f"{path} lacks the columns {', '.join(absent)}: pass the ladder.parquet of `otanalysis ladder`."
         )
     return table
+
+
+def summarise_ladder(path: str | PathLike[str]) -> pd.DataFrame:
+    """Summarise a table of the ladder; the summary and its provenance are written beside it.
+
+    Parameters
+    ----------
+    path : path
+        What :func:`measure_ladder` returned.
+
+    Returns
+    -------
+    DataFrame
+        As :func:`~otanalysis.experiments.ladder_tables.ladder_table` describes, also written as
+        :data:`SUMMARY_NAME`; how it came about stands in ``ladder_summary.provenance.json``.
+
+    Raises
+    ------
+    InputError
+        If the file is missing or is another table.
+    """
+    summary = ladder_table(read_ladder(path))
+    target = Path(path).with_name(SUMMARY_NAME)
+    write_atomic(target, summary.to_csv(index=False, float_format="%.8g").encode())
+    provenance = json.dumps(read_provenance(path), indent=1, sort_keys=True) + "\n"
+    write_atomic(target.with_suffix(".provenance.json"), provenance.encode())
+    return summary
 
 
 def _check_benchmarks(names: Sequence[str]) -> None:

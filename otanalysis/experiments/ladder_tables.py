@@ -107,7 +107,8 @@ def ladder_table(rows: pd.DataFrame, *, resamples: int = RESAMPLES, seed: int = 
         :data:`~otanalysis.experiments.rows.MEAN`), ``measure`` (column of a rung, :data:`DROPPED_TERM` or
         :data:`FREE_WEIGHTS`), ``quantity`` (``rho``, ``win_rate``, ``regret``), ``value``, ``low``, ``high``,
         ``n`` (samples that have a value), ``subsets`` (in a pool) and ``gamma``. A value is missing where
-        the measure is constant over the pools, as :math:`\mathrm{tr} \Sigma_C` is for tokens of one length.
+        the measure is constant over the pools, as :math:`\mathrm{tr} \Sigma_C` is for tokens of one length;
+        an interval is missing where a benchmark has a single sample.
 
     Raises
     ------
@@ -160,8 +161,9 @@ def _summarised(
         middle = both.mean(axis=0)
         half = values.shape[1]
         means.append(_ratio(middle[:half], middle[half:]))
-        replicates.append(_ratio(drawn[:, :half], drawn[:, half:]))
         counts.append(there.sum(axis=0))
+        # One image alone says nothing of how images differ: no interval, where its bootstrap has no width.
+        replicates.append(np.where(counts[-1] > 1, _ratio(drawn[:, :half], drawn[:, half:]), np.nan))
     counts.append(np.sum(counts, axis=0))
     measured = with_mean(np.array(means), np.array(replicates))
     labels = [blocks[0].columns.get_level_values(level) for level in (0, 1)]

@@ -97,8 +97,7 @@ def draw_ladder(table: pd.DataFrame) -> Figure:
         ratio = main_ratio(table)
         sheet.text(0.02, below - 0.1, "(b)", va="bottom", weight="bold")
         chosen = rows[(rows["ratio"] == ratio) & (rows["pool"] == "all")]
-        words = rf"$100\,\rho$ per benchmark, {per_cent(ratio)} of the tokens kept"
-        _grids(sheet, below, chosen, [*names, MEAN], words)
+        _grids(sheet, below, chosen, [*names, MEAN])
         return sheet.figure
 
 
@@ -155,7 +154,8 @@ def _ladder(panel: Axes, rows: pd.DataFrame, ratios: list[float]) -> None:
     for name, place in places.items():
         if rows.loc[rows["measure"] == name, "value"].isna().all():
             panel.text(0.03, place, "constant", va="center", fontsize=7, style="italic", color="0.35")
-    panel.set(ylim=(max(places.values()) + 0.55, -0.5), yticks=[])
+    panel.set(ylim=(max(places.values()) + 0.55, -0.5), yticks=[], xticks=[-1, -0.5, 0, 0.5, 1])
+    panel.set_xticklabels(["−1", "−0.5", "0", "0.5", "1"])
     panel.grid(True, axis="x")
 
 
@@ -184,12 +184,14 @@ def _name_height(names: list[str]) -> float:
     return 0.12 + 0.042 * max(len(short_name(name)) for name in [*names, "overall"])
 
 
-def _grids(sheet: Sheet, top: float, rows: pd.DataFrame, names: list[str], words: str) -> None:
+def _grids(sheet: Sheet, top: float, rows: pd.DataFrame, names: list[str]) -> None:
     """Draw one heat map a normalisation: rungs by benchmarks, the overall value in a column of its own."""
     measures = [name for name in _STEPS if name != RUNGS[0].column]
     height = CELL * len(measures)
     width = TEXT_WIDTH - LEFT - 0.08
     digits = width / len(names) > 0.21
+    scale = r"$100\,\rho$" if digits else r"$\rho$ from $-1$ (red) to $1$ (blue)"
+    words = f"{scale} per benchmark, {per_cent(float(rows['ratio'].iloc[0]))} of the tokens kept"
     kinds = [str(name) for name in rows["normalisation"].drop_duplicates()]
     for number, kind in enumerate(kinds):
         panel = sheet.panel(LEFT, top + number * (height + GRID_GAP), width, height)

@@ -109,9 +109,16 @@ def _axes(panel: Axes, across: tuple[float, ...], far: tuple[float, ...]) -> Non
     panel.axvline(1, color="0.6", lw=0.5, zorder=0)
     panel.set(xscale="log", yscale="log", xlim=across, ylim=far)
     for axis, ends in ((panel.xaxis, sorted(across)), (panel.yaxis, far)):
-        axis.set_major_locator(FixedLocator([tick for tick in _TICKS if ends[0] <= tick <= ends[1]]))
+        axis.set_major_locator(FixedLocator(_ticks(*ends)))
         axis.set_minor_locator(NullLocator())
         axis.set_major_formatter(FuncFormatter(lambda tick, _: f"{tick:g}"))
+
+
+def _ticks(low: float, high: float) -> list[float]:
+    """Return round values between two ends, in steps of a tenth where the coarse ones are too few."""
+    coarse = [tick for tick in _TICKS if low <= tick <= high]
+    fine = [number / 10 for number in range(1, 100) if low <= number / 10 <= high]
+    return coarse if len(coarse) > 2 else fine
 
 
 def _limits(values: pd.Series) -> tuple[float, float]:
@@ -136,8 +143,7 @@ def _foot(sheet: Sheet, lengths: LogNorm, ratio: float) -> None:
     sheet.note(LEFT, sheet.height - FOOT + 0.02, words)
     panel = sheet.panel(TEXT_WIDTH - 1.7, sheet.height - 0.22, 1.6, 0.07)
     bar = sheet.figure.colorbar(ScalarMappable(lengths, LENGTHS), cax=panel, orientation="horizontal")
-    ticks = [tick for tick in _TICKS if float(lengths.vmin or 0) <= tick <= float(lengths.vmax or 0)]
-    bar.ax.xaxis.set_major_locator(FixedLocator(ticks))
+    bar.ax.xaxis.set_major_locator(FixedLocator(_ticks(*panel.get_xlim())))
     bar.ax.xaxis.set_minor_locator(NullLocator())
     bar.ax.xaxis.set_major_formatter(FuncFormatter(lambda tick, _: f"{tick:g}"))
     bar.ax.set_title(r"dots: $\mathrm{tr}\,\Sigma_C$ (random = 1)")
