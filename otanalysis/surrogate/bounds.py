@@ -61,8 +61,8 @@ class LogdetBound:
 
     @property
     def greedy_ratio(self) -> float:
-        """Certified share of the best value that greedy reaches at least; one if both are zero."""
-        return self.greedy / self.value if self.value > 0.0 else 1.0
+        """Share of the best value that greedy certainly reaches; one where every subset's value is zero."""
+        return self.greedy / self.value if self.value > self.rounding else 1.0
 
 
 def logdet_upper_bound(
@@ -142,10 +142,10 @@ def kernel_upper_bound(kernel: Array, keep: int) -> LogdetBound:
 
     Notes
     -----
-    Time :math:`O(m^3)` a Newton step. Rounding moves the kernel by some E whose norm is at most
-    :math:`\varepsilon`, a few m ulps of the largest eigenvalue. Since :math:`K \succeq I`, :math:`K + E \preceq
-    (1 + \varepsilon) K`, so no log-determinant of k items moves by more than :math:`k \log(1 + \varepsilon)`:
-    twice that is added to each part, for the bound and for the value that it is compared with.
+    Time :math:`O(m^3)` a Newton step, some 20 steps. Rounding moves the kernel by a matrix E of norm at most
+    :math:`\varepsilon`, a few m ulps of the largest eigenvalue. Since :math:`K \succeq I`,
+    :math:`K + E \preceq (1 + \varepsilon) K`: no log-determinant of k items moves by more than :math:`k
+    \log(1 + \varepsilon)`. Each part contains twice that, for itself and for the value compared with it.
 
     Examples
     --------

@@ -92,15 +92,22 @@ def majorant_at(factor: FloatArray, weights: FloatArray, keep: int) -> Majorant:
     which is an affine function of the set. Nothing was assumed of :math:`\Theta`, so the majorant is valid
     for any weights, converged or not. Here :math:`\Theta` is the supergradient of
 
-    .. math:: \Gamma_k(X) = \sum_{j \le \iota} \log(1+\lambda_j) +
-              (k-\iota) \log\Bigl(1 + \tfrac{1}{k-\iota} \sum_{j > \iota} \lambda_j\Bigr)
+    .. math:: \Gamma_k(X) = \sum_{j \le \iota} \log(1+\lambda_j) + (k-\iota) \log(1 + \ell), \quad
+              \ell = \frac{1}{k-\iota} \sum_{j > \iota} \lambda_j
 
-    at :math:`X = \sum_i x_i a_i a_i^\top` (:math:`\iota` is the one index with :math:`\lambda_\iota >
-    \tfrac{1}{k-\iota} \sum_{j>\iota} \lambda_j \ge \lambda_{\iota+1}`; for :math:`k \ge r`, :math:`\Gamma_k =
-    \log\det(I + X)`). :math:`\Gamma_k` is the smallest of the right-hand sides over :math:`\Theta`, so it is
-    concave, and it equals the log-determinant at 0/1 weights: the factorisation bound of Nikolov
-    (arXiv:1412.8563), in the augmented form, one eigenvalue of the kernel kept apart, of Li
-    (arXiv:2410.10078), where concavity and :math:`\iota` are proved.
+    at :math:`X = \sum_i x_i a_i a_i^\top`, where :math:`\iota < k` is the index with :math:`\lambda_\iota >
+    \ell \ge \lambda_{\iota+1}`; for :math:`k \ge r`, :math:`\Gamma_k = \log\det(I + X)`. It has the
+    eigenvectors of X and the eigenvalues :math:`1/(1+\lambda_j)`, from :math:`\iota + 1` on
+    :math:`1/(1+\ell)`; there both steps are equalities, so the majorant touches :math:`\Gamma_k` at x.
+    For other :math:`\Theta` the right-hand side, with :math:`\mathrm{tr}\, \Theta X` in the place of the sum
+    over C, is not below :math:`\Gamma_k(X)`: no eigenvalue after :math:`\iota` exceeds :math:`\ell`, so
+    :math:`\sum_{i > \iota} \theta_i \lambda_i` is least when their mass fills the places :math:`\iota+1` to k
+    up to :math:`\ell`, and step 1 does the rest. Hence :math:`\Gamma_k` is a minimum of affine functions,
+    so it is concave, and its maximum over the weights is the best bound that any :math:`\Theta` gives.
+
+    :math:`\Gamma_k` is the factorisation bound of Nikolov (arXiv:1412.0036) in the augmented form of Li
+    (arXiv:2410.10078), which keeps a multiple of the identity apart; with it, maximum-entropy sampling is the
+    D-optimal data fusion of Li, Fampa, Lee, Qiu, Xie and Yao (INFORMS Journal on Computing, 2024).
 
     Parameters
     ----------
@@ -222,7 +229,7 @@ def _line_search(
     def merit(value: float, at: FloatArray) -> float:
         return value + barrier * float(np.sum(np.log(at) + np.log1p(-at)))
 
-    with np.errstate(divide="ignore"):
+    with np.errstate(divide="ignore", over="ignore"):
         room = np.where(direction < 0.0, -weights / direction, (1.0 - weights) / direction)
     length = min(1.0, TO_BOUNDARY * float(room.min()))
     start = merit(point.value, weights)
