@@ -1,13 +1,12 @@
-r"""A search for the instance on which greedy does worst.
+r"""Instances on which greedy does badly, as kernels and as tokens.
 
-Every kernel with eigenvalues of at least one is :math:`I + P` with :math:`P \succeq 0`, and so the paper's kernel
-of some tokens: those with Gram matrix :math:`(P / \gamma)^{1/2}`. Two ways of writing such kernels are searched
-all the same, since a search finds other instances in other coordinates.
+Every kernel with eigenvalues of at least one is :math:`I + P` with :math:`P \succeq 0`, so no kernel of the
+theorem is out of reach of the paper's form; :func:`tokens_of` writes down the tokens.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -15,20 +14,16 @@ import numpy as np
 from otanalysis.surrogate.kernel import otprune_kernel
 from otanalysis.theorem.check import Tally
 from otanalysis.theorem.greedy import GUARANTEE, RATIO_TOLERANCE, Greedy, greedy_ratios, released_greedy
-from otanalysis.theorem.setfunctions import Masks, best_by_size, logdet_table
+from otanalysis.theorem.search import Comparisons, greedy_comparisons, worst_factor
 from otanalysis.transport.cost import FloatArray
 
-__all__ = ["Arena", "GreedyUnderAttack", "greedy_masks", "kernel_of"]
+__all__ = ["RELEASED_GAMMA", "Arena", "GreedyUnderAttack", "kernel_of", "tokens_of"]
 
 RELEASED_GAMMA = 0.01
-FORMS = ("tokens", "factor")
 
-# A step that succeeds is lengthened and one that fails shortened so that one success in five keeps the
-# length (Rechenberg's rule): 1.5 * 0.9036**4 = 1.
-_LENGTHEN = 1.5
-_SHORTEN = _LENGTHEN**-0.25
-_SHARE_MOVED = 0.3
-_EXCHANGES = 4
+# Some instances stay about as bad while their scale grows without end; real tokens have a few thousand
+# columns.
+_MOST_COLUMNS = 1024
 
 
 @dataclass(frozen=True)
@@ -37,125 +32,120 @@ class Arena:
 
     Attributes
     ----------
-    form : {"tokens", "factor"}
-        ``tokens``: tokens [m, d], columns normalised, the released gamma. ``factor``: ``I + A A'`` with ``A``
-        [m, d].
-    m, d : int
-        Shape of what is searched.
-    climbers, steps : int
-        Points that climb side by side, and steps of each.
+    form : {"factor", "tokens"}
+        ``factor``: any kernel ``I + A A'``, given by ``A``. ``tokens``: what the released code makes of
+        tokens, with its gamma and its columns normalised.
+    keep : int
+        Number of items that greedy takes, of twice as many; from 2 on, since it takes the best single item.
+    starts : int
+        Random starts of the search.
     seed : int
     """
 
     form: str
-    m: int
-    d: int
-    climbers: int
-    steps: int
+    keep: int
+    starts: int
     seed: int
 
     @property
     def label(self) -> str:
-        """Form, shape and seed."""
-        return f"search over {self.form} {self.m} x {self.d}, seed {self.seed}"
-
-
-def kernel_of(form: str, matrix: FloatArray) -> FloatArray:
-    """Return the kernel [m, m] of a point [m, d] of the search.
-
-    Parameters
-    ----------
-    form : {"tokens", "factor"}
-        As in :class:`Arena`.
-    matrix : ndarray [m, d]
-    """
-    if form == "tokens":
-        return np.asarray(otprune_kernel(matrix, gamma=RELEASED_GAMMA, normalise="columns"))
-    return np.asarray(np.eye(len(matrix)) + matrix @ matrix.T)
-
-
-def greedy_masks(tables: FloatArray) -> Masks:
-    """Run greedy by definition on tables of set functions [n, 2**m]; return its sets of 1..m items [n, m]."""
-    m = tables.shape[-1].bit_length() - 1
-    items = 1 << np.arange(m, dtype=np.int64)
-    masks = np.zeros((len(tables), 1), dtype=np.int64)
-    for _ in range(m):
-        longer = masks[:, -1:] | items
-        values = np.take_along_axis(tables, longer, axis=-1)
-        values[longer == masks[:, -1:]] = -np.inf
-        best = np.argmax(values, axis=-1)[:, None]
-        masks = np.concatenate([masks, np.take_along_axis(longer, best, axis=-1)], axis=-1)
-    return masks[:, 1:]
+        """Form and size."""
+        return f"{self.form}, {self.keep} of {2 * self.keep} kept"
 
 
 @dataclass(frozen=True)
 class GreedyUnderAttack:
     """Greedy keeps its guarantee on the worst instances that a search finds.
 
-    The search climbs on greedy by definition, on many points at once; what it found is then given to the
-    greedy under test, and that ratio counts.
-
     Parameters
     ----------
-    rule : callable
-        Greedy by definition on tables, as :func:`greedy_masks`: what the search climbs on.
+    comparisons : callable
+        What the greedy under test compares: what the search works against.
     greedy : callable
-        The greedy under test.
+        The greedy under test, run on what was found.
     """
 
-    rule: Callable[[FloatArray], Masks] = greedy_masks
+    comparisons: Comparisons = greedy_comparisons
     greedy: Greedy = released_greedy
 
     def __call__(self, instance: Arena) -> Tally:
-        """Return the margin of every climber's best instance; the witness is the worst point [m, d]."""
-        points = _climb(instance, self.rule)
-        ratios = [float(greedy_ratios(kernel_of(instance.form, one), self.greedy).min()) for one in points]
-        witness = (instance, points[int(np.argmin(ratios))])
+        """Return one margin a start; the witness is the worst matrix [m, d], a factor or tokens."""
+        generator = np.random.default_rng([instance.seed, instance.keep])
+        found, ratios = [], []
+        for _ in range(instance.starts):
+            factor = worst_factor(2 * instance.keep, instance.keep, generator, comparisons=self.comparisons)
+            matrix = factor if instance.form == "factor" else self._as_tokens(factor, generator)
+            found.append(matrix)
+            ratios.append(float(greedy_ratios(kernel_of(instance.form, matrix), self.greedy).min()))
+        witness = (instance, found[int(np.argmin(ratios))])
         return Tally.of(np.array(ratios) - GUARANTEE, RATIO_TOLERANCE, witness=witness)
 
-
-def _climb(arena: Arena, rule: Callable[[FloatArray], Masks]) -> FloatArray:
-    """Return the worst point [m, d] that each climber met."""
-    generator = np.random.default_rng(arena.seed)
-    shape = (arena.climbers, arena.m, arena.d)
-    # Kernels between almost linear and almost volume: the hard ones lie in between.
-    points = generator.standard_normal(shape) * 10.0 ** generator.uniform(-1.0, 1.0, (arena.climbers, 1, 1))
-    ratios = _ratios(arena.form, points, rule)
-    lengths = np.full(arena.climbers, 0.3)
-    for step in range(arena.steps):
-        moved = generator.random(shape) < _SHARE_MOVED
-        size = lengths[:, None, None] * np.sqrt(np.mean(points**2, axis=(1, 2), keepdims=True))
-        trial = points + moved * size * generator.standard_normal(shape)
-        reached = _ratios(arena.form, trial, rule)
-        better = reached <= ratios
-        points = np.where(better[:, None, None], trial, points)
-        ratios = np.where(better, reached, ratios)
-        lengths = np.clip(lengths * np.where(better, _LENGTHEN, _SHORTEN), 1e-6, 1.0)
-        if (step + 1) % (arena.steps // _EXCHANGES + 1) == 0:
-            # The lower half starts again from the upper half, with long steps.
-            order = np.argsort(ratios)
-            half = arena.climbers // 2
-            points[order[-half:]], ratios[order[-half:]] = points[order[:half]], ratios[order[:half]]
-            lengths[order[-half:]] = 0.3
-    return points
+    def _as_tokens(self, factor: FloatArray, generator: np.random.Generator) -> FloatArray:
+        """Search on from a factor to one of the size that a whole number of columns gives."""
+        m, keep = factor.shape
+        columns = columns_for(factor)
+        norm = columns * np.sqrt(RELEASED_GAMMA)
+        sized = worst_factor(
+            m, keep, generator, comparisons=self.comparisons, nuclear_norm=norm, start=factor
+        )
+        return tokens_of(sized)
 
 
-def _ratios(form: str, points: FloatArray, rule: Callable[[FloatArray], Masks]) -> FloatArray:
-    """Return the worst ratio of each point over all numbers of items."""
-    tables = logdet_table(_kernels(form, points))
-    best = best_by_size(tables)[0][:, 1:]
-    reached = np.take_along_axis(tables, rule(tables), axis=-1)
-    nothing = best <= RATIO_TOLERANCE
-    return np.asarray(np.where(nothing, 1.0, reached / np.where(nothing, 1.0, best)).min(axis=-1))
+def kernel_of(form: str, matrix: FloatArray) -> FloatArray:
+    """Return the kernel [m, m] of what a search found.
+
+    Parameters
+    ----------
+    form : {"factor", "tokens"}
+        As in :class:`Arena`.
+    matrix : ndarray [m, d]
+        The factor, or the tokens.
+    """
+    if form == "tokens":
+        return np.asarray(otprune_kernel(matrix, gamma=RELEASED_GAMMA, normalise="columns"))
+    return np.asarray(np.eye(len(matrix)) + matrix @ matrix.T)
 
 
-def _kernels(form: str, points: FloatArray) -> FloatArray:
-    """Return :func:`kernel_of` for many points at once."""
-    m = points.shape[1]
-    if form == "factor":
-        return np.asarray(np.eye(m) + points @ points.swapaxes(1, 2))
-    norms = np.linalg.norm(points, axis=1, keepdims=True)
-    unit = points / np.where(norms > 0, norms, 1.0)
-    gram = unit @ unit.swapaxes(1, 2)
-    return np.asarray(np.eye(m) + RELEASED_GAMMA * (gram @ gram))
+def columns_for(factor: FloatArray) -> int:
+    """Return how many columns tokens need whose released kernel is close to ``I + A A'``."""
+    total = float(np.linalg.svd(factor, compute_uv=False).sum())
+    wanted = round(total / math.sqrt(RELEASED_GAMMA))
+    return min(max(wanted, factor.shape[1]), _MOST_COLUMNS)
 
+
+def tokens_of(factor: FloatArray) -> FloatArray:
+    r"""Return tokens with unit columns whose released kernel is :math:`I + A A^\top`.
+
+    The Gram matrix of the tokens must be :math:`G = (A A^\top / \gamma)^{1/2}`; its trace is the number of
+    columns, since each has norm one. Any :math:`V` with :math:`V V^\top = G` may be turned by rotations of
+    pairs of columns until all have norm one (Schur and Horn), which does not change the Gram matrix. So column
+    normalisation and a fixed gamma rule out no kernel, up to the size of the trace.
+
+    Parameters
+    ----------
+    factor : ndarray [m, r]
+        Scaled to the nearest admissible size first: singular values that add up to :math:`\sqrt\gamma` times
+        a whole number.
+
+    Returns
+    -------
+    ndarray [m, d]
+    """
+    columns = columns_for(factor)
+    left, singular, _ = np.linalg.svd(factor, full_matrices=False)
+    tokens = np.zeros((len(factor), columns))
+    tokens[:, : len(singular)] = left * np.sqrt(singular * (columns / singular.sum()))
+    for _ in range(columns - 1):
+        squares = np.sum(tokens**2, axis=0)
+        short, long = int(np.argmin(squares)), int(np.argmax(squares))
+        a, b = tokens[:, short].copy(), tokens[:, long].copy()
+        # Rotated by the angle t, column a has the squared norm |a|^2 cos^2 + |b|^2 sin^2 + 2 a.b sin cos:
+        # one where (|b|^2 - 1) tan^2 + 2 a.b tan + |a|^2 - 1 = 0. The signs of the ends give a real root.
+        rise, cross, fall = squares[long] - 1.0, float(a @ b), squares[short] - 1.0
+        if rise <= 0.0:
+            break
+        tangent = (-cross + np.sqrt(max(cross**2 - rise * fall, 0.0))) / rise
+        cosine = 1.0 / np.sqrt(1.0 + tangent**2)
+        tokens[:, short] = cosine * (a + tangent * b)
+        tokens[:, long] = cosine * (b - tangent * a)
+    return tokens

@@ -104,7 +104,7 @@ class Claim:
     check : Check
     control : Control
     describe : callable, optional
-        Turns all margins into the numbers of a distribution worth reporting.
+        Turns the margins [n] of each instance, by its label, into numbers worth reporting.
     """
 
     id: str
@@ -112,7 +112,7 @@ class Claim:
     instances: Sequence[Instance]
     check: Check
     control: Control
-    describe: Callable[[FloatArray], Mapping[str, float]] | None = None
+    describe: Callable[[Mapping[str, FloatArray]], Mapping[str, float]] | None = None
 
 
 @dataclass(frozen=True)
@@ -184,7 +184,7 @@ def run_claim(claim: Claim, advance: Callable[[], None] = lambda: None) -> Outco
         advance()
     control = list(_until_rejected(claim))
     advance()
-    margins = np.concatenate([np.empty(0), *(one.margins for one in tallies)])
+    margins = {one.label: tally.margins for one, tally in zip(claim.instances, tallies, strict=True)}
     # An instance with violations is worse than any other, whatever the tolerances.
     ranked = sorted(range(len(tallies)), key=lambda at: (not tallies[at].violations, tallies[at].worst))
     worst = tallies[ranked[0]] if ranked else Tally.of([], 0.0)
@@ -198,7 +198,7 @@ def run_claim(claim: Claim, advance: Callable[[], None] = lambda: None) -> Outco
         where=claim.instances[ranked[0]].label if ranked else "",
         control_rejected=any(one.violations for one in control),
         control_margin=min((one.worst for one in control), default=math.inf),
-        distribution=claim.describe(margins) if claim.describe and margins.size else {},
+        distribution=claim.describe(margins) if claim.describe else {},
         witness=worst.witness,
     )
 

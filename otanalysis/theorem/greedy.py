@@ -12,7 +12,7 @@ import numpy as np
 from otanalysis.surrogate.greedy import greedy_logdet
 from otanalysis.theorem.check import Tally
 from otanalysis.theorem.instances import Kernel
-from otanalysis.theorem.setfunctions import best_by_size, logdet_table
+from otanalysis.theorem.setfunctions import Masks, best_by_size, logdet_table
 from otanalysis.transport.cost import FloatArray
 
 __all__ = [
@@ -32,11 +32,11 @@ GUARANTEE = 1.0 - math.exp(-1.0)
 # rounding themselves, and greedy then has nothing to lose.
 RATIO_TOLERANCE = 1e-9
 
-Greedy: TypeAlias = Callable[[FloatArray, int], tuple[FloatArray, FloatArray]]
+Greedy: TypeAlias = Callable[[FloatArray, int], tuple[Masks, FloatArray]]
 """From a kernel [m, m] and a count to pick order and gains."""
 
 
-def released_greedy(kernel: FloatArray, keep: int) -> tuple[FloatArray, FloatArray]:
+def released_greedy(kernel: FloatArray, keep: int) -> tuple[Masks, FloatArray]:
     """Run the greedy of the package as OTPrune does: no eigenvalue of the kernel is below one."""
     order, gains = greedy_logdet(kernel, keep, floor=1.0)
     return np.asarray(order), np.asarray(gains)
@@ -123,9 +123,9 @@ class GreedySteps:
         return Tally.of(np.array(missed) / max(1.0, float(np.max(gains))), instance.rounding)
 
 
-def describe_ratios(margins: FloatArray) -> Mapping[str, float]:
-    """Return the distribution of the ratios from their margins over the guarantee."""
-    ratios = margins + GUARANTEE
+def describe_ratios(margins: Mapping[str, FloatArray]) -> Mapping[str, float]:
+    """Return the distribution of the ratios from their margins over the guarantee, by instance."""
+    ratios = np.concatenate(list(margins.values())) + GUARANTEE
     named = {"worst": 0.0, "1 %": 0.01, "5 %": 0.05, "median": 0.5}
     optimal = float(np.mean(ratios >= 1.0 - RATIO_TOLERANCE))
     return {name: float(np.quantile(ratios, at)) for name, at in named.items()} | {"share optimal": optimal}

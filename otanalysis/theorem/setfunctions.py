@@ -13,7 +13,7 @@ from otanalysis.transport.cost import FloatArray
 __all__ = ["Masks", "best_by_size", "logdet_table", "nested_triples", "subset_sizes"]
 
 Masks: TypeAlias = npt.NDArray[np.int64]
-"""Subsets of a ground set, one bit an item."""
+"""Subsets of a ground set, one bit an item; also items themselves, by position."""
 
 
 def logdet_table(matrices: FloatArray) -> FloatArray:

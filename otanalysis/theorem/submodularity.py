@@ -10,11 +10,18 @@ import numpy as np
 from otanalysis.surrogate.logdet import logdet_value
 from otanalysis.theorem.check import Tally
 from otanalysis.theorem.instances import Kernel
-from otanalysis.theorem.setfunctions import logdet_table, nested_triples
+from otanalysis.theorem.setfunctions import Masks, logdet_table, nested_triples
 from otanalysis.tokens.validate import Array
 from otanalysis.transport.cost import FloatArray
 
-__all__ = ["MonotoneChains", "MonotoneEverywhere", "SubmodularChains", "SubmodularEverywhere"]
+__all__ = [
+    "MonotoneChains",
+    "MonotoneEverywhere",
+    "Normalised",
+    "SubmodularChains",
+    "SubmodularEverywhere",
+    "weighted_surrogate",
+]
 
 _CHAINS = 2
 _EXTRA_ITEMS = 3
@@ -120,12 +127,51 @@ class MonotoneChains:
         return Tally.of(np.concatenate(rises) / largest, instance.rounding)
 
 
+def weighted_surrogate(tokens: FloatArray, gamma: float, weights: FloatArray) -> float:
+    r"""Return the surrogate with a weight on every token, in the form that has one shape for all sets.
+
+    .. math:: \log\det (I + \gamma \tilde V^\top \mathrm{diag}(w) \tilde V), \quad \tilde V = V V^\top
+
+    By Sylvester's identity this is :math:`F(S)` where the weights [m] are one on ``S`` and zero elsewhere;
+    unlike the kept block of the kernel it is there for the empty set too.
+    """
+    cross = tokens @ tokens.T
+    matrix = np.eye(len(tokens)) + gamma * (cross.T * weights) @ cross
+    return float(np.linalg.slogdet(matrix)[1])
+
+
+@dataclass(frozen=True)
+class Normalised:
+    r""":math:`F(\emptyset) = 0`, in a form of :math:`F` that agrees with the kept block on all other sets.
+
+    Parameters
+    ----------
+    value : callable
+        From tokens [m, d], gamma and weights [m] to the value under test.
+    """
+
+    value: Callable[[FloatArray, float, FloatArray], float] = weighted_surrogate
+
+    def __call__(self, instance: Kernel) -> Tally:
+        """Return minus the value of the empty set, and minus the disagreement on one, half and all items."""
+        if instance.tokens is None or instance.gamma is None:
+            return Tally.of([], instance.rounding)
+        m = len(instance.matrix)
+        margins = []
+        for size in (0, 1, (m + 1) // 2, m):
+            weights = np.where(np.arange(m) < size, 1.0, 0.0)
+            expected = logdet_value(instance.matrix, np.arange(size)) if size else 0.0
+            found = self.value(instance.tokens, instance.gamma, weights)
+            margins.append(-abs(found - expected) / max(1.0, abs(expected)))
+        return Tally.of(margins, instance.rounding)
+
+
 def _scale(values: FloatArray) -> float:
     """Return the size of the values compared, one at least: the error of a log-determinant is absolute."""
     return max(1.0, float(np.abs(values).max()))
 
 
-def _chains(matrix: FloatArray) -> list[tuple[list[FloatArray], FloatArray]]:
+def _chains(matrix: FloatArray) -> list[tuple[list[Masks], Masks]]:
     """Return chains of index sets, each with items outside of its last link.
 
     The order follows from the matrix alone, so that a check has no state and its control walks the same way.
@@ -138,5 +184,5 @@ def _chains(matrix: FloatArray) -> list[tuple[list[FloatArray], FloatArray]]:
     for _ in range(_CHAINS):
         order = generator.permutation(m)
         lengths = np.unique(np.geomspace(1, m - extra, num=10).astype(int))
-        chains.append(([order[:length] for length in lengths], order[m - extra :]))
+        chains.append(([order[:length] for length in lengths.tolist()], order[m - extra :]))
     return chains
