@@ -110,7 +110,7 @@ def columns_for(factor: FloatArray) -> int:
     """Return how many columns tokens need whose released kernel is close to ``I + A A'``."""
     total = float(np.linalg.svd(factor, compute_uv=False).sum())
     wanted = round(total / math.sqrt(RELEASED_GAMMA))
-    return min(max(wanted, factor.shape[1]), _MOST_COLUMNS)
+    return min(max(wanted, int(factor.shape[1])), _MOST_COLUMNS)
 
 
 def tokens_of(factor: FloatArray) -> FloatArray:
@@ -118,8 +118,8 @@ def tokens_of(factor: FloatArray) -> FloatArray:
 
     The Gram matrix of the tokens must be :math:`G = (A A^\top / \gamma)^{1/2}`; its trace is the number of
     columns, since each has norm one. Any :math:`V` with :math:`V V^\top = G` may be turned by rotations of
-    pairs of columns until all have norm one (Schur and Horn), which does not change the Gram matrix. So column
-    normalisation and a fixed gamma rule out no kernel, up to the size of the trace.
+    pairs of columns until all have norm one (Schur and Horn), which does not change the Gram matrix. So
+    column normalisation and a fixed gamma rule out no kernel, up to the size of the trace.
 
     Parameters
     ----------

@@ -1,8 +1,8 @@
-"""The theorem's inequalities on small instances, decided without rounding: a pass is a proof of the instance."""
+"""The theorem's inequalities on small instances, decided without rounding: a pass is a proof."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -56,14 +56,13 @@ class CertifiedSubmodular:
         subsets = self.table(instance)
         values = subsets.values
         small, large, item = nested_triples(len(instance.entries))
-        violations = sum(
-            1
+        holds = [
+            values[a | x] * values[b] >= values[b | x] * values[a]
             for a, b, x in zip(small.tolist(), large.tolist(), item.tolist(), strict=True)
-            if values[a | x] * values[b] < values[b | x] * values[a]
-        )
+        ]
         logs = _logs(subsets)
         margins = logs[small | item] - logs[small] - logs[large | item] + logs[large]
-        return Tally(margins / max(1.0, float(np.abs(logs).max())), 0.0, violations)
+        return _exact_tally(margins / max(1.0, float(np.abs(logs).max())), holds)
 
 
 @dataclass(frozen=True)
@@ -88,9 +87,9 @@ class CertifiedMonotone:
             for item in range(len(instance.entries))
             if not mask >> item & 1
         ]
-        violations = sum(values[after] < values[before] << subsets.shift for before, after in steps)
+        holds = [values[after] >= values[before] << subsets.shift for before, after in steps]
         before, after = np.array(steps).T
-        return Tally((logs[after] - logs[before]) / max(1.0, float(np.abs(logs).max())), 0.0, violations)
+        return _exact_tally((logs[after] - logs[before]) / max(1.0, float(np.abs(logs).max())), holds)
 
 
 def euler_guarantee() -> Any:
@@ -139,7 +138,7 @@ class CertifiedGreedy:
 
 @dataclass(frozen=True)
 class CertifiedTraceBound:
-    r""":math:`\log\det K_{CC} \leq \mathrm{tr} (K_{CC} - I)` for all sets: :math:`F \leq \gamma \, \mathrm{tr}`.
+    r""":math:`F \leq \gamma \, \mathrm{tr}`, that is :math:`\log\det K_{CC} \leq \mathrm{tr} (K_{CC} - I)`.
 
     Parameters
     ----------
@@ -249,6 +248,13 @@ def _logs(subsets: Subsets) -> FloatArray:
         for value, shift in zip(subsets.values, shifts, strict=True)
     ]
     return np.array(logs)
+
+
+def _exact_tally(margins: FloatArray, holds: Sequence[bool]) -> Tally:
+    """Count exact verdicts; a margin whose float64 logarithms contradict its verdict is zero."""
+    verdicts = np.array(holds, dtype=bool)
+    agreeing = np.where(verdicts, np.maximum(margins, 0.0), np.minimum(margins, 0.0))
+    return Tally(agreeing, 0.0, int(np.sum(~verdicts)))
 
 
 def _tally(decisions: Iterable[Decision]) -> Tally:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 
 from otanalysis.surrogate.logdet import logdet_value, paper_objective
+from otanalysis.theorem.balls import ExactKernel, Subsets, determinants, load_flint
 from otanalysis.theorem.instances import KeptSet
-from otanalysis.theorem.setfunctions import Masks, logdet_table
+from otanalysis.theorem.setfunctions import Masks, logdet_table, subset_sizes
 from otanalysis.tokens.validate import Array
 from otanalysis.transport import ExactTransport, gelbrich_squared, trace_objective
 from otanalysis.transport.cost import FloatArray
@@ -20,11 +22,14 @@ __all__ = [
     "longest_comparisons",
     "longest_first",
     "shifted_transport",
+    "shrunk_determinants",
     "shrunk_table",
     "shrunk_value",
+    "supermodular_determinants",
     "supermodular_table",
     "supermodular_value",
     "surrogate_without_count",
+    "three_quarters",
     "twice_the_identity",
     "unsquared_quantisation",
     "with_constant_trace",
@@ -121,6 +126,23 @@ def surrogate_without_count(instance: KeptSet) -> float:
     """Return the surrogate with gamma over ``m`` where gamma over ``m k`` is meant."""
     gamma = instance.gamma * len(instance.kept)
     return paper_objective(instance.cloud.tokens, instance.kept, gamma=gamma, normalise="none")
+
+
+def supermodular_determinants(kernel: ExactKernel) -> Subsets:
+    """Return the whole numbers ``2**(size**2)``, whose logarithm is supermodular."""
+    sizes = subset_sizes(len(kernel.entries))
+    return Subsets([load_flint().fmpz(1) << int(size) ** 2 for size in sizes], 0)
+
+
+def shrunk_determinants(kernel: ExactKernel) -> Subsets:
+    """Return the determinants of a quarter of the kernel."""
+    exact = determinants(kernel)
+    return Subsets(exact.values, exact.shift + 2)
+
+
+def three_quarters() -> Any:
+    """Return a ball around 3/4, less than the constant of the square-root bound."""
+    return load_flint().arb(3) / 4
 
 
 def _mean_shift(instance: KeptSet) -> float:

@@ -25,6 +25,8 @@ __all__ = ["Comparisons", "greedy_comparisons", "worst_factor"]
 
 # Greedy's picks stay ahead by this much (in log-determinant), so that rounding does not undo the instance.
 TIE_SLACK = 1e-6
+# Entries stay below: where a worse and worse instance grows without end, kernels would turn singular.
+_LARGEST_ENTRY = 30.0
 _ITERATIONS = 300
 _PRECISION = 1e-10
 
@@ -97,6 +99,7 @@ def worst_factor(
             start.ravel(),
             jac=True,
             constraints=constraints,
+            bounds=[(-_LARGEST_ENTRY, _LARGEST_ENTRY)] * start.size,
             method="SLSQP",
             options={"maxiter": _ITERATIONS, "ftol": _PRECISION},
         )
