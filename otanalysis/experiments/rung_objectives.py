@@ -58,10 +58,10 @@ def rung_objective(ladder: Ladder, keep: int, number: int) -> RungObjective:
     r"""Return the objective of one of the rungs 1 to 5.
 
     With :math:`V = U \, \mathrm{diag}(\sigma) \, W^\top` and :math:`X_C = \Sigma^{1/2} \Sigma_C
-    \Sigma^{1/2}`, the rows :math:`a_c = u_c \sigma^2 / \sqrt{mk}` give :math:`\sum_{c \in C} a_c a_c^\top` the
-    spectrum of :math:`X_C` (rungs 1 to 3; rung 1 on tokens without their mean, whose :math:`|\mu_C|^2 +
-    \mathrm{tr} S_C` is the mean squared norm of the kept ones). Rungs 4 and 5 have the factor :math:`\sqrt\gamma` in place of
-    :math:`1 / \sqrt{mk}`.
+    \Sigma^{1/2}`, the rows :math:`a_c = u_c \sigma^2 / \sqrt{mk}` give :math:`\sum_{c \in C} a_c a_c^\top`
+    the spectrum of :math:`X_C`. For rung 1 the tokens lose their mean first, and :math:`|\mu_C|^2 +
+    \mathrm{tr} S_C` is the mean squared norm of the kept ones. Rungs 4 and 5 have the factor
+    :math:`\sqrt\gamma` in place of :math:`1 / \sqrt{mk}`.
 
     Parameters
     ----------

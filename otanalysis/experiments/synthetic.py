@@ -5,24 +5,36 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Sequence
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from functools import partial
 from importlib.metadata import version
 from os import PathLike
 from pathlib import Path
 
+import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
 from otanalysis.errors import InputError
 from otanalysis.experiments.parallel import run_parts
-from otanalysis.experiments.provenance import answers, to_parquet, write_table
+from otanalysis.experiments.provenance import (
+    answers,
+    read_provenance,
+    read_table,
+    to_parquet,
+    write_table,
+)
+from otanalysis.experiments.synthetic_tables import (
+    compare_with_published,
+    published_synthetic,
+    synthetic_table,
+)
 from otanalysis.experiments.synthetic_trial import Size, Trial
 from otanalysis.experiments.token_laws import LAWS
 from otanalysis.selection import SELECTORS
 from otanalysis.tokens.storage import write_atomic
 
-__all__ = ["SIZES", "synthetic"]
+__all__ = ["SIZES", "SyntheticSummary", "summarise_synthetic", "synthetic"]
 
 SIZES = (Size(20, 10, 5), Size(30, 20, 10), Size(100, 50, 30), Size(1000, 256, 100))
 """The sizes of Table 2 of the paper."""
@@ -116,6 +128,56 @@ def synthetic(
     }
     write_table(path, table, request=request, about=about)
     return path
+
+
+@dataclass(frozen=True, eq=False)
+class SyntheticSummary:
+    """What the trials say.
+
+    Attributes
+    ----------
+    table : DataFrame
+        See :func:`~otanalysis.experiments.synthetic_tables.synthetic_table`.
+    comparison : DataFrame
+        See :func:`~otanalysis.experiments.synthetic_tables.compare_with_published`.
+    """
+
+    table: pd.DataFrame
+    comparison: pd.DataFrame
+
+
+def summarise_synthetic(path: str | PathLike[str]) -> SyntheticSummary:
+    """Summarise a table of trials and compare it with the published one.
+
+    Parameters
+    ----------
+    path : path
+        What :func:`synthetic` returned. ``synthetic_summary.csv`` and ``synthetic_published.csv`` are written
+        beside it, and how they came about, as ``synthetic_summary.provenance.json``.
+
+    Returns
+    -------
+    SyntheticSummary
+
+    Raises
+    ------
+    InputError
+        If the file is missing or is another table, or the published table is not there.
+    """
+    rows = read_table(path)
+    if rows.schema.names != _SCHEMA.names:
+        raise InputError(
+            f"{path} is no table of trials: pass the synthetic.parquet of `otanalysis synthetic`."
+        )
+    table = synthetic_table(rows.to_pandas())
+    summary = SyntheticSummary(table, compare_with_published(table, published_synthetic()))
+    target = Path(path).with_name("synthetic_summary.csv")
+    write_atomic(target, table.to_csv(index=False, float_format="%.8g").encode())
+    comparison = summary.comparison.to_csv(index=False, float_format="%.8g")
+    write_atomic(target.with_name("synthetic_published.csv"), comparison.encode())
+    provenance = json.dumps(read_provenance(path), indent=1, sort_keys=True) + "\n"
+    write_atomic(target.with_suffix(".provenance.json"), provenance.encode())
+    return summary
 
 
 def _check(sizes: Sequence[Size], laws: Sequence[str], trials: int, seed: int, jobs: int) -> None:

@@ -1,0 +1,178 @@
+"""The command that measures every method on synthetic tokens: Table 2 of the paper, on every rung."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from otanalysis.experiments.synthetic import SyntheticSummary
+    from otanalysis.experiments.synthetic_trial import Size
+
+__all__ = ["synthetic"]
+
+_ALL = "all"
+_SHOWN_METHODS = ("otprune", "divprune")
+_SHOWN_COMBINATIONS = 5
+
+
+def synthetic(
+    trials: Annotated[int, typer.Option(help="Draws of the tokens a size and law.")] = 10,
+    sizes: Annotated[
+        str, typer.Option(help="Tokens x dimension x kept.")
+    ] = "20x10x5,30x20x10,100x50x30,1000x256x100",
+    laws: Annotated[str, typer.Option(help="Of the tokens: gaussian, unit-rows, uniform, clustered.")] = _ALL,
+    seed: Annotated[int, typer.Option(help="Of everything random.")] = 0,
+    out: Annotated[Path, typer.Option(help="Folder for the tables and the parts.")] = Path("results"),
+    jobs: Annotated[int | None, typer.Option(help="Processes.", show_default="all cores")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the whole summary as JSON.")] = False,
+    quiet: Annotated[bool, typer.Option("--quiet", help="Show no progress.")] = False,
+) -> None:
+    """Measure win rates and optimality ratios on synthetic tokens, on every rung of the ladder.
+
+    Says which token law, rung and definition of the ratio come closest to the published table. Writes every
+    trial to synthetic.parquet, all methods to synthetic_summary.csv and the comparison to
+    synthetic_published.csv. Stopped with Ctrl-C, the same command goes on where it was.
+    """
+    from joblib import cpu_count
+
+    from otanalysis.cli.parse import comma_list
+    from otanalysis.experiments.synthetic import summarise_synthetic
+    from otanalysis.experiments.synthetic import synthetic as run
+    from otanalysis.experiments.synthetic_tables import published_synthetic
+    from otanalysis.experiments.token_laws import LAWS
+
+    published_synthetic()  # said now, not after minutes of measuring, where it is missing
+    path = run(
+        sizes=[_size(text) for text in comma_list(sizes, "--sizes")],
+        laws=tuple(LAWS) if laws == _ALL else comma_list(laws, "--laws"),
+        trials=trials,
+        seed=seed,
+        out=out,
+        jobs=cpu_count() if jobs is None else jobs,
+        progress=not quiet,
+    )
+    summary = summarise_synthetic(path)
+    if as_json:
+        table, comparison = (part.to_json(orient="records") for part in (summary.table, summary.comparison))
+        typer.echo(f'{{"table": {table}, "published": {comparison}}}')
+        return
+    _print(summary)
+    for name in ("synthetic.parquet", "synthetic_summary.csv", "synthetic_published.csv"):
+        typer.echo(path.with_name(name))
+
+
+def _size(text: str) -> Size:
+    """Read ``20x10x5``."""
+    from otanalysis.errors import InputError
+    from otanalysis.experiments.synthetic_trial import Size
+
+    numbers = text.split("x")
+    if len(numbers) != 3 or not all(number.isdecimal() for number in numbers):
+        raise InputError(f"--sizes wants entries such as 20x10x5 (tokens x dimension x kept), got {text!r}.")
+    return Size(*(int(number) for number in numbers))
+
+
+def _print(summary: SyntheticSummary) -> None:
+    from rich.console import Console
+
+    console = Console()
+    for size, own in summary.table.groupby(["m", "d", "keep"]):
+        console.print(_size_table(size, own))
+    console.print(
+        "Upper line: share of random subsets that are worse, in %, with its 95% interval over trials where it "
+        "has a width. Lower line: optimality ratio in % (value / optimum, or optimum / value on rungs 0 to 2, which are squared "
+        "distances); two numbers where the optimum is not known: against its bound, and against the best "
+        "subset found.",
+        style="dim",
+    )
+    _print_comparison(console, summary)
+
+
+def _size_table(size: Any, own: pd.DataFrame) -> Any:
+    from rich.box import SIMPLE
+    from rich.table import Table
+
+    from otanalysis.experiments.synthetic_tables import WIN_RATE
+    from otanalysis.surrogate.ladder import RUNGS
+
+    m, d, keep = size
+    trials, draws = int(own["trials"].iloc[0]), int(own["draws"].iloc[0])
+    title = f"{keep} of {m} tokens of dimension {d}; {trials} trials, {draws} random subsets in each"
+    table = Table(title=title, title_justify="left", box=SIMPLE, pad_edge=False)
+    table.add_column("law")
+    for rung in RUNGS:
+        table.add_column(f"{rung.number} {rung.label}", justify="right")
+    for law, of_law in own.groupby("law", sort=False):
+        table.add_row(f"[bold]{law}[/bold]")
+        for method in _SHOWN_METHODS:
+            shown = of_law[of_law["method"] == method]
+            wins = shown[shown["measure"] == WIN_RATE].to_dict("records")
+            ratios = shown[shown["measure"] == "share"].to_dict("records")
+            cells = [f"{_win(win)}\n{_ratio(ratio)}" for win, ratio in zip(wins, ratios, strict=True)]
+            table.add_row(method, *cells)
+        table.add_section()
+    return table
+
+
+def _win(win: dict[Any, Any]) -> str:
+    value, low, high = (f"{100 * win[name]:.0f}" for name in ("value", "low", "high"))
+    return value if low == high else f"{value} ({low}-{high})"
+
+
+def _ratio(ratio: dict[Any, Any]) -> str:
+    floor, value = f"{100 * ratio['certified']:.1f}", f"{100 * ratio['value']:.1f}"
+    return value if floor == value else f"{floor}-{value}"
+
+
+def _print_comparison(console: Any, summary: SyntheticSummary) -> None:
+    from rich.table import Table
+
+    overall = summary.comparison[summary.comparison["m"].isna()]
+    if overall.empty:
+        console.print("None of these sizes is published: nothing to compare with.")
+        return
+    table = Table(
+        title=f"Closest to the published table, of {len(overall)} combinations; in percentage points",
+        title_justify="left",
+    )
+    for heading in ("law", "rung", "optimality ratio"):
+        table.add_column(heading)
+    for heading in ("sizes", "win rate off by", "ratio off by", "both"):
+        table.add_column(heading, justify="right")
+    for row in overall.head(_SHOWN_COMBINATIONS).to_dict("records"):
+        gaps = (f"{row[name]:.1f}" for name in ("win_gap", "ratio_gap", "gap"))
+        table.add_row(row["law"], str(row["rung"]), row["definition"], str(row["sizes"]), *gaps)
+    console.print(table)
+    console.print(_published_table(summary, overall.iloc[0]))
+
+
+def _published_table(summary: SyntheticSummary, closest: pd.Series) -> Any:
+    """Set the closest combination beside the published numbers."""
+    from rich.table import Table
+
+    from otanalysis.experiments.synthetic_tables import SIZE, WIN_RATE, published_synthetic
+
+    chosen = summary.table
+    chosen = chosen[(chosen["law"] == closest["law"]) & (chosen["rung"] == closest["rung"])]
+    both = chosen.pivot_table(index=[*SIZE, "method"], columns="measure", values="value").reset_index()
+    both = both[[*SIZE, "method", WIN_RATE, closest["definition"]]].merge(
+        published_synthetic(), on=[*SIZE, "method"], suffixes=("", "_published")
+    )
+    table = Table(
+        title=f"{closest['law']}, rung {closest['rung']}, {closest['definition']}: measured | published, %",
+        title_justify="left",
+    )
+    for heading in ("size", "method", "win rate", "optimality ratio"):
+        table.add_column(heading, justify="left" if heading in ("size", "method") else "right")
+    for row in both.to_dict("records"):
+        win, ratio = (
+            f"{100 * row[name]:.1f} | {100 * row[other]:.1f}"
+            for name, other in ((WIN_RATE, f"{WIN_RATE}_published"), (closest["definition"], "ratio"))
+        )
+        table.add_row("x".join(str(row[name]) for name in SIZE), row["method"], win, ratio)
+    return table
