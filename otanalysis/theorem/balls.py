@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from types import ModuleType
 from typing import Any
@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from otanalysis.errors import MissingDependencyError
+from otanalysis.theorem.check import Tally
 from otanalysis.theorem.instances import Kernel
 from otanalysis.transport.cost import FloatArray
 
@@ -21,6 +22,7 @@ __all__ = [
     "determinants",
     "exact_kernel",
     "load_flint",
+    "tally_decisions",
 ]
 
 FIRST_PRECISION = 64
@@ -160,6 +162,17 @@ def decide_positive(number: Callable[[], Any]) -> Decision:
             precision *= 2
     finally:
         flint.ctx.prec = before
+
+
+def tally_decisions(decisions: Iterable[Decision]) -> Tally:
+    """Count what was decided; the margins are the centres of the last balls."""
+    made = list(decisions)
+    return Tally(
+        np.array([one.value for one in made]),
+        0.0,
+        sum(one.holds is False for one in made),
+        sum(one.holds is None for one in made),
+    )
 
 
 def _integers(matrix: FloatArray) -> tuple[list[list[int]], int]:

@@ -10,13 +10,8 @@ import numpy as np
 from otanalysis.theorem import controls
 from otanalysis.theorem.adversary import RELEASED_GAMMA, tokens_of
 from otanalysis.theorem.balls import ExactKernel, exact_kernel
-from otanalysis.theorem.certified import (
-    CertifiedGreedy,
-    CertifiedMonotone,
-    CertifiedRootBound,
-    CertifiedSubmodular,
-    CertifiedTraceBound,
-)
+from otanalysis.theorem.certified import CertifiedGreedy, CertifiedMonotone, CertifiedSubmodular
+from otanalysis.theorem.certified_bounds import CertifiedRootBound, CertifiedTraceBound
 from otanalysis.theorem.check import Claim, Control
 from otanalysis.theorem.instances import Kernel
 from otanalysis.theorem.population import (

@@ -83,10 +83,14 @@ class Control:
         What is wrong.
     check : Check
         The check of the claim with the wrong thing in its fields.
+    more : sequence of Instance
+        Where it runs after the instances of the claim, for claims on tokens that come from outside: an image
+        of one colour leaves nothing to get wrong.
     """
 
     description: str
     check: Check
+    more: Sequence[Instance] = ()
 
 
 @dataclass(frozen=True, eq=False)
@@ -204,7 +208,7 @@ def run_claim(claim: Claim, advance: Callable[[], None] = lambda: None) -> Outco
 
 
 def _until_rejected(claim: Claim) -> Iterator[Tally]:
-    for instance in claim.instances:
+    for instance in (*claim.instances, *claim.control.more):
         tally = claim.control.check(instance)
         yield tally
         if tally.violations:

@@ -162,9 +162,9 @@ def kept_sets(images: Sequence[Image], seed: int) -> list[KeptSet]:
 
 
 def with_gammas(sets: Sequence[KeptSet]) -> list[KeptSet]:
-    r"""Return every set with gamma one and with one near which the square-root bound is tight.
+    r"""Return every set with gamma one and with one that brings the square-root bound closest.
 
-    The bound is tight where every eigenvalue is :math:`t^* / \gamma`; for a single kept token it is an equality.
+    That takes all eigenvalues to be :math:`t^* / \gamma`; for a single kept token it is an equality.
     """
     peak, _ = root_bound()
     chosen = []

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from otanalysis.theorem import controls
@@ -65,7 +66,11 @@ def build_claims(effort: Effort, seed: int, dumps: Sequence[Path] = ()) -> list[
         *_attack_claims(effort, seed),
         *ladder_claims("", ladder),
     ]
-    return claims + _token_claims(dump_images(dumps, effort.images), effort, seed) if dumps else claims
+    if not dumps:
+        return claims
+    drawn = {f"{one.id}{_ON_TOKENS}": one.instances for one in claims}
+    on_tokens = _token_claims(dump_images(dumps, effort.images), effort, seed)
+    return claims + [replace(one, control=replace(one.control, more=drawn[one.id])) for one in on_tokens]
 
 
 def _token_claims(images: Sequence[Image], effort: Effort, seed: int) -> list[Claim]:

@@ -114,7 +114,7 @@ def replay_witness(path: Path) -> Replay:
         ) from error
     if not known or len(matrix) > _MOST_ITEMS:
         raise InputError(
-            f"{path} cannot be run again: the format {_FORMAT!r} and at most {_MOST_ITEMS} items were wanted; "
+            f"{path} cannot be run again: {_FORMAT!r} with at most {_MOST_ITEMS} items was wanted; "
             f"got {content['format']!r}, form {form!r} and {len(matrix)} items."
         )
     return _run(form, matrix, ratio)
