@@ -53,7 +53,9 @@ class Tally:
     @property
     def worst(self) -> float:
         """The smallest margin; minus infinity if one is not a number, infinity if there is none."""
-        return float(np.min(np.nan_to_num(self.margins, nan=-np.inf, posinf=np.inf), initial=np.inf))
+        return float(
+            np.min(np.nan_to_num(self.margins, nan=-np.inf, neginf=-np.inf, posinf=np.inf), initial=np.inf)
+        )
 
 
 class Check(Protocol):
