@@ -64,7 +64,7 @@ def test_claims_on_a_dump_hold_on_its_tokens(make_dump: Callable[..., Path]) -> 
     for claim in claims:
         assert all(one.label.startswith("noise/noise-") for one in claim.instances)
         outcome = run_claim(claim)
-        assert outcome.sound, (claim.id, outcome.where)
+        assert outcome.sound, f"{claim.id} on {outcome.where}"
         assert outcome.cases >= 2
 
 
