@@ -11,13 +11,11 @@ from otanalysis.errors import ConvergenceError
 from otanalysis.selection.base import Selection, build_selection, prepare
 from otanalysis.selection.kmedoids import medoids
 from otanalysis.tokens.validate import Array, to_numpy
-from otanalysis.transport.cost import FloatArray, check_cost
-from otanalysis.transport.exact import ExactTransport, wasserstein2
+from otanalysis.transport.cost import check_cost
+from otanalysis.transport.descent import move_medoids
+from otanalysis.transport.exact import wasserstein2
 
-__all__ = ["OTMedoids", "move_medoids"]
-
-# Relative to the largest cost a column can carry; sums of m products are exact to about m ulps.
-_LEAST_GAIN = 1e-12
+__all__ = ["OTMedoids"]
 
 
 @dataclass(frozen=True)
@@ -68,19 +66,3 @@ class OTMedoids:
             f"ot-medoids was to settle within {self.max_rounds} rounds, but tokens still move; "
             "raise max_rounds."
         )
-
-
-def move_medoids(cost: FloatArray, transport: ExactTransport) -> np.ndarray[tuple[int], np.dtype[np.int64]]:
-    """Return the kept tokens [k] after one round: each at the cheapest free token for its plan column."""
-    served = cost @ transport.plan
-    kept = transport.indices.copy()
-    free = np.ones(len(cost), dtype=bool)
-    free[kept] = False
-    # A move must gain more than rounding, or duplicates would change places for ever.
-    least_gain = _LEAST_GAIN * float(cost.max()) / len(kept)
-    for column, current in enumerate(kept):
-        best = int(np.argmin(np.where(free, served[:, column], np.inf)))
-        if free[best] and served[best, column] < served[current, column] - least_gain:
-            free[current], free[best] = True, False
-            kept[column] = best
-    return kept

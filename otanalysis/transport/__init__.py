@@ -1,20 +1,26 @@
-"""Optimal transport between all tokens and the kept ones: exact, with free weights, and Gaussian.
+"""Optimal transport between all tokens and the kept ones: exact, with free weights, Gaussian, and certified floors.
 
 Computes in float64 with NumPy, SciPy and POT, whatever array comes in. May import errors and tokens.
 """
 
+from otanalysis.transport.bounds import DistanceFloor, spectral_bound, wasserstein2_floor
 from otanalysis.transport.cost import squared_distances
 from otanalysis.transport.exact import ExactTransport, wasserstein2
 from otanalysis.transport.gaussian import TokenMoments, bures_squared, gelbrich_squared, trace_objective
+from otanalysis.transport.lagrangian import lagrangian_bound
 from otanalysis.transport.quantisation import quantisation_error
 
 __all__ = [
+    "DistanceFloor",
     "ExactTransport",
     "TokenMoments",
     "bures_squared",
     "gelbrich_squared",
+    "lagrangian_bound",
     "quantisation_error",
+    "spectral_bound",
     "squared_distances",
     "trace_objective",
     "wasserstein2",
+    "wasserstein2_floor",
 ]

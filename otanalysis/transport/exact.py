@@ -12,7 +12,7 @@ from otanalysis.tokens.normalise import Normalisation, normalise_tokens
 from otanalysis.tokens.validate import Array
 from otanalysis.transport.cost import FloatArray, kept_columns
 
-__all__ = ["ExactTransport", "wasserstein2"]
+__all__ = ["ExactTransport", "solve_exact", "wasserstein2"]
 
 # Pivots of the network simplex. 576 x 115 tokens need some thousands; the cap only has to be out of the way.
 MAX_PIVOTS = 10_000_000
@@ -110,6 +110,11 @@ def wasserstein2(
         tokens = normalise_tokens(tokens, normalise)
     columns, kept = kept_columns(tokens, indices, cost)
     return _solve(columns, kept, normalise)
+
+
+def solve_exact(cost: FloatArray, kept: np.ndarray[tuple[int], np.dtype[np.int64]]) -> ExactTransport:
+    """Return :func:`wasserstein2` of checked positions [k] from the cost [m, m], without checks of either."""
+    return _solve(np.ascontiguousarray(cost[:, kept]), kept, "none")
 
 
 def _solve(

@@ -7,8 +7,9 @@ import pytest
 
 from otanalysis.errors import ConvergenceError
 from otanalysis.selection import select
-from otanalysis.selection.ot_medoids import OTMedoids, move_medoids
+from otanalysis.selection.ot_medoids import OTMedoids
 from otanalysis.transport import squared_distances, wasserstein2
+from otanalysis.transport.descent import move_medoids
 
 ROUNDING = 1e-12
 
