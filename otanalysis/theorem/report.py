@@ -15,6 +15,8 @@ from otanalysis.theorem.check import Outcome
 
 __all__ = ["as_values", "print_outcomes"]
 
+# Narrower terminals get the statements as lines before the table.
+_WIDE = 120
 _VERDICT_STYLES = {"pass": "green", "violated": "bold red", "undecided": "bold yellow"}
 
 
@@ -47,27 +49,34 @@ def as_values(outcome: Outcome) -> dict[str, Any]:
 def print_outcomes(outcomes: Sequence[Outcome], console: Console) -> None:
     """Print the table, the distributions of ratios, and where a claim failed.
 
+    Of each claim the worst margin, and what rounding may take from it.
+
     Parameters
     ----------
     outcomes : sequence of Outcome
     console : rich.console.Console
     """
-    table = Table(box=box.SIMPLE_HEAD, padding=(0, 1))
-    table.add_column("check", overflow="fold")
-    table.add_column("statement", ratio=1)
-    for heading in ("cases", "worst margin", "tolerance"):
+    wide = console.width >= _WIDE
+    table = Table(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False)
+    table.add_column("check", no_wrap=True)
+    if wide:
+        table.add_column("statement")
+    for heading in ("cases", "margin", "rounding"):
         table.add_column(heading, justify="right", no_wrap=True)
-    table.add_column("verdict", no_wrap=True)
-    table.add_column("control", no_wrap=True)
+    for heading in ("verdict", "control"):
+        table.add_column(heading, no_wrap=True)
     for one in outcomes:
+        # A claim on tokens says what the claim of the same name says.
+        if not wide and "@" not in one.claim.id:
+            console.print(Text(f"{one.claim.id}: {one.claim.statement}"))
         table.add_row(
             Text(one.claim.id),
-            Text(one.claim.statement),
+            *([Text(one.claim.statement)] if wide else []),
             f"{one.cases:,}",
-            f"{one.worst_margin:.2e}",
+            f"{one.worst_margin:.1e}",
             f"{one.tolerance:.0e}" if one.tolerance else "exact",
             Text(one.verdict, _VERDICT_STYLES[one.verdict]),
-            Text("rejected", "green") if one.control_rejected else Text("NOT REJECTED", "bold red"),
+            Text("rejected", "green") if one.control_rejected else Text("PASSED", "bold red"),
         )
     console.print(table)
     for one in outcomes:

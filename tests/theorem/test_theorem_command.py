@@ -142,3 +142,18 @@ def test_the_module_shows_its_help_without_loading_numpy() -> None:
     result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert result.returncode == 0, result.stderr
     assert "Example: python -m otanalysis.theorem" in " ".join(result.stdout.split())
+
+
+@pytest.mark.parametrize("columns", ["80", "120"])
+def test_no_terminal_cuts_a_name_or_a_verdict(tmp_path: Path, columns: str) -> None:
+    result = CliRunner().invoke(
+        app, ["--quiet", "--save", str(tmp_path / "worst.json")], env={"COLUMNS": columns}
+    )
+    rows = [line for line in result.stdout.splitlines() if line.strip().endswith("rejected")]
+    assert [row.split()[0] for row in rows] == [
+        "monotone",
+        "greedy-attacked-factor",
+        "greedy-attacked-tokens",
+    ]
+    assert all("pass" in row and len(row) <= int(columns) for row in rows)
+    assert "F(S + x) >= F(S)" in result.stdout
