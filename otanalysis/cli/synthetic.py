@@ -18,6 +18,7 @@ __all__ = ["synthetic"]
 _ALL = "all"
 _SHOWN_METHODS = ("otprune", "divprune")
 _SHOWN_COMBINATIONS = 5
+_CELL_WIDTH = len("100 (99-100)")
 
 
 def synthetic(
@@ -84,10 +85,10 @@ def _print(summary: SyntheticSummary) -> None:
     for size, own in summary.table.groupby(["m", "d", "keep"]):
         console.print(_size_table(size, own))
     console.print(
-        "Upper line: share of random subsets that are worse, in %, with its 95% interval over trials where it "
-        "has a width. Lower line: optimality ratio in % (value / optimum, or optimum / value on rungs 0 to 2, which are squared "
-        "distances); two numbers where the optimum is not known: against its bound, and against the best "
-        "subset found.",
+        "Upper line: share of random subsets that are worse, in %, with its 95% interval over trials where "
+        "it has a width. Lower line: optimality ratio in % (value / optimum, or optimum / value on rungs 0 "
+        "to 2, which are squared distances); two numbers where the optimum is not known: against its "
+        "bound, and against the best subset found.",
         style="dim",
     )
     _print_comparison(console, summary)
@@ -106,7 +107,7 @@ def _size_table(size: Any, own: pd.DataFrame) -> Any:
     table = Table(title=title, title_justify="left", box=SIMPLE, pad_edge=False)
     table.add_column("law")
     for rung in RUNGS:
-        table.add_column(f"{rung.number} {rung.label}", justify="right")
+        table.add_column(f"{rung.number} {rung.label}", justify="right", min_width=_CELL_WIDTH)
     for law, of_law in own.groupby("law", sort=False):
         table.add_row(f"[bold]{law}[/bold]")
         for method in _SHOWN_METHODS:

@@ -62,9 +62,10 @@ class _Incumbent:
 
     def offer(self, kept: Kept) -> bool:
         """Take the subset if it is better."""
-        value = self.score(kept)
+        ascending = np.sort(kept)  # so that one subset has one value, to the last bit
+        value = self.score(ascending)
         if better := value > self.value:
-            self.kept, self.value = np.sort(kept), value
+            self.kept, self.value = ascending, value
         return better
 
     @property

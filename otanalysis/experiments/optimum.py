@@ -17,6 +17,7 @@ from otanalysis.experiments.spectral_relaxation import Kept
 from otanalysis.surrogate import RUNGS, Ladder, Rung
 from otanalysis.surrogate.bounds import logdet_upper_bound
 from otanalysis.transport import wasserstein2
+from otanalysis.transport.bounds import wasserstein2_floor
 from otanalysis.transport.cost import FloatArray
 
 __all__ = ["Optimum", "optima"]
@@ -92,9 +93,9 @@ def optima(
             for rung in RUNGS[1:]
         }
     else:
-        spectrum = np.linalg.svd(ladder.tokens, compute_uv=False)
-        floor = float(np.sum(spectrum[keep:] ** 2)) / m
-        found = {RUNGS[0].column: Optimum(np.inf, floor, "certificate")}
+        floor = wasserstein2_floor(ladder.tokens, keep, cost=ladder.cost)
+        known = floor.best.squared_distance
+        found = {RUNGS[0].column: Optimum(known, floor.squared_distance, "certificate")}
         found |= {rung.column: _branched(ladder, keep, rung, candidates, 1) for rung in RUNGS[1:4]}
         found |= {rung.column: _surrogate_ceiling(ladder, keep, rung) for rung in RUNGS[4:]}
     return {rung.column: _reconciled(found[rung.column], rung, values[rung.column]) for rung in RUNGS}

@@ -58,6 +58,9 @@ SUFFICIENT_ASCENT = 1e-4
 SMALLEST_STEP = 1e-3
 """Share of a projected step below which the line search takes what it has: any point gives a valid bound."""
 
+LONGEST_STEP = 1e6
+"""Longest step, in units of the weights: far beyond it the projection is the same corner, then overflow."""
+
 BISECTIONS = 60
 """Halvings of the projection's shift: enough to reach its last bit."""
 
@@ -186,10 +189,12 @@ def best_tangent(
     """
     keep = objective.keep
     current = best = objective.tangent(_projected(start, state, keep))
-    length = 1.0 / max(float(np.ptp(current.slopes[state == 0])), float(np.finfo(np.float64).tiny))
-    for _ in range(steps):
-        if best.bound(state, keep) <= enough:
+    length = np.inf
+    for step in range(steps):
+        spread = float(np.ptp(current.slopes[state == 0]))
+        if spread == 0.0 or best.bound(state, keep) <= enough:
             break
+        length = min(length, (LONGEST_STEP if step else 1.0) / spread)
         move = _projected(current.point + length * current.slopes, state, keep) - current.point
         rise, share = float(current.slopes @ move), 1.0
         reached = objective.tangent(current.point + move)

@@ -1,7 +1,7 @@
 r"""The optimality ratio of a kept set: several definitions, since the paper states none.
 
 Every definition is 1 at the optimum and smaller elsewhere. Where only a bound of the optimum is known, the
-ratio against the bound is a lower limit of the ratio, that against the best subset found an upper one.
+ratio lies between that against the bound and that against the best subset found.
 """
 
 from __future__ import annotations

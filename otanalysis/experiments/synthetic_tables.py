@@ -45,9 +45,10 @@ def synthetic_table(rows: pd.DataFrame, *, resamples: int = RESAMPLES, seed: int
         Columns ``m``, ``d``, ``keep``, ``law``, ``rung``, ``method``, ``measure`` (:data:`WIN_RATE` or a name
         in :data:`~otanalysis.experiments.synthetic_ratios.RATIOS`), ``value`` with its 95 % interval ``low``
         to ``high`` (missing for a single trial), ``trials``, ``draws`` (random subsets a trial), ``optimum``
-        (how it is known, with the number of trials) and ``certified``: the same mean against the bound. The
-        ratio to the true optimum lies between ``certified`` and ``value``, where the best subset found stands
-        for the optimum. ``certified`` is missing where no optimum is needed.
+        (how it is known, and in what share of the trials) and ``certified``. In ``value`` the best subset
+        found stands for the optimum; the true ratio is at least ``certified``, the mean of what the bounds
+        leave, and at most ``value`` unless it is negative (worse than the random subsets that some ratios
+        start from). ``certified`` is missing where no optimum is needed.
     """
     measured = pd.concat([_measured(rows, WIN_RATE), *(_measured(rows, name) for name in RATIOS)])
     kinds = rows.groupby([*SIZE, "law", "rung"], sort=False)["optimum"].agg(_kinds).reset_index()
@@ -140,12 +141,12 @@ def _measured(rows: pd.DataFrame, measure: str) -> pd.DataFrame:
     if measure == WIN_RATE:
         return keys.assign(measure=measure, value=rows[WIN_RATE], certified=np.nan)
     definition = RATIOS[measure]
-    bound = rows["bound"].to_numpy(dtype=np.float64)
-    found = keys.assign(
-        measure=measure,
-        value=definition.compute(rows, rows["best_known"].to_numpy(dtype=np.float64)),
-        certified=definition.compute(rows, bound) if definition.needs_optimum else np.nan,
+    value, against_bound = (
+        definition.compute(rows, rows[name].to_numpy(dtype=np.float64)) for name in ("best_known", "bound")
     )
+    # The true ratio lies between the two, which change places where it is negative.
+    certified = np.minimum(value, against_bound) if definition.needs_optimum else np.nan
+    found = keys.assign(measure=measure, value=value, certified=certified)
     return found[found["value"].notna()]
 
 
