@@ -9,11 +9,13 @@ from typing import Annotated
 
 import typer
 
+from otanalysis.cli.ladder import ladder
 from otanalysis.cli.measure import sweep
 from otanalysis.cli.model import evaluate, train_mini
 from otanalysis.cli.tokens import distance, select, verify
 from otanalysis.figures.command import figures
 from otanalysis.reporting import reported
+from otanalysis.theorem.command import theorem
 
 __all__ = ["app", "main"]
 
@@ -23,6 +25,8 @@ _COMMANDS: tuple[tuple[Callable[..., None], str], ...] = (
     (verify, "otanalysis verify data/dumps/mini-llava/presence"),
     (sweep, "otanalysis sweep data/dumps/mini-llava/* --methods otprune,random --ratios 0.05,0.2"),
     (figures, "otanalysis figures --only 2,4 --out figures"),
+    (theorem, "otanalysis theorem --certified --dump data/dumps/mini-llava/presence --json"),
+    (ladder, "otanalysis ladder data/dumps/mini-llava/* --ratios 0.098 --limit 8"),
     (evaluate, "otanalysis evaluate --methods otprune,random --ratios 0.05 --out accuracy.csv"),
     (train_mini, "otanalysis train-mini --out my-mini-llava --seed 1"),
 )

@@ -1,4 +1,4 @@
-"""Optimal transport between all tokens and the kept ones: exact, with free weights, Gaussian, and certified floors.
+"""Optimal transport between all tokens and the kept ones: exact, free weights, Gaussian, certified floors.
 
 Computes in float64 with NumPy, SciPy and POT, whatever array comes in. May import errors and tokens.
 """
