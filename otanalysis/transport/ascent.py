@@ -7,6 +7,7 @@ every few steps. What is returned is evaluated on all entries by the caller, so 
 
 from __future__ import annotations
 
+from collections import deque
 from dataclasses import dataclass
 
 import numpy as np
@@ -90,7 +91,7 @@ def climb(
     best, best_point, idle = -np.inf, point, 0
     sure, sure_point = -np.inf, point
     length = min(m, int(_LENGTH * m / keep) + 10)
-    trail: list[_Served] = []
+    trail: deque[_Served] = deque(maxlen=_MEMORY)
     for step in range(steps):
         if step % _REFRESH == 0:
             if best_point is not sure_point or not np.isfinite(sure):
@@ -108,8 +109,7 @@ def climb(
             idle += 1
             if idle >= _PATIENCE:
                 reach, idle = reach * _SHRINK, 0
-        if step >= steps - _MEMORY:
-            trail.append(served)
+        trail.append(served)
         slope[m:] /= scale
         slope[m:][(point[m:] <= 0.0) & (slope[m:] < 0.0)] = 0.0
         direction = _DEFLECTION * slope + (1.0 - _DEFLECTION) * direction
@@ -166,7 +166,7 @@ def _oracle(short: _ShortList, keep: int, prices: Prices) -> tuple[float, FloatA
     return value, slope, (served, chosen, weights)
 
 
-def _average(trail: list[_Served], m: int) -> tuple[FloatArray, FloatArray]:
+def _average(trail: deque[_Served], m: int) -> tuple[FloatArray, FloatArray]:
     """Return how often each token was kept [m] and who served whom [m, m], averaged over the steps."""
     kept = np.bincount(np.concatenate([keepers for _, keepers, _ in trail]), minlength=m)
     entries = np.concatenate([(served * m + keepers[:, None]).ravel() for served, keepers, _ in trail])

@@ -26,10 +26,10 @@ from otanalysis.tokens.validate import Array, check_tokens, resolve_keep, to_num
 from otanalysis.transport.aggregation import aggregated_prices
 from otanalysis.transport.ascent import Climb, climb
 from otanalysis.transport.capacity import BoolArray, CapacityCuts, cluster_cuts, dendrogram, violated_cuts
-from otanalysis.transport.cost import FloatArray, check_cost
+from otanalysis.transport.cost import FloatArray, check_cost, check_distances
 from otanalysis.transport.descent import exchange, round_along, settle
-from otanalysis.transport.exact import ExactTransport
-from otanalysis.transport.lagrangian import EPS, Prices, evaluate
+from otanalysis.transport.exact import ExactTransport, solve_exact
+from otanalysis.transport.lagrangian import COST_ERROR, EPS, TINY, Prices, bound_at
 
 __all__ = ["DistanceFloor", "spectral_bound", "wasserstein2_floor"]
 
@@ -115,12 +115,31 @@ def spectral_bound(tokens: Array, keep: int) -> float:
     cloud = np.asarray(to_numpy(check_tokens(tokens)))
     m, d = cloud.shape
     count = resolve_keep(m, keep=keep)
-    centred = cloud - cloud.mean(axis=0)
-    values = np.linalg.svd(centred, compute_uv=False)
+    # Powers of two change no digit, and no square of what is left overflows.
+    exponent = int(np.frexp(np.abs(cloud).max())[1])
+    cloud = np.ldexp(cloud, -exponent)
+    values = np.linalg.svd(cloud - cloud.mean(axis=0), compute_uv=False)
     # A singular value is off by a few ulps of the largest one times the size (Golub and Van Loan, 8.6).
-    error = 8.0 * max(m, d) * EPS * float(np.abs(cloud).max() * np.sqrt(m * d))
+    error = 8.0 * max(m, d) * EPS * float(np.sqrt(m * d))
     tail = np.maximum(values[count - 1 :] - error, 0.0)
-    return float(np.sum(tail**2) / m * (1.0 - 8.0 * max(m, d) * EPS))
+    bound = float(np.sum(tail**2) / m * (1.0 - 8.0 * max(m, d) * EPS))
+    with np.errstate(over="ignore"):
+        scaled = float(np.ldexp(bound, 2 * exponent))
+    return min(max(scaled - TINY, 0.0), float(np.finfo(np.float64).max))
+
+
+def _spectral_bound_of(cost: FloatArray, keep: int) -> float:
+    """Return the spectral bound from squared distances of about one, which are all that a caller may give.
+
+    Centred on both sides, minus half of them is the Gram matrix of the centred tokens; its eigenvalues are
+    the squared singular values (Weyl: off by no more than the norm of the error).
+    """
+    m = len(cost)
+    centred = cost - cost.mean(axis=0)
+    values = np.linalg.eigvalsh(-0.5 * (centred - centred.mean(axis=1)[:, None]))
+    error = 0.5 * m * float(cost.max()) * (COST_ERROR + 16.0 * (m + 16) * EPS)
+    tail = np.maximum(values[: m - keep + 1] - error, 0.0)
+    return float(tail.sum() / m * (1.0 - 8.0 * m * EPS))
 
 
 def wasserstein2_floor(
@@ -172,13 +191,19 @@ def wasserstein2_floor(
             f"cost was given together with normalise={normalise!r}: compute cost from the normalised tokens "
             'and leave normalise at "none".'
         )
-    if not effort > 0.0:
-        raise InputError(f"effort must be positive; got {effort}: 1 is about half a second for 576 tokens.")
-    cloud = normalise_tokens(tokens, normalise)
-    matrix = check_cost(cost, cloud)
+    if not 0.0 < effort < np.inf:
+        raise InputError(
+            f"effort must be positive and finite; got {effort}: 1 is about half a second for 576 tokens."
+        )
+    matrix = check_distances(check_cost(cost, normalise_tokens(tokens, normalise)))
     count = resolve_keep(len(matrix), keep=keep)
-    prices, best = _bracket(matrix, count, effort)
-    parts = {"lagrangian": evaluate(matrix, count, prices), "spectral": spectral_bound(cloud, count)}
+    # The solvers' tolerances are absolute: they want costs of about one. Powers of two change no digit.
+    exponent = int(np.frexp(matrix.max())[1])
+    unit = np.ldexp(matrix, -exponent)
+    found, best = _bracket(unit, count, effort)
+    prices = found.scaled(exponent)
+    spectral = float(np.ldexp(_spectral_bound_of(unit, count), exponent)) - TINY
+    parts = {"lagrangian": bound_at(matrix, count, prices), "spectral": spectral}
     kind = max(parts, key=lambda name: parts[name])
     value = max(parts[kind], 0.0)
     return DistanceFloor(
@@ -189,7 +214,7 @@ def wasserstein2_floor(
         cut_prices=prices.cut_prices,
         kind=kind if value > 0.0 else "trivial",
         parts=MappingProxyType(parts),
-        best=best,
+        best=solve_exact(matrix, best.indices),
         keep=count,
     )
 

@@ -8,7 +8,7 @@ import numpy.typing as npt
 from otanalysis.errors import InputError
 from otanalysis.tokens.validate import Array, check_indices, check_tokens, to_numpy
 
-__all__ = ["FloatArray", "check_cost", "kept_columns", "squared_distances"]
+__all__ = ["FloatArray", "check_cost", "check_distances", "kept_columns", "squared_distances"]
 
 FloatArray = npt.NDArray[np.float64]
 
@@ -34,7 +34,7 @@ def squared_distances(a: Array, b: Array | None = None) -> FloatArray:
     -------
     ndarray [m, n], float64
         Squared distances: non-negative, exactly zero for duplicates; symmetric with a zero diagonal when
-        ``b`` is left out. Relative error about 1e-10 or better for every entry.
+        ``b`` is left out. Relative error about 1e-9 or better for every entry.
 
     Raises
     ------
@@ -107,6 +107,23 @@ def check_cost(cost: Array | None, tokens: Array) -> FloatArray:
     return matrix
 
 
+def check_distances(values: FloatArray) -> FloatArray:
+    """Return the squared distances unless one of them is negative or not finite.
+
+    Raises
+    ------
+    InputError
+        If one is.
+    """
+    # Also false for NaN.
+    if not (values.min() >= 0.0 and values.max() < np.inf):
+        raise InputError(
+            f"cost must hold finite, non-negative squared distances; got values from {values.min()} to "
+            f"{values.max()}: pass what squared_distances(tokens) returned."
+        )
+    return values
+
+
 def kept_columns(
     tokens: Array, indices: Array, cost: Array | None
 ) -> tuple[FloatArray, npt.NDArray[np.int64]]:
@@ -119,11 +136,4 @@ def kept_columns(
     """
     matrix = check_cost(cost, tokens)
     kept = check_indices(indices, matrix.shape[0])
-    columns = np.ascontiguousarray(matrix[:, kept])
-    # Also false for NaN.
-    if not (columns.min() >= 0.0 and columns.max() < np.inf):
-        raise InputError(
-            f"cost must hold finite, non-negative squared distances; got values from {columns.min()} to "
-            f"{columns.max()}: pass what squared_distances(tokens) returned."
-        )
-    return columns, kept
+    return check_distances(np.ascontiguousarray(matrix[:, kept])), kept

@@ -35,14 +35,17 @@ import numpy.typing as npt
 from otanalysis.errors import InputError
 from otanalysis.tokens.validate import Array, resolve_keep, to_numpy
 from otanalysis.transport.capacity import CapacityCuts
-from otanalysis.transport.cost import FloatArray, check_cost
+from otanalysis.transport.cost import FloatArray, check_cost, check_distances
 
 __all__ = ["Fill", "Prices", "cheapest_fill", "lagrangian_bound"]
 
 IntArray = npt.NDArray[np.int64]
 
-# squared_distances is right to 1e-10 relative in every entry, and so is the optimum over them.
-COST_ERROR = 1e-10
+# squared_distances is right to 1e-9 relative in every entry (4e-10 is the worst seen, on pairs just too far
+# apart for it to recompute them), and so is the optimum over them.
+COST_ERROR = 1e-9
+# Squares below this have lost digits, and nothing that is relative to them covers it.
+TINY = float(np.finfo(np.float64).tiny)
 EPS = float(np.finfo(np.float64).eps)
 
 
@@ -63,6 +66,12 @@ class Prices:
     tokens: FloatArray
     cuts: CapacityCuts
     cut_prices: FloatArray
+
+    def scaled(self, exponent: int) -> Prices:
+        """Return the prices times a power of two; what overflows becomes the largest number."""
+        with np.errstate(over="ignore"):
+            tokens, dear = (np.ldexp(given, exponent) for given in (self.tokens, self.cut_prices))
+        return Prices(np.nan_to_num(tokens), self.cuts, np.nan_to_num(dear))
 
 
 @dataclass(frozen=True, eq=False)
@@ -149,7 +158,7 @@ def lagrangian_bound(
     >>> 0.4999 < bound <= 0.5    # the optimum over all pairs is 0.5
     True
     """
-    matrix = check_cost(cost, tokens)
+    matrix = check_distances(check_cost(cost, tokens))
     m = len(matrix)
     count = resolve_keep(m, keep=keep)
     prices = np.asarray(to_numpy(multipliers), dtype=np.float64)
@@ -159,13 +168,33 @@ def lagrangian_bound(
         raise InputError("cuts and cut_prices belong together: give both or neither.")
     if cuts is None or cut_prices is None:
         nobody = np.zeros((0, m), dtype=np.bool_)
-        return evaluate(matrix, count, Prices(prices, CapacityCuts(nobody, nobody, m / count), np.zeros(0)))
+        return bound_at(matrix, count, Prices(prices, CapacityCuts(nobody, nobody, m / count), np.zeros(0)))
     given = np.asarray(to_numpy(cut_prices), dtype=np.float64)
-    if given.shape != (len(cuts),) or not np.isfinite(given).all() or cuts.served.shape[1] != m:
-        raise InputError(f"cut_prices must be {len(cuts)} finite numbers, one a cut of these {m} tokens.")
-    if not np.isclose(cuts.capacity, m / count, rtol=1e-12, atol=0.0):
+    if given.shape != (len(cuts),) or not np.isfinite(given).all():
+        raise InputError(
+            f"cut_prices must be {len(cuts)} finite numbers, one a cut; got shape {given.shape}."
+        )
+    for group in (cuts.served, cuts.keepers):
+        if group.shape != (len(cuts), m) or group.dtype != np.bool_:
+            raise InputError(f"The groups of the cuts must be true or false for each of the {m} tokens.")
+    if not np.isclose(cuts.capacity, m / count, rtol=1e-9, atol=0.0):
         raise InputError(f"The cuts are for a capacity of {cuts.capacity:g} tokens, not of {m}/{count}.")
-    return evaluate(matrix, count, Prices(prices, cuts, np.maximum(given, 0.0)))
+    # A capacity that is nearly right would give cuts that are nearly valid.
+    exact = CapacityCuts(cuts.served, cuts.keepers, m / count)
+    return bound_at(matrix, count, Prices(prices, exact, np.maximum(given, 0.0)))
+
+
+def bound_at(cost: FloatArray, keep: int, prices: Prices) -> float:
+    """Return the bound of given prices, with every rounding error allowed for (see the public function)."""
+    largest = max(
+        float(cost.max()), float(np.abs(prices.tokens).max()), float(prices.cut_prices.max(initial=0.0))
+    )
+    # No sum may overflow; powers of two change no digit.
+    exponent = int(np.frexp(largest)[1])
+    unit = evaluate(np.ldexp(cost, -exponent), keep, prices.scaled(-exponent))
+    with np.errstate(over="ignore"):
+        bound = float(np.ldexp(unit, exponent))
+    return bound - COST_ERROR * max(bound, 0.0) - TINY
 
 
 def reduced_cost(cost: FloatArray, prices: Prices) -> FloatArray:
@@ -182,7 +211,7 @@ def filling_count(capacity: float, entries: int) -> int:
 
 
 def evaluate(cost: FloatArray, keep: int, prices: Prices) -> float:
-    """Return the bound of given prices with the rounding allowance subtracted (see the public function)."""
+    """Return the bound of given prices, less what the sums in it may be off by; for costs of about one."""
     m = len(cost)
     cuts, dear = prices.cuts, prices.cut_prices
     rows = reduced_cost(cost, prices)
@@ -193,5 +222,4 @@ def evaluate(cost: FloatArray, keep: int, prices: Prices) -> float:
     # Every sum below has at most m + c terms, each rounded a few times, none larger than this scale.
     scale = float(cost.max()) + float(np.abs(prices.tokens).max()) + float(dear.sum())
     allowance = 8.0 * (m + len(cuts) + 16) * EPS * scale
-    bound = float(value) / m - allowance
-    return bound - COST_ERROR * max(bound, 0.0)
+    return float(value) / m - allowance
