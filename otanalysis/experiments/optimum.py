@@ -33,8 +33,8 @@ NODE_LIMITS = (30, 300)
 to a third off, and ten times as many nodes change little), and on rungs 3 to 5, most of which close."""
 
 CONTRADICTION = 1e-6
-"""A subset that beats a bound by more than this share of it proves the bound wrong; HiGHS's tolerances, the
-coarsest in use, are a tenth of it."""
+"""A subset that beats a bound by more than this share of it proves the bound wrong: the bounds allow for
+their own rounding, and the values are right to about 1e-10."""
 
 
 @dataclass(frozen=True)
