@@ -90,8 +90,8 @@ def lint_imports(folder: Path) -> subprocess.CompletedProcess[str]:
 def house_with(tmp_path: Path, files: dict[str, str]) -> Path:
     """Build a package of empty rooms under the project's contracts, with the given files in it."""
     package = tmp_path / "otanalysis"
-    rooms = ["tokens", "transport", "surrogate", "theorem", "selection", "certificates", "vlm", "scenes", "experiments"]
-    rooms.append("figures")
+    rooms = ["tokens", "transport", "surrogate", "theorem", "selection", "certificates"]
+    rooms += ["vlm", "scenes", "experiments", "figures"]
     for room in rooms:
         (package / room).mkdir(parents=True)
         (package / room / "__init__.py").touch()

@@ -9,9 +9,11 @@ from typing import Annotated
 
 import typer
 
+from otanalysis.cli.certify import certify
 from otanalysis.cli.ladder import ladder
 from otanalysis.cli.measure import sweep
 from otanalysis.cli.model import evaluate, train_mini
+from otanalysis.cli.synthetic import synthetic
 from otanalysis.cli.tokens import distance, select, verify
 from otanalysis.figures.command import figures
 from otanalysis.reporting import reported
@@ -27,6 +29,8 @@ _COMMANDS: tuple[tuple[Callable[..., None], str], ...] = (
     (figures, "otanalysis figures --only 2,4 --out figures"),
     (theorem, "otanalysis theorem --certified --dump data/dumps/mini-llava/presence --json"),
     (ladder, "otanalysis ladder data/dumps/mini-llava/* --ratios 0.098 --limit 8"),
+    (certify, "otanalysis certify data/dumps/mini-llava/* --ratios 0.098 --limit 8"),
+    (synthetic, "otanalysis synthetic --trials 10 --sizes 20x10x5,30x20x10"),
     (evaluate, "otanalysis evaluate --methods otprune,random --ratios 0.05 --out accuracy.csv"),
     (train_mini, "otanalysis train-mini --out my-mini-llava --seed 1"),
 )
@@ -62,4 +66,4 @@ def _program(
         bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Show the version.")
     ] = False,
 ) -> None:
-    """Visual-token pruning seen through optimal transport: select tokens, measure, draw."""
+    """Visual-token pruning seen through optimal transport: select, measure, check, certify, draw."""

@@ -6,9 +6,6 @@ ratio has the definitions of :data:`~otanalysis.experiments.synthetic_ratios.RAT
 
 from __future__ import annotations
 
-import os
-from pathlib import Path
-
 import numpy as np
 import pandas as pd
 
@@ -16,6 +13,7 @@ from otanalysis.errors import InputError
 from otanalysis.experiments.rows import RESAMPLES
 from otanalysis.experiments.statistics import bootstrap_means, percentile_interval
 from otanalysis.experiments.synthetic_ratios import RATIOS
+from otanalysis.tokens.storage import DATA_VARIABLE, data_folder
 
 __all__ = ["SIZE", "WIN_RATE", "compare_with_published", "published_synthetic", "synthetic_table"]
 
@@ -74,12 +72,11 @@ def published_synthetic() -> pd.DataFrame:
     InputError
         If it is not there: the package was installed without its repository.
     """
-    folder = Path(os.environ.get("OTANALYSIS_DATA") or Path(__file__).resolve().parents[2] / "data")
-    path = folder / "published" / "synthetic.csv"
+    path = data_folder() / "published" / "synthetic.csv"
     if not path.is_file():
         raise InputError(
             f"The published table was wanted at {path}, but is not there; run from a clone of the repository "
-            "(pip install -e .), or set OTANALYSIS_DATA to the clone's data folder."
+            f"(pip install -e .), or set {DATA_VARIABLE} to the clone's data folder."
         )
     table = pd.read_csv(path)
     if absent := [name for name in _PUBLISHED if name not in table.columns]:

@@ -39,8 +39,8 @@ def join_captions(earlier: str, fresh: str) -> str:
     """
     sections: dict[str, str] = {}
     for text in (earlier, fresh):
-        for section in re.split(r"(?m)^(?=\*\*Figure \d)", text):
-            if number := re.match(r"\*\*Figure (\d)", section):
+        for section in re.split(r"(?m)^(?=\*\*Figure \w)", text):
+            if number := re.match(r"\*\*Figure (\w)", section):
                 sections[number[1]] = section.strip()
     return "\n\n".join(sections[number] for number in sorted(sections)) + "\n"
 

@@ -7,14 +7,14 @@ from typing import Annotated
 
 import typer
 
-from otanalysis.errors import InputError
-
 __all__ = ["figures"]
 
 
 def figures(
     more_dumps: Annotated[list[Path] | None, typer.Argument(hidden=True)] = None,
-    only: Annotated[str, typer.Option(help="Which figures, separated by commas.")] = "2,3,4,5",
+    only: Annotated[
+        str, typer.Option(help="Which figures, separated by commas.")
+    ] = "2,3,4,5,ladder,scatter,floor",
     dumps: Annotated[
         list[Path] | None,
         typer.Option(
@@ -30,32 +30,29 @@ def figures(
     normalise: Annotated[
         str, typer.Option(help="Tokens under the distance: none, columns or rows.")
     ] = "none",
+    samples: Annotated[
+        int, typer.Option(help="Images a dump in ladder, scatter and floor, which take seconds an image.")
+    ] = 4,
     results: Annotated[
         Path, typer.Option(help="Folder of the sweep, which goes on where it stopped.")
     ] = Path("results"),
 ) -> None:
-    """Draw Figures 2 to 5, after doing what is missing for them."""
+    """Draw Figures 2 to 5, the ladder, its scatter and the floor, after doing what is missing for them."""
     # matplotlib loads only now, so that --help and mistyped options answer at once.
     from otanalysis.figures.pipeline import run
 
     chosen = [*(dumps or []), *(more_dumps or [])]
     written = run(
-        _numbers(only),
+        [part.strip() for part in only.split(",")],
         chosen or None,
         accuracy,
         out,
         jobs=jobs,
         distance=distance,
         normalise=normalise,
+        samples=samples,
         results=results,
     )
     for path in written:
         if path.suffix != ".csv":
             typer.echo(path)
-
-
-def _numbers(only: str) -> list[int]:
-    try:
-        return sorted({int(part) for part in only.split(",")})
-    except ValueError:
-        raise InputError(f"--only wants numbers of figures such as 2,4, got {only!r}.") from None

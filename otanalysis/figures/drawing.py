@@ -20,7 +20,7 @@ from otanalysis.figures.layout import per_cent
 from otanalysis.figures.style import figure_bytes, method_look
 from otanalysis.selection import SELECTORS
 
-__all__ = ["FIGURES", "SWEEP_COLUMNS", "draw_all", "say_on_stderr"]
+__all__ = ["FIGURES", "SWEEP_COLUMNS", "Files", "csv_bytes", "draw_all", "rendered", "say_on_stderr"]
 
 FIGURES = (2, 3, 4, 5)
 RANKED_METHODS = ("first", "last", "uniform", "random", "divprune")
@@ -84,22 +84,22 @@ def draw_all(
     if 2 in only:
         versions = _versions(rows, scores, methods, distance=distance, normalise=normalise, ratio=ratio)
         for name, tables in versions.items():
-            files |= _rendered(name, draw_figure2(tables), tables.points)
-            files[f"{name}_spearman.csv"] = _csv(tables.correlations)
+            files |= rendered(name, draw_figure2(tables), tables.points)
+            files[f"{name}_spearman.csv"] = csv_bytes(tables.correlations)
             missing.append(tables.points.loc[tables.points["score"].isna(), ["benchmark", "method", "ratio"]])
         captions.append(caption2(versions))
     if 3 in only:
         third = figure3_table(rows, scores, distance=distance, normalise=normalise)
-        files |= _rendered("figure3", draw_figure3(third), third)
+        files |= rendered("figure3", draw_figure3(third), third)
         captions.append(caption3(third))
         missing.append(third.loc[_unscored(third), ["benchmark", "method", "ratio"]])
     if 4 in only:
         fourth = figure4_table(rows, methods=methods, distance=distance, normalise=normalise)
-        files |= _rendered("figure4", draw_figure4(fourth), fourth)
+        files |= rendered("figure4", draw_figure4(fourth), fourth)
         captions.append(caption4(fourth))
     if 5 in only:
         fifth = figure5_table(rows, scores, distance=distance, normalise=normalise)
-        files |= _rendered("figure5", draw_figure5(fifth), fifth)
+        files |= rendered("figure5", draw_figure5(fifth), fifth)
         captions.append(caption5(fifth))
         missing.append(fifth.loc[_unscored(fifth), ["benchmark", "ratio"]].assign(method="otprune"))
     files["captions.md"] = ("\n\n".join(captions) + "\n").encode()
@@ -133,13 +133,15 @@ def _versions(
     }
 
 
-def _rendered(name: str, figure: Figure, table: pd.DataFrame) -> Files:
+def rendered(name: str, figure: Figure, table: pd.DataFrame) -> Files:
+    """Return a figure as PDF and PNG, and its table as CSV, by file name."""
     return {f"{name}.{kind}": figure_bytes(figure, kind) for kind in ("pdf", "png")} | {
-        f"{name}.csv": _csv(table)
+        f"{name}.csv": csv_bytes(table)
     }
 
 
-def _csv(table: pd.DataFrame) -> bytes:
+def csv_bytes(table: pd.DataFrame) -> bytes:
+    """Return a table as the bytes of a CSV file."""
     return table.to_csv(index=False, float_format="%.8g").encode()
 
 

@@ -8,6 +8,8 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+from matplotlib.patches import Patch
 from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 
 from otanalysis.experiments.rows import MEAN
@@ -23,7 +25,7 @@ from otanalysis.figures.layout import (
 )
 from otanalysis.figures.style import TEXT_WIDTH, method_look, paper_style
 
-__all__ = ["draw_figure4"]
+__all__ = ["draw_figure4", "draw_relative_distances"]
 
 _COLUMNS = ("benchmark", "method", "ratio", "value", "low", "high", "distance_kind", "normalisation")
 
@@ -53,32 +55,60 @@ def draw_figure4(table: pd.DataFrame) -> Figure:
     InputError
         If the table lacks a column.
     """
-    require_columns(table, _COLUMNS, "Figure 4")
+    return draw_relative_distances(table, name="Figure 4")
+
+
+def draw_relative_distances(table: pd.DataFrame, bracket: pd.DataFrame | None = None, *, name: str) -> Figure:
+    """Draw Figure 4, with the bracket of the smallest possible distance where it is known.
+
+    Parameters
+    ----------
+    table : DataFrame
+        As for :func:`draw_figure4`.
+    bracket : DataFrame, optional
+        The same columns for the methods ``floor`` (no kept set is closer) and ``best`` (the closest one met).
+    name : str
+        Of the figure, for messages.
+
+    Returns
+    -------
+    Figure
+
+    Raises
+    ------
+    InputError
+        If the table lacks a column.
+    """
+    require_columns(table, _COLUMNS, name)
     table = table.dropna(subset=["value"])
+    ends = table.iloc[:0] if bracket is None else bracket
     names = benchmarks_of(table)
     methods = [str(name) for name in table["method"].drop_duplicates()]
-    limits = _limits(table)
+    limits = _limits(pd.concat([table, ends]))
     far = distance_name(table)
     with paper_style():
         grid_top = TOP + MEAN_HEIGHT + 0.58
         lines = ceil(len(names) / COLUMNS)
         sheet = Sheet.of_height(grid_top + lines * HEIGHT + (lines - 1) * 0.28 + 0.36)
-        sheet.legend(method_legend(methods, bar=True), top=0.03)
+        handles = [*method_legend(methods, bar=True), *(_bracket_legend() if len(ends) else [])]
+        sheet.legend(handles, top=0.03)
         panel = sheet.panel(LEFT, TOP, TEXT_WIDTH - LEFT - 0.06, MEAN_HEIGHT)
         _bars(panel, table[table["benchmark"] == MEAN], methods, limits)
+        _bracket(panel, ends[ends["benchmark"] == MEAN], limits)
         panel.set_title("Average over benchmarks", weight="bold")
         panel.set_title(f"{far}, {tokens_name(table)}", loc="right")
         panel.set_ylabel(f"{far} / {far}(OTPrune)")
         panel.set_xlabel("tokens kept")
         panel.set_title("up: farther than OTPrune; down: closer", loc="left", color="0.3")
         width = (TEXT_WIDTH - LEFT - 0.06 - (COLUMNS - 1) * 0.14) / COLUMNS
-        for number, name in enumerate(names):
+        for number, benchmark in enumerate(names):
             line, column = divmod(number, COLUMNS)
             panel = sheet.panel(
                 LEFT + column * (width + 0.14), grid_top + line * (HEIGHT + 0.28), width, HEIGHT
             )
-            _bars(panel, table[table["benchmark"] == name], methods, limits)
-            panel.set_title(name)
+            _bars(panel, table[table["benchmark"] == benchmark], methods, limits)
+            _bracket(panel, ends[ends["benchmark"] == benchmark], limits)
+            panel.set_title(benchmark)
             if column:
                 panel.set_yticklabels([])
             else:
@@ -88,6 +118,27 @@ def draw_figure4(table: pd.DataFrame) -> Figure:
             else:
                 panel.set_xticklabels([])
         return sheet.figure
+
+
+def _bracket_legend() -> list[Line2D | Patch]:
+    return [
+        Line2D([], [], color="black", lw=1.0, ls=(0, (1.2, 1.0)), label="best met"),
+        Patch(facecolor="0.82", edgecolor="0.45", hatch="/////", lw=0, label="impossible"),
+    ]
+
+
+def _bracket(panel: Axes, rows: pd.DataFrame, limits: tuple[float, float]) -> None:
+    """Shade below the certified floor, and mark the closest kept set met, at every ratio."""
+    ratios = sorted({float(ratio) for ratio in rows["ratio"]})
+    for method, value, ratio in zip(rows["method"], rows["value"], rows["ratio"], strict=True):
+        ends = ratios.index(float(ratio)) + np.array([-0.5, 0.5])
+        if method == "floor":
+            panel.fill_between(
+                ends, limits[0], value, facecolor="0.82", edgecolor="0.45", hatch="/////", lw=0, zorder=0.5
+            )
+            panel.plot(ends, [value, value], color="black", lw=0.9, zorder=4)
+        else:
+            panel.plot(ends, [value, value], color="black", lw=0.9, ls=(0, (1.2, 1.0)), zorder=4)
 
 
 def _limits(table: pd.DataFrame) -> tuple[float, float]:

@@ -15,7 +15,8 @@ from otanalysis.errors import InputError
 from otanalysis.experiments.rows import DEFAULT_GAMMA
 from otanalysis.experiments.sweep import sweep
 from otanalysis.figures.captions import join_captions
-from otanalysis.figures.drawing import FIGURES, SWEEP_COLUMNS, draw_all, say_on_stderr
+from otanalysis.figures.drawing import FIGURES, SWEEP_COLUMNS, Files, draw_all, say_on_stderr
+from otanalysis.figures.theory import THEORY_FIGURES, draw_theory
 from otanalysis.selection import SELECTORS
 from otanalysis.tokens import open_dump
 from otanalysis.tokens.accuracy import read_accuracy
@@ -26,12 +27,14 @@ __all__ = ["run"]
 RATIOS = (0.05, 0.098, 0.15, 0.2)
 GAMMAS = (1e-4, 1e-3, 1e-2, 1e-1, 1.0, 10.0)
 SEEDS = (0, 1, 2)
+SAMPLES = 4
+"""Images a dump in the figures that take seconds an image."""
 DISTANCES = ("w2", "w2_squared")
 NORMALISATIONS = ("none", "columns", "rows")
 
 
 def run(
-    only: Sequence[int] = FIGURES,
+    only: Sequence[int | str] = (*FIGURES, *THEORY_FIGURES),
     dumps: Sequence[str | PathLike[str]] | None = None,
     accuracy: str | PathLike[str] | None = None,
     out: str | PathLike[str] = "figures",
@@ -40,30 +43,33 @@ def run(
     distance: str = "w2",
     normalise: str = "none",
     ratio: float = 0.098,
+    samples: int = SAMPLES,
     results: str | PathLike[str] = "results",
     say: Callable[[str], None] = say_on_stderr,
 ) -> list[Path]:
-    """Draw Figures 2 to 5, after doing what is missing for them.
+    """Draw Figures 2 to 5 and A to C, after doing what is missing for them.
 
     Parameters
     ----------
-    only : sequence of int
-        Which figures.
+    only : sequence of int or str
+        Which figures: 2 to 5, ``"ladder"`` (A), ``"scatter"`` (B), ``"floor"`` (C).
     dumps : sequence of paths, optional
         Dumps of one model, one per benchmark; without them the bundled model's, written on first use.
     accuracy : path, optional
         Accuracy table of the same model and benchmarks; without it (and with dumps) only the distances are
         drawn.
     out : path
-        Folder for ``figureN.pdf``, ``.png``, ``.csv`` and ``captions.md``.
+        Folder for ``figureN.pdf``, ``.png``, ``.csv``, the same of the named figures, and ``captions.md``.
     jobs : int
-        Processes of the sweep.
+        Processes of the measurements.
     distance : {"w2", "w2_squared"}
         Distance in the figures.
     normalise : {"none", "columns", "rows"}
         Token normalisation under the distance.
     ratio : float
-        Share of tokens kept in Figure 2, one of the four that are swept.
+        Share of tokens kept in Figures 2 and B, one of the four that are swept.
+    samples : int
+        Images a dump in Figures A to C, which take seconds an image; the others use all.
     results : path
         Folder of the sweep, which goes on where it stopped.
     say : callable
@@ -82,7 +88,8 @@ def run(
     DumpError
         If a dump is missing or damaged.
     """
-    _check(only, distance=distance, normalise=normalise, ratio=ratio, jobs=jobs)
+    chosen = [str(one) for one in only]
+    _check(chosen, distance=distance, normalise=normalise, ratio=ratio, jobs=jobs, samples=samples)
     if dumps is None:
         from otanalysis.scenes.bundled import bundled_accuracy_path, write_bundled_dumps
 
@@ -91,43 +98,80 @@ def run(
     else:
         given = None if accuracy is None else read_accuracy(accuracy)
     scores = _fitting(given, dumps)
+    files: Files = {}
+    captions: list[str] = []
+    if numbers := [number for number in FIGURES if str(number) in chosen]:
+        rows = _swept(numbers, dumps, normalise=normalise, results=results, jobs=jobs)
+        files = draw_all(
+            rows, scores, only=numbers, distance=distance, normalise=normalise, ratio=ratio, say=say
+        )
+        captions.append(files.pop("captions.md").decode().strip())
+    more, more_captions = draw_theory(
+        chosen,
+        dumps,
+        results=results,
+        jobs=jobs,
+        samples=samples,
+        distance=distance,
+        normalise=normalise,
+        ratio=ratio,
+    )
+    return _write(Path(out), files | more, "\n\n".join([*captions, *more_captions]) + "\n")
+
+
+def _swept(
+    numbers: Sequence[int],
+    dumps: Sequence[str | PathLike[str]],
+    *,
+    normalise: str,
+    results: str | PathLike[str],
+    jobs: int,
+) -> pd.DataFrame:
+    """Sweep what the numbered figures need, and read what they use of it."""
     table = sweep(
         dumps,
-        methods=tuple(SELECTORS) if set(only) != {5} else ("otprune",),
+        methods=tuple(SELECTORS) if set(numbers) != {5} else ("otprune",),
         ratios=RATIOS,
-        gammas=GAMMAS if 5 in only else (DEFAULT_GAMMA,),
+        gammas=GAMMAS if 5 in numbers else (DEFAULT_GAMMA,),
         seeds=SEEDS,
-        normalisations=(normalise,),  # type: ignore[arg-type]  # checked above
+        normalisations=(normalise,),  # type: ignore[arg-type]  # checked by the caller
         out=results,
         jobs=jobs,
     )
-    rows = pd.read_parquet(table, columns=list(SWEEP_COLUMNS))
-    files = draw_all(rows, scores, only=only, distance=distance, normalise=normalise, ratio=ratio, say=say)
-    folder = Path(out)
+    return pd.read_parquet(table, columns=list(SWEEP_COLUMNS))
+
+
+def _write(folder: Path, files: Files, captions: str) -> list[Path]:
+    """Write all files; captions of figures that were not drawn now are kept."""
     folder.mkdir(parents=True, exist_ok=True)
-    captions = folder / "captions.md"
-    if captions.is_file():
-        joined = join_captions(captions.read_text(encoding="utf-8"), files["captions.md"].decode())
-        files["captions.md"] = joined.encode()
+    known = folder / "captions.md"
+    if known.is_file():
+        captions = join_captions(known.read_text(encoding="utf-8"), captions)
+    files = files | {known.name: captions.encode()}
     for name, content in files.items():
         write_atomic(folder / name, content)
     return [folder / name for name in files]
 
 
-def _check(only: Sequence[int], *, distance: str, normalise: str, ratio: float, jobs: int) -> None:
-    unknown = [number for number in only if number not in FIGURES]
+def _check(
+    only: Sequence[str], *, distance: str, normalise: str, ratio: float, jobs: int, samples: int
+) -> None:
+    known = [*(str(number) for number in FIGURES), *THEORY_FIGURES]
+    unknown = [name for name in only if name not in known]
     if unknown or not only:
-        asked = ", ".join(str(number) for number in only) or "none"
-        raise InputError(f"Figures 2, 3, 4 and 5 can be drawn, and {asked} was asked for.")
+        asked = ", ".join(repr(name) for name in only) or "none"
+        raise InputError(f"The figures {', '.join(known)} can be drawn, and {asked} was asked for.")
     if distance not in DISTANCES:
         raise InputError(f"The distance must be one of {', '.join(DISTANCES)}, got {distance!r}.")
     if normalise not in NORMALISATIONS:
         raise InputError(f"The normalisation must be one of {', '.join(NORMALISATIONS)}, got {normalise!r}.")
     if ratio not in RATIOS:
-        known = ", ".join(f"{known:g}" for known in RATIOS)
-        raise InputError(f"The ratio of Figure 2 must be one of {known}, got {ratio:g}.")
+        swept = ", ".join(f"{one:g}" for one in RATIOS)
+        raise InputError(f"The ratio of Figure 2 must be one of {swept}, got {ratio:g}.")
     if jobs < 1:
         raise InputError(f"jobs must be at least 1 process, got {jobs}.")
+    if samples < 1:
+        raise InputError(f"samples must be at least 1 image a dump, got {samples}.")
 
 
 def _fitting(scores: pd.DataFrame | None, dumps: Sequence[str | PathLike[str]]) -> pd.DataFrame | None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from itertools import islice
 from pathlib import Path
 from typing import Final
@@ -13,18 +12,13 @@ from otanalysis.scenes.benchmarks import BENCHMARKS, Benchmark, Item
 from otanalysis.scenes.geometry import GRID
 from otanalysis.tokens import DumpWriter
 from otanalysis.tokens.manifest import MANIFEST_NAME
+from otanalysis.tokens.storage import DATA_VARIABLE, data_folder
 from otanalysis.vlm.model import VisionLanguageModel, load_model, model_fingerprint
 
 __all__ = ["bundled_accuracy_path", "bundled_model_path", "write_bundled_dumps"]
 
 MODEL_NAME: Final = "mini-llava"
 _BATCH = 8
-_VARIABLE = "OTANALYSIS_DATA"
-
-
-def _data_folder() -> Path:
-    """Return the ``data`` folder: of the clone, or where the environment variable OTANALYSIS_DATA points."""
-    return Path(os.environ.get(_VARIABLE) or Path(__file__).resolve().parents[2] / "data")
 
 
 def bundled_model_path() -> Path:
@@ -35,11 +29,11 @@ def bundled_model_path() -> Path:
     InputError
         If it is not there: the package was installed without its repository.
     """
-    path = _data_folder() / MODEL_NAME
+    path = data_folder() / MODEL_NAME
     if not (path / "config.json").is_file():
         raise InputError(
             f"The bundled model was wanted in {path}, but is not there; run from a clone of the repository "
-            f"(pip install -e .), or set {_VARIABLE} to the clone's data folder."
+            f"(pip install -e .), or set {DATA_VARIABLE} to the clone's data folder."
         )
     return path
 
@@ -87,7 +81,7 @@ def write_bundled_dumps(
     MissingDependencyError
         If torch or transformers is not installed.
     """
-    folder = out or _data_folder() / "dumps" / MODEL_NAME
+    folder = out or data_folder() / "dumps" / MODEL_NAME
     revision = model_fingerprint(bundled_model_path())[:12]
     paths = {name: folder / f"{revision}-{scenes_per_benchmark}" / name for name in BENCHMARKS}
     missing = [name for name, path in paths.items() if not (path / MANIFEST_NAME).is_file()]

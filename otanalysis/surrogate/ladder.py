@@ -40,14 +40,13 @@ from otanalysis.tokens.normalise import Normalisation, normalise_tokens
 from otanalysis.tokens.validate import Array, check_indices, check_tokens, to_numpy
 from otanalysis.transport import (
     TokenMoments,
-    bures_squared,
     gelbrich_squared,
     quantisation_error,
     squared_distances,
-    trace_objective,
     wasserstein2,
 )
 from otanalysis.transport.cost import FloatArray
+from otanalysis.transport.gaussian import zero_mean_rungs
 
 __all__ = ["RUNGS", "Ladder", "Rung"]
 
@@ -155,13 +154,14 @@ class Ladder:
         key = np.sort(kept).tobytes()
         if key not in self._distances:
             transport = wasserstein2(self.tokens, kept, cost=self.cost)
+            bures, trace = zero_mean_rungs(self._moments, kept)
             self._distances[key] = {
                 "w2": transport.distance,
                 "w2_squared": transport.squared_distance,
                 "quantisation_error": quantisation_error(self.tokens, kept, cost=self.cost),
                 "gelbrich_w2_squared": gelbrich_squared(self._moments, kept),
-                "bures_w2_squared": bures_squared(self._moments, kept),
-                "trace_objective": trace_objective(self._moments, kept),
+                "bures_w2_squared": bures,
+                "trace_objective": trace,
                 "duality_gap": transport.duality_gap,
             }
         return self._distances[key]

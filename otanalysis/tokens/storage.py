@@ -1,4 +1,4 @@
-"""Files that appear whole or not at all, and their checksums."""
+"""Files that appear whole or not at all, their checksums, and where the bundled data are."""
 
 from __future__ import annotations
 
@@ -6,7 +6,15 @@ import hashlib
 import os
 from pathlib import Path
 
-__all__ = ["sha256_of_file", "write_atomic"]
+__all__ = ["DATA_VARIABLE", "data_folder", "sha256_of_file", "write_atomic"]
+
+DATA_VARIABLE = "OTANALYSIS_DATA"
+"""Environment variable that says where the data folder is, if not in the clone."""
+
+
+def data_folder() -> Path:
+    """Return the ``data`` folder: of the clone, or where :data:`DATA_VARIABLE` points."""
+    return Path(os.environ.get(DATA_VARIABLE) or Path(__file__).resolve().parents[2] / "data")
 
 
 def write_atomic(path: Path, data: bytes) -> None:

@@ -11,7 +11,7 @@ import numpy.typing as npt
 from otanalysis.tokens.validate import Array, check_indices, check_tokens, to_numpy
 from otanalysis.transport.cost import FloatArray
 
-__all__ = ["TokenMoments", "bures_squared", "gelbrich_squared", "trace_objective"]
+__all__ = ["TokenMoments", "bures_squared", "gelbrich_squared", "trace_objective", "zero_mean_rungs"]
 
 Indices = npt.NDArray[np.int64]
 
@@ -87,16 +87,17 @@ class _Cloud:
             cross = cross - cross.mean(axis=1, keepdims=True)
         return float(np.linalg.svd(cross, compute_uv=False).sum()) / float(np.sqrt(m * k))
 
-    def bures(self, kept: Indices, *, centre_kept: bool) -> float:
-        """Return the squared Bures distance between the covariances of all rows and of the kept ones."""
+    def bures(self, kept: Indices, *, centre_kept: bool, product: float | None = None) -> float:
+        """Return the squared Bures distance between the covariances of all rows and of the kept ones.
+
+        ``product`` is :meth:`trace_product` of the same arguments, if it is at hand.
+        """
+        if product is None:
+            product = self.trace_product(kept, centre_kept=centre_kept)
         trace_kept = float(self._square_norms[kept].mean())
         if centre_kept:
             trace_kept -= float(np.sum(self._rows[kept].mean(axis=0) ** 2))
-        squared = (
-            float(self._square_norms.mean())
-            + trace_kept
-            - 2.0 * self.trace_product(kept, centre_kept=centre_kept)
-        )
+        squared = float(self._square_norms.mean()) + trace_kept - 2.0 * product
         # Zero up to rounding when all tokens are kept, and never negative.
         return max(0.0, squared)
 
@@ -194,6 +195,19 @@ def trace_objective(tokens: Array | TokenMoments, indices: Array) -> float:
     """
     moments, kept = _prepare(tokens, indices)
     return moments._raw.trace_product(kept, centre_kept=False)
+
+
+def zero_mean_rungs(tokens: Array | TokenMoments, indices: Array) -> tuple[float, float]:
+    """Return rungs 2 and 3, :func:`bures_squared` and :func:`trace_objective`, from one decomposition.
+
+    Raises
+    ------
+    InputError
+        If tokens or indices are not as described there.
+    """
+    moments, kept = _prepare(tokens, indices)
+    product = moments._raw.trace_product(kept, centre_kept=False)
+    return moments._raw.bures(kept, centre_kept=False, product=product), product
 
 
 def _prepare(tokens: Array | TokenMoments, indices: Array) -> tuple[TokenMoments, Indices]:

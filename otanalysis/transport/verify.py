@@ -10,15 +10,14 @@ import numpy.typing as npt
 from otanalysis.errors import InputError
 from otanalysis.tokens.normalise import normalise_tokens
 from otanalysis.tokens.validate import Array, check_indices, check_tokens, to_numpy
+from otanalysis.transport.cost import FloatArray
 from otanalysis.transport.exact import ExactTransport
 
 __all__ = ["Verification", "verify_transport"]
 
-_Long = npt.NDArray[np.longdouble]
-_CHUNK_ENTRIES = 2**22
+_CHUNK_ENTRIES = 2**20  # of the differences at a time: they stay in the cache
 
-# Both ends are sums of m * k products; in extended precision their rounding is below this, relative to the
-# largest cost. Plan and potentials themselves are float64, so the ends can be this far apart and more.
+# Relative to the largest cost: plan and potentials are float64, solved on costs that are right to 1e-10.
 _TOLERANCE = 1e-9
 
 
@@ -61,7 +60,8 @@ class Verification:
 def verify_transport(tokens: Array, transport: ExactTransport) -> Verification:
     r"""Bracket the exact distance by plan and potentials, from the tokens alone.
 
-    Costs are sums of squared differences in extended precision, not the matrix product that the solver saw.
+    Costs are sums of squared differences, not the matrix product that the solver saw; plan and potentials are
+    summed in extended precision.
     Any plan with the right marginals costs at least :math:`W_2^2`, any feasible potentials are worth at most
     it; errors in either are charged at the largest cost.
 
@@ -89,7 +89,7 @@ def verify_transport(tokens: Array, transport: ExactTransport) -> Verification:
     True
     """
     cloud = normalise_tokens(check_tokens(tokens), transport.normalise)  # type: ignore[arg-type]
-    rows = np.asarray(to_numpy(cloud), dtype=np.longdouble)
+    rows = np.asarray(to_numpy(cloud), dtype=np.float64)
     m, k = transport.plan.shape
     if len(rows) != m:
         raise InputError(f"The transport is of {m} tokens; got {len(rows)}: pass the tokens it was made of.")
@@ -112,9 +112,9 @@ def verify_transport(tokens: Array, transport: ExactTransport) -> Verification:
     )
 
 
-def _costs(rows: _Long, kept: _Long) -> _Long:
+def _costs(rows: FloatArray, kept: FloatArray) -> npt.NDArray[np.longdouble]:
     """Return the squared distances [m, k], summed from differences."""
-    cost: _Long = np.empty((len(rows), len(kept)), dtype=np.longdouble)
+    cost = np.empty((len(rows), len(kept)), dtype=np.longdouble)
     step = max(1, _CHUNK_ENTRIES // kept.size)
     for start in range(0, len(rows), step):
         difference = rows[start : start + step, None, :] - kept[None, :, :]

@@ -85,7 +85,7 @@ def test_without_accuracies_the_distances_are_drawn_and_one_sentence_says_so(
 @pytest.mark.parametrize(
     ("options", "error", "words"),
     [
-        ({"only": (1,)}, InputError, "1 was asked for"),
+        ({"only": (1,)}, InputError, "'1' was asked for"),
         ({"only": ()}, InputError, "none was asked for"),
         ({"distance": "w3"}, InputError, "'w3'"),
         ({"normalise": "tokens"}, InputError, "'tokens'"),

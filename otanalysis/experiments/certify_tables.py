@@ -1,0 +1,192 @@
+r"""The numbers of the certificates: distance over the floor, and which share of the possible a method gains.
+
+Means over samples, then over benchmarks; intervals are 95 % bootstraps over samples, paired between methods
+and the floor. ``over_floor`` is mean :math:`W_2^2` over mean floor: at most so many times the smallest
+possible. ``gap_closed`` is the share of the way from random subsets down to the floor: 1 at the floor, 0 at
+random's :math:`W_2^2`, negative beyond. The truth is between floor and the best set met, so the shares are
+lower bounds for methods that are better than random.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from otanalysis.errors import InputError
+from otanalysis.experiments.cells import distance_cells
+from otanalysis.experiments.rows import MEAN, RESAMPLES, with_mean
+from otanalysis.experiments.statistics import percentile_interval
+from otanalysis.experiments.tables import figure4_table
+
+__all__ = ["FLOOR", "certificate_table", "floor_table", "greedy_table"]
+
+Floats = NDArray[np.float64]
+
+FLOOR = "floor"
+"""Method name of the certified floor in tables."""
+
+_RANDOM = "random"
+_SAMPLE = ["dump", "benchmark", "sample", "ratio"]
+
+
+def certificate_table(rows: pd.DataFrame, *, resamples: int = RESAMPLES, seed: int = 0) -> pd.DataFrame:
+    """Tabulate how far every method is from the floor.
+
+    Parameters
+    ----------
+    rows : DataFrame
+        From :func:`otanalysis.experiments.certify.read_certificates`, of one normalisation.
+    resamples, seed : int
+        Bootstrap size and seed.
+
+    Returns
+    -------
+    DataFrame
+        Columns ``benchmark, method, ratio, quantity, value, low, high, n``; ``quantity`` is ``over_floor`` or
+        ``gap_closed`` (missing where random was not measured).
+
+    Raises
+    ------
+    InputError
+        If the rows lack a column or mix normalisations.
+    """
+    normalise = _normalisation(rows)
+    far = distance_cells(
+        _with_floor(rows),
+        "w2_squared",
+        keys=("method", "ratio"),
+        normalise=normalise,
+        resamples=resamples,
+        seed=seed,
+    )
+    place = {cell: number for number, cell in enumerate(far.cells)}
+    records: list[dict[str, object]] = []
+    for cell in far.cells:
+        method, ratio = cell
+        if method == FLOOR:
+            continue
+        own, floor = place[cell], place[(FLOOR, ratio)]
+        quantities = {"over_floor": _over(far.means, own, floor), "": _over(far.replicates, own, floor)}
+        blocks = [("over_floor", quantities["over_floor"], quantities[""])]
+        if (random := place.get((_RANDOM, ratio))) is not None:
+            blocks.append(
+                (
+                    "gap_closed",
+                    _closed(far.means, own, floor, random),
+                    _closed(far.replicates, own, floor, random),
+                )
+            )
+        for quantity, values, replicates in blocks:
+            for row, (value, drawn) in enumerate(with_mean(values[:, None], replicates[:, :, None])):
+                low, high = percentile_interval(drawn)
+                last = row == len(far.benchmarks)
+                records.append(
+                    {
+                        "benchmark": MEAN if last else far.benchmarks[row],
+                        "method": method,
+                        "ratio": ratio,
+                        "quantity": quantity,
+                        "value": float(value[0]),
+                        "low": float(low[0]),
+                        "high": float(high[0]),
+                        "n": sum(far.samples) if last else far.samples[row],
+                    }
+                )
+    return pd.DataFrame(records).assign(normalisation=normalise)
+
+
+def floor_table(
+    rows: pd.DataFrame, *, distance: str = "w2", resamples: int = RESAMPLES, seed: int = 0
+) -> pd.DataFrame:
+    """Tabulate every method's distance over that of OTPrune, with the certified floor as a method.
+
+    Returns
+    -------
+    DataFrame
+        As :func:`otanalysis.experiments.tables.figure4_table`; the rows of method :data:`FLOOR` hold the
+        floor of the distance over the distance of OTPrune.
+
+    Raises
+    ------
+    InputError
+        If the rows lack a column, mix normalisations, or have none of OTPrune.
+    """
+    normalise = _normalisation(rows)
+    return figure4_table(
+        _with_floor(rows), distance=distance, normalise=normalise, resamples=resamples, seed=seed
+    )
+
+
+def greedy_table(rows: pd.DataFrame) -> pd.DataFrame:
+    """Tabulate the certified share of the largest surrogate that greedy reaches, per benchmark and ratio.
+
+    Returns
+    -------
+    DataFrame
+        Columns ``benchmark, ratio, median, low, worst, n, kind``: median, 5 % quantile and smallest certified
+        ratio over samples, and the bound that was the tightest most often. Rows of benchmark
+        :data:`~otanalysis.experiments.rows.MEAN` pool all samples.
+
+    Raises
+    ------
+    InputError
+        If the rows lack a column.
+    """
+    once = _once_a_sample(rows)
+    pooled = pd.concat([once, once.assign(benchmark=MEAN)])
+    records = [
+        {
+            "benchmark": benchmark,
+            "ratio": ratio,
+            "median": float(own["greedy_ratio"].median()),
+            "low": float(own["greedy_ratio"].quantile(0.05)),
+            "worst": float(own["greedy_ratio"].min()),
+            "n": len(own),
+            "kind": str(own["ceiling_kind"].mode().iloc[0]),
+        }
+        for (benchmark, ratio), own in pooled.groupby(["benchmark", "ratio"], sort=False)
+    ]
+    return pd.DataFrame(records)
+
+
+def _over(means: Floats, own: int, floor: int) -> Floats:
+    return np.asarray(means[..., own] / means[..., floor])
+
+
+def _closed(means: Floats, own: int, floor: int, random: int) -> Floats:
+    return np.asarray((means[..., random] - means[..., own]) / (means[..., random] - means[..., floor]))
+
+
+def _normalisation(rows: pd.DataFrame) -> str:
+    _require(rows, ["normalisation"])
+    kinds = [str(kind) for kind in rows["normalisation"].unique()]
+    if len(kinds) != 1:
+        raise InputError(f"Certificates of one normalisation are wanted, got {', '.join(kinds) or 'none'}.")
+    return kinds[0]
+
+
+def _with_floor(rows: pd.DataFrame) -> pd.DataFrame:
+    """Return the rows with the floor as one more method."""
+    _require(rows, [*_SAMPLE, "method", "w2", "w2_squared", "floor", "floor_squared", "gamma", "seed"])
+    floor = _once_a_sample(rows).assign(
+        method=FLOOR,
+        w2=lambda own: own["floor"],
+        w2_squared=lambda own: own["floor_squared"],
+        gamma=np.nan,
+        seed=pd.array([pd.NA] * len(_once_a_sample(rows)), dtype="Int64"),
+    )
+    return pd.concat([rows, floor], ignore_index=True)
+
+
+def _once_a_sample(rows: pd.DataFrame) -> pd.DataFrame:
+    _require(rows, [*_SAMPLE, "greedy_ratio", "ceiling_kind"])
+    once: pd.DataFrame = rows.drop_duplicates(_SAMPLE)
+    return once
+
+
+def _require(rows: pd.DataFrame, columns: Sequence[str]) -> None:
+    if absent := [name for name in columns if name not in rows.columns]:
+        raise InputError(f"The certificates lack the columns {', '.join(absent)}: run otanalysis certify.")

@@ -1,0 +1,104 @@
+"""Figure C: relative distances as in Figure 4, with the certified floor below which no kept set can be."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+from matplotlib.figure import Figure
+
+from otanalysis.errors import InputError
+from otanalysis.experiments.certify import BEST
+from otanalysis.experiments.certify_tables import FLOOR
+from otanalysis.experiments.rows import MEAN
+from otanalysis.figures.figure4 import draw_relative_distances
+from otanalysis.figures.layout import benchmarks_of, per_cent, require_columns
+from otanalysis.figures.style import method_look
+
+__all__ = ["caption_floor", "draw_floor"]
+
+_TOKENS = {"none": "raw tokens", "columns": "column-normalised tokens", "rows": "row-normalised tokens"}
+# Of the theorem: greedy reaches at least this share of the largest surrogate.
+GUARANTEE = 1.0 - float(np.exp(-1.0))
+
+
+def draw_floor(table: pd.DataFrame) -> Figure:
+    """Draw bars of each method's distance over that of OTPrune, and the bracket of the best possible.
+
+    Parameters
+    ----------
+    table : DataFrame
+        From :func:`otanalysis.experiments.certify_tables.floor_table`.
+
+    Returns
+    -------
+    Figure
+        As Figure 4; hatched is what no kept set can reach, dotted the closest one that was met. The best
+        possible distance lies between the two.
+
+    Raises
+    ------
+    InputError
+        If the table lacks a column or the floor.
+    """
+    require_columns(table, ("method",), "Figure C")
+    bracket = table["method"].isin([FLOOR, BEST])
+    if not (table["method"] == FLOOR).any():
+        raise InputError("The table of Figure C lacks the floor: make it with otanalysis.experiments.")
+    return draw_relative_distances(table[~bracket], table[bracket], name="Figure C")
+
+
+def caption_floor(certificates: pd.DataFrame, greedy: pd.DataFrame) -> str:
+    """Write the caption of Figure C, with how far every method is at most from the best possible.
+
+    Parameters
+    ----------
+    certificates, greedy : DataFrame
+        From :func:`otanalysis.experiments.certify_tables.certificate_table` and ``greedy_table``.
+
+    Returns
+    -------
+    str
+        Markdown.
+    """
+    mean = certificates[certificates["benchmark"] == MEAN]
+    tokens = _TOKENS.get(str(certificates["normalisation"].iloc[0]), "normalised tokens")
+    head = (
+        "**Figure C. How close can a kept set be?** Mean distance of each method's tokens to all tokens over "
+        f"that of OTPrune's ({tokens}). No kept set of the size reaches into the hatched region: its edge is "
+        "the certified floor (Lagrangian and spectral bounds). Dotted: the closest kept set met; the best "
+        f"possible lies between. {int(mean['n'].max())} images of {len(benchmarks_of(certificates))} "
+        "benchmarks; intervals are 95% paired bootstraps over images."
+    )
+    over = mean[mean["quantity"] == "over_floor"]
+    closed = mean[mean["quantity"] == "gap_closed"]
+    lines = [
+        f"- {_label(method)}: {_span(over, method, '.2f')}{_closed_words(closed, method)}"
+        for method in over["method"].drop_duplicates()
+    ]
+    pooled = greedy[greedy["benchmark"] == MEAN]
+    ratios = ", ".join(per_cent(float(ratio)) for ratio in sorted(mean["ratio"].unique()))
+    surrogate = (
+        f"Greedy certainly reaches {float(pooled['median'].min()):.4f} of the largest surrogate in the "
+        f"median and {float(pooled['worst'].min()):.4f} at worst, where the theorem promises {GUARANTEE:.3f}."
+    )
+    return (
+        f"{head}\n\n**Verdict.** Squared W2 over its floor, with {ratios} kept, and the share of the way "
+        "from random subsets down to the floor (negative: farther than random):\n\n"
+        + "\n".join(lines)
+        + f"\n\n{surrogate}"
+    )
+
+
+def _label(method: str) -> str:
+    return "the closest kept set met" if method == BEST else method_look(method).label
+
+
+def _span(rows: pd.DataFrame, method: str, digits: str) -> str:
+    values = rows.loc[rows["method"] == method].sort_values("ratio")["value"]
+    return ", ".join(f"{value:{digits}}" for value in values)
+
+
+def _closed_words(closed: pd.DataFrame, method: str) -> str:
+    if closed.empty or method == "random":
+        return ""
+    return f" (share {_span(closed, method, '.2f')})"

@@ -1,0 +1,74 @@
+"""Figures A to C: measure what they need, tabulate and draw, without writing the figures."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from os import PathLike
+from pathlib import Path
+from typing import cast
+
+from otanalysis.experiments.certify import CertifyStudy, read_certificates
+from otanalysis.experiments.certify_tables import certificate_table, floor_table, greedy_table
+from otanalysis.experiments.ladder import LadderStudy, measure_ladder, read_ladder
+from otanalysis.experiments.ladder_points import scatter_table
+from otanalysis.experiments.ladder_tables import ladder_table
+from otanalysis.experiments.per_sample import measure_samples
+from otanalysis.figures.drawing import Files, csv_bytes, rendered
+from otanalysis.figures.floor import caption_floor, draw_floor
+from otanalysis.figures.ladder import draw_ladder
+from otanalysis.figures.ladder_captions import caption_ladder, caption_scatter
+from otanalysis.figures.scatter import draw_scatter
+from otanalysis.tokens.normalise import Normalisation
+
+__all__ = ["THEORY_FIGURES", "draw_theory"]
+
+THEORY_FIGURES = ("ladder", "scatter", "floor")
+
+
+def draw_theory(
+    only: Sequence[str],
+    dumps: Sequence[str | PathLike[str]],
+    *,
+    results: str | PathLike[str],
+    jobs: int,
+    samples: int,
+    distance: str,
+    normalise: str,
+    ratio: float,
+) -> tuple[Files, list[str]]:
+    """Measure and draw Figures A (ladder), B (scatter) and C (floor).
+
+    Parameters
+    ----------
+    only : sequence of str
+        Names in :data:`THEORY_FIGURES`; others are passed over.
+    dumps, results, jobs, samples, distance, normalise, ratio
+        As in :func:`otanalysis.figures.pipeline.run`.
+
+    Returns
+    -------
+    files : dict
+        From file name to content.
+    captions : list of str
+    """
+    files: Files = {}
+    captions: list[str] = []
+    folder = Path(results) / "figures"
+    if {"ladder", "scatter"} & set(only):
+        rows = read_ladder(measure_ladder(dumps, LadderStudy(), out=folder, jobs=jobs, limit=samples))
+        if "ladder" in only:
+            agreement = ladder_table(rows)
+            files |= rendered("ladder", draw_ladder(agreement), agreement)
+            captions.append(caption_ladder(agreement))
+        if "scatter" in only:
+            points = scatter_table(rows, ratio=ratio)
+            files |= rendered("scatter", draw_scatter(points), points)
+            captions.append(caption_scatter(points))
+    if "floor" in only:
+        study = CertifyStudy(normalise=cast("Normalisation", normalise))
+        measured = read_certificates(measure_samples(study, dumps, out=folder, jobs=jobs, limit=samples))
+        relative, proven = floor_table(measured, distance=distance), certificate_table(measured)
+        files |= rendered("floor", draw_floor(relative), relative)
+        files["floor_certificates.csv"] = csv_bytes(proven)
+        captions.append(caption_floor(proven, greedy_table(measured)))
+    return files, captions
