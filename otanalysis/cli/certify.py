@@ -91,7 +91,7 @@ def _print_tables(rows: pd.DataFrame, overall: pd.DataFrame, greedy: pd.DataFram
         for ratio in ratios:
             table.add_column(f"{100 * ratio:.4g}%", justify="right")
         for method in own["method"].drop_duplicates():
-            cells = own[own["method"] == method].set_index("ratio")
+            cells = own[own["method"] == method].dropna(subset=["value"]).set_index("ratio")
             table.add_row(str(method), *(_cell(cells, ratio) for ratio in ratios))
         console.print(table)
     table = Table(title="Certified share of the largest surrogate that greedy reaches", title_justify="left")
@@ -102,8 +102,9 @@ def _print_tables(rows: pd.DataFrame, overall: pd.DataFrame, greedy: pd.DataFram
         table.add_row(f"{100 * row['ratio']:.4g}%", *values, str(row["kind"]))
     console.print(table)
     once = rows.drop_duplicates(["dump", "sample", "ratio"])
+    images = len(once[["dump", "sample"]].drop_duplicates())
     console.print(
-        f"{once['sample'].nunique()} images. Seconds of one core an image and ratio, median: floor "
+        f"{images} images. Seconds of one core an image and ratio, median: floor "
         f"{once['floor_seconds'].median():.2f}, ceiling {once['ceiling_seconds'].median():.2f}. Distances "
         f"verified again from plan and potentials: {int(rows['certified'].sum())} of {len(rows)}, largest "
         f"error {rows['certificate_error'].max():.1e} of the largest cost.",

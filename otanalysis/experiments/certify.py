@@ -99,8 +99,8 @@ class CertifyStudy:
 
     def __post_init__(self) -> None:
         self._settings()
-        if not self.effort > 0.0:
-            raise InputError(f"effort must be positive; got {self.effort}.")
+        if not 0.0 < self.effort < np.inf:
+            raise InputError(f"effort must be positive and finite; got {self.effort}: 1 is the rule.")
 
     def __call__(self, sample: Sample) -> list[Record]:
         """Return one row a ratio and selection, and one for the best kept set that was met."""

@@ -2,9 +2,9 @@ r"""The numbers of the certificates: distance over the floor, and which share of
 
 Means over samples, then over benchmarks; intervals are 95 % bootstraps over samples, paired between methods
 and the floor. ``over_floor`` is mean :math:`W_2^2` over mean floor: at most so many times the smallest
-possible. ``gap_closed`` is the share of the way from random subsets down to the floor: 1 at the floor, 0 at
-random's :math:`W_2^2`, negative beyond. The truth is between floor and the best set met, so the shares are
-lower bounds for methods that are better than random.
+possible, 1 where both are zero. ``gap_closed`` is the share of the way from random subsets down to the floor:
+1 at the floor, 0 at random's :math:`W_2^2`, negative beyond, missing where these two are one. The truth is
+between floor and the best set met, so the shares are lower bounds for methods that are better than random.
 """
 
 from __future__ import annotations
@@ -153,11 +153,14 @@ def greedy_table(rows: pd.DataFrame) -> pd.DataFrame:
 
 
 def _over(means: Floats, own: int, floor: int) -> Floats:
-    return np.asarray(means[..., own] / means[..., floor])
+    with np.errstate(divide="ignore", invalid="ignore"):
+        ratio = means[..., own] / means[..., floor]
+    return np.where((means[..., own] == 0.0) & (means[..., floor] == 0.0), 1.0, ratio)
 
 
 def _closed(means: Floats, own: int, floor: int, random: int) -> Floats:
-    return np.asarray((means[..., random] - means[..., own]) / (means[..., random] - means[..., floor]))
+    way = means[..., random] - means[..., floor]
+    return np.asarray((means[..., random] - means[..., own]) / np.where(way == 0.0, np.nan, way))
 
 
 def _normalisation(rows: pd.DataFrame) -> str:

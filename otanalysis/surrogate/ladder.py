@@ -164,7 +164,7 @@ class Ladder:
                 "trace_objective": trace,
                 "duality_gap": transport.duality_gap,
             }
-        return self._distances[key]
+        return dict(self._distances[key])
 
     def values(self, indices: Array) -> dict[str, float]:
         r"""Return every rung of a kept set, and the term that the step from rung 2 to rung 3 drops.
