@@ -42,7 +42,7 @@ def small_cloud() -> Cloud:
             case "outlier":
                 return tokens * np.where(np.arange(m) == 0, 1e4, 1.0)[:, None]
             case "nearly all equal":
-                return 1.0 + 1e-7 * tokens * (labels == 0)[:, None]
+                return np.asarray(1.0 + 1e-7 * tokens * (labels == 0)[:, None])
             case "far from zero":
                 return tokens + 1e8
             case "high dimension":
@@ -131,7 +131,9 @@ def relax() -> Relax:
         )
         below = [np.hstack([np.eye(m * m), -np.kron(one[:, None], every)])]
         limits = [np.zeros(m * m)]
-        for a, b in zip(served if served is not None else [], keepers if keepers is not None else [], strict=True):
+        for a, b in zip(
+            served if served is not None else [], keepers if keepers is not None else [], strict=True
+        ):
             whole, rest = divmod(Fraction(int(a.sum()) * keep, m), 1)
             row = np.concatenate([np.outer(a, b).ravel(), -capacity * float(rest) * b])
             below.append(row[None])
