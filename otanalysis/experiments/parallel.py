@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import joblib
+from threadpoolctl import threadpool_limits
 
 from otanalysis.reporting import progress_bar
 
@@ -59,12 +60,13 @@ def run_parts(
 
 def _finished(parts: Sequence[Callable[[], None]], jobs: int) -> Iterator[None]:
     """Yield once a part, as soon as it is on disk."""
-    if jobs == 1 or len(parts) < 2:
-        for part in parts:
-            part()
-            yield
-        return
     # One thread a process: the matrices are small, and more threads than cores would slow each other down.
+    if jobs == 1 or len(parts) < 2:
+        with threadpool_limits(limits=1):
+            for part in parts:
+                part()
+                yield
+        return
     with joblib.parallel_config(backend="loky", n_jobs=jobs, inner_max_num_threads=1):
         yield from joblib.Parallel(return_as="generator_unordered", batch_size=1)(
             joblib.delayed(part)() for part in parts

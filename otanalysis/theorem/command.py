@@ -75,11 +75,14 @@ def theorem(
 
 
 def _run(claims: list, shown: bool) -> list[Outcome]:  # type: ignore[type-arg]
+    from threadpoolctl import threadpool_limits
+
     from otanalysis.reporting import progress_bar
     from otanalysis.theorem.check import run_claim
 
     outcomes = []
-    with progress_bar("Checking", "instances", shown=shown) as bar:
+    # The matrices are tiny: more threads than one would only wait for each other.
+    with threadpool_limits(limits=1), progress_bar("Checking", "instances", shown=shown) as bar:
         task = bar.add_task("theorem", total=sum(len(one.instances) + 1 for one in claims))
         for claim in claims:
             outcomes.append(run_claim(claim, lambda: bar.advance(task)))
