@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.stamp
 
 .DEFAULT_GOAL := help
-.PHONY: help install figures test lint format evaluate train-mini clean
+.PHONY: help install figures test lint format evaluate benchmark train-mini clean
 
 help:  ## List the targets.
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/\1|\2/' | awk -F'|' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -19,7 +19,7 @@ $(STAMP): pyproject.toml constraints.txt
 	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable ".[vlm,certified,dev]"
 	@touch $@
 
-figures: $(STAMP)  ## Draw Figures 2 to 5 of the bundled model into figures/.
+figures: $(STAMP)  ## Draw Figures 2 to 5 and A to C of the bundled model into figures/.
 	$(BIN)/python -m otanalysis.figures
 
 test: $(STAMP)  ## Run all tests and the examples of the documentation.
@@ -37,6 +37,9 @@ format: $(STAMP)  ## Rewrite the code in the one format.
 
 evaluate: $(STAMP)  ## Measure the accuracy of the bundled model again.
 	$(BIN)/otanalysis evaluate
+
+benchmark: $(STAMP)  ## Measure how tight the certified bounds are, and their time.
+	$(BIN)/python benchmarks/floor.py
 
 train-mini: $(STAMP)  ## Train the bundled model again from its seed.
 	$(BIN)/otanalysis train-mini
