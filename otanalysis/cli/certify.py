@@ -86,7 +86,8 @@ def _print_tables(rows: pd.DataFrame, overall: pd.DataFrame, greedy: pd.DataFram
         own = overall[overall["quantity"] == quantity]
         if own.empty:
             continue
-        table = Table(title=title, title_justify="left")
+        console.print(f"\n{title}")
+        table = Table()
         table.add_column("method")
         for ratio in ratios:
             table.add_column(f"{100 * ratio:.4g}%", justify="right")
@@ -94,7 +95,8 @@ def _print_tables(rows: pd.DataFrame, overall: pd.DataFrame, greedy: pd.DataFram
             cells = own[own["method"] == method].dropna(subset=["value"]).set_index("ratio")
             table.add_row(str(method), *(_cell(cells, ratio) for ratio in ratios))
         console.print(table)
-    table = Table(title="Certified share of the largest surrogate that greedy reaches", title_justify="left")
+    console.print("\nCertified share of the largest surrogate that greedy reaches")
+    table = Table()
     for heading in ("kept", "median", "5 %", "worst", "bound"):
         table.add_column(heading, justify="left" if heading == "bound" else "right")
     for row in greedy.sort_values("ratio").to_dict("records"):

@@ -30,7 +30,8 @@ __all__ = ["draw_figure4", "draw_relative_distances"]
 _COLUMNS = ("benchmark", "method", "ratio", "value", "low", "high", "distance_kind", "normalisation")
 
 COLUMNS = 4
-LEFT = 0.44
+LEFT = 0.44  # beside tick labels of up to four letters
+LETTER = 0.05
 TOP = 0.48
 MEAN_HEIGHT = 1.35
 HEIGHT = 0.86
@@ -86,13 +87,15 @@ def draw_relative_distances(table: pd.DataFrame, bracket: pd.DataFrame | None = 
     methods = [str(name) for name in table["method"].drop_duplicates()]
     limits = _limits(pd.concat([table, ends]))
     far = distance_name(table)
+    longest = max(len(f"{tick:g}") for tick in _ticks(limits))
+    left = LEFT + LETTER * max(0, longest - 4)
     with paper_style():
         grid_top = TOP + MEAN_HEIGHT + 0.58
         lines = ceil(len(names) / COLUMNS)
         sheet = Sheet.of_height(grid_top + lines * HEIGHT + (lines - 1) * 0.28 + 0.36)
         handles = [*method_legend(methods, bar=True), *(_bracket_legend() if len(ends) else [])]
         sheet.legend(handles, top=0.03)
-        panel = sheet.panel(LEFT, TOP, TEXT_WIDTH - LEFT - 0.06, MEAN_HEIGHT)
+        panel = sheet.panel(left, TOP, TEXT_WIDTH - left - 0.06, MEAN_HEIGHT)
         _bars(panel, table[table["benchmark"] == MEAN], methods, limits)
         _bracket(panel, ends[ends["benchmark"] == MEAN], limits)
         panel.set_title("Average over benchmarks", weight="bold")
@@ -100,11 +103,11 @@ def draw_relative_distances(table: pd.DataFrame, bracket: pd.DataFrame | None = 
         panel.set_ylabel(f"{far} / {far}(OTPrune)")
         panel.set_xlabel("tokens kept")
         panel.set_title("up: farther than OTPrune; down: closer", loc="left", color="0.3")
-        width = (TEXT_WIDTH - LEFT - 0.06 - (COLUMNS - 1) * 0.14) / COLUMNS
+        width = (TEXT_WIDTH - left - 0.06 - (COLUMNS - 1) * 0.14) / COLUMNS
         for number, benchmark in enumerate(names):
             line, column = divmod(number, COLUMNS)
             panel = sheet.panel(
-                LEFT + column * (width + 0.14), grid_top + line * (HEIGHT + 0.28), width, HEIGHT
+                left + column * (width + 0.14), grid_top + line * (HEIGHT + 0.28), width, HEIGHT
             )
             _bars(panel, table[table["benchmark"] == benchmark], methods, limits)
             _bracket(panel, ends[ends["benchmark"] == benchmark], limits)
@@ -144,7 +147,9 @@ def _bracket(panel: Axes, rows: pd.DataFrame, limits: tuple[float, float]) -> No
 def _limits(table: pd.DataFrame) -> tuple[float, float]:
     """Find common ends of the log axis, a little beyond the longest bar or interval on either side of 1."""
     ends = table[["value", "low", "high"]].to_numpy(dtype=np.float64)
-    low, high = min(float(np.nanmin(ends)), 1.0), max(float(np.nanmax(ends)), 1.0)
+    # Zero, the distance of kept duplicates, has no place on a log axis.
+    ends = ends[np.isfinite(ends) & (ends > 0.0)]
+    low, high = float(ends.min(initial=1.0)), float(ends.max(initial=1.0))
     reach = max(np.log(high / low), 0.05)
     return low * float(np.exp(-0.06 * reach)), high * float(np.exp(0.06 * reach))
 

@@ -61,13 +61,14 @@ def caption_floor(certificates: pd.DataFrame, greedy: pd.DataFrame) -> str:
         Markdown.
     """
     mean = certificates[certificates["benchmark"] == MEAN]
+    count = len(benchmarks_of(certificates))
     tokens = _TOKENS.get(str(certificates["normalisation"].iloc[0]), "normalised tokens")
     head = (
         "**Figure C. How close can a kept set be?** Mean distance of each method's tokens to all tokens over "
         f"that of OTPrune's ({tokens}). No kept set of the size reaches into the hatched region: its edge is "
         "the certified floor (Lagrangian and spectral bounds). Dotted: the closest kept set met; the best "
-        f"possible lies between. {int(mean['n'].max())} images of {len(benchmarks_of(certificates))} "
-        "benchmarks; intervals are 95% paired bootstraps over images."
+        f"possible lies between. {int(mean['n'].max())} images of {count} benchmark{'s' * (count != 1)}; "
+        "intervals are 95% paired bootstraps over images."
     )
     over = mean[mean["quantity"] == "over_floor"]
     closed = mean[mean["quantity"] == "gap_closed"]
