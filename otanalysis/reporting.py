@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
+import typer
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from otanalysis.errors import OtAnalysisError
 
-__all__ = ["progress_bar", "reported"]
+__all__ = ["progress_bar", "reported", "run_alone"]
 
 
 def progress_bar(label: str, unit: str, *, shown: bool) -> Progress:
@@ -54,3 +56,22 @@ def reported() -> Iterator[None]:
             str(stop) or "Stopped; what was finished is kept, and nothing is half-written.", file=sys.stderr
         )
         raise SystemExit(130) from None
+
+
+def run_alone(command: Callable[..., None], name: str, example: str) -> None:
+    """Run one command as a program of its own; what ``python -m`` of a room does.
+
+    Parameters
+    ----------
+    command : callable
+        A Typer command.
+    name : str
+        How the program is called, for its help.
+    example : str
+        What its help shows.
+    """
+    # POT loads torch where it finds it, seconds in every process, and only ever gets NumPy arrays from us.
+    os.environ.setdefault("POT_BACKEND_DISABLE_PYTORCH", "1")
+    app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
+    app.command(epilog=f"Example: {example}")(reported()(command))
+    app(prog_name=name)

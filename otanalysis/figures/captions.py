@@ -16,7 +16,7 @@ import pandas as pd
 
 from otanalysis.experiments.ranking import Figure2Tables
 from otanalysis.experiments.rows import DEFAULT_GAMMA, MEAN
-from otanalysis.figures.layout import benchmarks_of, per_cent
+from otanalysis.figures.layout import benchmarks_of, per_cent, tokens_words
 from otanalysis.figures.style import method_look
 
 __all__ = ["caption2", "caption3", "caption4", "caption5", "join_captions"]
@@ -25,7 +25,6 @@ Numbers = dict[Any, Any]
 
 SIGNIFICANT = 0.05
 _DISTANCES = {"w2": "W2", "w2_squared": "squared W2", "quantisation_error": "quantisation error"}
-_TOKENS = {"none": "raw tokens", "columns": "column-normalised tokens", "rows": "row-normalised tokens"}
 
 
 def join_captions(earlier: str, fresh: str) -> str:
@@ -273,7 +272,7 @@ def _p_words(overall: Numbers) -> str:
 
 def _basis(table: pd.DataFrame) -> str:
     distance, tokens = str(table["distance_kind"].iloc[0]), str(table["normalisation"].iloc[0])
-    return f"{_DISTANCES.get(distance, distance)} on {_TOKENS.get(tokens, tokens)}"
+    return f"{_DISTANCES.get(distance, distance)} on {tokens_words(tokens)}"
 
 
 def _samples(table: pd.DataFrame) -> str:

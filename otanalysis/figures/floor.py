@@ -11,12 +11,11 @@ from otanalysis.experiments.certify import BEST
 from otanalysis.experiments.certify_tables import FLOOR
 from otanalysis.experiments.rows import MEAN
 from otanalysis.figures.figure4 import draw_relative_distances
-from otanalysis.figures.layout import benchmarks_of, per_cent, require_columns
+from otanalysis.figures.layout import benchmarks_of, per_cent, require_columns, tokens_words
 from otanalysis.figures.style import method_look
 
 __all__ = ["caption_floor", "draw_floor"]
 
-_TOKENS = {"none": "raw tokens", "columns": "column-normalised tokens", "rows": "row-normalised tokens"}
 # Of the theorem: greedy reaches at least this share of the largest surrogate.
 GUARANTEE = 1.0 - float(np.exp(-1.0))
 
@@ -62,7 +61,7 @@ def caption_floor(certificates: pd.DataFrame, greedy: pd.DataFrame) -> str:
     """
     mean = certificates[certificates["benchmark"] == MEAN]
     count = len(benchmarks_of(certificates))
-    tokens = _TOKENS.get(str(certificates["normalisation"].iloc[0]), "normalised tokens")
+    tokens = tokens_words(str(certificates["normalisation"].iloc[0]))
     head = (
         "**Figure C. How close can a kept set be?** Mean distance of each method's tokens to all tokens over "
         f"that of OTPrune's ({tokens}). No kept set of the size reaches into the hatched region: its edge is "

@@ -13,14 +13,13 @@ from numpy.typing import NDArray
 from otanalysis.experiments.ladder_points import SCATTERED
 from otanalysis.experiments.rows import MEAN
 from otanalysis.experiments.subsets import METHOD, RANDOM
-from otanalysis.figures.layout import benchmarks_of, per_cent
+from otanalysis.figures.layout import benchmarks_of, per_cent, tokens_words
 from otanalysis.surrogate.ladder import RUNGS
 
 __all__ = ["caption_ladder", "caption_scatter"]
 
 Floats = NDArray[np.float64]
 
-_TOKENS = {"none": "raw tokens", "columns": "column-normalised tokens", "rows": "row-normalised tokens"}
 _STEPS = {
     (0, 1): "from the exact distance to means and covariances",
     (1, 2): "the means dropped",
@@ -84,7 +83,7 @@ def _verdict(kind: str, rows: pd.DataFrame) -> str:
         f"{_span(own)} at rung {rung.number}" for rung, own in zip(RUNGS[1:], values[1:], strict=True)
     )
     return (
-        f"On {_TOKENS.get(kind, kind)} ρ is {listed}, over the ratios. {_losses(values)} "
+        f"On {tokens_words(kind)} ρ is {listed}, over the ratios. {_losses(values)} "
         f"{_last_rung(rows)} {_favourites(whole)}"
     )
 
@@ -143,9 +142,7 @@ def _scatter_verdict(kind: str, rows: pd.DataFrame) -> str:
         if abs(drop) >= SMALL_LOSS
         else f"costs nothing (ρ {_number(second)} and {_number(third)})"
     )
-    said = (
-        f"On {_TOKENS.get(kind, kind)} dropping tr Σ_C {effect}; the released surrogate has {_number(last)}."
-    )
+    said = f"On {tokens_words(kind)} dropping tr Σ_C {effect}; the released surrogate has {_number(last)}."
     own = rows[rows["origin"] == METHOD + "otprune"]
     if own.empty:
         return said

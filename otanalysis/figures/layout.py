@@ -31,6 +31,7 @@ __all__ = [
     "require_columns",
     "short_name",
     "tokens_name",
+    "tokens_words",
 ]
 
 _DISTANCES = {"w2": r"$W_2$", "w2_squared": r"$W_2^2$", "quantisation_error": "quantisation error"}
@@ -112,8 +113,18 @@ def distance_name(table: pd.DataFrame) -> str:
 
 def tokens_name(table: pd.DataFrame) -> str:
     """Return the words for the normalisation under a table's distances."""
-    kind = str(table["normalisation"].iloc[0])
-    return _TOKENS.get(kind, f"tokens normalised by {kind}")
+    return tokens_words(str(table["normalisation"].iloc[0]))
+
+
+def tokens_words(normalisation: str) -> str:
+    """Return the words for tokens under a normalisation.
+
+    Examples
+    --------
+    >>> tokens_words("none")
+    'raw tokens'
+    """
+    return _TOKENS.get(normalisation, f"tokens normalised by {normalisation}")
 
 
 def short_name(name: str, length: int = 17) -> str:

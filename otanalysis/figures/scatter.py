@@ -14,7 +14,7 @@ from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 
 from otanalysis.experiments.ladder_points import SCATTERED
 from otanalysis.experiments.subsets import METHOD
-from otanalysis.figures.layout import Sheet, method_legend, per_cent, require_columns
+from otanalysis.figures.layout import Sheet, method_legend, per_cent, require_columns, tokens_words
 from otanalysis.figures.style import TEXT_WIDTH, method_look, paper_style
 
 __all__ = ["draw_scatter"]
@@ -25,7 +25,6 @@ _NAMES = {
     "trace_objective": r"Rung 3: trace term $T$ alone, $\mathrm{tr}\,\Sigma_C$ dropped",
     "logdet": "Rung 5: log-det as released",
 }
-_TOKENS = {"none": "raw tokens", "columns": "column-normalised tokens", "rows": "row-normalised tokens"}
 _TICKS = (0.1, 0.2, 0.3, 0.5, 0.7, 1.0, 1.4, 2.0, 3.0, 5.0, 7.0, 10.0)
 
 LEFT = 0.42
@@ -74,7 +73,7 @@ def draw_scatter(table: pd.DataFrame) -> Figure:
             for column, kind in enumerate(kinds):
                 left = LEFT + column * (width + GAP)
                 if line == 0:
-                    words = _TOKENS.get(kind, kind)
+                    words = tokens_words(kind)
                     sheet.text(left + width / 2, TOP - 0.26, words, ha="center", va="bottom", weight="bold")
                 panel = sheet.panel(left, top, width, HEIGHT)
                 _points(panel, rows[rows["normalisation"] == kind], methods, lengths)

@@ -185,7 +185,7 @@ def violated_cuts(groups: BoolArray, shares: FloatArray, kept: FloatArray, most:
     """
     m = len(kept)
     capacity = m / float(kept.sum())
-    # With less than one kept token in a group, no token can be served by it more than that: nothing is violated.
+    # With less than one kept token in a group, no token can be served by it more than that: no violation.
     groups = groups[groups @ kept >= 1.0]
     members = groups.astype(np.float64)
     number = members @ kept
