@@ -15,6 +15,7 @@ from scipy.optimize import linear_sum_assignment
 import otanalysis as ota
 from otanalysis.certificates import Certificate, certify
 from otanalysis.errors import ConvergenceError, InputError
+from otanalysis.surrogate import logdet_upper_bound
 from otanalysis.tokens.normalise import Normalisation, normalise_tokens
 
 # Float64 sums of some dozen terms; the bounds have their own allowance on top.
@@ -132,7 +133,9 @@ def test_the_normalisation_is_that_of_the_distance_alone(kind: Normalisation) ->
     assert (found.surrogate, found.ceiling.value) == (raw.surrogate, raw.ceiling.value)
     other = certify(tokens, [3, 8, 1], kernel_normalise=kind)
     assert other.floor.squared_distance == raw.floor.squared_distance
+    assert other.ceiling.value == logdet_upper_bound(tokens, 3, normalise=kind).value
     assert (other.surrogate != raw.surrogate) == (kind == "rows")
+    assert (other.ceiling.value != raw.ceiling.value) == (kind == "rows")
 
 
 @pytest.mark.parametrize("tokens", [np.eye(4), np.ones((4, 2)) / 3.0, np.zeros((4, 2))])
