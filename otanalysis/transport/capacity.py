@@ -156,7 +156,7 @@ def cluster_cuts(groups: BoolArray, persistence: FloatArray, keep: int) -> Capac
     share = groups.sum(axis=1) / capacity
     rest = share - np.floor(share)
     wanted = (share > 1.0) & (rest > _LEAST_REST) & (rest < 1.0 - _LEAST_REST)
-    chosen = groups[wanted & (persistence >= _LEAST_PERSISTENCE) & ~groups.all(axis=1)]
+    chosen = groups[wanted & (persistence >= _LEAST_PERSISTENCE)]
     return CapacityCuts(chosen, chosen, capacity)
 
 

@@ -162,7 +162,7 @@ def test_the_violated_cuts_are_the_worst_of_all(
     for shares, kept, keep in fractional_plans(small_cloud, relax):
         m = len(kept)
         groups = all_groups(m)
-        keepers = groups[np.random.default_rng(m).permutation(len(groups))[:12]]
+        keepers = groups[np.random.default_rng(m).permutation(len(groups))[:8]]
         for one in keepers:
             worst = max(violation(served, one, shares, kept, keep) for served in groups)
             found = violated_cuts(one[None], shares, kept, 5)
@@ -193,6 +193,20 @@ def test_the_most_violated_come_first_and_no_more_than_asked(
         np.testing.assert_array_equal(first.keepers, every.keepers[:3])
         cut_off += len(every) > 3
     assert cut_off >= 5
+
+
+def test_cuts_of_plans_that_serve_too_much_or_too_little_are_violated_too() -> None:
+    generator = np.random.default_rng(8)
+    seen = 0
+    for _ in range(60):
+        kept = generator.dirichlet(np.ones(9)) * 4
+        shares = generator.random((9, 9)) * kept
+        shares *= (9 / 4) * kept / shares.sum(axis=0)
+        found = violated_cuts(all_groups(9), shares, kept, 600)
+        for served, keepers in zip(found.served, found.keepers, strict=True):
+            assert violation(served, keepers, shares, kept, 4) > LEAST_VIOLATION - ROUNDING
+        seen += len(found)
+    assert seen > 500
 
 
 def test_a_whole_kept_set_violates_nothing() -> None:

@@ -135,6 +135,31 @@ def test_a_move_lowers_the_cost_of_the_plan_and_keeps_the_tokens_distinct(seed: 
     np.testing.assert_array_equal(transport.indices, start)
 
 
+def moved_by_definition(cost: np.ndarray, kept: np.ndarray, plan: np.ndarray) -> list[int]:
+    """Return each kept token's cheapest successor in turn, among those that nobody else keeps by then."""
+    result = kept.tolist()
+    for column in range(len(result)):
+        others = result[:column] + result[column + 1 :]
+        open_to_it = [token for token in range(len(cost)) if token not in others]
+        result[column] = min(open_to_it, key=lambda token: cost[token] @ plan[:, column])
+    return [int(one) for one in result]
+
+
+def test_moves_follow_their_definition() -> None:
+    inherited = 0
+    for seed in range(60):
+        generator = np.random.default_rng(seed)
+        cost = squared_distances(generator.standard_normal((12, 2)))
+        transport = solve_exact(cost, generator.permutation(12)[:5])
+
+        moved = move_medoids(cost, transport)
+
+        assert moved.tolist() == moved_by_definition(cost, transport.indices, transport.plan)
+        left = transport.indices[moved != transport.indices]
+        inherited += len(np.intersect1d(left, moved)) > 0
+    assert inherited >= 3, "some should move to a place that another one left"
+
+
 def test_duplicates_do_not_change_places() -> None:
     cost = squared_distances(np.repeat(np.random.default_rng(3).standard_normal((4, 2)), 5, axis=0))
     kept = np.array([0, 5, 10, 15])

@@ -131,7 +131,7 @@ def violations(
 def test_no_prices_lift_it_above_the_best_kept_set(
     small_cloud: Callable[..., np.ndarray], smallest_distance: Callable[..., float], law: str
 ) -> None:
-    assert violations(small_cloud, smallest_distance, law, range(120)) == []
+    assert violations(small_cloud, smallest_distance, law, range(80)) == []
 
 
 @pytest.mark.parametrize(
