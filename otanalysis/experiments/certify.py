@@ -71,7 +71,7 @@ class CertifyStudy:
     effort: float = 1.0
 
     name: ClassVar[str] = "certify"
-    version: ClassVar[int] = 1
+    version: ClassVar[int] = 2
     schema: ClassVar[pa.Schema] = pa.schema(
         [
             ("m", pa.int32()),

@@ -1,4 +1,4 @@
-"""A start for the dual ascent: the linear relaxation over a hundred clusters in place of the tokens."""
+"""A start for the dual ascent: the linear relaxation over some dozen clusters in place of the tokens."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from otanalysis.transport.lagrangian import Prices
 
 __all__ = ["aggregated_prices"]
 
-_CLUSTERS = 80
+_CLUSTERS = 64
 
 
 def aggregated_prices(cost: FloatArray, linkage: FloatArray, cuts: CapacityCuts, keep: int) -> Prices:

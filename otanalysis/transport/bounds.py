@@ -39,7 +39,7 @@ _STAGES = ((0.7, 0.45), (0.4, 0.25), (0.3, 0.3))
 """Share of Polyak's step, and share of the ascent's steps, of every stage; cuts are sought between them."""
 _STEPS = 300
 _ROUNDINGS = 2  # a stage
-_TRIALS = 20
+_TRIALS = 14
 _NEW_CUTS = 40
 
 
