@@ -7,9 +7,7 @@ from otanalysis.reporting import run_alone
 
 __all__ = ["main"]
 
-_EXAMPLE = (
-    "python -m otanalysis.figures --only 2,4 --dumps dumps/gqa dumps/pope --accuracy accuracy.csv"
-)
+_EXAMPLE = "python -m otanalysis.figures --only 2,4 --dumps dumps/gqa dumps/pope --accuracy accuracy.csv"
 
 
 def main() -> None:
