@@ -18,7 +18,6 @@ __all__ = ["synthetic"]
 _ALL = "all"
 _SHOWN_METHODS = ("otprune", "divprune")
 _SHOWN_COMBINATIONS = 5
-_CELL_WIDTH = len("100 (99-100)")
 
 
 def synthetic(
@@ -85,8 +84,8 @@ def _print(summary: SyntheticSummary) -> None:
     for size, own in summary.table.groupby(["m", "d", "keep"]):
         console.print(_size_table(size, own))
     console.print(
-        "Upper line: share of random subsets that are worse, in %, with its 95% interval over trials where "
-        "it has a width. Lower line: optimality ratio in % (value / optimum, or optimum / value on rungs 0 "
+        "win: share of random subsets that are worse, in %, with its 95% interval over trials where it has a "
+        "width. ratio: optimality ratio in % (value / optimum, or optimum / value on rungs 0 "
         "to 2, which are squared distances); two numbers where the optimum is not known: against its "
         "bound, and against the best subset found.",
         style="dim",
@@ -98,26 +97,33 @@ def _size_table(size: Any, own: pd.DataFrame) -> Any:
     from rich.box import SIMPLE
     from rich.table import Table
 
-    from otanalysis.experiments.synthetic_tables import WIN_RATE
     from otanalysis.surrogate.ladder import RUNGS
 
     m, d, keep = size
     trials, draws = int(own["trials"].iloc[0]), int(own["draws"].iloc[0])
     title = f"{keep} of {m} tokens of dimension {d}; {trials} trials, {draws} random subsets in each"
     table = Table(title=title, title_justify="left", box=SIMPLE, pad_edge=False)
-    table.add_column("law")
-    for rung in RUNGS:
-        table.add_column(f"{rung.number} {rung.label}", justify="right", min_width=_CELL_WIDTH)
+    table.add_column("law, rung")
+    for method in _SHOWN_METHODS:
+        table.add_column(f"{method} win", justify="right", no_wrap=True)
+        table.add_column("ratio", justify="right", no_wrap=True)
     for law, of_law in own.groupby("law", sort=False):
         table.add_row(f"[bold]{law}[/bold]")
-        for method in _SHOWN_METHODS:
-            shown = of_law[of_law["method"] == method]
-            wins = shown[shown["measure"] == WIN_RATE].to_dict("records")
-            ratios = shown[shown["measure"] == "share"].to_dict("records")
-            cells = [f"{_win(win)}\n{_ratio(ratio)}" for win, ratio in zip(wins, ratios, strict=True)]
-            table.add_row(method, *cells)
+        for rung in RUNGS:
+            of_rung = of_law[of_law["rung"] == rung.number]
+            cells = [cell for method in _SHOWN_METHODS for cell in _cells(of_rung, method)]
+            table.add_row(f"  {rung.number} {rung.label}", *cells)
         table.add_section()
     return table
+
+
+def _cells(of_rung: pd.DataFrame, method: str) -> tuple[str, str]:
+    """Return win rate and optimality ratio of one method on one rung."""
+    from otanalysis.experiments.synthetic_tables import WIN_RATE
+
+    rows = of_rung[of_rung["method"] == method]
+    win, ratio = (rows[rows["measure"] == name].to_dict("records")[0] for name in (WIN_RATE, "share"))
+    return _win(win), _ratio(ratio)
 
 
 def _win(win: dict[Any, Any]) -> str:
