@@ -107,7 +107,7 @@ def majorant_at(factor: FloatArray, weights: FloatArray, keep: int) -> Majorant:
 
     :math:`\Gamma_k` is the factorisation bound of Nikolov (arXiv:1412.0036) in the augmented form of Li
     (arXiv:2410.10078), which keeps a multiple of the identity apart; with it, maximum-entropy sampling is the
-    D-optimal data fusion of Li, Fampa, Lee, Qiu, Xie and Yao (INFORMS Journal on Computing, 2024).
+    D-optimal data fusion of Li, Fampa, Lee, Qiu, Xie and Yao (exact and approximation algorithms, 2022).
 
     Parameters
     ----------
