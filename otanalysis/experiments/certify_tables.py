@@ -9,14 +9,15 @@ between floor and the best set met, so the shares are lower bounds for methods t
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
 from otanalysis.errors import InputError
-from otanalysis.experiments.cells import distance_cells
+from otanalysis.experiments.cells import DistanceCells, distance_cells
 from otanalysis.experiments.rows import MEAN, RESAMPLES, with_mean
 from otanalysis.experiments.statistics import percentile_interval
 from otanalysis.experiments.tables import figure4_table
@@ -68,33 +69,13 @@ def certificate_table(rows: pd.DataFrame, *, resamples: int = RESAMPLES, seed: i
         method, ratio = cell
         if method == FLOOR:
             continue
-        own, floor = place[cell], place[(FLOOR, ratio)]
-        quantities = {"over_floor": _over(far.means, own, floor), "": _over(far.replicates, own, floor)}
-        blocks = [("over_floor", quantities["over_floor"], quantities[""])]
+        measures = [("over_floor", partial(_over, own=place[cell], floor=place[(FLOOR, ratio)]))]
         if (random := place.get((_RANDOM, ratio))) is not None:
-            blocks.append(
-                (
-                    "gap_closed",
-                    _closed(far.means, own, floor, random),
-                    _closed(far.replicates, own, floor, random),
-                )
-            )
-        for quantity, values, replicates in blocks:
-            for row, (value, drawn) in enumerate(with_mean(values[:, None], replicates[:, :, None])):
-                low, high = percentile_interval(drawn)
-                last = row == len(far.benchmarks)
-                records.append(
-                    {
-                        "benchmark": MEAN if last else far.benchmarks[row],
-                        "method": method,
-                        "ratio": ratio,
-                        "quantity": quantity,
-                        "value": float(value[0]),
-                        "low": float(low[0]),
-                        "high": float(high[0]),
-                        "n": sum(far.samples) if last else far.samples[row],
-                    }
-                )
+            closed = partial(_closed, own=place[cell], floor=place[(FLOOR, ratio)], random=random)
+            measures.append(("gap_closed", closed))
+        for quantity, measure in measures:
+            head = {"method": method, "ratio": ratio, "quantity": quantity}
+            records += [{"benchmark": name} | head | row for name, row in _with_intervals(far, measure)]
     return pd.DataFrame(records).assign(normalisation=normalise)
 
 
@@ -150,6 +131,20 @@ def greedy_table(rows: pd.DataFrame) -> pd.DataFrame:
         for (benchmark, ratio), own in pooled.groupby(["benchmark", "ratio"], sort=False)
     ]
     return pd.DataFrame(records)
+
+
+def _with_intervals(
+    far: DistanceCells, measure: Callable[[Floats], Floats]
+) -> list[tuple[str, dict[str, object]]]:
+    """Return a measure of the cells' means, with its interval, per benchmark and as the mean of them."""
+    names, counts = [*far.benchmarks, MEAN], [*far.samples, sum(far.samples)]
+    values, replicates = measure(far.means)[:, None], measure(far.replicates)[:, :, None]
+    rows: list[tuple[str, dict[str, object]]] = []
+    for name, count, (value, drawn) in zip(names, counts, with_mean(values, replicates), strict=True):
+        low, high = percentile_interval(drawn)
+        numbers = {"value": float(value[0]), "low": float(low[0]), "high": float(high[0])}
+        rows.append((name, {**numbers, "n": count}))
+    return rows
 
 
 def _over(means: Floats, own: int, floor: int) -> Floats:

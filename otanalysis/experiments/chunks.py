@@ -13,7 +13,7 @@ from typing import Any
 from otanalysis.errors import InputError
 from otanalysis.tokens.dump import Dump, open_dump
 
-__all__ = ["Chunk", "chunks_of", "describe_dumps", "open_dumps"]
+__all__ = ["Chunk", "chunks_of", "describe_dumps", "open_chunks", "open_dumps"]
 
 
 @dataclass(frozen=True)
@@ -55,6 +55,25 @@ def open_dumps(dumps: Iterable[str | PathLike[str]]) -> dict[str, Dump]:
     if not opened:
         raise InputError("At least one dump is needed, got none.")
     return opened
+
+
+def open_chunks(
+    dumps: Iterable[str | PathLike[str]], *, size: int, limit: int | None, jobs: int
+) -> tuple[dict[str, Dump], list[tuple[str, Chunk]]]:
+    """Open dumps for a measurement in ``jobs`` processes; return them by name, and their chunks with it.
+
+    Raises
+    ------
+    InputError
+        As for :func:`open_dumps` and :func:`chunks_of`, or if ``jobs`` is not positive.
+    DumpError
+        As for :func:`open_dumps`.
+    """
+    if jobs < 1:
+        raise InputError(f"jobs must be at least 1 process, got {jobs}.")
+    opened = open_dumps(dumps)
+    pairs = ((name, chunks_of(dump, size=size, limit=limit)) for name, dump in opened.items())
+    return opened, [(name, chunk) for name, chunks in pairs for chunk in chunks]
 
 
 def chunks_of(dump: Dump, *, size: int, limit: int | None) -> Iterator[Chunk]:

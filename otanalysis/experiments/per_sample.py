@@ -15,7 +15,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from otanalysis.errors import InputError
-from otanalysis.experiments.chunks import Chunk, chunks_of, describe_dumps, open_dumps
+from otanalysis.experiments.chunks import Chunk, describe_dumps, open_chunks
 from otanalysis.experiments.parallel import run_parts
 from otanalysis.experiments.provenance import answers, to_parquet, write_table
 from otanalysis.tokens.dump import Sample
@@ -93,14 +93,7 @@ def measure_samples(
     KeyboardInterrupt
         With a word on what is kept.
     """
-    if jobs < 1:
-        raise InputError(f"jobs must be at least 1 process, got {jobs}.")
-    opened = open_dumps(dumps)
-    chunks = [
-        (name, chunk)
-        for name, dump in opened.items()
-        for chunk in chunks_of(dump, size=chunk_size, limit=limit)
-    ]
+    opened, chunks = open_chunks(dumps, size=chunk_size, limit=limit, jobs=jobs)
     path = Path(out) / f"{study.name}.parquet"
     request = _digest([_key(study), [[name, chunk.name] for name, chunk in chunks]])
     if answers(path, request):

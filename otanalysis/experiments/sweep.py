@@ -13,8 +13,7 @@ from typing import Any
 import pandas as pd
 import pyarrow as pa
 
-from otanalysis.errors import InputError
-from otanalysis.experiments.chunks import chunks_of, describe_dumps, open_dumps
+from otanalysis.experiments.chunks import describe_dumps, open_chunks
 from otanalysis.experiments.parallel import run_parts
 from otanalysis.experiments.provenance import answers, read_table, write_table
 from otanalysis.experiments.sweep_parts import PART_SCHEMA, PartStore
@@ -91,14 +90,7 @@ def sweep(
         tuple(seeds),
         tuple(normalisations),
     )
-    if jobs < 1:
-        raise InputError(f"jobs must be at least 1 process, got {jobs}.")
-    opened = open_dumps(dumps)
-    chunks = [
-        (name, chunk)
-        for name, dump in opened.items()
-        for chunk in chunks_of(dump, size=_CHUNK_SIZE, limit=limit)
-    ]
+    opened, chunks = open_chunks(dumps, size=_CHUNK_SIZE, limit=limit, jobs=jobs)
     table_path = Path(out) / TABLE_NAME
     request = _request(opened, settings, limit)
     if answers(table_path, request):

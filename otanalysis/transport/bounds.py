@@ -21,12 +21,12 @@ import numpy as np
 import numpy.typing as npt
 
 from otanalysis.errors import InputError
-from otanalysis.tokens.normalise import Normalisation, normalise_tokens
+from otanalysis.tokens.normalise import Normalisation
 from otanalysis.tokens.validate import Array, check_tokens, resolve_keep, to_numpy
 from otanalysis.transport.aggregation import aggregated_prices
 from otanalysis.transport.ascent import Climb, climb
 from otanalysis.transport.capacity import BoolArray, CapacityCuts, cluster_cuts, dendrogram, violated_cuts
-from otanalysis.transport.cost import FloatArray, check_cost, check_distances
+from otanalysis.transport.cost import FloatArray, check_cost, check_distances, normalised_once
 from otanalysis.transport.descent import exchange, round_along, settle
 from otanalysis.transport.exact import ExactTransport, solve_exact
 from otanalysis.transport.lagrangian import COST_ERROR, EPS, TINY, Prices, bound_at
@@ -186,16 +186,11 @@ def wasserstein2_floor(
     >>> 0.49 < floor.squared_distance <= 0.5, floor.best.squared_distance
     (True, 0.5)
     """
-    if cost is not None and normalise != "none":
-        raise InputError(
-            f"cost was given together with normalise={normalise!r}: compute cost from the normalised tokens "
-            'and leave normalise at "none".'
-        )
     if not 0.0 < effort < np.inf:
         raise InputError(
             f"effort must be positive and finite; got {effort}: 1 is about half a second for 576 tokens."
         )
-    matrix = check_distances(check_cost(cost, normalise_tokens(tokens, normalise)))
+    matrix = check_distances(check_cost(cost, check_tokens(normalised_once(tokens, cost, normalise))))
     count = resolve_keep(len(matrix), keep=keep)
     # The solvers' tolerances are absolute: they want costs of about one. Powers of two change no digit.
     exponent = int(np.frexp(matrix.max())[1])

@@ -6,9 +6,17 @@ import numpy as np
 import numpy.typing as npt
 
 from otanalysis.errors import InputError
+from otanalysis.tokens.normalise import Normalisation, normalise_tokens
 from otanalysis.tokens.validate import Array, check_indices, check_tokens, to_numpy
 
-__all__ = ["FloatArray", "check_cost", "check_distances", "kept_columns", "squared_distances"]
+__all__ = [
+    "FloatArray",
+    "check_cost",
+    "check_distances",
+    "kept_columns",
+    "normalised_once",
+    "squared_distances",
+]
 
 FloatArray = npt.NDArray[np.float64]
 
@@ -122,6 +130,22 @@ def check_distances(values: FloatArray) -> FloatArray:
             f"{values.max()}: pass what squared_distances(tokens) returned."
         )
     return values
+
+
+def normalised_once(tokens: Array, cost: Array | None, normalise: Normalisation) -> Array:
+    """Return the normalised tokens; a given cost has its normalisation in it already.
+
+    Raises
+    ------
+    InputError
+        If a cost comes together with a normalisation, or the tokens or its name are not as described.
+    """
+    if cost is not None and normalise != "none":
+        raise InputError(
+            f"cost was given together with normalise={normalise!r}: compute cost from the normalised tokens "
+            'and leave normalise at "none".'
+        )
+    return tokens if normalise == "none" else normalise_tokens(tokens, normalise)
 
 
 def kept_columns(

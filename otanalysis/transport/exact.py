@@ -7,10 +7,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from otanalysis.errors import ConvergenceError, InputError
-from otanalysis.tokens.normalise import Normalisation, normalise_tokens
+from otanalysis.errors import ConvergenceError
+from otanalysis.tokens.normalise import Normalisation
 from otanalysis.tokens.validate import Array
-from otanalysis.transport.cost import FloatArray, kept_columns
+from otanalysis.transport.cost import FloatArray, kept_columns, normalised_once
 
 __all__ = ["ExactTransport", "solve_exact", "wasserstein2"]
 
@@ -101,13 +101,7 @@ def wasserstein2(
     >>> wasserstein2([[0.0], [1.0], [4.0], [5.0]], [0, 2]).squared_distance
     0.5
     """
-    if cost is not None and normalise != "none":
-        raise InputError(
-            f"cost was given together with normalise={normalise!r}: compute cost from the normalised tokens "
-            'and leave normalise at "none".'
-        )
-    if normalise != "none":
-        tokens = normalise_tokens(tokens, normalise)
+    tokens = normalised_once(tokens, cost, normalise)
     columns, kept = kept_columns(tokens, indices, cost)
     return _solve(columns, kept, normalise)
 
