@@ -12,7 +12,7 @@ Refused = Callable[[Result, str, Path], None]
 
 
 @pytest.fixture
-def refused() -> Refused:
+def assert_refused() -> Refused:
     """Return a check that a command refused a mistake in one sentence and wrote nothing."""
 
     def check(result: Result, message: str, out: Path) -> None:

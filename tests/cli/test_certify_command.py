@@ -148,9 +148,9 @@ def test_a_broken_certificate_is_a_failure(
     ],
 )
 def test_mistakes_are_one_sentence(
-    make_dump: MakeDump, refused: Refused, tmp_path: Path, options: list[str], message: str
+    make_dump: MakeDump, assert_refused: Refused, tmp_path: Path, options: list[str], message: str
 ) -> None:
-    refused(run(make_dump("a"), *options, "--out", tmp_path / "out"), message, tmp_path / "out")
+    assert_refused(run(make_dump("a"), *options, "--out", tmp_path / "out"), message, tmp_path / "out")
 
 
 def test_a_missing_dump_is_one_sentence(tmp_path: Path) -> None:

@@ -70,6 +70,6 @@ def test_json_holds_the_overall_rows(make_dump: MakeDump, tmp_path: Path) -> Non
     ],
 )
 def test_mistakes_are_one_sentence(
-    make_dump: MakeDump, refused: Refused, tmp_path: Path, options: list[str], message: str
+    make_dump: MakeDump, assert_refused: Refused, tmp_path: Path, options: list[str], message: str
 ) -> None:
-    refused(run(make_dump("a"), *options, "--out", tmp_path / "out"), message, tmp_path / "out")
+    assert_refused(run(make_dump("a"), *options, "--out", tmp_path / "out"), message, tmp_path / "out")
