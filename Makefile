@@ -16,7 +16,7 @@ $(STAMP): pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
 	  { echo "Python 3.11 or newer is wanted, $(PYTHON) is $$($(PYTHON) --version 2>&1); try make PYTHON=python3.12." >&2; exit 2; }
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable ".[vlm,certified,dev]"
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable ".[vlm,certified,notebooks,dev]"
 	@touch $@
 
 figures: $(STAMP)  ## Draw Figures 2 to 5 and A to C of the bundled model into figures/.

@@ -16,7 +16,7 @@ ROOT = Path(__file__).parents[1]
 CONDA_NAMES = {"torch": "pytorch", "matplotlib": "matplotlib-base"}
 """Names that differ on conda-forge; all others agree in lower case."""
 CONDA_ONLY = {"python", "pip"}
-UNPINNED_EXTRAS = {"notebooks"}
+UNPINNED_EXTRAS: set[str] = set()
 """Extras that neither the tests nor the figures use."""
 
 
