@@ -69,9 +69,11 @@ def tokenizer(kind: str) -> tf.PreTrainedTokenizerFast:
     """Build the word-level tokenizer of a kind: its special tokens come first after the common ones."""
     named = _NAMED[kind]
     special = (*SPECIAL, *named.values(), *_MORE.get(kind, ()))
-    vocabulary = {word: number for number, word in enumerate((*special, *_WORDS.split()))}
+    vocabulary = {word: number for number, word in enumerate((*special, "\n", *_WORDS.split()))}
     words = Tokenizer(models.WordLevel(vocabulary, unk_token="<unk>"))
-    words.pre_tokenizer = pre_tokenizers.WhitespaceSplit()
+    # The ends of lines are words: Idefics3's processor ends rows of tiles with them.
+    lines = pre_tokenizers.Split("\n", "isolated")
+    words.pre_tokenizer = pre_tokenizers.Sequence([pre_tokenizers.Split(" ", "removed"), lines])
     if kind != "paligemma":  # its processor writes the token itself, behind the pictures
         words.post_processor = processors.TemplateProcessing(single="<s> $A", special_tokens=[("<s>", 1)])
     made = tf.PreTrainedTokenizerFast(
