@@ -9,6 +9,7 @@ from typing import Annotated
 
 import typer
 
+from otanalysis.cli.accuracy import accuracy
 from otanalysis.cli.certify import certify
 from otanalysis.cli.ladder import ladder
 from otanalysis.cli.measure import sweep
@@ -45,6 +46,7 @@ app = typer.Typer(
 )
 for _command, _example in _COMMANDS:
     app.command(epilog=f"Example: {_example}")(reported()(_command))
+app.add_typer(accuracy)
 
 
 def main() -> None:

@@ -19,6 +19,7 @@ __all__ = ["bundled_accuracy_path", "bundled_model_path", "write_bundled_dumps"]
 
 MODEL_NAME: Final = "mini-llava"
 _BATCH = 8
+_LICENCE: Final = "scenes of digits from the UCI optical recognition of handwritten digits, CC BY 4.0"
 
 
 def bundled_model_path() -> Path:
@@ -59,6 +60,8 @@ def write_bundled_dumps(
 ) -> list[Path]:
     """Write the token dumps of the bundled model, one a benchmark, as far as they are missing.
 
+    Each sample keeps its scene as a thumbnail: the licence of the digits, CC BY 4.0, allows it.
+
     Parameters
     ----------
     out
@@ -83,7 +86,8 @@ def write_bundled_dumps(
     """
     folder = out or data_folder() / "dumps" / MODEL_NAME
     revision = model_fingerprint(bundled_model_path())[:12]
-    paths = {name: folder / f"{revision}-{scenes_per_benchmark}" / name for name in BENCHMARKS}
+    kind = f"{revision}-{scenes_per_benchmark}-pictures"
+    paths = {name: folder / kind / name for name in BENCHMARKS}
     missing = [name for name, path in paths.items() if not (path / MANIFEST_NAME).is_file()]
     if not missing:
         return list(paths.values())
@@ -109,7 +113,7 @@ def _writer(path: Path, benchmark: str, vlm: VisionLanguageModel, revision: str)
         processor=vlm.processor.image_processor.to_dict(),
         grid=(GRID, GRID),
         dtype="float32",
-        extra={"split": "test", "tokens": "after the projector"},
+        extra={"split": "test", "tokens": "after the projector", "thumbnails": _LICENCE},
     )
 
 
@@ -125,4 +129,4 @@ def _add(writer: DumpWriter, vlm: VisionLanguageModel, batch: list[Item]) -> Non
         return
     for item, tokens in zip(batch, vlm.visual_tokens([item.picture for item in batch]), strict=True):
         extra = {"question": item.question.text, "answer": item.question.answer}
-        writer.add(item.identifier, tokens.numpy(), extra=extra)
+        writer.add(item.identifier, tokens.numpy(), extra=extra, thumbnail=item.picture)

@@ -87,8 +87,8 @@ def encode_images(
     counts = [sum(map(len, image)) for image in images]
     if sum(counts) != len(features):
         raise InputError(
-            f"The prompts have {sum(counts)} image placeholders, but the pictures have {len(features)} visual "
-            "tokens: make ids and pictures with one call of the processor."
+            f"The prompts have {sum(counts)} image placeholders, but the pictures have {len(features)} "
+            "visual tokens: make ids and pictures with one call of the processor."
         )
     known = list(pictures) if pictures is not None else [None] * len(images)
     if len(known) != len(images):
@@ -114,7 +114,8 @@ def encode_images(
         if sum(view.count for view in image.views) != len(image.patches):
             raise InputError(
                 f"The views of an image have {sum(view.count for view in image.views)} patches, but it has "
-                f"{len(image.patches)}: this processor lays pictures out in a way that is not known of {family.name}."
+                f"{len(image.patches)}: this processor lays pictures out in a way that is not known of "
+                f"{family.name}."
             )
     return EncodedImages(output, tuple(found))
 
@@ -146,8 +147,8 @@ def _refuse_side_channels(model: Any, output: Any) -> None:
     beside = [name for name, value in output.items() if name not in _KNOWN_FIELDS and value is not None]
     if beside:
         raise InputError(
-            f"{type(model).__name__} hands {', '.join(beside)} to the language model beside the visual tokens; "
-            "pruning them together is not supported."
+            f"{type(model).__name__} hands {', '.join(beside)} to the language model beside the visual "
+            "tokens; pruning them together is not supported."
         )
 
 
@@ -204,7 +205,7 @@ def _patch_rows(labels: torch.Tensor) -> torch.Tensor:
 
 
 def _packed_views(labels: torch.Tensor) -> tuple[View, ...]:
-    """The square view of the whole picture, and that of the unpadded tiles, a newline row behind every row."""
+    """Return the square view of the whole picture, and that of the tiles, whose rows newlines close."""
     patch = (labels[:, 0] > 0.5).tolist()
     # The first tile is the whole picture; resizing may blend the labels of the others, but not with it.
     start = next((place for place, tile in enumerate(labels[:, 1].tolist()) if tile > 0), len(patch))

@@ -1,4 +1,4 @@
-"""What is particular to a family of models: which placeholders make up an image, and how patches lie in it."""
+"""What is particular to a family of models: which placeholders are an image, and how patches lie in it."""
 
 from __future__ import annotations
 
@@ -49,8 +49,8 @@ class Family:
         ``(input_ids, runs, lengths) -> images``: the runs of each image, from the ids ``[B, L]``, all runs of
         placeholders in order and the number of rows of each part of ``pooler_output``.
     views : callable
-        ``(model, inputs, images, pictures) -> views`` of each image; for families that separate grid rows by newline
-        rows the encoder finds them itself, see :func:`otanalysis.vlm.encode.encode_images`.
+        ``(model, inputs, images, pictures) -> views`` of each image; for families that pack newline rows the
+        encoder finds them itself, see :func:`otanalysis.vlm.encode.encode_images`.
     packs : bool
         Whether features are packed with newline rows (``pack_image_features``).
     """
@@ -104,8 +104,8 @@ def _one_part_each(_ids: torch.Tensor, runs: list[Run], lengths: list[int]) -> l
             queue.insert(0, Run(first.prompt, first.start + length, first.stop))
     if queue:
         raise InputError(
-            f"The prompts have {sum(map(len, queue))} image placeholders more than there are visual tokens: make ids "
-            "and pictures with one call of the processor."
+            f"The prompts have {sum(map(len, queue))} image placeholders more than there are visual tokens: "
+            "make ids and pictures with one call of the processor."
         )
     return images
 
@@ -139,7 +139,7 @@ def _single_view(
     """One square grid over the part of the picture that the processor cuts out; LLaVA-1.5."""
     vision = model.config.vision_config
     shapes = inputs.get("image_sizes") if vision.model_type == "pixtral" else None
-    views = []
+    views: list[tuple[View, ...]] = []
     for number, image in enumerate(images):
         count = sum(map(len, image))
         grid = square_grid(count)
@@ -170,7 +170,7 @@ def _unknown_views(
 def _merged_grid(
     model: Any, inputs: Mapping[str, Any], images: list[Image], _pictures: Known
 ) -> list[tuple[View, ...]]:
-    """The grid that comes with the picture, neighbours merged; Qwen2-VL and Qwen2.5-VL."""
+    """Return the grid that comes with the picture, its neighbours merged; Qwen2-VL and Qwen2.5-VL."""
     merge = int(model.config.vision_config.spatial_merge_size)
     shapes = inputs["image_grid_thw"].tolist()
     return [

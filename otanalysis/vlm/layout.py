@@ -39,8 +39,8 @@ class Picture:
     def through(cls, processor: Any, height: int, width: int) -> Picture:
         """Return what the image processor of ``processor`` makes of a picture of that size.
 
-        A crop of the centre after the shorter edge was resized (CLIP) shows the middle of the picture; any other
-        resizing shows all of it, stretched.
+        A crop of the centre after the shorter edge was resized (CLIP) shows the middle of the picture; any
+        other resizing shows all of it, stretched.
         """
         settings = getattr(processor, "image_processor", processor)
         size, crop = getattr(settings, "size", None) or {}, getattr(settings, "crop_size", None) or {}

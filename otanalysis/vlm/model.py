@@ -146,12 +146,9 @@ def _load(
 
     logging.disable_progress_bar()
     processor = load_processor(source, **options)
-    if device == "auto":
-        return AutoModelForImageTextToText.from_pretrained(
-            source, dtype=dtype, device_map="auto", **options
-        ), processor
-    model = AutoModelForImageTextToText.from_pretrained(source, dtype=dtype, **options)
-    return model.to(device), processor
+    spread: dict[str, Any] = {"device_map": "auto"} if device == "auto" else {}
+    model: Any = AutoModelForImageTextToText.from_pretrained(source, dtype=dtype, **options, **spread)
+    return model if spread else model.to(device), processor
 
 
 def _download(
@@ -162,8 +159,8 @@ def _download(
         return _load(source, {**options, "local_files_only": False}, dtype, device)
     except (OSError, ValueError) as error:
         raise InputError(
-            f"{str(source)!r} is no folder, and no image-text model of that name could be loaded from the Hub or its "
-            f"local cache: {_first_line(error)} Check the name and the network, or give a folder."
+            f"{str(source)!r} is no folder, and no image-text model of that name could be loaded from the "
+            f"Hub or its local cache: {_first_line(error)} Check the name and the network, or give a folder."
         ) from error
 
 

@@ -109,7 +109,7 @@ def lit(size: tuple[int, int], centre: tuple[float, float]) -> Image.Image:
 def mean_change_by_quarter(
     zoo: Any, kind: str, size: tuple[int, int], centre: tuple[float, float]
 ) -> list[dict[tuple[bool, bool], float]]:
-    """Return how much a spot changes the patches of each quarter of the picture: of whole views, of all tiles.
+    """Return how much a spot changes the patches of each quarter: of whole views, and of all tiles.
 
     A quarter is ``(right, lower)``; its patches are those whose boxes have their middle there.
     """
@@ -165,7 +165,7 @@ def test_ids_and_pictures_that_do_not_belong_together_are_refused(zoo: Any) -> N
 
 def test_a_kind_that_was_not_tried_is_named() -> None:
     model = SimpleNamespace(config=SimpleNamespace(model_type="mllama"))
-    with pytest.raises(InputError, match="'mllama'.*supported are idefics3, internvl, llava"):
+    with pytest.raises(InputError, match=r"'mllama'.*supported are idefics3, internvl, llava"):
         family_of(model)
     with pytest.raises(InputError, match="'mllama'"):
         family_of(model, untried=True)  # it has no get_image_features either
