@@ -72,6 +72,16 @@ def test_mixed_resolutions_give_mixed_numbers_of_tokens(zoo: Any, kind: str) -> 
     assert (len(counts) > 1) == (kind not in ("llava", "paligemma"))
 
 
+@pytest.mark.parametrize("kind", ["idefics3", "smolvlm"])
+def test_rows_of_tiles_are_closed_by_a_word(zoo: Any, kind: str) -> None:
+    """As with real tokenizers: two words stand between tiles of a row, more between rows."""
+    model, _ = zoo.load(kind)
+    ids = zoo.inputs(kind, [zoo.placeholder(kind)], [[zoo.picture(64, 64)]])["input_ids"][0]
+    places = (ids == model.config.image_token_id).nonzero()[:, 0]
+    gaps = places.diff()
+    assert (gaps[gaps > 1] - 1).tolist() == [2, 3, 2, 4]
+
+
 def test_the_fixture_lists_the_whole_zoo(zoo: Any, request: pytest.FixtureRequest) -> None:
     conftest = request.config.pluginmanager.get_plugin(str(request.config.rootpath / "tests" / "conftest.py"))
     assert zoo.kinds == conftest.KINDS
