@@ -3,7 +3,7 @@
 May import errors, tokens, transport and surrogate.
 """
 
-from otanalysis.selection.base import Selection, Selector
+from otanalysis.selection.base import Selection, Selector, build_selection
 from otanalysis.selection.registry import SELECTORS, select, select_many
 
-__all__ = ["SELECTORS", "Selection", "Selector", "select", "select_many"]
+__all__ = ["SELECTORS", "Selection", "Selector", "build_selection", "select", "select_many"]
