@@ -91,7 +91,7 @@ def house_with(tmp_path: Path, files: dict[str, str]) -> Path:
     """Build a package of empty rooms under the project's contracts, with the given files in it."""
     package = tmp_path / "otanalysis"
     rooms = ["tokens", "transport", "surrogate", "theorem", "selection", "certificates"]
-    rooms += ["vlm", "scenes", "experiments", "figures"]
+    rooms += ["vlm", "scenes", "experiments", "figures", "explore"]
     for room in rooms:
         (package / room).mkdir(parents=True)
         (package / room / "__init__.py").touch()
@@ -105,6 +105,7 @@ def house_with(tmp_path: Path, files: dict[str, str]) -> Path:
 
 def test_the_contracts_accept_imports_down_the_list(tmp_path: Path) -> None:
     files = {
+        "explore/overlay.py": "import matplotlib\nfrom otanalysis.figures import draw\n",
         "figures/draw.py": "import matplotlib\nfrom otanalysis.tokens import dump\n",
         "tokens/dump.py": "from otanalysis import errors\n",
         "vlm/capture.py": "import torch\nimport transformers\n",
@@ -122,6 +123,8 @@ def test_the_contracts_accept_imports_down_the_list(tmp_path: Path) -> None:
         ("scenes/compose.py", "import transformers\n"),
         ("experiments/tables.py", "import matplotlib\n"),
         ("cli.py", "import seaborn\n"),
+        ("explore/style.py", "import seaborn\n"),
+        ("figures/draw.py", "from otanalysis.explore import overlay\n"),
         ("attic.py", ""),
     ],
 )

@@ -1,0 +1,12 @@
+"""Exploration: pictures of which tokens are kept, and whose mass they carry.
+
+:func:`overlay` and :func:`overlays` show kept patches on the image, :func:`plan_arrows` the transport plan;
+:func:`pca_rgb` stands in for an image that a dump does not hold. Figures are returned, not saved, and no
+global state of pyplot is touched. May import every room but the command line.
+"""
+
+from otanalysis.explore.arrows import plan_arrows
+from otanalysis.explore.overlay import overlay, overlays
+from otanalysis.explore.picture import pca_rgb
+
+__all__ = ["overlay", "overlays", "pca_rgb", "plan_arrows"]
