@@ -85,9 +85,9 @@ print(f"{kept.keep} of {m} kept, W2 = {transport.distance:.3f}")
 plan_arrows(sample, kept, transport=transport)
 
 # %% [markdown]
-# Arrows cross the whole image: transport knows nothing of places. A patch sends its mass to the kept patch whose *token*
-# is closest, as far as there is room; each kept patch takes exactly $m/k$ patches' worth. Follow one kept patch, the one
-# whose mass costs most:
+# Transport knows nothing of places, though neighbours are often alike: most arrows are short and some cross half the
+# image. A patch sends its mass to the kept patch whose *token* is closest, as far as there is room; each kept patch
+# takes exactly $m/k$ patches' worth. Follow one kept patch, the one whose mass costs most:
 
 # %%
 cost = ota.squared_distances(sample.tokens)
@@ -150,9 +150,9 @@ broken = {
     "a smaller distance claimed": replace(transport, squared_distance=0.999 * transport.squared_distance),
     "rows of the plan reversed": replace(transport, plan=transport.plan[::-1]),
 }
-pd.DataFrame(
-    {name: vars(verify_transport(sample.tokens, wrong)) for name, wrong in broken.items()}
-).T.assign(sound=[verify_transport(sample.tokens, wrong).sound for wrong in broken.values()])
+pd.DataFrame({name: vars(verify_transport(sample.tokens, wrong)) for name, wrong in broken.items()}).T.assign(
+    sound=[verify_transport(sample.tokens, wrong).sound for wrong in broken.values()]
+)
 
 # %% [markdown]
 # ## Why random is hard to beat

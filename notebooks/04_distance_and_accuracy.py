@@ -53,7 +53,9 @@ RATIO = 0.098
 
 # %%
 accuracy = read_accuracy(bundled_accuracy_path())
-at_ratio = accuracy[np.isclose(accuracy["ratio"], RATIO) & (accuracy["gamma"].isna() | (accuracy["gamma"] == 0.01))]
+at_ratio = accuracy[
+    np.isclose(accuracy["ratio"], RATIO) & (accuracy["gamma"].isna() | (accuracy["gamma"] == 0.01))
+]
 scores = at_ratio.pivot_table(index="benchmark", columns="method", values="value")
 scores.round(2)
 
@@ -71,9 +73,7 @@ print("Means:", scores.mean().sort_values(ascending=False).round(3).to_dict())
 
 # %%
 METHODS = ("first", "last", "uniform", "random", "divprune", "otprune", "dpp", "kmedoids", "ot-medoids")
-table = sweep(
-    bundled_dumps(), methods=METHODS, ratios=(RATIO,), limit=4, out="results", progress=False
-)
+table = sweep(bundled_dumps(), methods=METHODS, ratios=(RATIO,), limit=4, out="results", progress=False)
 rows = read_sweep(table)
 rows.pivot_table(index="benchmark", columns="method", values="w2").round(2)
 
@@ -104,7 +104,9 @@ five.correlations[columns].set_index("benchmark").round(3)
 
 # %%
 best = spearman_test([1, 2, 3, 4, 5], [5, 4, 3, 2, 1])
-print(f"perfect agreement of five methods: rho {best.rho:.0f}, p = {best.p_value:.4f} = 1/{1 / best.p_value:.0f}")
+print(
+    f"perfect agreement of five methods: rho {best.rho:.0f}, p = {best.p_value:.4f} = 1/{1 / best.p_value:.0f}"
+)
 pd.DataFrame(
     {n: {"smallest p": spearman_test(range(n), range(n)).smallest_p} for n in range(3, 9)}
 ).rename_axis(columns="methods").style.format("{:.2g}")
@@ -116,7 +118,9 @@ pd.DataFrame(
 # %%
 order = [spearman_test(range(5), np.argsort(np.random.default_rng(seed).random(5))) for seed in range(500)]
 seen = pd.Series({round(one.rho, 2): one.p_value for one in order}, name="p").sort_index()
-seen.plot.bar(figsize=(6.9, 1.8), color="0.6", width=0.8, xlabel=r"Spearman's $\rho$ of five methods", ylabel="p")
+seen.plot.bar(
+    figsize=(6.9, 1.8), color="0.6", width=0.8, xlabel=r"Spearman's $\rho$ of five methods", ylabel="p"
+)
 plt.axhline(0.05, color="black", lw=0.7)
 plt.show()
 

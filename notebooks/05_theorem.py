@@ -110,7 +110,13 @@ print(f"log det of K/4: {quarter.violations} violations of monotone, {still.viol
 # `otanalysis theorem --dump DUMP` with less effort:
 
 # %%
-wanted = ("lemma1-pairs", "monotone@tokens", "submodular@tokens", "submodular-chains@tokens", "greedy-ratio@tokens")
+wanted = (
+    "lemma1-pairs",
+    "monotone@tokens",
+    "submodular@tokens",
+    "submodular-chains@tokens",
+    "greedy-ratio@tokens",
+)
 claims = build_claims(Effort(draws=1, most_kept=3, starts=1, images=1), 0, [dump.path])
 outcomes = [run_claim(claim) for claim in claims if claim.id in wanted]
 report = pd.json_normalize([as_values(one) for one in outcomes]).set_index("id")
@@ -160,7 +166,12 @@ overlays(sample, kept, notes=notes)
 # %%
 error = tabulate(lambda kept: -ota.quantisation_error(few, kept, cost=cost), len(few))
 trace = tabulate(lambda kept: ota.trace_objective(ota.TokenMoments(few), kept), len(few))
-functions = {"F, the surrogate": surrogate, "-W2 squared": exact, "-quantisation error": error, "T, rung 3": trace}
+functions = {
+    "F, the surrogate": surrogate,
+    "-W2 squared": exact,
+    "-quantisation error": error,
+    "T, rung 3": trace,
+}
 pd.DataFrame(
     {
         name: {"smallest gain": worst_addition(table).gain, "worst margin": worst_nesting(table).margin}

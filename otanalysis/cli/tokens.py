@@ -92,7 +92,10 @@ def verify(
     report = verify_dump(dump)
     if report.sound:
         shards = f"{report.shards} shard{'s' * (report.shards != 1)}"
-        typer.echo(f"{dump} is sound: {report.samples} samples in {shards}, {report.size / 1e6:.1f} MB.")
+        pictures = f", {report.thumbnails} with a thumbnail" if report.thumbnails else ""
+        typer.echo(
+            f"{dump} is sound: {report.samples} samples in {shards}{pictures}, {report.size / 1e6:.1f} MB."
+        )
         return
     for problem in report.problems:
         print(problem, file=sys.stderr)

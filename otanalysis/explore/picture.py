@@ -130,8 +130,8 @@ def scene_of(source: Source, *, grid: Grid | None = None, picture: Array | None 
         If there is no grid, or the tokens do not fill it.
     """
     if isinstance(source, Sample):
-        own = getattr(source, "thumbnail", None)
-        return scene_of(source.tokens, grid=grid or source.grid, picture=own if picture is None else picture)
+        shown = source.thumbnail if picture is None else picture
+        return scene_of(source.tokens, grid=grid or source.grid, picture=shown)
     array = to_numpy(source)
     if array.ndim == 3:
         if grid is None:

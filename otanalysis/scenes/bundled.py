@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from itertools import islice
 from pathlib import Path
@@ -26,6 +27,8 @@ __all__ = [
 
 MODEL_NAME: Final = "mini-llava"
 _BATCH = 8
+_KIND: Final = "{revision}-{scenes}-pictures"
+_LICENCE: Final = "scenes of digits from the UCI optical recognition of handwritten digits, CC BY 4.0"
 
 
 def bundled_model_path() -> Path:
@@ -116,10 +119,10 @@ def bundled_dumps(
     """
     revision = model_fingerprint(bundled_model_path())[:12]
     larger = [
-        int(count)
-        for path in (data_folder() / "dumps" / MODEL_NAME).glob(f"{revision}-*")
-        if (count := path.name.removeprefix(f"{revision}-")).isdecimal()
-        and int(count) >= scenes
+        int(count[1])
+        for path in (data_folder() / "dumps" / MODEL_NAME).glob("*")
+        if (count := re.fullmatch(_KIND.format(revision=revision, scenes=r"(\d+)"), path.name))
+        and int(count[1]) >= scenes
         and all((path / name / MANIFEST_NAME).is_file() for name in benchmarks)
     ]
     return write_bundled_dumps(
@@ -135,6 +138,8 @@ def write_bundled_dumps(
     progress: bool = True,
 ) -> list[Path]:
     """Write the token dumps of the bundled model, one a benchmark, as far as they are missing.
+
+    Each sample keeps its scene as a thumbnail: the licence of the digits, CC BY 4.0, allows it.
 
     Parameters
     ----------
@@ -162,7 +167,8 @@ def write_bundled_dumps(
     """
     folder = out or data_folder() / "dumps" / MODEL_NAME
     revision = model_fingerprint(bundled_model_path())[:12]
-    paths = {name: folder / f"{revision}-{scenes_per_benchmark}" / name for name in benchmarks}
+    kind = _KIND.format(revision=revision, scenes=scenes_per_benchmark)
+    paths = {name: folder / kind / name for name in benchmarks}
     missing = [name for name, path in paths.items() if not (path / MANIFEST_NAME).is_file()]
     if not missing:
         return list(paths.values())
@@ -188,7 +194,7 @@ def _writer(path: Path, benchmark: str, vlm: VisionLanguageModel, revision: str)
         processor=vlm.processor.image_processor.to_dict(),
         grid=(GRID, GRID),
         dtype="float32",
-        extra={"split": "test", "tokens": "after the projector"},
+        extra={"split": "test", "tokens": "after the projector", "thumbnails": _LICENCE},
     )
 
 
@@ -204,4 +210,4 @@ def _add(writer: DumpWriter, vlm: VisionLanguageModel, batch: list[Item]) -> Non
         return
     for item, tokens in zip(batch, vlm.visual_tokens([item.picture for item in batch]), strict=True):
         extra = {"question": item.question.text, "answer": item.question.answer}
-        writer.add(item.identifier, tokens.numpy(), extra=extra)
+        writer.add(item.identifier, tokens.numpy(), extra=extra, thumbnail=item.picture)

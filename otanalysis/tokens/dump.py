@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from os import PathLike
 from pathlib import Path
@@ -11,10 +11,11 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from safetensors import SafetensorError, safe_open
 
 from otanalysis.errors import DumpError, InputError
 from otanalysis.tokens.manifest import MANIFEST_NAME, PARTIAL_MANIFEST_NAME, Manifest, SampleEntry
+from otanalysis.tokens.shards import ADVICE, Stored
+from otanalysis.tokens.thumbnails import decode_thumbnail
 
 __all__ = ["Dump", "Sample", "open_dump"]
 
@@ -33,12 +34,26 @@ class Sample:
         ``(rows, columns)`` of patches: of this sample if its entry says so, else the dump's.
     extra : Mapping
         What the manifest says of this sample alone.
+    picture : Stored or None
+        Where its thumbnail lies, if the dump keeps one.
     """
 
     id: str
     tokens: NDArray[np.float32]
     grid: tuple[int, int] | None
     extra: Mapping[str, Any]
+    picture: Stored | None = field(default=None, repr=False)
+
+    @cached_property
+    def thumbnail(self) -> NDArray[np.uint8] | None:
+        """The small picture ``[h, w, 3]`` of the image, read on first use; None if the dump keeps none.
+
+        Raises
+        ------
+        DumpError
+            Its file is missing, truncated or holds no picture.
+        """
+        return None if self.picture is None else decode_thumbnail(self.picture.read())
 
 
 @dataclass(frozen=True)
@@ -100,30 +115,16 @@ class Dump:
         return {entry.id: entry for entry in self.manifest.samples}
 
     def _read(self, entry: SampleEntry) -> Sample:
-        shard = self.manifest.shards[entry.shard]
-        path = self.path / shard.file
-        advice = "copy the dump again, or write it again"
-        try:
-            size = path.stat().st_size
-        except OSError as error:
-            raise DumpError(f"The shard {path} cannot be read ({error.strerror}); {advice}.") from error
-        if size != shard.size:
-            raise DumpError(
-                f"The shard {path} is damaged: {shard.size} bytes were written, {size} are there; {advice}."
-            )
-        try:
-            with safe_open(path, framework="numpy") as handle:
-                stored = handle.get_tensor(entry.id)
-        except SafetensorError as error:
-            raise DumpError(
-                f"The sample {entry.id!r} cannot be read from {path} ({error}); {advice}."
-            ) from error
+        source = Stored(self.path, self.manifest.shards[entry.shard], entry.id)
+        stored = source.read()
         if stored.shape != (entry.m, entry.d):
             raise DumpError(
-                f"The sample {entry.id!r} in {path} has the shape {stored.shape}, "
-                f"the manifest says {(entry.m, entry.d)}; {advice}."
+                f"The sample {entry.id!r} in {source.path} has the shape {stored.shape}, "
+                f"the manifest says {(entry.m, entry.d)}; {ADVICE}."
             )
-        return Sample(entry.id, stored.astype(np.float32), self._grid(entry), entry.extra)
+        picture = entry.thumbnail
+        kept = None if picture is None else Stored(self.path, self.manifest.thumbnails[picture], entry.id)
+        return Sample(entry.id, stored.astype(np.float32), self._grid(entry), entry.extra, kept)
 
     def _grid(self, entry: SampleEntry) -> tuple[int, int] | None:
         own = entry.extra.get("grid")

@@ -30,7 +30,9 @@ MANIFEST_NAME = "manifest.json"
 PARTIAL_MANIFEST_NAME = "manifest.partial.json"
 """The same content while the dump is being written; a dump with this file alone is not finished."""
 
-_PROGRESS_FIELDS = ("samples", "shards", "writer_version")
+_PROGRESS_FIELDS = ("samples", "shards", "thumbnails", "writer_version")
+_LATER_FIELDS = ("thumbnails",)
+"""Absent from the file where they are empty: older dumps are read, and keep their fingerprint."""
 
 
 @dataclass(frozen=True)
@@ -47,6 +49,8 @@ class SampleEntry:
         Shape of its ``[m, d]`` tensor: tokens, features.
     extra : Mapping
         What is known of this sample alone, for instance ``{"grid": [24, 24]}`` or an image's path.
+    thumbnail : int or None
+        Index of the file in :attr:`Manifest.thumbnails` that holds its small picture, if there is one.
     """
 
     id: str
@@ -54,6 +58,7 @@ class SampleEntry:
     m: int
     d: int
     extra: Mapping[str, Any] = field(default_factory=dict)
+    thumbnail: int | None = None
 
 
 @dataclass(frozen=True)
@@ -91,6 +96,8 @@ class Manifest:
         In the order in which they were written.
     shards : tuple of ShardEntry
         In order.
+    thumbnails : tuple of ShardEntry
+        The files with small pictures, in order; empty if there are none.
     extra : Mapping
         Whatever else should be known, JSON values.
     writer_version : str
@@ -110,6 +117,7 @@ class Manifest:
     shard_size: int
     samples: tuple[SampleEntry, ...] = ()
     shards: tuple[ShardEntry, ...] = ()
+    thumbnails: tuple[ShardEntry, ...] = ()
     extra: Mapping[str, Any] = field(default_factory=dict)
     writer_version: str = ""
     schema_version: int = SCHEMA_VERSION
@@ -117,17 +125,24 @@ class Manifest:
     @cached_property
     def fingerprint(self) -> str:
         """SHA-256 of the content in canonical form; it covers every byte through the shards' checksums."""
-        content = json.dumps(asdict(self), sort_keys=True, separators=(",", ":"), allow_nan=False)
+        content = json.dumps(self._content(), sort_keys=True, separators=(",", ":"), allow_nan=False)
         return hashlib.sha256(content.encode()).hexdigest()
 
     def settings(self) -> dict[str, Any]:
         """Return everything that must agree for a writer to go on with an unfinished dump, as JSON values."""
-        content = json.loads(json.dumps(asdict(self)))
+        content = json.loads(json.dumps(self._content()))
         return {name: value for name, value in content.items() if name not in _PROGRESS_FIELDS}
 
     def to_json(self) -> bytes:
         """Return the manifest as indented JSON."""
-        return (json.dumps(asdict(self), indent=1, allow_nan=False, ensure_ascii=False) + "\n").encode()
+        return (json.dumps(self._content(), indent=1, allow_nan=False, ensure_ascii=False) + "\n").encode()
+
+    def _content(self) -> dict[str, Any]:
+        content = asdict(self)
+        for entry in content["samples"]:
+            if entry["thumbnail"] is None:
+                del entry["thumbnail"]
+        return {name: value for name, value in content.items() if value or name not in _LATER_FIELDS}
 
     @classmethod
     def read(cls, path: Path) -> Manifest:
@@ -156,13 +171,14 @@ class Manifest:
 
     @classmethod
     def _from_content(cls, content: dict[str, Any], path: Path) -> Manifest:
-        wanted = {item.name for item in fields(cls)}
+        wanted = {item.name for item in fields(cls) if item.name not in _LATER_FIELDS}
         if missing := sorted(wanted - content.keys()):
             raise DumpError(f"The manifest {path} lacks {', '.join(missing)}; write the dump again.")
         try:
             values = {name: content[name] for name in wanted}
             values["samples"] = tuple(SampleEntry(**entry) for entry in content["samples"])
             values["shards"] = tuple(ShardEntry(**entry) for entry in content["shards"])
+            values["thumbnails"] = tuple(ShardEntry(**entry) for entry in content.get("thumbnails", ()))
             values["grid"] = None if content["grid"] is None else (content["grid"][0], content["grid"][1])
         except (TypeError, IndexError, KeyError) as error:
             raise DumpError(

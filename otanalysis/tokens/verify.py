@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from os import PathLike
 from pathlib import Path
+from typing import TypeAlias
 
 import numpy as np
 from safetensors import SafetensorError, safe_open
 
+from otanalysis.errors import DumpError
 from otanalysis.tokens.dump import Dump, open_dump
-from otanalysis.tokens.manifest import SampleEntry, ShardEntry
+from otanalysis.tokens.manifest import Manifest, SampleEntry, ShardEntry
 from otanalysis.tokens.storage import sha256_of_file
+from otanalysis.tokens.thumbnails import decode_thumbnail
 
 __all__ = ["DumpReport", "verify_dump"]
+
+ProblemsOf: TypeAlias = "Callable[[Dump, SampleEntry, np.ndarray], Iterator[str]]"
 
 
 @dataclass(frozen=True)
@@ -27,8 +32,10 @@ class DumpReport:
         The folder.
     samples, shards : int
         How many the manifest lists.
+    thumbnails : int
+        How many samples have a small picture.
     size : int
-        Bytes of all shards according to the manifest.
+        Bytes of all shards and thumbnails according to the manifest.
     problems : tuple of str
         One sentence each; empty for a sound dump.
     """
@@ -36,6 +43,7 @@ class DumpReport:
     path: Path
     samples: int
     shards: int
+    thumbnails: int
     size: int
     problems: tuple[str, ...]
 
@@ -46,10 +54,10 @@ class DumpReport:
 
 
 def verify_dump(path: str | PathLike[str]) -> DumpReport:
-    """Read every shard of a dump and compare it with the manifest.
+    """Read every file of a dump and compare it with the manifest.
 
-    Checked are the SHA-256 of each shard, the ids (distinct, and the shard holds exactly those listed), and
-    the shape, dtype and finiteness of each tensor.
+    Checked are the SHA-256 of each file, the ids (distinct, and the file holds exactly those listed), the
+    shape, dtype and finiteness of each tensor, and that each thumbnail is a picture.
 
     Parameters
     ----------
@@ -68,19 +76,17 @@ def verify_dump(path: str | PathLike[str]) -> DumpReport:
     """
     dump = open_dump(path)
     manifest = dump.manifest
-    problems = list(_problems_of_ids(dump))
-    by_shard: dict[int, list[SampleEntry]] = {number: [] for number in range(len(manifest.shards))}
-    for entry in manifest.samples:
-        if entry.shard in by_shard:
-            by_shard[entry.shard].append(entry)
-        else:
-            problems.append(
-                f"The sample {entry.id!r} points to shard {entry.shard}, which the manifest lacks."
-            )
+    problems = [*_problems_of_ids(dump), *_problems_of_places(manifest)]
     for number, shard in enumerate(manifest.shards):
-        problems.extend(_problems_of_shard(dump, shard, by_shard[number]))
-    size = sum(shard.size for shard in manifest.shards)
-    return DumpReport(dump.path, len(dump), len(manifest.shards), size, tuple(problems))
+        entries = [entry for entry in manifest.samples if entry.shard == number]
+        problems.extend(_problems_of_file(dump, shard, entries, _problems_of_tensor))
+    for number, shard in enumerate(manifest.thumbnails):
+        entries = [entry for entry in manifest.samples if entry.thumbnail == number]
+        problems.extend(_problems_of_file(dump, shard, entries, _problems_of_thumbnail))
+    files = (*manifest.shards, *manifest.thumbnails)
+    pictures = sum(entry.thumbnail is not None for entry in manifest.samples)
+    size = sum(file.size for file in files)
+    return DumpReport(dump.path, len(dump), len(manifest.shards), pictures, size, tuple(problems))
 
 
 def _problems_of_ids(dump: Dump) -> Iterator[str]:
@@ -91,7 +97,17 @@ def _problems_of_ids(dump: Dump) -> Iterator[str]:
         seen.add(sample_id)
 
 
-def _problems_of_shard(dump: Dump, shard: ShardEntry, entries: list[SampleEntry]) -> Iterator[str]:
+def _problems_of_places(manifest: Manifest) -> Iterator[str]:
+    for entry in manifest.samples:
+        if not 0 <= entry.shard < len(manifest.shards):
+            yield f"The sample {entry.id!r} points to shard {entry.shard}, which the manifest lacks."
+        if entry.thumbnail is not None and not 0 <= entry.thumbnail < len(manifest.thumbnails):
+            yield f"The sample {entry.id!r} points to thumbnails {entry.thumbnail}, which the manifest lacks."
+
+
+def _problems_of_file(
+    dump: Dump, shard: ShardEntry, entries: list[SampleEntry], problems_of: ProblemsOf
+) -> Iterator[str]:
     file = dump.path / shard.file
     if not file.is_file():
         yield f"The shard {shard.file} is missing."
@@ -108,7 +124,7 @@ def _problems_of_shard(dump: Dump, shard: ShardEntry, entries: list[SampleEntry]
                 yield f"The sample {name!r} is missing from {where}."
             for entry in entries:
                 if entry.id in held:
-                    yield from _problems_of_tensor(dump, entry, handle.get_tensor(entry.id))
+                    yield from problems_of(dump, entry, handle.get_tensor(entry.id))
     except SafetensorError as error:
         yield f"The shard {shard.file} is not a readable safetensors file ({error})."
 
@@ -122,3 +138,10 @@ def _problems_of_tensor(dump: Dump, entry: SampleEntry, stored: np.ndarray) -> I
     if not np.isfinite(stored).all():
         rows = int((~np.isfinite(stored).all(axis=-1)).sum())
         yield f"The sample {entry.id!r} has NaN or infinite values in {rows} of its tokens."
+
+
+def _problems_of_thumbnail(_: Dump, entry: SampleEntry, stored: np.ndarray) -> Iterator[str]:
+    try:
+        decode_thumbnail(stored)
+    except DumpError as error:
+        yield f"The thumbnail of the sample {entry.id!r}: {error}"

@@ -24,6 +24,7 @@ from otanalysis.tokens.manifest import (
     ShardEntry,
 )
 from otanalysis.tokens.storage import sha256_of_file, write_atomic
+from otanalysis.tokens.thumbnails import encode_thumbnail
 
 __all__ = ["DumpWriter"]
 
@@ -95,6 +96,7 @@ class DumpWriter:
         self._known = {entry.id for entry in self._manifest.samples}
         self._pending: dict[str, NDArray[np.floating]] = {}
         self._pending_extra: dict[str, Mapping[str, Any]] = {}
+        self._pending_thumbnails: dict[str, NDArray[np.uint8]] = {}
         self._finished = False
 
     def __contains__(self, sample_id: object) -> bool:
@@ -119,7 +121,14 @@ class DumpWriter:
         if kind is None:
             self.finish()
 
-    def add(self, sample_id: str, tokens: ArrayLike, *, extra: Mapping[str, Any] | None = None) -> None:
+    def add(
+        self,
+        sample_id: str,
+        tokens: ArrayLike,
+        *,
+        extra: Mapping[str, Any] | None = None,
+        thumbnail: ArrayLike | None = None,
+    ) -> None:
         """Add one sample; its shard is written as soon as it is full.
 
         Parameters
@@ -130,11 +139,14 @@ class DumpWriter:
             Floating point, finite also after the cast to the dump's dtype.
         extra : Mapping, optional
             JSON values kept in the manifest for this sample; ``grid=[rows, columns]`` overrides the dump's.
+        thumbnail : array, shape ``[h, w, 3]``, uint8, optional
+            The image, as the tokens' grid lies on it; kept as a small JPEG, at most 224 pixels long.
 
         Raises
         ------
         InputError
-            The id is taken, or the tokens are not a finite, non-empty floating-point matrix.
+            The id is taken, the tokens are not a finite, non-empty floating-point matrix, or the thumbnail
+            is no picture.
         DumpError
             The dump is finished.
         """
@@ -151,6 +163,8 @@ class DumpWriter:
         stored = self._storable(sample_id, tokens)
         kept_extra = dict(extra or {})
         _check_json(kept_extra)
+        if thumbnail is not None:
+            self._pending_thumbnails[sample_id] = encode_thumbnail(thumbnail)
         self._pending[sample_id] = stored
         self._pending_extra[sample_id] = kept_extra
         self._known.add(sample_id)
@@ -169,17 +183,21 @@ class DumpWriter:
             return
         if self._pending:
             self._write_shard()
-        total = len(self._manifest.shards)
-        if not total:
+        if not self._manifest.shards:
             raise DumpError(f"The dump {self.path} has no sample; add at least one before finishing it.")
-        final = []
-        for number, shard in enumerate(self._manifest.shards, start=1):
-            name = f"tokens-{number:05d}-of-{total:05d}.safetensors"
-            (self.path / shard.file).replace(self.path / name)
-            final.append(replace(shard, file=name))
-        self._publish(MANIFEST_NAME, tuple(final))
+        shards = self._with_final_names("tokens", self._manifest.shards)
+        thumbnails = self._with_final_names("thumbnails", self._manifest.thumbnails)
+        self._publish(MANIFEST_NAME, shards, thumbnails)
         (self.path / PARTIAL_MANIFEST_NAME).unlink()
         self._finished = True
+
+    def _with_final_names(self, kind: str, shards: tuple[ShardEntry, ...]) -> tuple[ShardEntry, ...]:
+        final = []
+        for number, shard in enumerate(shards, start=1):
+            name = f"{kind}-{number:05d}-of-{len(shards):05d}.safetensors"
+            (self.path / shard.file).replace(self.path / name)
+            final.append(replace(shard, file=name))
+        return tuple(final)
 
     def _begin_or_go_on(self, fresh: Manifest) -> Manifest:
         if (self.path / MANIFEST_NAME).exists():
@@ -194,13 +212,14 @@ class DumpWriter:
             return fresh
         partial = Manifest.read(partial_path)
         _check_same_settings(self.path, partial.settings(), fresh.settings())
-        for number, shard in enumerate(partial.shards, start=1):
-            self._recover(number, shard)
+        for shard in (*partial.shards, *partial.thumbnails):
+            self._recover(shard)
         return replace(partial, writer_version=fresh.writer_version)
 
-    def _recover(self, number: int, shard: ShardEntry) -> None:
+    def _recover(self, shard: ShardEntry) -> None:
         # A writer stopped while it finished may have given some shards their final names already.
-        candidates = [self.path / shard.file, *self.path.glob(f"tokens-{number:05d}-of-*.safetensors")]
+        final = f"{shard.file.removesuffix('.partial.safetensors')}-of-*.safetensors"
+        candidates = [self.path / shard.file, *self.path.glob(final)]
         for file in candidates:
             if file.is_file() and sha256_of_file(file) == shard.sha256:
                 file.replace(self.path / shard.file)
@@ -229,21 +248,34 @@ class DumpWriter:
         return stored.copy() if np.shares_memory(stored, array) else stored
 
     def _write_shard(self) -> None:
-        number = len(self._manifest.shards)
-        data = save(self._pending, metadata={"format": "np"})
-        file = f"tokens-{number + 1:05d}.partial.safetensors"
-        write_atomic(self.path / file, data)
-        shard = ShardEntry(file, len(data), sha256_of_file(self.path / file))
+        number, pictures = len(self._manifest.shards), self._pending_thumbnails
+        thumbnails = self._manifest.thumbnails
         entries = tuple(
-            SampleEntry(name, number, array.shape[0], array.shape[1], self._pending_extra[name])
+            SampleEntry(
+                name,
+                number,
+                array.shape[0],
+                array.shape[1],
+                self._pending_extra[name],
+                thumbnail=len(thumbnails) if name in pictures else None,
+            )
             for name, array in self._pending.items()
         )
+        if pictures:
+            thumbnails = (*thumbnails, self._write_file("thumbnails", len(thumbnails), pictures))
+        shard = self._write_file("tokens", number, self._pending)
         self._manifest = replace(self._manifest, samples=self._manifest.samples + entries)
-        self._publish(PARTIAL_MANIFEST_NAME, (*self._manifest.shards, shard))
-        self._pending, self._pending_extra = {}, {}
+        self._publish(PARTIAL_MANIFEST_NAME, (*self._manifest.shards, shard), thumbnails)
+        self._pending, self._pending_extra, self._pending_thumbnails = {}, {}, {}
 
-    def _publish(self, name: str, shards: tuple[ShardEntry, ...]) -> None:
-        self._manifest = replace(self._manifest, shards=shards)
+    def _write_file(self, kind: str, number: int, arrays: Mapping[str, NDArray[Any]]) -> ShardEntry:
+        data = save(dict(arrays), metadata={"format": "np"})
+        file = f"{kind}-{number + 1:05d}.partial.safetensors"
+        write_atomic(self.path / file, data)
+        return ShardEntry(file, len(data), sha256_of_file(self.path / file))
+
+    def _publish(self, name: str, shards: tuple[ShardEntry, ...], thumbnails: tuple[ShardEntry, ...]) -> None:
+        self._manifest = replace(self._manifest, shards=shards, thumbnails=thumbnails)
         write_atomic(self.path / name, self._manifest.to_json())
 
 

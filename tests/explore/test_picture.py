@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 
 from otanalysis.errors import InputError
 from otanalysis.explore import pca_rgb
 from otanalysis.explore.picture import scene_of
-from otanalysis.tokens import Sample
+from otanalysis.tokens import DumpWriter, Sample, open_dump
 
 ROUNDING = 1e-9  # two singular value decompositions of rotated or permuted tokens
 
@@ -72,14 +74,17 @@ def test_one_outlier_does_not_grey_out_the_others() -> None:
     assert colours.std(axis=0).min() > 0.02
 
 
-def test_a_sample_is_drawn_by_its_picture_if_there_is_one() -> None:
+def test_a_sample_is_drawn_by_its_picture_if_there_is_one(tmp_path: Path) -> None:
     picture = np.full((8, 12, 3), 51, dtype=np.uint8)
     sample = Sample("one", cloud().astype(np.float32), (4, 6), {})
     assert not scene_of(sample).is_image
-    scene = scene_of(sample, picture=picture)
-    assert scene.is_image
-    assert scene.grid == (4, 6)
-    np.testing.assert_allclose(scene.pixels, 0.2)
+    folder = tmp_path / "dump"
+    with DumpWriter(folder, model="m", benchmark="b", grid=(4, 6)) as writer:
+        writer.add("one", cloud(), thumbnail=picture)
+    for scene in (scene_of(sample, picture=picture), scene_of(open_dump(folder)[0])):
+        assert scene.is_image
+        assert scene.grid == (4, 6)
+        np.testing.assert_allclose(scene.pixels, 0.2, atol=1 / 255)
 
 
 def test_what_does_not_fit_is_refused() -> None:

@@ -27,6 +27,8 @@ from otanalysis.tokens.accuracy import read_accuracy
 from otanalysis.vlm.generate import answer_prompts
 from otanalysis.vlm.model import VisionLanguageModel, load_model, model_fingerprint
 
+JPEG_LOSS = 6.0  # of 255, mean over a scene: its noise, of mean length 4.8, is what a JPEG drops
+
 
 @pytest.fixture(scope="module")
 def vlm() -> VisionLanguageModel:
@@ -97,10 +99,14 @@ def test_dumps_hold_the_tokens_of_the_questions_scenes_and_are_written_once(
         dump = ota.open_dump(path)
         items = list(BENCHMARKS[dump.manifest.benchmark].items(2))
         expected = vlm.visual_tokens([item.picture for item in items])
-        for sample, item, tokens in zip(dump, items, expected, strict=True):
+        for number, (sample, item, tokens) in enumerate(zip(dump, items, expected, strict=True)):
             assert sample.id == item.identifier
             assert sample.extra["answer"] == item.question.answer
             np.testing.assert_allclose(sample.tokens, tokens.numpy(), rtol=1e-4, atol=1e-4)
+            assert sample.thumbnail is not None
+            far = [np.abs(sample.thumbnail.astype(float) - one.picture).mean() for one in items]
+            assert sum(one < JPEG_LOSS for one in far) == 1
+            assert far[number] < JPEG_LOSS
     begun = [path.stat().st_mtime_ns for path in sorted(tmp_path.rglob("*.safetensors"))]
     assert write_bundled_dumps(tmp_path, scenes_per_benchmark=2, progress=False) == paths
     assert [path.stat().st_mtime_ns for path in sorted(tmp_path.rglob("*.safetensors"))] == begun
