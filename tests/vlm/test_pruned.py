@@ -118,6 +118,22 @@ def test_with_all_tokens_nothing_changes_bit_for_bit(zoo: Any, kind: str, how: d
 
 
 @pytest.mark.parametrize("kind", KINDS)
+def test_half_precision_changes_with_fewer_tokens_only(zoo: Any, kind: str) -> None:
+    model = zoo.fresh(kind, dtype=torch.bfloat16)
+    inputs = batch(zoo, kind)
+    inputs["pixel_values"] = inputs["pixel_values"].bfloat16()
+    with torch.inference_mode():
+        logits = model(**inputs).logits
+        with Pruned(model, ratio=1.0):
+            assert torch.equal(model(**inputs).logits, logits)
+        with Pruned(model, "dpp", ratio=0.3) as pruned:
+            fewer = model(**inputs).logits
+    assert pruned.last is not None
+    assert fewer.dtype == torch.bfloat16
+    assert fewer.shape[1] == pruned.last.length < logits.shape[1]
+
+
+@pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("positions", ["renumbered", "original"])
 def test_logits_are_those_of_the_kept_tokens_alone(zoo: Any, kind: str, positions: Any) -> None:
     """Against the language model called by hand on each prompt, without padding."""
