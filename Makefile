@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.stamp
 
 .DEFAULT_GOAL := help
-.PHONY: help install figures test lint format evaluate benchmark train-mini clean
+.PHONY: help install figures test lint format notebooks evaluate benchmark train-mini clean
 
 help:  ## List the targets.
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/\1|\2/' | awk -F'|' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -34,6 +34,10 @@ lint: $(STAMP)  ## Check style, formatting, types and the import contracts.
 format: $(STAMP)  ## Rewrite the code in the one format.
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
+
+notebooks: $(STAMP)  ## Bring notebooks and their scripts together, without outputs.
+	$(BIN)/jupytext --quiet --sync notebooks/*.py
+	$(BIN)/jupyter nbconvert --log-level WARN --clear-output --inplace notebooks/*.ipynb
 
 evaluate: $(STAMP)  ## Measure the accuracy of the bundled model again.
 	$(BIN)/otanalysis evaluate

@@ -18,7 +18,7 @@ from otanalysis.experiments.parallel import run_parts
 from otanalysis.experiments.provenance import answers, read_table, write_table
 from otanalysis.experiments.sweep_parts import PART_SCHEMA, PartStore
 from otanalysis.experiments.sweep_plan import SweepSettings
-from otanalysis.selection import SELECTORS
+from otanalysis.selection import SELECTORS, Selector
 from otanalysis.tokens.dump import Dump
 from otanalysis.tokens.normalise import Normalisation
 
@@ -33,7 +33,7 @@ _CHUNK_SIZE = 8  # samples: a part then takes seconds, so that a stop loses litt
 def sweep(
     dumps: Iterable[str | PathLike[str]],
     *,
-    methods: Sequence[str] = tuple(SELECTORS),
+    methods: Sequence[str | Selector] = tuple(SELECTORS),
     ratios: Sequence[float] = (0.05, 0.098, 0.15, 0.2),
     gammas: Sequence[float] = (0.01,),
     seeds: Sequence[int] = (0,),
@@ -53,7 +53,8 @@ def sweep(
     dumps : paths
         Finished dumps of different content.
     methods, ratios, gammas, seeds, normalisations
-        What to measure, see :class:`~otanalysis.experiments.sweep_plan.SweepSettings`.
+        What to measure, see :class:`~otanalysis.experiments.sweep_plan.SweepSettings`. A selector of one's
+        own is measured again when its code has changed.
     out : path
         The folder for ``sweep.parquet`` and ``parts/``; created if missing.
     jobs : int
@@ -140,7 +141,7 @@ def _with_dump_name(rows: pa.Table, name: str) -> pa.Table:
 def _about(opened: dict[str, Dump], settings: SweepSettings, limit: int | None) -> dict[str, Any]:
     return {
         "settings": {
-            "methods": settings.methods,
+            "methods": [one if isinstance(one, str) else one.name for one in settings.methods],
             "selectors": sorted({repr(run.selector) for run in settings.runs()}),
             "ratios": settings.ratios,
             "gammas": settings.gammas,

@@ -16,6 +16,7 @@ import numpy as np
 from otanalysis.errors import InputError
 from otanalysis.selection import SELECTORS
 from otanalysis.selection.base import Selector
+from otanalysis.selection.own import check_recorded, code_fingerprint, is_own
 from otanalysis.surrogate.kernel import check_gamma
 from otanalysis.tokens.normalise import Normalisation
 from otanalysis.tokens.validate import resolve_keep
@@ -66,6 +67,8 @@ class Measurement:
             self.ratio,
             self.normalisation,
         ]
+        if is_own(self.run.selector):
+            content.append(code_fingerprint(self.run.selector))
         return json.dumps(content)
 
 
@@ -75,12 +78,13 @@ class SweepSettings:
 
     Attributes
     ----------
-    methods : tuple of str
-        Names in :data:`otanalysis.selection.SELECTORS`.
+    methods : tuple of str or Selector
+        Names in :data:`otanalysis.selection.SELECTORS`, and selectors with a name of their own, which are
+        used as they are.
     ratios : tuple of float
         Kept shares of the tokens, in (0, 1].
     gammas : tuple of float
-        For the methods that have a gamma; positive.
+        For the named methods that have a gamma; positive.
     seeds : tuple of int
         For the methods that draw at random; the others run once.
     normalisations : tuple of {"none", "columns", "rows"}
@@ -89,19 +93,20 @@ class SweepSettings:
     Raises
     ------
     InputError
-        One of them is empty, has a repetition, an unknown name or a value out of range.
+        One of them is empty, has a repetition, an unknown name or a value out of range, or a selector is
+        not whole or has a name that is taken.
     """
 
-    methods: tuple[str, ...]
+    methods: tuple[str | Selector, ...]
     ratios: tuple[float, ...]
     gammas: tuple[float, ...]
     seeds: tuple[int, ...]
     normalisations: tuple[Normalisation, ...]
 
     def __post_init__(self) -> None:
+        _check_methods(self.methods)
         for item in fields(self):
             _check_list(item.name, getattr(self, item.name))
-        _check_known("method", self.methods, tuple(SELECTORS))
         _check_known("normalisation", self.normalisations, get_args(Normalisation))
         for ratio in self.ratios:
             resolve_keep(_LARGE, ratio=ratio)
@@ -113,12 +118,16 @@ class SweepSettings:
     def runs(self) -> Iterator[Run]:
         """Yield every run once: gammas for the methods with a gamma, seeds for the stochastic ones."""
         for method in self.methods:
-            selector: Any = SELECTORS[method]
-            has_gamma = "gamma" in {item.name for item in fields(selector)}
-            variants = [replace(selector, gamma=one) for one in self.gammas] if has_gamma else [selector]
-            for variant in variants:
+            for variant in self._variants(method):
                 for seed in self.seeds if variant.stochastic else (None,):
                     yield Run(variant, seed)
+
+    def _variants(self, method: str | Selector) -> list[Selector]:
+        if not isinstance(method, str):
+            return [method]
+        selector: Any = SELECTORS[method]
+        has_gamma = "gamma" in {item.name for item in fields(selector)}
+        return [replace(selector, gamma=one) for one in self.gammas] if has_gamma else [selector]
 
     def measurements(self) -> tuple[Measurement, ...]:
         """Return every measurement, in the order of the table's rows within a sample."""
@@ -140,6 +149,16 @@ def _check_list(name: str, values: Sequence[object]) -> None:
         raise InputError(f"A sweep needs at least one of {name}, got none.")
     if len(set(values)) < len(values):
         raise InputError(f"The {name} of a sweep must be distinct, got {', '.join(map(str, values))}.")
+
+
+def _check_methods(methods: Sequence[str | Selector]) -> None:
+    _check_known("method", [one for one in methods if isinstance(one, str)], tuple(SELECTORS))
+    own = [check_recorded(one).name for one in methods if not isinstance(one, str)]
+    if taken := [name for name in own if name in SELECTORS or own.count(name) > 1]:
+        raise InputError(
+            f"The name {taken[0]!r} of a selector is taken, and a table could not tell the two apart; "
+            "give it a name of its own."
+        )
 
 
 def _check_known(kind: str, names: Sequence[str], known: Sequence[str]) -> None:

@@ -16,7 +16,7 @@ from typing import Any
 import matplotlib as mpl
 from matplotlib.figure import Figure
 
-__all__ = ["TEXT_WIDTH", "MethodLook", "figure_bytes", "method_look", "paper_style"]
+__all__ = ["TEXT_WIDTH", "MethodLook", "figure_bytes", "method_look", "paper_style", "use_paper_style"]
 
 TEXT_WIDTH = 6.875
 """Width of a two-column page of a paper, in inches."""
@@ -114,6 +114,11 @@ def paper_style() -> Iterator[None]:
     """Apply the style inside a ``with`` block and restore matplotlib's settings behind it."""
     with mpl.rc_context(_RC):
         yield
+
+
+def use_paper_style() -> None:
+    """Apply the style to all that is drawn from now on: for the first cell of a notebook."""
+    mpl.rcParams.update(_RC)
 
 
 def figure_bytes(figure: Figure, kind: str) -> bytes:

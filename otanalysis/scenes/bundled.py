@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Sequence
 from itertools import islice
 from pathlib import Path
 from typing import Final
@@ -10,15 +12,22 @@ from otanalysis.errors import InputError
 from otanalysis.reporting import progress_bar
 from otanalysis.scenes.benchmarks import BENCHMARKS, Benchmark, Item
 from otanalysis.scenes.geometry import GRID
-from otanalysis.tokens import DumpWriter
+from otanalysis.tokens import Dump, DumpWriter, open_dump
 from otanalysis.tokens.manifest import MANIFEST_NAME
 from otanalysis.tokens.storage import DATA_VARIABLE, data_folder
 from otanalysis.vlm.model import VisionLanguageModel, load_model, model_fingerprint
 
-__all__ = ["bundled_accuracy_path", "bundled_model_path", "write_bundled_dumps"]
+__all__ = [
+    "bundled_accuracy_path",
+    "bundled_dumps",
+    "bundled_model_path",
+    "open_bundled",
+    "write_bundled_dumps",
+]
 
 MODEL_NAME: Final = "mini-llava"
 _BATCH = 8
+_KIND: Final = "{revision}-{scenes}-pictures"
 _LICENCE: Final = "scenes of digits from the UCI optical recognition of handwritten digits, CC BY 4.0"
 
 
@@ -55,8 +64,78 @@ def bundled_accuracy_path() -> Path:
     return path
 
 
+def open_bundled(benchmark: str = "digit-colour", *, scenes: int = 8, progress: bool = False) -> Dump:
+    """Open the bundled model's dump of one benchmark, from any folder; write it first where it is missing.
+
+    Parameters
+    ----------
+    benchmark
+        A name in :data:`~otanalysis.scenes.benchmarks.BENCHMARKS`.
+    scenes
+        Samples that it must hold at least. Sample ``i`` is the same in every dump of the benchmark.
+    progress
+        Show a bar with the time left on stderr while a dump is written.
+
+    Returns
+    -------
+    Dump
+
+    Raises
+    ------
+    InputError
+        If there is no such benchmark, or the bundled model is not there.
+    MissingDependencyError
+        If the dump must be written and torch or transformers is not installed.
+    """
+    if benchmark not in BENCHMARKS:
+        raise InputError(f"Unknown benchmark {benchmark!r}; known are {', '.join(BENCHMARKS)}.")
+    return open_dump(bundled_dumps(scenes, benchmarks=[benchmark], progress=progress)[0])
+
+
+def bundled_dumps(
+    scenes: int = 8, *, benchmarks: Sequence[str] = tuple(BENCHMARKS), progress: bool = False
+) -> list[Path]:
+    """Return dumps of the bundled model with at least so many samples; write what is missing.
+
+    Larger ones that are there already, such as those of ``make figures``, serve as well: give the number to
+    ``limit=`` of what measures them.
+
+    Parameters
+    ----------
+    scenes, progress
+        As for :func:`open_bundled`.
+    benchmarks
+        Which; by default all eleven.
+
+    Returns
+    -------
+    list of Path
+        In the order of ``benchmarks``.
+
+    Raises
+    ------
+    InputError, MissingDependencyError
+        As for :func:`open_bundled`.
+    """
+    revision = model_fingerprint(bundled_model_path())[:12]
+    larger = [
+        int(count[1])
+        for path in (data_folder() / "dumps" / MODEL_NAME).glob("*")
+        if (count := re.fullmatch(_KIND.format(revision=revision, scenes=r"(\d+)"), path.name))
+        and int(count[1]) >= scenes
+        and all((path / name / MANIFEST_NAME).is_file() for name in benchmarks)
+    ]
+    return write_bundled_dumps(
+        scenes_per_benchmark=min(larger, default=scenes), benchmarks=benchmarks, progress=progress
+    )
+
+
 def write_bundled_dumps(
-    out: Path | None = None, *, scenes_per_benchmark: int = 64, progress: bool = True
+    out: Path | None = None,
+    *,
+    scenes_per_benchmark: int = 64,
+    benchmarks: Sequence[str] = tuple(BENCHMARKS),
+    progress: bool = True,
 ) -> list[Path]:
     """Write the token dumps of the bundled model, one a benchmark, as far as they are missing.
 
@@ -69,6 +148,8 @@ def write_bundled_dumps(
     scenes_per_benchmark
         Held-out scenes a dump: the first ones of those that :func:`~otanalysis.experiments.evaluate.evaluate`
         asks about.
+    benchmarks
+        Which; by default all eleven.
     progress
         Show a bar with the time left on stderr.
 
@@ -86,8 +167,8 @@ def write_bundled_dumps(
     """
     folder = out or data_folder() / "dumps" / MODEL_NAME
     revision = model_fingerprint(bundled_model_path())[:12]
-    kind = f"{revision}-{scenes_per_benchmark}-pictures"
-    paths = {name: folder / kind / name for name in BENCHMARKS}
+    kind = _KIND.format(revision=revision, scenes=scenes_per_benchmark)
+    paths = {name: folder / kind / name for name in benchmarks}
     missing = [name for name, path in paths.items() if not (path / MANIFEST_NAME).is_file()]
     if not missing:
         return list(paths.values())

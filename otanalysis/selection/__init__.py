@@ -3,7 +3,7 @@
 May import errors, tokens, transport and surrogate.
 """
 
-from otanalysis.selection.base import Selection, Selector, StackSelector
+from otanalysis.selection.base import Selection, Selector, StackSelector, build_selection
 from otanalysis.selection.batch import select_batch
 from otanalysis.selection.registry import SELECTORS, select, select_many
 
@@ -12,6 +12,7 @@ __all__ = [
     "Selection",
     "Selector",
     "StackSelector",
+    "build_selection",
     "select",
     "select_batch",
     "select_many",

@@ -77,6 +77,21 @@ class Selector(Protocol):
 
     ``nested`` methods pick one by one, so that a run for a larger count holds all smaller ones.
     ``stochastic`` ones draw from the generator and refuse to run without it; the others ignore it.
+
+    Examples
+    --------
+    A method of one's own is a few lines, and goes wherever a method's name goes:
+
+    >>> from dataclasses import dataclass
+    >>> from otanalysis.selection import build_selection, select
+    >>> @dataclass(frozen=True)
+    ... class Longest:
+    ...     name, nested, stochastic = "longest", True, False
+    ...     def __call__(self, tokens, keep, *, generator=None, cost=None):
+    ...         order = np.argsort(-np.linalg.norm(tokens, axis=1), kind="stable")
+    ...         return build_selection(self, tokens, order[:keep])
+    >>> select([[1.0], [3.0], [2.0]], Longest(), keep=2).indices
+    array([1, 2])
     """
 
     @property
@@ -117,7 +132,19 @@ class StackSelector(Selector, Protocol):
 def build_selection(
     selector: Selector, tokens: Array, pick_order: Array, gains: Array | None = None
 ) -> Selection:
-    """Return the selection of a method from its picks, as arrays of the kind of ``tokens``."""
+    """Return the selection of a method from its picks, as arrays of the kind of ``tokens``.
+
+    Parameters
+    ----------
+    selector : Selector
+        The method; its name and its ``repr`` go into the selection.
+    tokens : array [m, d]
+        What it selected from.
+    pick_order : array [keep]
+        Positions in the order picked (any order for methods that do not pick one by one).
+    gains : array [keep], optional
+        Marginal gains of the picks.
+    """
     order = like(pick_order, tokens) if isinstance(pick_order, np.ndarray) else pick_order
     if isinstance(gains, np.ndarray):
         gains = like(gains, tokens)

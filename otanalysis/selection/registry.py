@@ -18,6 +18,7 @@ from otanalysis.selection.kmedoids import KMedoids
 from otanalysis.selection.last import Last
 from otanalysis.selection.ot_medoids import OTMedoids
 from otanalysis.selection.otprune import OTPrune
+from otanalysis.selection.own import check_kept, check_selector, is_own
 from otanalysis.selection.random import Random
 from otanalysis.selection.uniform import Uniform
 from otanalysis.tokens.normalise import Normalisation
@@ -59,7 +60,8 @@ def select(
         All visual tokens of one image; NumPy, or torch: then the selection holds torch tensors on the same
         device. otprune, dpp and divprune run there, the others on the host.
     method : str or Selector
-        A name in :data:`SELECTORS`, or a selector with its own parameters, which is used as it is.
+        A name in :data:`SELECTORS`, or a selector with its own parameters, which is used as it is: one of
+        the package, or a user's (see :class:`~otanalysis.selection.base.Selector`).
     ratio : float, optional
         Share to keep in ``(0, 1]``: ``int(round(ratio * m))`` tokens, at least one.
     keep : int, optional
@@ -76,7 +78,8 @@ def select(
     Raises
     ------
     InputError
-        If the method is unknown, the tokens are not a finite matrix, or a parameter is out of range.
+        If the method is unknown, the tokens are not a finite matrix, a parameter is out of range, or a
+        user's selector is not whole or does not keep what was asked.
 
     Examples
     --------
@@ -129,6 +132,8 @@ def select_many(
 
     def run(count: int) -> Selection:
         selection = selector(cloud, count, generator=np.random.default_rng(seed), cost=cost)
+        if is_own(selector):
+            check_kept(selector, selection, keep=count, m=cloud.shape[0])
         return replace(selection, seed=seed) if selector.stochastic else selection
 
     if selector.nested:
@@ -140,7 +145,7 @@ def select_many(
 def configured(method: str | Selector, **options: Any) -> Selector:
     """Return the selector of that name with those of the options that it has."""
     if not isinstance(method, str) and callable(method):
-        return method
+        return check_selector(method)
     if method not in SELECTORS:
         raise InputError(f"Unknown method {method!r}; known are {', '.join(SELECTORS)}.")
     selector: Any = SELECTORS[method]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from math import isqrt
 from typing import TYPE_CHECKING, Any
@@ -9,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     import torch
 
-__all__ = ["WHOLE", "Box", "ImageTokens", "Picture", "View", "square_grid"]
+__all__ = ["WHOLE", "Box", "ImageTokens", "Layer", "Picture", "View", "layers_of", "square_grid"]
 
 Box = tuple[float, float, float, float]
 """Left, top, right, bottom, as shares of the picture's width and height."""
@@ -123,6 +124,62 @@ class ImageTokens:
                 return None
             found += _cells(view.grid, view.box)
         return found
+
+
+@dataclass(frozen=True)
+class Layer:
+    """Views side by side that make one grid over the picture: all its tiles, or one view alone.
+
+    Attributes
+    ----------
+    grid : tuple of int
+        Rows and columns of patches.
+    box : tuple of float
+        The part of the picture that it shows.
+    patches : tuple of int
+        Which patch of the image lies in each cell, row by row.
+    """
+
+    grid: tuple[int, int]
+    box: Box
+    patches: tuple[int, ...]
+
+
+def layers_of(views: Sequence[View]) -> list[Layer]:
+    """Put tiles together to one grid; views of the whole picture stay by themselves.
+
+    Parameters
+    ----------
+    views
+        Those of one image.
+
+    Returns
+    -------
+    list of Layer
+        None for an image of which some view has no grid or no box.
+    """
+    starts = [sum(view.count for view in views[:place]) for place in range(len(views))]
+    whole: list[Layer] = []
+    tiles: dict[tuple[int, int], int] = {}
+    grid = (0, 0)
+    for view, start in zip(views, starts, strict=True):
+        if view.grid is None or view.box is None:
+            return []
+        if len(views) == 1 or view.box == WHOLE:
+            whole.append(Layer(view.grid, view.box, tuple(range(start, start + view.count))))
+            continue
+        grid = view.grid
+        across, down = view.box[2] - view.box[0], view.box[3] - view.box[1]
+        tiles[round(view.box[1] / down), round(view.box[0] / across)] = start
+    if not tiles:
+        return whole
+    rows, columns = (max(places) + 1 for places in zip(*tiles, strict=True))
+    cells = tuple(
+        tiles[y // grid[0], x // grid[1]] + y % grid[0] * grid[1] + x % grid[1]
+        for y in range(rows * grid[0])
+        for x in range(columns * grid[1])
+    )
+    return [*whole, Layer((rows * grid[0], columns * grid[1]), WHOLE, cells)]
 
 
 def square_grid(count: int) -> tuple[int, int] | None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,8 @@ from otanalysis.experiments import sweep_parts
 from otanalysis.experiments.provenance import read_provenance
 from otanalysis.experiments.sweep import read_sweep, sweep
 from otanalysis.experiments.sweep_plan import SweepSettings
+from otanalysis.selection import build_selection
+from otanalysis.selection.otprune import OTPrune
 from otanalysis.surrogate import logdet_value, otprune_kernel
 from otanalysis.tokens import open_dump
 from otanalysis.tokens.normalise import normalise_tokens
@@ -324,3 +327,54 @@ def test_keys_tell_measurements_apart_and_nothing_else() -> None:
     assert settings.digest() == same.digest()
     other = SweepSettings(("otprune", "random"), (0.1, 0.2), (0.01, 0.2), (0, 1), ("none", "rows"))
     assert settings.digest() != other.digest()
+
+
+@dataclass(frozen=True)
+class FromTheEnd:
+    """A user's selector, whose code a test edits."""
+
+    name = "from-the-end"
+    nested = True
+    stochastic = False
+
+    def __call__(self, tokens: Any, keep: int, **_: Any) -> Any:
+        return build_selection(self, tokens, np.arange(len(tokens))[::-1][:keep])
+
+
+def test_a_selector_of_ones_own_is_swept_like_the_others_and_again_when_its_code_changes(
+    make_dump: MakeDump, tmp_path: Path, measured: list[tuple[str, int]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder, out = make_dump("a", samples=2), tmp_path / "out"
+    table = small([folder], out, methods=("last", FromTheEnd()), ratios=(0.25,))
+    by_method = {name: rows.drop(columns="method") for name, rows in without_times(table).groupby("method")}
+    assert set(by_method) == {"last", "from-the-end"}
+    pd.testing.assert_frame_equal(
+        by_method["last"].reset_index(drop=True), by_method["from-the-end"].reset_index(drop=True)
+    )
+    assert read_provenance(out / "sweep.parquet")["settings"]["methods"] == ["last", "from-the-end"]
+    assert len(measured) == 2
+    small([folder], out, methods=("last", FromTheEnd()), ratios=(0.25,))
+    assert len(measured) == 2, "the same code was measured twice"
+
+    def forwards(self: Any, tokens: Any, keep: int, **_: Any) -> Any:
+        return build_selection(self, tokens, np.arange(len(tokens))[:keep])
+
+    monkeypatch.setattr(FromTheEnd, "__call__", forwards)
+    edited = small([folder], out, methods=("last", FromTheEnd()), ratios=(0.25,))
+    own = edited[edited["method"] == "from-the-end"]
+    assert [list(kept) for kept in own["kept_indices"]] == [[0, 1, 2]] * 2
+    assert measured[2:] == [("a-0", 1), ("a-1", 1)], "only the edited selector is measured again"
+
+
+def test_a_selector_of_ones_own_runs_in_other_processes(make_dump: MakeDump, tmp_path: Path) -> None:
+    folder = make_dump("a", samples=10)
+    alone = small([folder], tmp_path / "one", methods=(FromTheEnd(),))
+    together = small([folder], tmp_path / "two", methods=(FromTheEnd(),), jobs=2)
+    pd.testing.assert_frame_equal(without_times(alone), without_times(together))
+
+
+def test_a_selector_whose_name_is_taken_is_refused(make_dump: MakeDump, tmp_path: Path) -> None:
+    folder = make_dump("a")
+    for methods in ((OTPrune(normalise="rows"),), (FromTheEnd(), FromTheEnd())):
+        with pytest.raises(InputError, match="is taken"):
+            small([folder], tmp_path / "out", methods=methods)

@@ -14,7 +14,13 @@ from transformers import AutoModelForImageTextToText, LlavaForConditionalGenerat
 import otanalysis as ota
 from otanalysis.errors import InputError
 from otanalysis.scenes.benchmarks import BENCHMARKS
-from otanalysis.scenes.bundled import bundled_accuracy_path, bundled_model_path, write_bundled_dumps
+from otanalysis.scenes.bundled import (
+    bundled_accuracy_path,
+    bundled_dumps,
+    bundled_model_path,
+    open_bundled,
+    write_bundled_dumps,
+)
 from otanalysis.selection import SELECTORS
 from otanalysis.tokens import verify_dump
 from otanalysis.tokens.accuracy import read_accuracy
@@ -118,3 +124,27 @@ def test_without_the_clone_the_error_says_how_to_get_the_model(
     (tmp_path / "mini-llava" / "config.json").touch()
     with pytest.raises(InputError, match="make evaluate"):
         bundled_accuracy_path()
+
+
+def test_a_dump_is_found_from_any_folder_and_a_larger_one_serves_as_well(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    data = tmp_path / "data"
+    data.mkdir()
+    (data / "mini-llava").symlink_to(bundled_model_path())
+    monkeypatch.setenv("OTANALYSIS_DATA", str(data))
+    monkeypatch.chdir(tmp_path)
+    dump = open_bundled("presence", scenes=3)
+    assert dump.manifest.benchmark == "presence"
+    assert len(dump) == 3
+    assert bundled_dumps(2, benchmarks=["presence"]) == [dump.path]
+    assert [path.name for path in dump.path.parent.iterdir()] == ["presence"], "only what was asked for"
+    more = bundled_dumps(4, benchmarks=["presence"])
+    assert more != [dump.path]
+    np.testing.assert_array_equal(ota.open_dump(more[0])[1].tokens, dump[1].tokens)
+    assert open_bundled("presence", scenes=1).path == dump.path, "the smallest that will do"
+
+
+def test_an_unknown_benchmark_is_refused() -> None:
+    with pytest.raises(InputError, match="known are presence"):
+        open_bundled("vqa")

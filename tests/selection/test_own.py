@@ -1,0 +1,119 @@
+# ruff: noqa: ARG002, ARG005  # signatures are those of the protocol
+"""Selectors that a user wrote: taken as they are where they are whole, refused with advice where not."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pytest
+
+import otanalysis as ota
+from otanalysis.errors import InputError
+from otanalysis.selection import build_selection
+from otanalysis.selection.own import check_recorded, code_fingerprint, is_own
+
+TOKENS = np.random.default_rng(0).standard_normal((12, 3))
+
+
+@dataclass(frozen=True)
+class Every:
+    """Keeps every so manieth token."""
+
+    step: int = 2
+
+    name = "every"
+    nested = True
+    stochastic = False
+
+    def __call__(self, tokens: Any, keep: int, *, generator: Any = None, cost: Any = None) -> Any:
+        return build_selection(self, tokens, np.arange(len(tokens))[:: self.step][:keep])
+
+
+def made(source: str) -> Any:
+    """Run the source of a class ``Made`` and return an instance, as a notebook cell would."""
+    space: dict[str, Any] = {"dataclass": dataclass, "np": np, "build_selection": build_selection}
+    exec(compile(source, "<cell>", "exec", dont_inherit=True), space | {"__name__": "__main__"}, space)
+    return space["Made"]()
+
+
+SOURCE = """
+@dataclass(frozen=True)
+class Made:
+    name, nested, stochastic = "made", True, False
+    def __call__(self, tokens, keep, *, generator=None, cost=None):
+        chosen = {"a", "b", "c"}
+        order = np.arange(len(tokens)) if "a" in {"a", "b", "c"} else chosen
+        return build_selection(self, tokens, order[:keep])
+"""
+
+
+def test_an_own_selector_goes_wherever_a_name_goes() -> None:
+    selection = ota.select(TOKENS, Every(step=3), keep=3)
+    np.testing.assert_array_equal(selection.indices, [0, 3, 6])
+    assert (selection.method, selection.provenance) == ("every", "Every(step=3)")
+    assert is_own(Every())
+    assert not is_own(ota.SELECTORS["uniform"])
+
+
+@pytest.mark.parametrize(
+    ("wrong", "said"),
+    [
+        (Every, "got the class Every"),
+        (lambda tokens, keep: None, "lacks name, nested, stochastic"),
+    ],
+)
+def test_what_is_no_selector_is_refused_with_advice(wrong: Any, said: str) -> None:
+    with pytest.raises(InputError, match=said):
+        ota.select(TOKENS, wrong, keep=2)
+
+
+def test_a_selector_that_could_change_is_refused() -> None:
+    @dataclass
+    class Loose:
+        name = "loose"
+        nested = True
+        stochastic = False
+        __call__ = Every.__call__
+
+    with pytest.raises(InputError, match="frozen dataclass"):
+        check_recorded(Loose())
+
+
+def returning(what: Callable[[Any, Any], Any]) -> Any:
+    """Return an own selector that returns something else than it should."""
+
+    @dataclass(frozen=True)
+    class Wrong(Every):
+        def __call__(self, tokens: Any, keep: int, *, generator: Any = None, cost: Any = None) -> Any:
+            return what(self, tokens)
+
+    return Wrong()
+
+
+@pytest.mark.parametrize(
+    ("what", "said"),
+    [
+        (lambda one, tokens: [0, 1], "must return a Selection, got list"),
+        (lambda one, tokens: build_selection(one, tokens, np.array([1, 1])), "distinct"),
+        (lambda one, tokens: build_selection(one, tokens, np.array([1, 12])), "0..11"),
+        (lambda one, tokens: build_selection(one, tokens, np.array([1, 2, 3])), "for 2 tokens and kept 3"),
+    ],
+)
+def test_an_own_selector_that_does_not_keep_what_was_asked_is_named(what: Any, said: str) -> None:
+    with pytest.raises(InputError, match=said):
+        ota.select(TOKENS, returning(what), keep=2)
+
+
+def test_the_fingerprint_follows_the_code_and_not_its_place() -> None:
+    plain = code_fingerprint(made(SOURCE))
+    assert plain == code_fingerprint(made("\n\n# elsewhere, with a remark\n" + SOURCE))
+    for edited in (
+        SOURCE.replace("[:keep]", "[-keep:]"),
+        SOURCE.replace('"a" in', '"d" in'),
+        SOURCE.replace("True, False", "False, False"),
+        SOURCE.replace("np.arange", "np.empty"),
+    ):
+        assert code_fingerprint(made(edited)) != plain
