@@ -35,7 +35,8 @@ class HarnessArguments:
     gamma, normalise, seed, positions, newlines
         As for :class:`otanalysis.vlm.pruned.Pruned`.
     revision, dtype, device
-        As for :func:`otanalysis.vlm.model.load_model`; ``device`` None takes a GPU where there is one.
+        As for :func:`otanalysis.vlm.model.load_model`; ``device`` None takes a GPU where there is one. Of
+        several processes (``accelerate launch``) each takes a GPU of its own.
     batch_size : int
         Prompts a call.
     max_new_tokens : int

@@ -49,7 +49,11 @@ class PrunedImageTextModel(lmms):  # type: ignore[misc]
         super().__init__()
         settings = HarnessArguments.parse(arguments)
         self.accelerator = Accelerator()
-        device = settings.device or str(self.accelerator.device)
+        device = settings.device
+        if device is None or self.accelerator.num_processes > 1:
+            device = str(
+                self.accelerator.device
+            )  # with several processes, the one that is this process's own
         vlm = load_model(settings.pretrained, revision=settings.revision, dtype=settings.dtype, device=device)
         self._responder: Responder | None = Responder(
             vlm,

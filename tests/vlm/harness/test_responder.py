@@ -102,6 +102,17 @@ def test_words_alone_several_images_and_one_share_a_batch(
     assert answers[0].text == plain.strip()
 
 
+def test_random_tokens_follow_the_seed_and_not_the_batch_size(
+    vlm: VisionLanguageModel, items: list[Item]
+) -> None:
+    def kept(seed: int, batch_size: int) -> list[Answer]:
+        chosen = responder(vlm, batch_size, selector="random", ratio=0.02, seed=seed)
+        return chosen.answer([request(item) for item in items])
+
+    assert kept(0, 1) == kept(0, 4) == kept(0, 4)
+    assert kept(0, 4) != kept(1, 4)
+
+
 def test_pictures_of_any_mode_are_read(vlm: VisionLanguageModel, items: list[Item]) -> None:
     (picture,) = pictures(items[0])
     seen = [Request("is there a 7 ?", lambda: [picture.convert("RGBA")], SHORT), request(items[0])]
