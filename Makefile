@@ -17,6 +17,9 @@ $(STAMP): pyproject.toml constraints.txt
 	  { echo "Python 3.11 or newer is wanted, $(PYTHON) is $$($(PYTHON) --version 2>&1); try make PYTHON=python3.12." >&2; exit 2; }
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable ".[vlm,certified,notebooks,dev]"
+	@# Its whole list would bring a torchvision that need not fit this torch; a run loads what the extra dev names.
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --no-deps lmms-eval || \
+	  echo "lmms-eval could not be installed; the test of its plug-in is skipped." >&2
 	@touch $@
 
 figures: $(STAMP)  ## Draw Figures 2 to 5 and A to C of the bundled model into figures/.
