@@ -29,11 +29,10 @@ if TYPE_CHECKING:
 
 
 def measure_capture(
-    vlm: VisionLanguageModel, pictures: Path, limit: int, batch_size: int, device: str, quiet: bool
+    vlm: VisionLanguageModel, pictures: Path, limit: int, *, batch: int, shard: int, device: str, quiet: bool
 ) -> Record:
     """Capture the first pictures into a dump that is thrown away: visual tokens a second, and peak memory."""
     from otanalysis.vlm.capture import capture_tokens
-
     from otanalysis.vlm.sources import open_pictures
 
     memory = PeakMemory(device)
@@ -45,7 +44,8 @@ def measure_capture(
             open_pictures(pictures),
             Path(folder) / "dump",
             benchmark="pictures",
-            batch_size=batch_size,
+            batch_size=batch,
+            shard_size=shard,
             limit=limit,
             progress=not quiet,
         )
@@ -123,9 +123,13 @@ def main(
         write_pictures(pictures, images)
         with Console(stderr=True, quiet=quiet).status("building the model"):
             vlm = build_llava(layers, dtype, device)
-        # A quarter first: it loads libraries and kernels, and its peak must be that of all.
+        # A quarter first: it loads libraries and kernels, and fills a file, whose samples wait in memory.
+        # From then on the peak must not grow with the number of pictures.
         limits = sorted({max(1, images // 4), images})
-        captures = [measure_capture(vlm, pictures, limit, batch_size, device, quiet) for limit in limits]
+        capture = partial(
+            measure_capture, vlm, pictures, batch=batch_size, shard=limits[0], device=device, quiet=quiet
+        )
+        captures = [capture(limit) for limit in limits]
         asked = Answers.to(vlm, inputs_for(vlm, pictures), method=method, words=words, device=device)
         with progress_bar("answers", "answers", shown=not quiet) as bar:
             answers = asked.measure(keeps, repeats, bar)
