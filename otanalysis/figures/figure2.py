@@ -13,6 +13,7 @@ from matplotlib.ticker import MaxNLocator
 
 from otanalysis.experiments.ranking import Figure2Tables
 from otanalysis.experiments.rows import MEAN
+from otanalysis.figures.labels import PointLabel, label_points
 from otanalysis.figures.layout import (
     Sheet,
     benchmarks_of,
@@ -115,18 +116,21 @@ def _draw_both(tables: Figure2Tables) -> Figure:
 def _values(panel: Axes, points: pd.DataFrame) -> None:
     rows = points[points["benchmark"] == MEAN]
     relative = str(rows["score_kind"].iloc[0]) == "relative_score"
+    names: list[PointLabel] = []
     for row in rows.to_dict("records"):
         look = method_look(str(row["method"]))
         panel.plot([row["distance_low"], row["distance_high"]], [row["score"]] * 2, color=look.colour, lw=0.8)
         panel.plot([row["distance"]] * 2, [row["score_low"], row["score_high"]], color=look.colour, lw=0.8)
         panel.plot(row["distance"], row["score"], look.marker, color=look.colour, ms=4.5, mew=0)
-    panel.margins(0.08)
+        names.append(PointLabel(look.label, row["distance"], row["score"], look.colour))
+    panel.margins(x=0.18, y=0.18)
     panel.grid(True)
     panel.xaxis.set_major_locator(MaxNLocator(5))
     panel.yaxis.set_major_locator(MaxNLocator(5))
     panel.set_title(f"Mean over benchmarks, {per_cent(float(rows['ratio'].iloc[0]))} kept")
     panel.set_xlabel(f"{distance_name(points)}, {tokens_name(points)}")
     panel.set_ylabel("score / score with all tokens" if relative else "score")
+    label_points(panel, [one for one in names if np.isfinite(one.y)])
 
 
 def _forest(panel: Axes, correlations: pd.DataFrame) -> None:
@@ -174,7 +178,7 @@ def _key(correlations: pd.DataFrame) -> str:
     words = "Dashed: the claim, the\nnearer the better.\nBars: 95% intervals\nof the ranks."
     floor = float(overall["smallest_p"])
     if np.isfinite(floor):
-        words += f"\nSmallest $p$ that {int(overall['methods'])}\nmethods can give:\n{_p(floor)}."
+        words += f"\nSmallest p that {int(overall['methods'])}\nmethods can give:\n{_p(floor)}."
     return words
 
 
