@@ -17,7 +17,7 @@ if TYPE_CHECKING:
         MissingDependencyError,
         OtAnalysisError,
     )
-    from otanalysis.selection import SELECTORS, Selection, select, select_many
+    from otanalysis.selection import SELECTORS, Selection, select, select_batch, select_many
     from otanalysis.surrogate import RUNGS, Ladder, LogdetBound, logdet_upper_bound
     from otanalysis.tokens import open_dump
     from otanalysis.transport import (
@@ -61,6 +61,7 @@ __all__ = [
     "open_dump",
     "quantisation_error",
     "select",
+    "select_batch",
     "select_many",
     "spectral_bound",
     "squared_distances",
@@ -78,7 +79,7 @@ _ROOMS = {
         "MissingDependencyError",
         "OtAnalysisError",
     ),
-    "otanalysis.selection": ("SELECTORS", "Selection", "select", "select_many"),
+    "otanalysis.selection": ("SELECTORS", "Selection", "select", "select_batch", "select_many"),
     "otanalysis.surrogate": ("RUNGS", "Ladder", "LogdetBound", "logdet_upper_bound"),
     "otanalysis.tokens": ("open_dump",),
     "otanalysis.transport": (

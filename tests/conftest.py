@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,18 @@ import pytest
 from otanalysis.tokens import DumpWriter
 
 MakeDump = Callable[..., Path]
+
+KINDS = (
+    "llava",
+    "llava_next",
+    "llava_onevision",
+    "qwen2_vl",
+    "qwen2_5_vl",
+    "internvl",
+    "idefics3",
+    "smolvlm",
+    "paligemma",
+)
 
 
 @pytest.fixture
@@ -48,3 +61,21 @@ def untrained(tmp_path_factory: pytest.TempPathFactory) -> Path:
     build_model(0).save_pretrained(folder)
     build_processor().save_pretrained(folder)
     return folder
+
+
+@pytest.fixture(params=KINDS)
+def kind(request: pytest.FixtureRequest) -> str:
+    """Return each kind of model of the zoo in turn."""
+    return str(request.param)
+
+
+@pytest.fixture(scope="session")
+def zoo(tmp_path_factory: pytest.TempPathFactory) -> Any:
+    """Return the zoo of small models of the real classes; see tests/vlm/zoo.py."""
+    place = Path(__file__).parent / "vlm" / "zoo.py"
+    spec = importlib.util.spec_from_file_location("zoo", place)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module.Zoo(tmp_path_factory.mktemp("zoo"))

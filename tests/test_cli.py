@@ -22,7 +22,17 @@ from otanalysis.experiments import sweep as sweep_module
 from otanalysis.experiments.sweep import read_sweep
 from otanalysis.tokens import DumpWriter
 
-COMMANDS = sorted(typer.main.get_command(app).commands)  # type: ignore[attr-defined]
+
+def commands_of(group: Any, *before: str) -> dict[tuple[str, ...], Any]:
+    """Every command, those of groups of commands too, by the words that call it."""
+    found: dict[tuple[str, ...], Any] = {}
+    for name, command in group.commands.items():
+        words = (*before, name)
+        found |= commands_of(command, *words) if hasattr(command, "commands") else {words: command}
+    return found
+
+
+COMMANDS = commands_of(typer.main.get_command(app))
 
 
 def run(*arguments: object) -> Result:
@@ -47,18 +57,19 @@ def tokens_file(tmp_path: Path) -> Path:
 
 
 def test_the_issues_commands_are_there() -> None:
-    assert {"select", "distance", "verify", "sweep", "figures"} <= set(COMMANDS)
+    assert {("select",), ("distance",), ("verify",), ("sweep",), ("figures",)} <= set(COMMANDS)
+    assert ("accuracy", "import") in COMMANDS
 
 
-@pytest.mark.parametrize("command", COMMANDS)
-def test_every_help_shows_an_example_that_parses(command: str) -> None:
-    result = run(command, "--help")
+@pytest.mark.parametrize("words", sorted(COMMANDS), ids=" ".join)
+def test_every_help_shows_an_example_that_parses(words: tuple[str, ...]) -> None:
+    result = run(*words, "--help")
     assert result.exit_code == 0
     example = re.search(r"Example: (otanalysis .*)", " ".join(result.stdout.split()))
     assert example is not None
-    words = shlex.split(example.group(1))
-    assert words[:2] == ["otanalysis", command]
-    with typer.main.get_command(app).commands[command].make_context(command, words[2:]) as context:  # type: ignore[attr-defined]
+    program, *shown = shlex.split(example.group(1))
+    assert (program, *shown[: len(words)]) == ("otanalysis", *words)
+    with COMMANDS[words].make_context(words[-1], shown[len(words) :]) as context:
         assert context.params
 
 

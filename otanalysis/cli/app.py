@@ -9,12 +9,14 @@ from typing import Annotated
 
 import typer
 
+from otanalysis.cli.accuracy import accuracy
 from otanalysis.cli.certify import certify
 from otanalysis.cli.ladder import ladder
 from otanalysis.cli.measure import sweep
 from otanalysis.cli.model import evaluate, train_mini
 from otanalysis.cli.synthetic import synthetic
 from otanalysis.cli.tokens import distance, select, verify
+from otanalysis.cli.trial import try_
 from otanalysis.figures.command import figures
 from otanalysis.reporting import reported
 from otanalysis.theorem.command import theorem
@@ -31,6 +33,7 @@ _COMMANDS: tuple[tuple[Callable[..., None], str], ...] = (
     (ladder, "otanalysis ladder data/dumps/mini-llava/* --ratios 0.098 --limit 8"),
     (certify, "otanalysis certify data/dumps/mini-llava/* --ratios 0.098 --limit 8"),
     (synthetic, "otanalysis synthetic --trials 10 --sizes 20x10x5,30x20x10"),
+    (try_, 'otanalysis try --image scene.png --question "is there a 7 ?" --method otprune --ratio 0.098'),
     (evaluate, "otanalysis evaluate --methods otprune,random --ratios 0.05 --out accuracy.csv"),
     (train_mini, "otanalysis train-mini --out my-mini-llava --seed 1"),
 )
@@ -44,7 +47,10 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 for _command, _example in _COMMANDS:
-    app.command(epilog=f"Example: {_example}")(reported()(_command))
+    # A command may be a keyword of Python, and its function then ends in an underscore.
+    _name = _command.__name__.rstrip("_").replace("_", "-")
+    app.command(name=_name, epilog=f"Example: {_example}")(reported()(_command))
+app.add_typer(accuracy)
 
 
 def main() -> None:

@@ -26,13 +26,11 @@ from otanalysis.tokens.accuracy import write_accuracy
 from otanalysis.tokens.storage import write_atomic
 from otanalysis.tokens.validate import resolve_keep
 from otanalysis.transport.cost import squared_distances
+from otanalysis.vlm.choose import FULL
 from otanalysis.vlm.generate import answer_prompts
 from otanalysis.vlm.model import VisionLanguageModel, load_model, model_fingerprint
 
-__all__ = ["FULL", "MAJORITY", "evaluate"]
-
-FULL = "full"
-"""Method name of the unpruned model."""
+__all__ = ["MAJORITY", "evaluate"]
 
 MAJORITY = "majority"
 """Method name of the commonest training answer, which sees no image."""

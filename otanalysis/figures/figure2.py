@@ -19,6 +19,7 @@ from otanalysis.figures.layout import (
     benchmarks_of,
     distance_name,
     method_legend,
+    no_score,
     per_cent,
     require_columns,
     short_name,
@@ -116,6 +117,12 @@ def _draw_both(tables: Figure2Tables) -> Figure:
 def _values(panel: Axes, points: pd.DataFrame) -> None:
     rows = points[points["benchmark"] == MEAN]
     relative = str(rows["score_kind"].iloc[0]) == "relative_score"
+    panel.set_title(f"Mean over benchmarks, {per_cent(float(rows['ratio'].iloc[0]))} kept")
+    panel.set_xlabel(f"{distance_name(points)}, {tokens_name(points)}")
+    if rows["score"].isna().all():
+        _distance_rows(panel, rows)
+        panel.set(yticks=[], ylabel="no mean score")
+        return
     names: list[PointLabel] = []
     for row in rows.to_dict("records"):
         look = method_look(str(row["method"]))
@@ -127,8 +134,6 @@ def _values(panel: Axes, points: pd.DataFrame) -> None:
     panel.grid(True)
     panel.xaxis.set_major_locator(MaxNLocator(5))
     panel.yaxis.set_major_locator(MaxNLocator(5))
-    panel.set_title(f"Mean over benchmarks, {per_cent(float(rows['ratio'].iloc[0]))} kept")
-    panel.set_xlabel(f"{distance_name(points)}, {tokens_name(points)}")
     panel.set_ylabel("score / score with all tokens" if relative else "score")
     label_points(panel, [one for one in names if np.isfinite(one.y)])
 
@@ -142,6 +147,7 @@ def _forest(panel: Axes, correlations: pd.DataFrame) -> None:
         words: dict[str, Any] = {"va": "center", "fontsize": 7, "weight": "bold" if mean else "normal"}
         panel.text(-1.12, y, "overall" if mean else short_name(str(row["benchmark"])), ha="right", **words)
         if not np.isfinite(row["rho"]):
+            panel.text(1.14, y, "–", ha="left", **words)
             continue
         panel.plot([row["rho_low"], row["rho_high"]], [y, y], color="0.35", lw=1.0, solid_capstyle="butt")
         panel.plot(row["rho"], y, "D" if mean else "o", color="0.1", ms=4 if mean else 3)
@@ -155,6 +161,12 @@ def _forest(panel: Axes, correlations: pd.DataFrame) -> None:
 
 def _ranks(panel: Axes, rows: pd.DataFrame, correlations: pd.DataFrame, name: str) -> None:
     n = len(rows)
+    ticks = range(1, n + 1) if n <= 6 else range(1, n + 1, 2)
+    panel.set(xlim=(0.5, n + 0.5), ylim=(n + 0.5, 0.5), xticks=ticks, yticks=ticks)
+    if rows["score"].isna().all():
+        no_score(panel)
+        panel.set_title(short_name(name))
+        return
     panel.plot([1, n], [1, n], ls=(0, (3, 2)), color="0.65", lw=0.7, zorder=0)
     for row in rows.to_dict("records"):
         look = method_look(str(row["method"]))
@@ -163,8 +175,6 @@ def _ranks(panel: Axes, rows: pd.DataFrame, correlations: pd.DataFrame, name: st
         panel.plot([row["distance_rank_low"], row["distance_rank_high"]], [y, y], **bar)
         panel.plot([x, x], [row["score_rank_low"], row["score_rank_high"]], **bar)
         panel.plot(x, y, look.marker, color=look.colour, ms=4.6 if n <= 6 else 3.8, mew=0, zorder=3)
-    ticks = range(1, n + 1) if n <= 6 else range(1, n + 1, 2)
-    panel.set(xlim=(0.5, n + 0.5), ylim=(n + 0.5, 0.5), xticks=ticks, yticks=ticks)
     panel.grid(True)
     found = correlations[correlations["benchmark"] == name]
     rho = float(found["rho"].iloc[0])
@@ -198,16 +208,21 @@ def _draw_distances(points: pd.DataFrame) -> Figure:
         line, column = divmod(number, COLUMNS)
         panel = sheet.panel(left + column * (width + gap), 0.5 + line * (height + 0.45), width, height)
         rows = points[points["benchmark"] == name].set_index("method").reindex(methods)
-        for place, (method, row) in enumerate(rows.iterrows()):
-            look = method_look(str(method))
-            panel.plot([row["distance_low"], row["distance_high"]], [place, place], color=look.colour, lw=1)
-            panel.plot(row["distance"], place, look.marker, color=look.colour, ms=4.2, mew=0)
-        panel.set(ylim=(len(methods) - 0.4, -0.6), yticks=range(len(methods)))
+        _distance_rows(panel, rows.reset_index())
         panel.set_yticklabels([method_look(m).label for m in methods] if column == 0 else [])
-        panel.xaxis.set_major_locator(MaxNLocator(4))
-        panel.grid(True)
         panel.set_title(name, weight="bold" if name == MEAN else "normal")
     return sheet.figure
+
+
+def _distance_rows(panel: Axes, rows: pd.DataFrame) -> None:
+    """Draw the distance of every method on a line of its own."""
+    for place, row in enumerate(rows.to_dict("records")):
+        look = method_look(str(row["method"]))
+        panel.plot([row["distance_low"], row["distance_high"]], [place, place], color=look.colour, lw=1)
+        panel.plot(row["distance"], place, look.marker, color=look.colour, ms=4.2, mew=0)
+    panel.set(ylim=(len(rows) - 0.4, -0.6), yticks=range(len(rows)))
+    panel.xaxis.set_major_locator(MaxNLocator(4))
+    panel.grid(True)
 
 
 def _p(value: float) -> str:

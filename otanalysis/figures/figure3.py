@@ -19,6 +19,7 @@ from otanalysis.figures.layout import (
     distance_name,
     error_lengths,
     method_legend,
+    no_score,
     per_cent,
     require_columns,
     tokens_name,
@@ -68,8 +69,8 @@ def draw_figure3(table: pd.DataFrame) -> Figure:
         If the table lacks a column.
     """
     require_columns(table, _COLUMNS, "Figure 3")
-    table = table.dropna(subset=["value"])
     names = benchmarks_of(table)
+    table = table.dropna(subset=["value"])
     scored = bool((table["quantity"] == "score").any())
     methods = [str(name) for name in table["method"].drop_duplicates() if name != "full"]
     with paper_style():
@@ -77,7 +78,7 @@ def draw_figure3(table: pd.DataFrame) -> Figure:
         lines = ceil(len(names) / COLUMNS)
         blocks_top = TOP + MEAN_HEIGHT + 0.64
         sheet = Sheet.of_height(blocks_top + lines * block + (lines - 1) * 0.3 + 0.38)
-        sheet.legend(_legend(methods, full=scored), top=0.03, short=False)
+        sheet.legend(_legend(methods, full=bool((table["method"] == "full").any())), top=0.03, short=False)
         _means(sheet, table)
         aside = 0.62 if scored else 0.36
         width = (TEXT_WIDTH - LEFT - (0.4 if scored else 0.06) - (COLUMNS - 1) * aside) / COLUMNS
@@ -85,7 +86,8 @@ def draw_figure3(table: pd.DataFrame) -> Figure:
             line, column = divmod(number, COLUMNS)
             place = (LEFT + column * (width + aside), blocks_top + line * (block + 0.3), width)
             last = number + COLUMNS >= len(names)
-            _block(sheet, place, table[table["benchmark"] == name], name, first=column == 0, last=last)
+            rows = table[table["benchmark"] == name]
+            _block(sheet, place, rows, name, scored=scored, first=column == 0, last=last)
         line, column = divmod(len(names), COLUMNS)
         if column:
             words = _key(scored)
@@ -139,17 +141,28 @@ def _means(sheet: Sheet, table: pd.DataFrame) -> None:
 
 
 def _block(
-    sheet: Sheet, place: tuple[float, float, float], rows: pd.DataFrame, name: str, *, first: bool, last: bool
+    sheet: Sheet,
+    place: tuple[float, float, float],
+    rows: pd.DataFrame,
+    name: str,
+    *,
+    scored: bool,
+    first: bool,
+    last: bool,
 ) -> None:
     left, top, width = place
-    if (rows["quantity"] == "score").any():
+    if scored:
         upper = sheet.panel(left, top, width, SCORE_HEIGHT)
-        _curves(upper, rows[rows["quantity"] == "score"])
-        _full_line(upper, rows)
-        _ratio_axis(upper, rows, labels=False)
-        _relative_axis(upper, rows)
-        upper.set_ylabel("score" if first else "")
         upper.set_title(name)
+        upper.set_ylabel("score" if first else "")
+        if (rows["quantity"] == "score").any():
+            _curves(upper, rows[rows["quantity"] == "score"])
+            _full_line(upper, rows)
+            _ratio_axis(upper, rows, labels=False)
+            _relative_axis(upper, rows)
+        else:
+            no_score(upper)
+            upper.set(xticks=[], yticks=[])
         top += SCORE_HEIGHT + 0.07
     lower = sheet.panel(left, top, width, DISTANCE_HEIGHT)
     _curves(lower, rows[rows["quantity"] == "relative_distance"])
@@ -157,7 +170,7 @@ def _block(
     _ratio_axis(lower, rows, labels=last)
     lower.set_ylabel("rel. dist." if first else "")
     lower.set_xlabel("tokens kept" if last else "")
-    if not (rows["quantity"] == "score").any():
+    if not scored:
         lower.set_title(name)
 
 

@@ -17,6 +17,7 @@ from otanalysis.figures.layout import (
     Sheet,
     benchmarks_of,
     distance_name,
+    no_score,
     per_cent,
     require_columns,
     tokens_name,
@@ -69,8 +70,8 @@ def draw_figure5(table: pd.DataFrame) -> Figure:
         If the table lacks a column.
     """
     require_columns(table, _COLUMNS, "Figure 5")
-    table = table.dropna(subset=["value"])
     names = benchmarks_of(table)
+    table = table.dropna(subset=["value"])
     looks = _looks(table)
     with paper_style():
         quantities = [name for name in ("score", "distance", "logdet") if (table["quantity"] == name).any()]
@@ -92,8 +93,12 @@ def draw_figure5(table: pd.DataFrame) -> Figure:
                     SMALL_HEIGHT,
                 )
                 lowest = row == len(quantities) - 1 and number + COLUMNS >= len(names)
-                _curves(panel, rows[rows["quantity"] == quantity], looks, small=True)
-                _gamma_axis(panel, table, labels=lowest)
+                if (rows["quantity"] == quantity).any():
+                    _curves(panel, rows[rows["quantity"] == quantity], looks, small=True)
+                    _gamma_axis(panel, table, labels=lowest)
+                else:
+                    no_score(panel)
+                    panel.set(xticks=[], yticks=[])
                 panel.set_ylabel(_label(quantity, table, small=True) if column == 0 else "")
                 panel.set_title(name if row == 0 else "")
         line, column = divmod(len(names), COLUMNS)

@@ -27,6 +27,7 @@ __all__ = [
     "distance_name",
     "error_lengths",
     "method_legend",
+    "no_score",
     "per_cent",
     "require_columns",
     "short_name",
@@ -130,6 +131,11 @@ def tokens_words(normalisation: str) -> str:
     'raw tokens'
     """
     return _TOKENS.get(normalisation, f"tokens normalised by {normalisation}")
+
+
+def no_score(panel: Axes) -> None:
+    """Say in an empty panel that its benchmark has no score."""
+    panel.text(0.5, 0.5, "no score", transform=panel.transAxes, ha="center", va="center", color="0.45")
 
 
 def short_name(name: str, length: int = 17) -> str:

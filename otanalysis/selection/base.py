@@ -2,16 +2,27 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import numpy as np
-from array_api_compat import array_namespace
+from array_api_compat import array_namespace, device
 
 from otanalysis.errors import InputError
 from otanalysis.tokens.validate import Array, check_tokens, like, resolve_keep
 
-__all__ = ["Selection", "Selector", "build_selection", "prepare", "require_generator"]
+__all__ = [
+    "Selection",
+    "Selector",
+    "StackSelector",
+    "build_selection",
+    "build_selections",
+    "prepare",
+    "prepare_stack",
+    "require_generator",
+    "stack",
+]
 
 
 @dataclass(frozen=True, eq=False)
@@ -106,6 +117,18 @@ class Selector(Protocol):
         """Keep ``keep`` of the tokens [m, d]; ``cost`` is their squared distances [m, m], if at hand."""
 
 
+@runtime_checkable
+class StackSelector(Selector, Protocol):
+    """A deterministic selector that can also take images of one size together.
+
+    A selector need not have this: :func:`~otanalysis.selection.batch.select_batch` calls the others once an
+    image.
+    """
+
+    def select_stack(self, clouds: Sequence[Array], keep: int) -> list[Selection]:
+        """Return what the selector returns for each of the clouds, all of them [m, d] with the same m."""
+
+
 def build_selection(
     selector: Selector, tokens: Array, pick_order: Array, gains: Array | None = None
 ) -> Selection:
@@ -125,13 +148,28 @@ def build_selection(
     order = like(pick_order, tokens) if isinstance(pick_order, np.ndarray) else pick_order
     if isinstance(gains, np.ndarray):
         gains = like(gains, tokens)
+    return _selection(selector, len(tokens), array_namespace(order).sort(order), order, gains)
+
+
+def build_selections(selector: Selector, m: int, pick_orders: Array, gains: Array) -> list[Selection]:
+    """Return the selections of a method for images of m tokens, from its picks and gains [images, keep]."""
+    indices = array_namespace(pick_orders).sort(pick_orders, axis=1)
+    return [
+        _selection(selector, m, indices[image, :], pick_orders[image, :], gains[image, :])
+        for image in range(pick_orders.shape[0])
+    ]
+
+
+def _selection(
+    selector: Selector, m: int, indices: Array, pick_order: Array, gains: Array | None
+) -> Selection:
     return Selection(
-        indices=array_namespace(order).sort(order),
-        pick_order=order,
+        indices=indices,
+        pick_order=pick_order,
         gains=gains,
         method=selector.name,
-        keep=len(order),
-        m=len(tokens),
+        keep=len(pick_order),
+        m=m,
         seed=None,
         provenance=repr(selector),
     )
@@ -141,6 +179,32 @@ def prepare(tokens: Array, keep: int) -> tuple[Array, int]:
     """Return the tokens as a float64 matrix [m, d] and the count to keep; raise InputError on bad ones."""
     cloud = check_tokens(tokens)
     return cloud, resolve_keep(cloud.shape[0], keep=keep)
+
+
+def prepare_stack(clouds: Sequence[Array], keep: int) -> tuple[int, int]:
+    """Return the number of tokens that all the clouds have and the count to keep, or raise InputError."""
+    sizes = sorted({len(cloud) for cloud in clouds})
+    if len(sizes) != 1:
+        raise InputError(
+            f"Images with one number of tokens were wanted together; got {sizes or 'no images'}: "
+            "select_batch takes images of any size."
+        )
+    return sizes[0], resolve_keep(sizes[0], keep=keep)
+
+
+def stack(matrices: Iterable[Array], images: int) -> Array:
+    """Return matrices [m, m] as one array [images, m, m], filled one by one: no second copy of all of them.
+
+    Each matrix is made as for its image alone. A batched product would round differently than a single one
+    (seen with two threads of MKL), and ties that rounding decides would go another way.
+    """
+    filled: Array = None
+    for image, matrix in enumerate(matrices):
+        if filled is None:
+            shape = (images, *matrix.shape)
+            filled = array_namespace(matrix).empty(shape, dtype=matrix.dtype, device=device(matrix))
+        filled[image, ...] = matrix
+    return filled
 
 
 def require_generator(selector: Selector, generator: np.random.Generator | None) -> np.random.Generator:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
 import numpy as np
 from array_api_compat import array_namespace, device
 
-from otanalysis.selection.base import Selection, build_selection, prepare
+from otanalysis.selection.base import Selection, build_selections, prepare, prepare_stack, stack
 from otanalysis.surrogate.kernel import cosine_kernel
 from otanalysis.tokens.validate import Array
 
@@ -38,25 +39,32 @@ class DivPrune:
     ) -> Selection:
         """Keep ``keep`` of the tokens [m, d]; generator and cost are not used."""
         cloud, count = prepare(tokens, keep)
-        order, gains = _farthest_first(1.0 - cosine_kernel(cloud), count)
-        return build_selection(self, cloud, order, gains)
+        return self.select_stack([cloud], count)[0]
+
+    def select_stack(self, clouds: Sequence[Array], keep: int) -> list[Selection]:
+        """Keep ``keep`` of the tokens [m, d] of each image, of the same m; one greedy run for all."""
+        m, count = prepare_stack(clouds, keep)
+        distances = stack((1.0 - cosine_kernel(cloud) for cloud in clouds), len(clouds))
+        return build_selections(self, m, *_farthest_first(distances, count))
 
 
 def _farthest_first(distances: Array, keep: int) -> tuple[Array, Array]:
-    """Return picks [keep] and their distances [keep]: greedy max-min on a symmetric matrix [m, m]."""
-    xp = array_namespace(distances)
-    m, where = distances.shape[0], device(distances)
+    """Return picks and their distances [images, keep]: greedy max-min on symmetric [images, m, m]."""
+    xp, where = array_namespace(distances), device(distances)
+    images, m = distances.shape[:2]
+    every = xp.arange(images, device=where)
+    order = xp.zeros((images, keep), dtype=xp.int64, device=where)
+    gains = xp.zeros((images, keep), dtype=xp.float64, device=where)
+    taken = xp.zeros((images, m), dtype=xp.float64, device=where)
     own = xp.eye(m, dtype=xp.bool, device=where)
-    order = xp.zeros((keep,), dtype=xp.int64, device=where)
-    gains = xp.zeros((keep,), dtype=xp.float64, device=where)
-    taken = xp.zeros((m,), dtype=xp.float64, device=where)
-    others = xp.where(own, xp.full_like(distances, xp.inf), distances)
-    nearest = xp.min(others, axis=0) if m > 1 else xp.zeros((m,), dtype=xp.float64, device=where)
+    never = xp.full((1, 1), xp.inf, dtype=xp.float64, device=where)
+    others = xp.where(own, never, distances)
+    nearest = xp.min(others, axis=1) if m > 1 else xp.zeros_like(taken)
     for step in range(keep):
-        pick = xp.reshape(xp.argmax(nearest + taken), (1,))
-        order[step : step + 1] = pick
-        gains[step : step + 1] = xp.take(nearest, pick)
-        row = xp.reshape(xp.take(distances, pick, axis=0), (m,))
+        pick = xp.argmax(nearest + taken, axis=1)
+        order[:, step] = pick
+        gains[:, step] = nearest[every, pick]
+        row = distances[every, pick, :]
         nearest = row if step == 0 else xp.minimum(nearest, row)
-        taken[pick] = -xp.inf
+        taken[every, pick] = -xp.inf
     return order, gains

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
 import numpy as np
 
-from otanalysis.selection.base import Selection, build_selection, prepare
+from otanalysis.selection.base import Selection, build_selections, prepare, prepare_stack, stack
 from otanalysis.surrogate.greedy import greedy_logdet
 from otanalysis.surrogate.kernel import cosine_kernel
 from otanalysis.tokens.validate import Array
@@ -39,5 +40,10 @@ class GreedyDPP:
     ) -> Selection:
         """Keep ``keep`` of the tokens [m, d]; generator and cost are not used."""
         cloud, count = prepare(tokens, keep)
-        order, gains = greedy_logdet(cosine_kernel(cloud), count)
-        return build_selection(self, cloud, order, gains)
+        return self.select_stack([cloud], count)[0]
+
+    def select_stack(self, clouds: Sequence[Array], keep: int) -> list[Selection]:
+        """Keep ``keep`` of the tokens [m, d] of each image, of the same m; one greedy run for all."""
+        m, count = prepare_stack(clouds, keep)
+        kernels = stack(map(cosine_kernel, clouds), len(clouds))
+        return build_selections(self, m, *greedy_logdet(kernels, count))

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import ClassVar
 
 import numpy as np
 
-from otanalysis.selection.base import Selection, build_selection, prepare
+from otanalysis.selection.base import Selection, build_selections, prepare, prepare_stack, stack
 from otanalysis.surrogate.greedy import greedy_logdet
 from otanalysis.surrogate.kernel import otprune_kernel
 from otanalysis.tokens.normalise import Normalisation
@@ -50,7 +52,12 @@ class OTPrune:
     ) -> Selection:
         """Keep ``keep`` of the tokens [m, d]; generator and cost are not used."""
         cloud, count = prepare(tokens, keep)
-        kernel = otprune_kernel(cloud, gamma=self.gamma, normalise=self.normalise)
+        return self.select_stack([cloud], count)[0]
+
+    def select_stack(self, clouds: Sequence[Array], keep: int) -> list[Selection]:
+        """Keep ``keep`` of the tokens [m, d] of each image, of the same m; one greedy run for all."""
+        m, count = prepare_stack(clouds, keep)
+        kernel_of = partial(otprune_kernel, gamma=self.gamma, normalise=self.normalise)
+        kernels = stack(map(kernel_of, clouds), len(clouds))
         # Every eigenvalue of the kernel is at least one.
-        order, gains = greedy_logdet(kernel, count, floor=1.0)
-        return build_selection(self, cloud, order, gains)
+        return build_selections(self, m, *greedy_logdet(kernels, count, floor=1.0))

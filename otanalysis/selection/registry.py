@@ -24,7 +24,7 @@ from otanalysis.selection.uniform import Uniform
 from otanalysis.tokens.normalise import Normalisation
 from otanalysis.tokens.validate import Array, check_tokens, resolve_keep
 
-__all__ = ["SELECTORS", "select", "select_many"]
+__all__ = ["SELECTORS", "configured", "select", "select_many"]
 
 _METHODS: tuple[Selector, ...] = (
     OTPrune(),
@@ -125,7 +125,7 @@ def select_many(
         As for :func:`select`, or if ``keeps`` is empty.
     """
     cloud = check_tokens(tokens)
-    selector = _configured(method, gamma=gamma, normalise=normalise)
+    selector = configured(method, gamma=gamma, normalise=normalise)
     counts = sorted({resolve_keep(cloud.shape[0], keep=keep) for keep in keeps})
     if not counts:
         raise InputError("keeps must name at least one number of tokens; got none.")
@@ -142,7 +142,7 @@ def select_many(
     return {count: run(count) for count in counts}
 
 
-def _configured(method: str | Selector, **options: Any) -> Selector:
+def configured(method: str | Selector, **options: Any) -> Selector:
     """Return the selector of that name with those of the options that it has."""
     if not isinstance(method, str) and callable(method):
         return check_selector(method)

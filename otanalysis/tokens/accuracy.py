@@ -15,7 +15,14 @@ import pandas as pd
 from otanalysis.errors import InputError
 from otanalysis.tokens.storage import write_atomic
 
-__all__ = ["ACCURACY_COLUMNS", "FAILED_SCORE", "read_accuracy", "write_accuracy"]
+__all__ = [
+    "ACCURACY_COLUMNS",
+    "ACCURACY_KEY",
+    "FAILED_SCORE",
+    "VARIABLE_RATIO",
+    "read_accuracy",
+    "write_accuracy",
+]
 
 ACCURACY_COLUMNS = (
     "model",
@@ -31,13 +38,16 @@ ACCURACY_COLUMNS = (
 )
 """Columns of a tidy accuracy table, in order; further ones (a source, a comment) may follow."""
 
+ACCURACY_KEY = ("model", "benchmark", "method", "ratio", "gamma", "seed", "metric")
+"""What tells one score from another; two rows that agree in it must agree in the value."""
+
 FAILED_SCORE = -1000.0
 """What older copies of lmms-eval store when a metric could not be computed."""
 
 _REQUIRED = ("model", "benchmark", "method", "metric", "value")
-_KEY = ["model", "benchmark", "method", "ratio", "gamma", "seed", "metric"]
 _TEXT = ("model", "benchmark", "method", "metric")
-_VARIABLE_RATIO = "variable"  # published tables write it where the method chooses the number itself
+VARIABLE_RATIO = "variable"
+"""What published tables write as ratio where the method chooses the number of tokens itself."""
 
 
 def read_accuracy(path: str | PathLike[str]) -> pd.DataFrame:
@@ -155,7 +165,7 @@ def _number(table: pd.DataFrame, column: str, name: str) -> pd.Series[Any]:
     else:
         written = table[column]
         if column == "ratio":
-            written = written.mask(written.astype(str) == _VARIABLE_RATIO)
+            written = written.mask(written.astype(str) == VARIABLE_RATIO)
         numbers = pd.to_numeric(written, errors="coerce").astype(float)
         wrong = numbers.isna() & written.notna()
         if wrong.any():
@@ -192,8 +202,8 @@ def _check_ranges(table: pd.DataFrame, name: str) -> None:
 
 
 def _without_repetitions(table: pd.DataFrame, name: str) -> pd.DataFrame:
-    distinct = table.drop_duplicates(subset=[*_KEY, "value", "n", "standard_error"])
-    repeated = distinct.duplicated(subset=_KEY, keep=False)
+    distinct = table.drop_duplicates(subset=[*ACCURACY_KEY, "value", "n", "standard_error"])
+    repeated = distinct.duplicated(subset=[*ACCURACY_KEY], keep=False)
     if repeated.any():
         rows = distinct[repeated]
         one = rows.iloc[0]

@@ -38,7 +38,8 @@ def check_tokens(tokens: Array, *, name: str = "tokens") -> Array:
     Raises
     ------
     InputError
-        If the input is not a real matrix with ``m >= 1`` and ``d >= 1``, or holds NaN or infinite values.
+        If the input is not a real matrix with ``m >= 1`` and ``d >= 1``, holds NaN or infinite values, or
+        lies on a device without float64.
 
     Examples
     --------
@@ -57,7 +58,7 @@ def check_tokens(tokens: Array, *, name: str = "tokens") -> Array:
         raise InputError(
             f"{name} must hold real numbers; got dtype {array.dtype}: convert to a float type first."
         )
-    array = xp.astype(array, xp.float64, copy=False)
+    array = _as_double(array, name)
     _check_finite(array, name)
     return array
 
@@ -70,6 +71,17 @@ def _as_array(tokens: Array, name: str) -> Array:
         return np.asarray(tokens)
     except ValueError as error:
         raise InputError(f"{name} must be a matrix [m, d]; the rows given differ in length.") from error
+
+
+def _as_double(array: Array, name: str) -> Array:
+    xp = array_namespace(array)
+    try:
+        return xp.astype(array, xp.float64, copy=False)
+    except TypeError as error:  # torch's word for a device without double precision, such as mps
+        raise InputError(
+            f"{name} must be computed in float64, which the device {device(array)} does not have: "
+            "pass them from the host, tokens.cpu()."
+        ) from error
 
 
 def _check_finite(array: Array, name: str) -> None:

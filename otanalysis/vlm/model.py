@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from os import PathLike
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal, get_args
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,9 +19,12 @@ from otanalysis.tokens.storage import sha256_of_file
 if TYPE_CHECKING:
     import torch
 
-__all__ = ["VisionLanguageModel", "load_model", "model_fingerprint"]
+__all__ = ["Dtype", "VisionLanguageModel", "load_model", "model_fingerprint"]
 
 _CONFIGURATION = ("config.json", "processor_config.json", "tokenizer.json", "tokenizer_config.json")
+Dtype = Literal["float32", "bfloat16", "float16", "auto"]
+"""Types of weights that a model can be loaded in."""
+
 _NOT_IMAGE_INPUTS = ("input_ids", "attention_mask", "token_type_ids", "mm_token_type_ids")
 
 
@@ -73,48 +76,122 @@ class VisionLanguageModel:
             return list(self.model.get_image_features(**vision).pooler_output)
 
 
-def load_model(path: str | PathLike[str], *, name: str | None = None) -> VisionLanguageModel:
-    """Load a local image-text model folder in float32 on the CPU.
+def load_model(
+    source: str | PathLike[str],
+    *,
+    name: str | None = None,
+    revision: str | None = None,
+    dtype: Dtype = "float32",
+    device: str = "cpu",
+) -> VisionLanguageModel:
+    """Load an image-text model and its processor, from a folder or by its name on the Hub.
+
+    A folder is loaded without asking the network for anything. A name is looked up in the local cache of the
+    Hub first, and downloaded if it is not there.
 
     Parameters
     ----------
-    path
-        Folder in Hugging Face format, with the processor beside the weights.
+    source
+        Folder in Hugging Face format, with the processor beside the weights; or a name such as
+        ``"llava-hf/llava-1.5-7b-hf"``.
     name
-        Name for tables; by default that of the folder.
+        Name for tables; by default the last part of ``source``.
+    revision
+        Branch, tag or commit on the Hub; a folder has none.
+    dtype
+        Type of the weights; ``"auto"`` takes the one that they are stored in.
+    device
+        Such as ``"cpu"``, ``"cuda"`` or ``"cuda:1"``; ``"auto"`` spreads the model over all devices (needs
+        accelerate).
 
     Raises
     ------
     InputError
-        If the folder is missing or holds no image-text model.
+        There is no such folder or model, it is no image-text model, or an option does not fit.
     MissingDependencyError
-        If torch or transformers is not installed.
+        torch or transformers is not installed.
     """
-    folder = Path(path)
-    if not (folder / "config.json").is_file():
+    local = Path(source).exists()
+    if local and not (Path(source) / "config.json").is_file():
         raise InputError(
-            f"A folder with a Hugging Face model (config.json, weights, processor) was wanted, but {folder} "
+            f"A folder with a Hugging Face model (config.json, weights, processor) was wanted, but {source} "
             "holds no config.json: give the folder that save_pretrained wrote."
         )
+    if local and revision is not None:
+        raise InputError(f"{source} is a folder and has no revision {revision!r}; leave revision out.")
+    _require_torch()
+    _check_options(dtype, device)
+    options: dict[str, Any] = {"local_files_only": True}
+    if revision is not None:
+        options["revision"] = revision
     try:
-        import torch
-        from transformers import AutoModelForImageTextToText, AutoProcessor
-        from transformers.utils import logging
+        model, processor = _load(source, options, dtype, device)
+    except (OSError, ValueError) as error:
+        if local:
+            raise InputError(
+                f"{source} holds no image-text model that transformers can load: {_first_line(error)}"
+            ) from error
+        model, processor = _download(source, options, dtype, device)
+    label = name or (Path(source).resolve().name if local else str(source).rsplit("/", 1)[-1])
+    return VisionLanguageModel(label, model.eval(), processor)
+
+
+def _load(
+    source: str | PathLike[str], options: Mapping[str, Any], dtype: str, device: str
+) -> tuple[Any, Any]:
+    from transformers import AutoModelForImageTextToText
+    from transformers.utils import logging
+
+    from otanalysis.vlm.processors import load_processor
+
+    logging.disable_progress_bar()
+    processor = load_processor(source, **options)
+    spread: dict[str, Any] = {"device_map": "auto"} if device == "auto" else {}
+    model: Any = AutoModelForImageTextToText.from_pretrained(source, dtype=dtype, **options, **spread)
+    return model if spread else model.to(device), processor
+
+
+def _download(
+    source: str | PathLike[str], options: Mapping[str, Any], dtype: str, device: str
+) -> tuple[Any, Any]:
+    """Load a model that the cache does not hold whole."""
+    try:
+        return _load(source, {**options, "local_files_only": False}, dtype, device)
+    except (OSError, ValueError) as error:
+        raise InputError(
+            f"{str(source)!r} is no folder, and no image-text model of that name could be loaded from the "
+            f"Hub or its local cache: {_first_line(error)} Check the name and the network, or give a folder."
+        ) from error
+
+
+def _require_torch() -> None:
+    try:
+        import torch  # noqa: F401
+        import transformers  # noqa: F401
     except ImportError as error:
         raise MissingDependencyError(
             f"Running a model needs torch and transformers ({error.name} is not installed): "
             "pip install 'otanalysis[vlm]'"
         ) from error
-    logging.disable_progress_bar()
+
+
+def _check_options(dtype: str, device: str) -> None:
+    import torch
+
+    if dtype not in get_args(Dtype):
+        raise InputError(f"dtype must be one of {', '.join(get_args(Dtype))}; got {dtype!r}.")
+    if device == "auto":
+        return
     try:
-        model = AutoModelForImageTextToText.from_pretrained(
-            folder, dtype=torch.float32, local_files_only=True
-        )
-        processor = AutoProcessor.from_pretrained(folder, local_files_only=True)
-    except (OSError, ValueError) as error:
-        first = str(error).strip().splitlines()[0]
-        raise InputError(f"{folder} holds no image-text model that transformers can load: {first}") from error
-    return VisionLanguageModel(name or folder.resolve().name, model.eval(), processor)
+        kind = torch.device(device).type
+    except RuntimeError as error:
+        raise InputError(f"device must be such as cpu, cuda or cuda:1; got {device!r}.") from error
+    if kind == "cuda" and not torch.cuda.is_available():
+        raise InputError(f"The device {device!r} was asked for, but torch sees no GPU here; use cpu.")
+
+
+def _first_line(error: Exception) -> str:
+    return str(error).strip().splitlines()[0]
 
 
 def model_fingerprint(path: str | PathLike[str]) -> str:

@@ -15,10 +15,11 @@ import torch
 import otanalysis as ota
 from otanalysis.errors import InputError
 from otanalysis.experiments import evaluate as evaluate_module
-from otanalysis.experiments.evaluate import FULL, MAJORITY, evaluate
+from otanalysis.experiments.evaluate import MAJORITY, evaluate
 from otanalysis.scenes.benchmarks import BENCHMARKS
 from otanalysis.scenes.bundled import bundled_model_path
 from otanalysis.tokens.accuracy import ACCURACY_COLUMNS, read_accuracy
+from otanalysis.vlm.choose import FULL
 from otanalysis.vlm.generate import answer_prompts
 from otanalysis.vlm.model import load_model
 

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from otanalysis.errors import InputError
 from otanalysis.surrogate import cosine_kernel, greedy_logdet, logdet_value, otprune_kernel
+from otanalysis.surrogate.greedy import combine_image_by_image, combine_in_one_launch
 
 # An incremental Cholesky factor against a determinant computed afresh: good conditions, some 20 rows.
 GAIN_TOLERANCE = 1e-9
@@ -161,3 +162,41 @@ def test_torch_gives_the_same_picks_as_torch_tensors(kernel_of: object) -> None:
     assert order.dtype == torch.int64
     assert order.tolist() == expected.tolist()
     np.testing.assert_allclose(gains.numpy(), expected_gains, atol=GAIN_TOLERANCE)
+
+
+def test_a_stack_is_searched_as_each_kernel_alone() -> None:
+    generator = np.random.default_rng(6)
+    # Of rank 6 and 3: their new runs start at different steps.
+    kernels = [cosine_kernel(generator.standard_normal((20, d))) for d in (6, 3, 30)]
+
+    orders, gains = greedy_logdet(np.stack(kernels), 12)
+
+    assert orders.shape == gains.shape == (3, 12)
+    for order, own_gains, kernel in zip(orders, gains, kernels, strict=True):
+        alone, alone_gains = greedy_logdet(kernel, 12)
+        assert order.tolist() == alone.tolist()
+        assert np.array_equal(own_gains, alone_gains)
+    assert [np.flatnonzero(np.isneginf(one)).tolist() for one in gains] == [[6], [3, 6, 9], []]
+
+
+@pytest.mark.parametrize("shape", [(0, 3, 3), (2, 3, 4), (3,)])
+def test_what_is_no_stack_of_kernels_is_refused(shape: tuple[int, ...]) -> None:
+    with pytest.raises(InputError, match="square"):
+        greedy_logdet(np.ones(shape), 2)
+
+
+def test_off_the_host_the_sums_are_the_same_and_nothing_is_read_back() -> None:
+    torch = pytest.importorskip("torch")
+    generator = np.random.default_rng(7)
+    weights, rows = generator.standard_normal((2, 5)), generator.standard_normal((2, 5, 9))
+    # A meta tensor has no values: whatever asked for one would raise.
+    nowhere = torch.ones((2, 9, 9), device="meta")
+
+    order, gains = greedy_logdet(nowhere, 4)
+
+    assert (order.device.type, order.shape, gains.shape) == ("meta", (2, 4), (2, 4))
+    with pytest.raises((RuntimeError, NotImplementedError)):
+        bool(gains[0, 0] > 0)
+    np.testing.assert_allclose(
+        combine_in_one_launch(weights, rows), combine_image_by_image(weights, rows), rtol=1e-12
+    )

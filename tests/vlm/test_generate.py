@@ -122,3 +122,33 @@ def test_the_fingerprint_changes_with_the_weights_and_not_with_the_card(
     content[-1] ^= 1
     weights.write_bytes(content)
     assert model_fingerprint(copy) != model_fingerprint(untrained)
+
+
+def test_a_model_that_is_neither_a_folder_nor_in_the_cache_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
+    with pytest.raises(InputError, match=r"'nobody/no-such-model' is no folder, and no image-text model"):
+        load_model("nobody/no-such-model")
+
+
+def test_a_folder_is_loaded_in_the_type_asked_for_and_has_no_revision(untrained: Path) -> None:
+    half = load_model(untrained, dtype="bfloat16")
+    assert half.model.dtype == torch.bfloat16
+    assert load_model(untrained).model.dtype == torch.float32
+    with pytest.raises(InputError, match="is a folder and has no revision 'main'"):
+        load_model(untrained, revision="main")
+
+
+@pytest.mark.parametrize(
+    ("options", "wanted"),
+    [
+        ({"dtype": "float8"}, "dtype must be one of float32, bfloat16, float16, auto; got 'float8'"),
+        ({"device": "abacus"}, "device must be such as cpu, cuda or cuda:1; got 'abacus'"),
+        ({"device": "cuda:7"}, "torch sees no GPU here"),
+    ],
+)
+def test_options_that_do_not_fit_are_refused(untrained: Path, options: dict[str, str], wanted: str) -> None:
+    if torch.cuda.is_available() and "cuda" in options.get("device", ""):
+        pytest.skip("there is a GPU")
+    with pytest.raises(InputError, match=wanted):
+        load_model(untrained, **options)  # type: ignore[arg-type]

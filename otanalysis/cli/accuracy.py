@@ -1,0 +1,132 @@
+"""Commands about accuracy tables."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from otanalysis.errors import InputError
+from otanalysis.reporting import reported
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+__all__ = ["accuracy"]
+
+EXAMPLE = "otanalysis accuracy import runs/otprune-0.098 --method otprune --ratio 0.098 --out accuracy.csv"
+
+accuracy = typer.Typer(
+    name="accuracy",
+    help="Bring the scores of other programs into the accuracy table that the figures read.",
+    epilog=f"Example: {EXAMPLE}",
+    no_args_is_help=True,
+)
+
+
+@accuracy.command("import", epilog=f"Example: {EXAMPLE}")
+@reported()
+def import_(
+    results: Annotated[
+        list[Path],
+        typer.Argument(
+            metavar="RESULTS...",
+            help="Files of lmms-eval (today's, or the older copy in the released OTPrune and DivPrune codes) "
+            "or VLMEvalKit, folders that hold such files, or plain CSV files.",
+        ),
+    ],
+    method: Annotated[
+        str | None, typer.Option(help="Selection method; full for the model with all tokens.")
+    ] = None,
+    ratio: Annotated[float | None, typer.Option(help="Share of the tokens kept; full needs none.")] = None,
+    model: Annotated[str | None, typer.Option(help="Model, as its dumps name it.")] = None,
+    gamma: Annotated[float | None, typer.Option(help="Of otprune.")] = None,
+    seed: Annotated[int | None, typer.Option(help="Of the methods that draw at random.")] = None,
+    metric: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="TASK=KEY",
+            help="Headline metric of a task that is not known; its values are stored as they are.",
+        ),
+    ] = None,
+    tasks: Annotated[str | None, typer.Option(help="Only these tasks, separated by commas.")] = None,
+    out: Annotated[
+        Path, typer.Option(metavar="TABLE", help="The table, .csv or .parquet; extended if it is there.")
+    ] = Path("accuracy.csv"),
+    as_json: Annotated[bool, typer.Option("--json", help="Print the imported rows as JSON.")] = False,
+) -> None:
+    """Add the scores of finished evaluations to an accuracy table.
+
+    Accuracies, exact match and F1 are stored in per cent, CIDEr as it is, MME as its sum: as papers print
+    them. What a file records of its run, as after lmms_eval --model otanalysis_hf, the options may only
+    confirm; what it does not record, they must say.
+    """
+    from otanalysis.cli.parse import comma_list
+    from otanalysis.tokens.accuracy import read_accuracy, write_accuracy
+    from otanalysis.tokens.results import Settings, add_scores, import_results
+
+    if out.suffix not in (".csv", ".parquet"):
+        raise InputError(f"--out wants a name that ends in .csv or .parquet, got {str(out)!r}.")
+    fresh = import_results(
+        results,
+        Settings(model=model, method=method, ratio=ratio, gamma=gamma, seed=seed),
+        metrics=dict(_pair(text) for text in metric or ()),
+        tasks=() if tasks is None else comma_list(tasks, "--tasks"),
+    )
+    table = add_scores(read_accuracy(out), fresh) if out.exists() else fresh
+    write_accuracy(table, out)
+    for remark in _remarks(fresh):
+        typer.echo(remark, err=True)
+    if as_json:
+        typer.echo(fresh.to_json(orient="records"))
+        return
+    _print_rows(fresh)
+    typer.echo(f"{out}: {len(table)} rows")
+
+
+def _pair(text: str) -> tuple[str, str]:
+    task, _, key = text.partition("=")
+    if not task or not key:
+        raise InputError(f"--metric wants TASK=KEY, for instance textvqa_val=exact_match, got {text!r}.")
+    return task, key
+
+
+def _remarks(rows: pd.DataFrame) -> list[str]:
+    """Say which imported methods the figures will not find, which a slip of the keyboard causes too."""
+    from otanalysis.selection import SELECTORS
+
+    known = (*SELECTORS, "full", "majority")
+    strangers = [method for method in rows["method"].unique() if method not in known]
+    remarks = [
+        f"The figures know {method.lower()}, not {method}: import it under that name."
+        for method in strangers
+        if method.lower() in known
+    ]
+    if others := [method for method in strangers if method.lower() not in known]:
+        remarks.append(f"The figures do not show {', '.join(others)}; they know {', '.join(known)}.")
+    return remarks
+
+
+def _print_rows(rows: pd.DataFrame) -> None:
+    from rich.console import Console
+    from rich.table import Table
+
+    shown = {"benchmark": "", "metric": "", "value": ".6g", "standard_error": ".2g", "n": "d"}
+    console = Console()
+    keys = ["model", "method", "ratio", "gamma", "seed"]
+    for setting, own in rows.groupby(keys, sort=False, dropna=False):
+        parts = zip(keys[1:], setting[1:], strict=True)
+        words = [f"{name} {text}" for name, value in parts if (text := _cell(value, ""))]
+        table = Table(title=f"{setting[0]}: {', '.join(words)}", title_justify="left")
+        for name, form in shown.items():
+            table.add_column(name.replace("_", " "), justify="right" if form else "left")
+        for row in own.to_dict("records"):
+            table.add_row(*(_cell(row[name], form) for name, form in shown.items()))
+        console.print(table)
+
+
+def _cell(value: object, form: str) -> str:
+    import pandas as pd
+
+    return "" if value is None or pd.isna(value) else format(value, form)  # type: ignore[call-overload]

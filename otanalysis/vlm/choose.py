@@ -1,0 +1,165 @@
+"""Which visual tokens of the images of a batch are kept."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from otanalysis.errors import InputError
+from otanalysis.selection import SELECTORS, Selection, Selector, select_batch
+from otanalysis.tokens.validate import resolve_keep
+from otanalysis.vlm.layout import Box, ImageTokens, View
+
+if TYPE_CHECKING:
+    import torch
+
+    from otanalysis.tokens.normalise import Normalisation
+
+__all__ = ["FULL", "KeptImage", "TokenChooser"]
+
+FULL = "full"
+"""Method name of the unpruned model."""
+
+_MANY = 2**31
+
+
+@dataclass(frozen=True, eq=False)
+class KeptImage:
+    """What was kept of one image.
+
+    Attributes
+    ----------
+    prompt, number : int
+        Row of the batch, and which image of that prompt.
+    m : int
+        Number of visual tokens, newline rows not counted.
+    indices : torch.Tensor, shape ``[keep]``, int64
+        Kept tokens, ascending, among the ``m``.
+    stays : torch.Tensor, shape ``[n]``, bool
+        Which rows of the image went to the language model, newline rows among them.
+    method : str
+        Name of the method, ``"full"`` where nothing was dropped.
+    selection : Selection or None
+        The selection with pick order and gains; None where nothing was dropped.
+    views : tuple of View
+        Grids of the patches.
+    boxes : list of Box or None
+        Where each of the ``m`` patches lies in the picture, where that is known.
+    """
+
+    prompt: int
+    number: int
+    m: int
+    indices: torch.Tensor
+    stays: torch.Tensor
+    method: str
+    selection: Selection | None
+    views: tuple[View, ...]
+    boxes: list[Box] | None
+
+    @property
+    def keep(self) -> int:
+        """Number of kept tokens."""
+        return len(self.indices)
+
+    @property
+    def dropped(self) -> bool:
+        """Whether any row was dropped."""
+        return self.keep < self.m
+
+    def __str__(self) -> str:
+        """Say how many tokens were kept, and by what."""
+        return (
+            f"prompt {self.prompt}, image {self.number}: {self.keep} of {self.m} tokens kept by {self.method}"
+        )
+
+
+class TokenChooser:
+    """A method with its parameters, applied to the images of one batch after the other.
+
+    Parameters
+    ----------
+    selector, ratio, keep, gamma, normalise, seed
+        As for :class:`~otanalysis.vlm.pruned.Pruned`.
+    keep_newlines : bool
+        Whether rows that are no patches stay when patches are dropped.
+
+    Raises
+    ------
+    InputError
+        The method is unknown or a number out of range.
+    """
+
+    def __init__(
+        self,
+        selector: str | Selector,
+        *,
+        ratio: float | None,
+        keep: int | None,
+        gamma: float,
+        normalise: Normalisation,
+        seed: int,
+        keep_newlines: bool,
+    ) -> None:
+        if selector != FULL:
+            resolve_keep(_MANY, ratio=ratio, keep=keep)
+            if isinstance(selector, str) and selector not in SELECTORS:
+                raise InputError(f"Unknown method {selector!r}; known are {FULL}, {', '.join(SELECTORS)}.")
+        self._selector, self._ratio, self._keep = selector, ratio, keep
+        self._gamma, self._normalise, self._seed = gamma, normalise, seed
+        self._keep_newlines = keep_newlines
+        self._drawn = 0
+
+    def choose(self, images: Sequence[ImageTokens]) -> list[KeptImage]:
+        """Choose tokens of every image; images with equal numbers of tokens are chosen from together."""
+        counts = [self._count(len(image.patches)) for image in images]
+        pruned = [place for place, image in enumerate(images) if counts[place] < len(image.patches)]
+        chosen = dict(zip(pruned, self._select([images[place] for place in pruned]), strict=True))
+        return [self._kept(image, chosen.get(place)) for place, image in enumerate(images)]
+
+    def _count(self, m: int) -> int:
+        if self._selector == FULL:
+            return m
+        if self._keep is not None:
+            return min(self._keep, m)
+        return resolve_keep(m, ratio=self._ratio)
+
+    def _select(self, images: Sequence[ImageTokens]) -> list[Selection]:
+        if not images:
+            return []
+        states = [np.random.SeedSequence((self._seed, self._drawn + place)) for place in range(len(images))]
+        self._drawn += len(images)
+        return select_batch(
+            [image.tokens.detach() for image in images],
+            self._selector,
+            ratio=self._ratio,
+            keep=self._keep,
+            gamma=self._gamma,
+            normalise=self._normalise,
+            seeds=[int(state.generate_state(1)[0]) for state in states],
+        )
+
+    def _kept(self, image: ImageTokens, selection: Selection | None) -> KeptImage:
+        import torch
+
+        rows = torch.ones(len(image.features), dtype=torch.bool, device=image.features.device)
+        indices = torch.arange(len(image.patches), device=rows.device)
+        if selection is not None:
+            indices = torch.as_tensor(selection.indices, device=rows.device)
+            rows.fill_(self._keep_newlines)
+            rows[image.patches] = False
+            rows[image.patches[indices]] = True
+        return KeptImage(
+            prompt=image.prompt,
+            number=image.number,
+            m=len(image.patches),
+            indices=indices,
+            stays=rows,
+            method=FULL if selection is None else selection.method,
+            selection=selection,
+            views=image.views,
+            boxes=image.boxes,
+        )

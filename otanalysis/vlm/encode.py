@@ -1,0 +1,217 @@
+"""Encode the images of a batch, and tell which of the rows are image patches and where they lie."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from otanalysis.errors import InputError
+from otanalysis.vlm.families import Family, Run, family_of
+from otanalysis.vlm.layout import ImageTokens, Picture, View
+
+if TYPE_CHECKING:
+    import torch
+
+__all__ = ["EncodedImages", "encode_images", "image_token_id", "vision_inputs"]
+
+_KNOWN_FIELDS = {"last_hidden_state", "pooler_output", "hidden_states", "attentions"}
+"""What encoders return besides visual tokens without handing it on to the language model."""
+
+
+@dataclass(frozen=True, eq=False)
+class EncodedImages:
+    """The visual tokens of a batch.
+
+    Attributes
+    ----------
+    output
+        What ``get_image_features`` returned.
+    images : tuple of ImageTokens
+        In the order of their placeholders.
+    """
+
+    output: Any
+    images: tuple[ImageTokens, ...]
+
+
+def encode_images(
+    model: Any,
+    inputs: Mapping[str, Any],
+    *,
+    pictures: Sequence[Picture | None] | None = None,
+    untried: bool = False,
+) -> EncodedImages:
+    """Encode the images of a batch with the model's own ``get_image_features``.
+
+    Parameters
+    ----------
+    model
+        A Hugging Face image-text model of a family in :data:`~otanalysis.vlm.families.FAMILIES`.
+    inputs
+        What its processor returned for the prompts, ``input_ids`` [B, L] among it.
+    pictures
+        What is known of the picture of every image, for the boxes of the views.
+    untried
+        Encode kinds of models that no family names, as single grids of patches.
+
+    Returns
+    -------
+    EncodedImages
+        One entry an image; tiles of one image are one entry with several views.
+
+    Raises
+    ------
+    InputError
+        The kind of model is not supported, or ids and pictures do not belong together.
+
+    Notes
+    -----
+    LLaVA-NeXT and LLaVA-OneVision pack newline rows between the patches. Which rows these are is not computed
+    a second time here: the model's own packing runs once more on labels (patch or not, tile), so
+    that rows and labels cannot disagree.
+    """
+    import torch
+
+    family = family_of(model, untried=untried)
+    with _packing_seen(_base(model), family) as packed:
+        output = model.get_image_features(**vision_inputs(model, inputs), return_dict=True)
+    if not untried:
+        _refuse_side_channels(model, output)
+    parts = list(output.pooler_output)
+    ids = inputs["input_ids"]
+    images = family.group(ids, _runs(ids == image_token_id(model)), [len(part) for part in parts])
+    features = torch.cat([part.reshape(-1, part.shape[-1]) for part in parts])
+    counts = [sum(map(len, image)) for image in images]
+    if sum(counts) != len(features):
+        raise InputError(
+            f"The prompts have {sum(counts)} image placeholders, but the pictures have {len(features)} "
+            "visual tokens: make ids and pictures with one call of the processor."
+        )
+    known = list(pictures) if pictures is not None else [None] * len(images)
+    if len(known) != len(images):
+        raise InputError(
+            f"{len(images)} images are in the prompts, but {len(known)} pictures came with them."
+        )
+    views = [_packed_views(labels) for labels in packed] or family.views(model, inputs, images, known)
+    rows = [_patch_rows(labels) for labels in packed]
+    rows = rows or [torch.arange(count, device=features.device) for count in counts]
+    seen = _numbers([image[0].prompt for image in images])
+    found = [
+        ImageTokens(
+            prompt=image[0].prompt,
+            number=seen[place],
+            features=part,
+            patches=rows[place].to(features.device),
+            places=torch.cat([torch.arange(run.start, run.stop) for run in image]).to(features.device),
+            views=views[place],
+        )
+        for place, (image, part) in enumerate(zip(images, features.split(counts), strict=True))
+    ]
+    for image in found:
+        if sum(view.count for view in image.views) != len(image.patches):
+            raise InputError(
+                f"The views of an image have {sum(view.count for view in image.views)} patches, but it has "
+                f"{len(image.patches)}: this processor lays pictures out in a way that is not known of "
+                f"{family.name}."
+            )
+    return EncodedImages(output, tuple(found))
+
+
+def vision_inputs(model: Any, inputs: Mapping[str, Any]) -> dict[str, Any]:
+    """Return those of the inputs that the model's image encoder takes."""
+    taken = inspect.signature(_base(model).get_image_features).parameters
+    return {name: inputs[name] for name in taken if name != "kwargs" and inputs.get(name) is not None}
+
+
+def image_token_id(model: Any) -> int:
+    """Return the id of the placeholder that each visual token replaces."""
+    config = model.config
+    found = getattr(config, "image_token_id", None)
+    if found is None:
+        found = getattr(config, "image_token_index", None)
+    if found is None:
+        raise InputError(f"The configuration of {type(model).__name__} names no image_token_id; set it.")
+    return int(found)
+
+
+def _base(model: Any) -> Any:
+    inner = getattr(model, "base_model", model)
+    return inner if hasattr(inner, "get_image_features") else model
+
+
+def _refuse_side_channels(model: Any, output: Any) -> None:
+    """Refuse features that reach the language model beside the tokens, such as deepstack layers."""
+    beside = [name for name, value in output.items() if name not in _KNOWN_FIELDS and value is not None]
+    if beside:
+        raise InputError(
+            f"{type(model).__name__} hands {', '.join(beside)} to the language model beside the visual "
+            "tokens; pruning them together is not supported."
+        )
+
+
+def _runs(placeholder: torch.Tensor) -> list[Run]:
+    """Return the runs of placeholders [B, L], in order."""
+    runs: list[Run] = []
+    for prompt, place in placeholder.nonzero().tolist():
+        if runs and runs[-1].prompt == prompt and runs[-1].stop == place:
+            runs[-1] = Run(prompt, runs[-1].start, place + 1)
+        else:
+            runs.append(Run(prompt, place, place + 1))
+    return runs
+
+
+def _numbers(prompts: list[int]) -> list[int]:
+    """Count the images of each prompt from 0."""
+    return [prompts[:place].count(prompt) for place, prompt in enumerate(prompts)]
+
+
+@contextmanager
+def _packing_seen(base: Any, family: Family) -> Iterator[list[torch.Tensor]]:
+    """Let the packing of newline rows run once more on labels; yields the labels [n, 2] of each image."""
+    labels: list[torch.Tensor] = []
+    if not family.packs:
+        yield labels
+        return
+    original: Callable[..., Any] = base.pack_image_features
+
+    def pack(image_features: Sequence[torch.Tensor], *args: Any, **settings: Any) -> Any:
+        marked = [_label(feature) for feature in image_features]
+        newline = settings["image_newline"]
+        labelled = {**settings, "image_newline": None if newline is None else newline.new_zeros(2)}
+        labels.extend(original(marked, *args, **labelled)[0])
+        return original(image_features, *args, **settings)
+
+    base.pack_image_features = pack
+    try:
+        yield labels
+    finally:
+        del base.pack_image_features
+
+
+def _label(feature: torch.Tensor) -> torch.Tensor:
+    """Return labels [tiles, n, 2] of features [tiles, n, d]: one for a patch, and its tile."""
+    import torch
+
+    tiles, count = feature.shape[:2]
+    tile = torch.arange(tiles, device=feature.device)[:, None].expand(tiles, count)
+    return torch.stack([torch.ones_like(tile), tile], dim=-1).float()
+
+
+def _patch_rows(labels: torch.Tensor) -> torch.Tensor:
+    return (labels[:, 0] > 0.5).nonzero()[:, 0]
+
+
+def _packed_views(labels: torch.Tensor) -> tuple[View, ...]:
+    """Return the square view of the whole picture, and that of the tiles, whose rows newlines close."""
+    patch = (labels[:, 0] > 0.5).tolist()
+    # The first tile is the whole picture; resizing may blend the labels of the others, but not with it.
+    start = next((place for place, tile in enumerate(labels[:, 1].tolist()) if tile > 0), len(patch))
+    side = round(sum(patch[:start]) ** 0.5)
+    base = View.of_grid(side, side)
+    rows = sum(not is_patch for is_patch in patch[start:])
+    if rows == 0:
+        return (base,)
+    return (base, View.of_grid(rows, sum(patch[start:]) // rows))

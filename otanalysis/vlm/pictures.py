@@ -1,0 +1,122 @@
+"""Pictures to capture: what a source says of each, and its pixels and checksum once it is read."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from otanalysis.errors import InputError
+
+__all__ = ["PictureItem", "PictureSource", "ReadPicture", "UnreadableError"]
+
+
+class UnreadableError(InputError):
+    """A picture is missing, or is none that Pillow can decode."""
+
+
+@dataclass(frozen=True, eq=False)
+class ReadPicture:
+    """A picture in memory.
+
+    Attributes
+    ----------
+    pixels : array, shape ``[h, w, 3]``, uint8
+        RGB, turned upright as its EXIF data say.
+    sha256 : str
+        Of the file's bytes; of the pixels where there is no file.
+    """
+
+    pixels: NDArray[np.uint8]
+    sha256: str
+
+
+@dataclass(frozen=True, eq=False)
+class PictureItem:
+    """One picture of a source, not read yet.
+
+    Attributes
+    ----------
+    id : str
+        Distinct in the source; the id of its sample in the dump.
+    load : callable
+        Returns the bytes of the file, or pixels ``[h, w, 3]`` (uint8); raises OSError if it cannot.
+    extra : Mapping
+        What else the source says of it, JSON values.
+    """
+
+    id: str
+    load: Callable[[], bytes | ArrayLike]
+    extra: Mapping[str, Any] = field(default_factory=dict)
+
+    def checksum(self) -> str:
+        """Return the SHA-256 that :meth:`read` reports, without decoding the picture.
+
+        Raises
+        ------
+        UnreadableError
+            Its bytes cannot be had.
+        """
+        return _sha256(self._content())
+
+    def read(self) -> ReadPicture:
+        """Read and decode the picture.
+
+        Raises
+        ------
+        UnreadableError
+            Its bytes cannot be had, or are no picture.
+        """
+        content = self._content()
+        pixels = self._decoded(content) if isinstance(content, bytes) else content
+        return ReadPicture(pixels, _sha256(content))
+
+    def _content(self) -> bytes | NDArray[np.uint8]:
+        try:
+            content = self.load()
+        except OSError as error:
+            raise UnreadableError(f"{self.id}: {error.strerror or error}") from error
+        if isinstance(content, bytes):
+            return content
+        pixels = np.asarray(content)
+        if pixels.dtype != np.uint8 or pixels.ndim != 3 or pixels.shape[2] != 3 or 0 in pixels.shape:
+            raise InputError(
+                f"The pixels of {self.id!r} must be uint8 of the shape [h, w, 3], got {pixels.dtype} of "
+                f"{pixels.shape}."
+            )
+        return pixels
+
+    def _decoded(self, content: bytes) -> NDArray[np.uint8]:
+        from PIL import Image, ImageOps
+
+        try:
+            with Image.open(io.BytesIO(content)) as image:
+                return np.asarray(ImageOps.exif_transpose(image).convert("RGB"))
+        # Pillow's decoders raise SyntaxError, ValueError and others on broken files.
+        except Exception as error:
+            reason = "no picture that Pillow knows" if "cannot identify" in str(error) else str(error)
+            raise UnreadableError(f"{self.id}: {reason}") from error
+
+
+class PictureSource(Protocol):
+    """Pictures in a fixed order, made one at a time."""
+
+    @property
+    def provenance(self) -> Mapping[str, Any]:
+        """What the manifest says of the source."""
+
+    def __len__(self) -> int:
+        """Return the number of pictures."""
+
+    def __iter__(self) -> Iterator[PictureItem]:
+        """Return the pictures, in the same order every time."""
+
+
+def _sha256(content: bytes | NDArray[np.uint8]) -> str:
+    data = content if isinstance(content, bytes) else np.ascontiguousarray(content).tobytes()
+    return hashlib.sha256(data).hexdigest()

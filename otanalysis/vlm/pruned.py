@@ -1,0 +1,319 @@
+"""Run a Hugging Face image-text model on the kept visual tokens alone."""
+
+from __future__ import annotations
+
+import functools
+import inspect
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Literal, Self, get_args
+
+from otanalysis.errors import InputError
+from otanalysis.vlm.choose import KeptImage, TokenChooser
+from otanalysis.vlm.encode import encode_images, vision_inputs
+from otanalysis.vlm.families import family_of
+from otanalysis.vlm.layout import Picture
+from otanalysis.vlm.shorten import (
+    Side,
+    full_positions,
+    has_grid_positions,
+    pad_id_of,
+    shorten_prompts,
+    shortened_places,
+)
+
+if TYPE_CHECKING:
+    import torch
+
+    from otanalysis.selection import Selector
+    from otanalysis.tokens.normalise import Normalisation
+
+__all__ = ["Pruned", "PrunedCall"]
+
+Positions = Literal["renumbered", "original"]
+"""What becomes of the positions of kept tokens."""
+
+
+@dataclass(frozen=True, eq=False)
+class PrunedCall:
+    """What one call of a pruned model kept: the evidence that pruning happened.
+
+    Attributes
+    ----------
+    images : tuple of KeptImage
+        Every image of the batch, in the order of the placeholders.
+    full_length, length : int
+        Length of the longest prompt before and after.
+    positions : str
+        ``"renumbered"`` from 0, ``"original"`` places in the whole prompt, or ``"grid"``: the rows and
+        columns that Qwen-VL gives its visual tokens, which stay as they are.
+    """
+
+    images: tuple[KeptImage, ...]
+    full_length: int
+    length: int
+    positions: str
+
+    def __str__(self) -> str:
+        """Say what was kept, an image a line."""
+        head = f"{self.length} of {self.full_length} places of the prompt, positions {self.positions}"
+        return "\n".join([head, *(f"  {image}" for image in self.images)])
+
+
+class Pruned:
+    """A model that sees only the kept visual tokens of every image, inside a ``with`` block.
+
+    Of the tokens that the image encoder and projector produce, some are chosen before the language model; the
+    placeholders of the others leave the prompt. ``model(...)`` and ``model.generate(...)`` are called as
+    ever:
+
+    - images of one batch are chosen from together, on the model's device;
+    - kept tokens go on ascending in position;
+    - ``generate`` returns the whole prompt and the new tokens behind it, as without pruning; the logits and
+      the loss of a plain call are those of the shortened prompt;
+    - with all tokens kept, logits are those of the unpruned model bit for bit;
+    - leaving the block gives the model back as it was; :attr:`last` tells what the last call kept.
+
+    Parameters
+    ----------
+    model
+        A Hugging Face image-text model of a supported family (see :data:`otanalysis.vlm.families.FAMILIES`).
+    selector : str or Selector
+        Name of a method, ``"full"`` for all tokens, or a selector of one's own.
+    ratio : float, optional
+        Share of the tokens of each image to keep, in ``(0, 1]``.
+    keep : int, optional
+        Number of tokens of each image to keep; images with fewer keep all. Exactly one of both is needed,
+        none with ``"full"``.
+    gamma, normalise
+        Parameters of otprune.
+    seed : int
+        For methods that draw at random; every image draws anew.
+    positions : {"renumbered", "original"}
+        Whether kept tokens and the words behind them are numbered from 0 as in LLaVA's code, or keep the
+        numbers of the whole prompt. Models with grid positions (Qwen2-VL, Qwen2.5-VL) keep rows and columns
+        always.
+    newlines : {"keep", "drop"}
+        What becomes of rows that mark the end of a grid row (LLaVA-NeXT, LLaVA-OneVision) when tokens are
+        dropped. They are never chosen from and do not count for ``ratio``.
+    pictures : sequence of Picture, optional
+        What is known of the pictures of every call, so that :attr:`last` tells where kept tokens lie in them.
+
+    Attributes
+    ----------
+    last : PrunedCall or None
+        What the last call with images kept.
+    images, tokens, kept : int
+        Images, visual tokens and kept ones so far, over all calls.
+
+    Raises
+    ------
+    InputError
+        An argument is out of range, or the kind of model is not supported.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from PIL import Image
+    >>> from otanalysis.scenes import bundled_model_path
+    >>> from otanalysis.vlm import Pruned, load_model
+    >>> vlm = load_model(bundled_model_path())
+    >>> picture = Image.fromarray(np.zeros((192, 192, 3), np.uint8))
+    >>> inputs = vlm.processor(images=picture, text="<image> is there a 7 ?", return_tensors="pt")
+    >>> with Pruned(vlm.model, "otprune", ratio=0.098) as pruned:
+    ...     answer = vlm.model.generate(**inputs, max_new_tokens=3)
+    >>> print(pruned.last)
+    63 of 583 places of the prompt, positions renumbered
+      prompt 0, image 0: 56 of 576 tokens kept by otprune
+    """
+
+    def __init__(
+        self,
+        model: Any,
+        selector: str | Selector = "otprune",
+        *,
+        ratio: float | None = None,
+        keep: int | None = None,
+        gamma: float = 0.01,
+        normalise: Normalisation = "columns",
+        seed: int = 0,
+        positions: Positions = "renumbered",
+        newlines: Literal["keep", "drop"] = "keep",
+        pictures: Sequence[Picture | None] | None = None,
+    ) -> None:
+        if positions not in get_args(Positions):
+            raise InputError(f"positions must be 'renumbered' or 'original'; got {positions!r}.")
+        if newlines not in ("keep", "drop"):
+            raise InputError(f"newlines must be 'keep' or 'drop'; got {newlines!r}.")
+        self.model = getattr(model, "model", model) if hasattr(model, "processor") else model
+        family_of(self.model)
+        self._chooser = TokenChooser(
+            selector,
+            ratio=ratio,
+            keep=keep,
+            gamma=gamma,
+            normalise=normalise,
+            seed=seed,
+            keep_newlines=newlines == "keep",
+        )
+        self._positions = positions
+        self._pictures = pictures
+        self._originals: dict[str, Callable[..., Any]] = {}
+        self._replaced: dict[str, Any] = {}
+        self._rope_deltas: Any = None
+        self.last: PrunedCall | None = None
+        self.images = self.tokens = self.kept = 0
+
+    def __enter__(self) -> Self:
+        """Take over the model's ``forward`` and ``generate``."""
+        if getattr(self.model.forward, "__otanalysis_pruned__", False):
+            raise InputError("The model is pruned already: leave the first with block before the next.")
+        self._rope_deltas = getattr(self.model.base_model, "rope_deltas", None)
+        for name, wrapper in (("forward", self._forward), ("generate", self._generate)):
+            original = getattr(self.model, name)
+            self._originals[name] = original
+            if name in vars(self.model):
+                self._replaced[name] = original
+            wrapped = functools.wraps(original)(functools.partial(wrapper))
+            wrapped.__otanalysis_pruned__ = True  # type: ignore[attr-defined]
+            setattr(self.model, name, wrapped)
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        """Give the model back as it was."""
+        for name in self._originals:
+            delattr(self.model, name)
+            if name in self._replaced:
+                setattr(self.model, name, self._replaced[name])
+        self._originals, self._replaced = {}, {}
+        if has_grid_positions(self.model):
+            self.model.base_model.rope_deltas = self._rope_deltas
+
+    def _forward(self, *args: Any, **inputs: Any) -> Any:
+        call = _named(type(self.model).forward, args, inputs)
+        if not _has_images(call):
+            return self._originals["forward"](**call)
+        return self._originals["forward"](**self._prune(call, side="right", generating=False))
+
+    def _generate(self, *args: Any, **inputs: Any) -> Any:
+        import torch
+
+        call = _named(type(self.model).generate, args, inputs)
+        if call.get("inputs") is not None and call.get("input_ids") is None:
+            call["input_ids"] = call.pop("inputs")
+        if not _has_images(call):
+            return self._originals["generate"](**call)
+        with torch.no_grad():
+            short = self._prune(call, side="left", generating=True)
+        ids, length = call["input_ids"], short["input_ids"].shape[1]
+        for name in ("max_length", "min_length"):
+            # Both count the prompt; what they leave for new tokens stays the same.
+            if short.get(name) is not None:
+                short[name] = max(short[name] - (ids.shape[1] - length), 0)
+        result = self._originals["generate"](**short)
+        sequences = result if isinstance(result, torch.Tensor) else result.sequences
+        prompts = ids.repeat_interleave(len(sequences) // len(ids), dim=0)
+        whole = torch.cat([prompts, sequences[:, length:]], dim=1)
+        if isinstance(result, torch.Tensor):
+            return whole
+        result.sequences = whole
+        return result
+
+    def _prune(self, inputs: Mapping[str, Any], *, side: Side, generating: bool) -> dict[str, Any]:
+        """Return the inputs of a call that sees the kept tokens instead of the pictures."""
+        import torch
+
+        _refuse_what_cannot_be_pruned(inputs)
+        encoded = encode_images(self.model, inputs, pictures=self._pictures)
+        kept = self._chooser.choose(encoded.images)
+        ids = inputs["input_ids"]
+        stays = torch.ones_like(ids, dtype=torch.bool)
+        for image, own in zip(encoded.images, kept, strict=True):
+            stays[image.prompt, image.places] = own.stays.to(stays.device)
+        features = [image.features[own.stays] for image, own in zip(encoded.images, kept, strict=True)]
+        encoded.output.pooler_output = _as_the_model_wants(encoded.output.pooler_output, features)
+        taken = vision_inputs(self.model, inputs)
+        rest = {name: value for name, value in inputs.items() if name not in taken}
+        rest["mm_encoder_outputs"] = {"image": encoded.output}
+        dropped = any(own.dropped for own in kept)
+        if dropped:
+            rest = self._shortened(inputs, rest, stays, side=side, generating=generating)
+        else:
+            # Qwen-VL computes positions from the grids of the pictures.
+            rest |= {name: value for name, value in taken.items() if name == "image_grid_thw"}
+        kind = "grid" if has_grid_positions(self.model) else self._positions
+        self.last = PrunedCall(tuple(kept), ids.shape[1], rest["input_ids"].shape[1], kind)
+        self.images += len(kept)
+        self.tokens += sum(own.m for own in kept)
+        self.kept += sum(own.keep for own in kept)
+        return rest
+
+    def _shortened(
+        self,
+        inputs: Mapping[str, Any],
+        rest: Mapping[str, Any],
+        stays: torch.Tensor,
+        *,
+        side: Side,
+        generating: bool,
+    ) -> dict[str, Any]:
+        """Return the rest of the inputs with shortened prompts and, where they are asked for, positions."""
+        import torch
+
+        short = shorten_prompts(rest, stays, side=side, pad_id=pad_id_of(self.model, inputs))
+        grid = has_grid_positions(self.model)
+        if self._positions == "renumbered" and not grid:
+            short.pop("position_ids", None)
+            return short
+        full = inputs.get("position_ids")
+        if full is None:
+            full = full_positions(self.model, inputs, generating=generating)
+        index, real = shortened_places(inputs, stays, side=side)
+        positions = full.gather(-1, index.expand(*full.shape[:-1], index.shape[1])).masked_fill(~real, 0)
+        if grid and generating and len(positions) == 3:
+            # While generating, plain places of the tokens come before time, row and column.
+            plain = (real.long().cumsum(-1) - 1).clamp(min=0)
+            positions = torch.cat([plain[None], positions])
+        if grid:
+            longest = positions[-3:].amax(dim=(0, 2)) + 1 - real.sum(dim=1)
+            self.model.base_model.rope_deltas = longest[:, None]
+        return {**short, "position_ids": positions}
+
+
+def _named(method: Callable[..., Any], args: Sequence[Any], inputs: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the arguments of a call of a class's method by name; the names may be any for ``**inputs``."""
+    _, *names = inspect.signature(method).parameters
+    return {**dict(zip(names, args, strict=False)), **inputs}
+
+
+def _has_images(call: Mapping[str, Any]) -> bool:
+    return call.get("pixel_values") is not None
+
+
+def _refuse_what_cannot_be_pruned(inputs: Mapping[str, Any]) -> None:
+    if inputs.get("input_ids") is None:
+        raise InputError("Pruning needs input_ids beside the pictures, to find the placeholders by.")
+    if inputs.get("pixel_values_videos") is not None:
+        raise InputError("Videos cannot be pruned; give their frames as images.")
+    cache = inputs.get("past_key_values")
+    if cache is not None and cache.get_seq_length() > 0:
+        raise InputError(
+            "Pictures cannot be pruned behind a cache that holds a part of the prompt: give the whole prompt "
+            "without past_key_values."
+        )
+
+
+def _as_the_model_wants(original: Any, features: list[torch.Tensor]) -> Any:
+    """Return the kept features in the form that the model's encoder gives: parts, or one tensor."""
+    import torch
+
+    if isinstance(original, torch.Tensor):
+        # A part for every token, so that images may keep different numbers of them.
+        return torch.cat(features)[:, None]
+    return type(original)(features)
