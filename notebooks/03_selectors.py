@@ -33,7 +33,7 @@ from IPython.display import Markdown
 from scipy.cluster.hierarchy import leaves_list, ward
 
 import otanalysis as ota
-from otanalysis.experiments.compare import compare, random_distances, select_all
+from otanalysis.experiments.compare import random_distances, select_all
 from otanalysis.experiments.sweep import read_sweep, sweep
 from otanalysis.experiments.tables import figure4_table
 from otanalysis.explore import overlays
@@ -41,14 +41,14 @@ from otanalysis.figures.against_random import draw_against_random
 from otanalysis.figures.captions import caption4
 from otanalysis.figures.figure4 import draw_figure4
 from otanalysis.figures.style import use_paper_style
-from otanalysis.scenes.bundled import bundled_dumps, open_bundled
+from otanalysis.scenes.bundled import bundled_dumps
 from otanalysis.selection import build_selection
 
 use_paper_style()
 plt.rcParams["figure.dpi"] = 120
 RATIO = 0.098
 
-dump = open_bundled("digit-colour")
+dump = ota.open_bundled("digit-colour")
 sample = dump[0]
 print(f"{len(sample.tokens)} tokens; question: {sample.extra['question']}")
 
@@ -60,7 +60,7 @@ print(f"{len(sample.tokens)} tokens; question: {sample.extra['question']}")
 
 # %%
 chosen = select_all(sample, ratio=RATIO)
-table = compare(sample, ratio=RATIO)
+table = ota.compare(sample, ratio=RATIO)
 overlays(sample, chosen, notes={name: f"$W_2$ {table.loc[name, 'w2']:.2f}" for name in chosen})
 
 # %% [markdown]
@@ -137,7 +137,7 @@ class Stretches:
 # How does it do?
 
 # %%
-ours = compare(sample, [*ota.SELECTORS, Stretches()], ratio=RATIO)
+ours = ota.compare(sample, [*ota.SELECTORS, Stretches()], ratio=RATIO)
 random = random_distances(sample, keep, draws=100)
 draw_against_random(random["w2"], ours["w2"].to_dict(), floor=floor.distance)
 
