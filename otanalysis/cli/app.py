@@ -10,6 +10,7 @@ from typing import Annotated
 import typer
 
 from otanalysis.cli.accuracy import accuracy
+from otanalysis.cli.capture import capture
 from otanalysis.cli.certify import certify
 from otanalysis.cli.ladder import ladder
 from otanalysis.cli.measure import sweep
@@ -33,6 +34,7 @@ _COMMANDS: tuple[tuple[Callable[..., None], str], ...] = (
     (ladder, "otanalysis ladder data/dumps/mini-llava/* --ratios 0.098 --limit 8"),
     (certify, "otanalysis certify data/dumps/mini-llava/* --ratios 0.098 --limit 8"),
     (synthetic, "otanalysis synthetic --trials 10 --sizes 20x10x5,30x20x10"),
+    (capture, "otanalysis capture --model llava-hf/llava-1.5-7b-hf --images photos --out dumps/photos"),
     (try_, 'otanalysis try --image scene.png --question "is there a 7 ?" --method otprune --ratio 0.098'),
     (evaluate, "otanalysis evaluate --methods otprune,random --ratios 0.05 --out accuracy.csv"),
     (train_mini, "otanalysis train-mini --out my-mini-llava --seed 1"),

@@ -127,8 +127,8 @@ class Dump:
         return Sample(entry.id, stored.astype(np.float32), self._grid(entry), entry.extra, kept)
 
     def _grid(self, entry: SampleEntry) -> tuple[int, int] | None:
-        own = entry.extra.get("grid")
-        return self.manifest.grid if own is None else (int(own[0]), int(own[1]))
+        own = entry.extra.get("grid", self.manifest.grid)
+        return None if own is None else (int(own[0]), int(own[1]))
 
 
 def open_dump(path: str | PathLike[str]) -> Dump:

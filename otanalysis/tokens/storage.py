@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import hashlib
 import os
+from collections.abc import Callable
 from pathlib import Path
 
 __all__ = ["DATA_VARIABLE", "data_folder", "sha256_of_file", "write_atomic"]
+
+_BLOCK = 1 << 20
 
 DATA_VARIABLE = "OTANALYSIS_DATA"
 """Environment variable that says where the data folder is, if not in the clone."""
@@ -42,16 +45,23 @@ def write_atomic(path: Path, data: bytes) -> None:
     _flush_folder(path.parent)
 
 
-def sha256_of_file(path: Path) -> str:
+def sha256_of_file(path: Path, *, advance: Callable[[int], object] | None = None) -> str:
     """Return the SHA-256 of a file as 64 hexadecimal digits, read in blocks.
 
     Parameters
     ----------
     path : Path
         An existing file.
+    advance : callable, optional
+        Called with the size in bytes of each block that was read.
     """
+    digest = hashlib.sha256()
     with path.open("rb") as handle:
-        return hashlib.file_digest(handle, "sha256").hexdigest()
+        while block := handle.read(_BLOCK):
+            digest.update(block)
+            if advance is not None:
+                advance(len(block))
+    return digest.hexdigest()
 
 
 def _flush_folder(folder: Path) -> None:

@@ -26,7 +26,7 @@ from otanalysis.tokens.manifest import (
 from otanalysis.tokens.storage import sha256_of_file, write_atomic
 from otanalysis.tokens.thumbnails import encode_thumbnail
 
-__all__ = ["DumpWriter"]
+__all__ = ["DumpWriter", "refuse_finished"]
 
 _RESERVED_ID = "__metadata__"  # the safetensors format keeps this tensor name for itself
 
@@ -98,6 +98,11 @@ class DumpWriter:
         self._pending_extra: dict[str, Mapping[str, Any]] = {}
         self._pending_thumbnails: dict[str, NDArray[np.uint8]] = {}
         self._finished = False
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        """Type of every stored tensor."""
+        return np.dtype(self._manifest.dtype)
 
     def __contains__(self, sample_id: object) -> bool:
         """Tell whether the sample was added, in this run or in the one that it goes on from."""
@@ -171,8 +176,13 @@ class DumpWriter:
         if len(self._pending) == self._manifest.shard_size:
             self._write_shard()
 
-    def finish(self) -> None:
+    def finish(self, *, notes: Mapping[str, Any] | None = None) -> None:
         """Write what is pending, give the shards their final names and publish the manifest; once is enough.
+
+        Parameters
+        ----------
+        notes : Mapping, optional
+            JSON values that are known only now, put into the manifest's ``extra`` beside what is there.
 
         Raises
         ------
@@ -181,12 +191,14 @@ class DumpWriter:
         """
         if self._finished:
             return
+        _check_json({"notes": notes and dict(notes)})
         if self._pending:
             self._write_shard()
         if not self._manifest.shards:
             raise DumpError(f"The dump {self.path} has no sample; add at least one before finishing it.")
         shards = self._with_final_names("tokens", self._manifest.shards)
         thumbnails = self._with_final_names("thumbnails", self._manifest.thumbnails)
+        self._manifest = replace(self._manifest, extra={**self._manifest.extra, **(notes or {})})
         self._publish(MANIFEST_NAME, shards, thumbnails)
         (self.path / PARTIAL_MANIFEST_NAME).unlink()
         self._finished = True
@@ -200,11 +212,7 @@ class DumpWriter:
         return tuple(final)
 
     def _begin_or_go_on(self, fresh: Manifest) -> Manifest:
-        if (self.path / MANIFEST_NAME).exists():
-            raise DumpError(
-                f"The dump {self.path} is finished; open it with open_dump, or delete the folder to write it "
-                "again."
-            )
+        refuse_finished(self.path)
         self.path.mkdir(parents=True, exist_ok=True)
         partial_path = self.path / PARTIAL_MANIFEST_NAME
         if not partial_path.exists():
@@ -277,6 +285,14 @@ class DumpWriter:
     def _publish(self, name: str, shards: tuple[ShardEntry, ...], thumbnails: tuple[ShardEntry, ...]) -> None:
         self._manifest = replace(self._manifest, shards=shards, thumbnails=thumbnails)
         write_atomic(self.path / name, self._manifest.to_json())
+
+
+def refuse_finished(path: Path) -> None:
+    """Raise DumpError if there is a finished dump already; a writer does it, and who has long to prepare."""
+    if (path / MANIFEST_NAME).exists():
+        raise DumpError(
+            f"The dump {path} is finished; open it with open_dump, or delete the folder to write it again."
+        )
 
 
 def _check_json(values: Mapping[str, Any]) -> None:

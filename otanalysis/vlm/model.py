@@ -14,12 +14,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from otanalysis.errors import InputError, MissingDependencyError
+from otanalysis.reporting import progress_bar
 from otanalysis.tokens.storage import sha256_of_file
 
 if TYPE_CHECKING:
     import torch
 
-__all__ = ["Dtype", "VisionLanguageModel", "load_model", "model_fingerprint"]
+__all__ = ["Dtype", "VisionLanguageModel", "best_device", "load_model", "model_fingerprint"]
 
 _CONFIGURATION = ("config.json", "processor_config.json", "tokenizer.json", "tokenizer_config.json")
 Dtype = Literal["float32", "bfloat16", "float16", "auto"]
@@ -194,8 +195,37 @@ def _first_line(error: Exception) -> str:
     return str(error).strip().splitlines()[0]
 
 
-def model_fingerprint(path: str | PathLike[str]) -> str:
-    """Return a SHA-256 over weights, configuration, tokenizer and processor of a local model folder."""
-    files = sorted(Path(path).glob("*.safetensors")) + [Path(path) / name for name in _CONFIGURATION]
-    content = [[file.name, sha256_of_file(file)] for file in files if file.is_file()]
+def best_device() -> str:
+    """Return ``"cuda"`` if torch sees a GPU, else ``"cpu"``.
+
+    Raises
+    ------
+    MissingDependencyError
+        torch or transformers is not installed.
+    """
+    _require_torch()
+    import torch
+
+    return "cuda" if torch.cuda.is_available() else "cpu"
+
+
+def model_fingerprint(path: str | PathLike[str], *, progress: bool = False) -> str:
+    """Return a SHA-256 over weights, configuration, tokenizer and processor of a local model folder.
+
+    Parameters
+    ----------
+    path
+        Folder in Hugging Face format.
+    progress
+        Show a bar with the time left on stderr; the weights of a large model take a while to read.
+    """
+    named = sorted(Path(path).glob("*.safetensors")) + [Path(path) / name for name in _CONFIGURATION]
+    files = [file for file in named if file.is_file()]
+    size = sum(file.stat().st_size for file in files)
+    with progress_bar("checksum of the model", "MB", shown=progress) as bar:
+        task = bar.add_task("checksum", total=round(size / 1e6))
+        content = [
+            [file.name, sha256_of_file(file, advance=lambda read: bar.advance(task, read / 1e6))]
+            for file in files
+        ]
     return hashlib.sha256(json.dumps(content).encode()).hexdigest()
