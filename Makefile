@@ -5,10 +5,10 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.stamp
 
 .DEFAULT_GOAL := help
-.PHONY: help install figures test lint format notebooks evaluate benchmark train-mini clean
+.PHONY: help install figures test test-browser lint format notebooks evaluate benchmark train-mini clean
 
 help:  ## List the targets.
-	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/\1|\2/' | awk -F'|' '{printf "  make %-12s %s\n", $$1, $$2}'
+	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/\1|\2/' | awk -F'|' '{printf "  make %-13s %s\n", $$1, $$2}'
 
 install: $(STAMP)  ## Create .venv with the pinned versions.
 
@@ -24,6 +24,9 @@ figures: $(STAMP)  ## Draw Figures 2 to 5 and A to C of the bundled model into f
 
 test: $(STAMP)  ## Run all tests and the examples of the documentation.
 	$(BIN)/python -m pytest
+
+test-browser: $(STAMP)  ## Run the explorer and a notebook in JupyterLab and a headless Chromium.
+	$(BIN)/python -m pytest tests/browser -m browser -rs
 
 lint: $(STAMP)  ## Check style, formatting, types and the import contracts.
 	$(BIN)/ruff check .
@@ -42,8 +45,9 @@ notebooks: $(STAMP)  ## Bring notebooks and their scripts together, without outp
 evaluate: $(STAMP)  ## Measure the accuracy of the bundled model again.
 	$(BIN)/otanalysis evaluate
 
-benchmark: $(STAMP)  ## Measure how tight the certified bounds are, and their time.
+benchmark: $(STAMP)  ## Measure how tight the certified bounds are, and how fast they and the explorer.
 	$(BIN)/python benchmarks/floor.py
+	$(BIN)/python benchmarks/explorer.py
 
 train-mini: $(STAMP)  ## Train the bundled model again from its seed.
 	$(BIN)/otanalysis train-mini

@@ -36,7 +36,7 @@ import otanalysis as ota
 from otanalysis.experiments.compare import random_distances, select_all
 from otanalysis.experiments.sweep import read_sweep, sweep
 from otanalysis.experiments.tables import figure4_table
-from otanalysis.explore import overlays
+from otanalysis.explore import Explorer, overlays
 from otanalysis.figures.against_random import draw_against_random
 from otanalysis.figures.captions import caption4
 from otanalysis.figures.figure4 import draw_figure4
@@ -168,6 +168,20 @@ Markdown(caption4(relative))
 
 # %% [markdown]
 # A small distance is not a high score (notebook 4). But now you can ask the question about *your* idea.
+#
+# ## Play
+#
+# The explorer shows two methods side by side. Move the share of tokens, change gamma, switch the normalisation; point at
+# a kept patch to see the patches whose mass it takes, click to hold it. Distance and surrogate answer at once, the
+# certified floor and the curve follow. Your selector is in the list.
+
+# %%
+explorer = Explorer(dump, selectors=[Stretches()], methods=("otprune", "stretches"), ratio=RATIO)
+explorer
+
+# %% [markdown]
+# What you see is a state, and it can be set from code: `explorer.move(sample=2, ratio=0.2)` moves the panel above,
+# `explorer.figure()` returns it as a figure for a paper.
 #
 # ## Exercises
 #
