@@ -60,7 +60,7 @@ RATIO = 0.098
 # here the first scenes of two of the bundled benchmarks are written as such lists.
 
 # %%
-lists = {name: write_pictures(WORK / "pictures" / name, name, 6) for name in BENCHMARKS}
+lists = {name: write_pictures(WORK / "pictures" / name, name, 4) for name in BENCHMARKS}
 print(lists["digit-colour"].read_text().splitlines()[0])
 
 # %% [markdown]
@@ -172,7 +172,7 @@ measured = evaluate(
     benchmarks=BENCHMARKS,
     methods=METHODS,
     ratios=(RATIO,),
-    questions=40,
+    questions=24,
     out=WORK / "measured.csv",
     parts=WORK / "parts",
     progress=False,
@@ -211,7 +211,7 @@ Markdown((WORK / "figures" / "captions.md").read_text().split("\n\n|")[0])
 Image(WORK / "figures" / "figure4.png", width=825)
 
 # %% [markdown]
-# Two benchmarks, six pictures and forty questions prove nothing, and the caption says so in its own words. The point is
+# Two benchmarks, a few pictures and questions prove nothing, and the caption says so in its own words. The point is
 # that nothing in these lines knows that the model was small.
 #
 # ## Look around
@@ -226,7 +226,7 @@ Explorer(dump, methods=("otprune", "divprune"), ratio=RATIO)
 #
 # 1. Capture at another layer (`--layer -1`, and `--benchmark digit-colour-last` for another name). Which methods change
 #    their choice most, and does the ladder of notebook 2 look different?
-# 2. Ask all six pictures with `try_pruning` and count how often `otprune` and `uniform` answer right. How many pictures
+# 2. Ask all pictures with `try_pruning` and count how often `otprune` and `uniform` answer right. How many pictures
 #    would you need to tell them apart?
 # 3. Give the import a wrong ratio (`--ratio 0.2`) or a results file twice with one digit changed. What does it say?
 # 4. Keep your own selector from notebook 3: `Pruned(vlm.model, Stretches(), ratio=0.098)`. Does the model answer better

@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 
 __all__ = ["PointLabel", "label_points"]
 
-_NEAR, _FAR, _CLEAR = 4.0, 4.0, 3.2  # points: beside a marker, above or below it, and half of a marker
+# Points: beside a marker, above or below it, half of a marker, half of an error bar.
+_NEAR, _FAR, _CLEAR, _BAR = 4.0, 4.0, 3.2, 0.5
 _PLACES = (
     ((_NEAR, 0.0), "left", "center"),
     ((-_NEAR, 0.0), "right", "center"),
@@ -27,12 +28,23 @@ _PLACES = (
 
 @dataclass(frozen=True)
 class PointLabel:
-    """What is written at a point of a panel, in the units of its axes."""
+    """What is written at a point of a panel, in the units of its axes.
+
+    Attributes
+    ----------
+    words, colour : str
+    x, y : float
+        The point.
+    across, along : tuple of float, optional
+        Ends of its error bars, horizontal and vertical.
+    """
 
     words: str
     x: float
     y: float
     colour: str
+    across: tuple[float, float] | None = None
+    along: tuple[float, float] | None = None
 
 
 def label_points(panel: Axes, labels: Sequence[PointLabel], *, size: float = 7.0) -> list[str]:
@@ -55,10 +67,9 @@ def label_points(panel: Axes, labels: Sequence[PointLabel], *, size: float = 7.0
     figure = panel.get_figure(root=True)
     if figure is None:
         return [one.words for one in labels]
-    clear = _CLEAR * figure.dpi / 72.0
     panel.autoscale_view()  # limits are lazy, and the places hang on them
     centres = panel.transData.transform([(one.x, one.y) for one in labels])
-    taken = [Bbox.from_extents(x - clear, y - clear, x + clear, y + clear) for x, y in centres]
+    taken = [box for one in labels for box in _drawn(panel, one, figure.dpi / 72.0)]
     room = panel.get_window_extent()
     left_out = []
     for number, label in enumerate(labels):
@@ -83,6 +94,21 @@ def label_points(panel: Axes, labels: Sequence[PointLabel], *, size: float = 7.0
         else:
             left_out.append(label.words)
     return left_out
+
+
+def _drawn(panel: Axes, label: PointLabel, point: float) -> list[Bbox]:
+    """Return the boxes of a marker and of its error bars, in pixels; ``point`` is the size of a point."""
+    spans = [(label.x, label.x, label.y, label.y, _CLEAR)]
+    if label.across is not None and np.isfinite(label.across).all():
+        spans.append((*label.across, label.y, label.y, _BAR))
+    if label.along is not None and np.isfinite(label.along).all():
+        spans.append((label.x, label.x, *label.along, _BAR))
+    boxes = []
+    for left, right, low, high, around in spans:
+        (x0, y0), (x1, y1) = panel.transData.transform([(left, low), (right, high)])
+        reach = around * point
+        boxes.append(Bbox.from_extents(x0 - reach, y0 - reach, x1 + reach, y1 + reach))
+    return boxes
 
 
 def _gap(box: Bbox, centre: NDArray[np.float64]) -> float:

@@ -60,3 +60,22 @@ def test_limits_that_are_not_yet_known_are_found_first() -> None:
     assert label_points(panel, labels) == []
     low, high = panel.get_xlim()
     assert (low, high) == pytest.approx((40.0, 360.0))
+
+
+def test_no_label_lies_on_an_error_bar() -> None:
+    plain, barred = (
+        PointLabel("in the middle", 0.5, 0.5, "k", across, None) for across in (None, (0.1, 0.9))
+    )
+    beside = panel_with([plain])
+    label_points(beside, [plain])
+    around = panel_with([barred])
+    label_points(around, [barred])
+    renderer = FigureCanvasAgg(around.figure).get_renderer()  # type: ignore[arg-type]
+    height = around.transData.transform((0.5, 0.5))[1]
+
+    def crosses(panel: Axes) -> bool:
+        box = panel.texts[0].get_window_extent(renderer)
+        return bool(box.y0 < height < box.y1)
+
+    assert crosses(beside)
+    assert not crosses(around)
