@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.stamp
 
 .DEFAULT_GOAL := help
-.PHONY: help install figures test test-browser lint format notebooks evaluate benchmark train-mini clean
+.PHONY: help install figures test test-browser lint format lab notebooks evaluate benchmark train-mini clean
 
 help:  ## List the targets.
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/\1|\2/' | awk -F'|' '{printf "  make %-13s %s\n", $$1, $$2}'
@@ -17,6 +17,9 @@ $(STAMP): pyproject.toml constraints.txt
 	  { echo "Python 3.11 or newer is wanted, $(PYTHON) is $$($(PYTHON) --version 2>&1); try make PYTHON=python3.12." >&2; exit 2; }
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable ".[vlm,certified,notebooks,dev]"
+	@# Its whole list would bring a torchvision that need not fit this torch; a run loads what the extra dev names.
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --no-deps lmms-eval || \
+	  echo "lmms-eval could not be installed; the test of its plug-in is skipped." >&2
 	@touch $@
 
 figures: $(STAMP)  ## Draw Figures 2 to 5 and A to C of the bundled model into figures/.
@@ -37,6 +40,9 @@ lint: $(STAMP)  ## Check style, formatting, types and the import contracts.
 format: $(STAMP)  ## Rewrite the code in the one format.
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
+
+lab: $(STAMP)  ## Open the notebooks in JupyterLab.
+	$(BIN)/jupyter lab --notebook-dir notebooks
 
 notebooks: $(STAMP)  ## Bring notebooks and their scripts together, without outputs.
 	$(BIN)/jupytext --quiet --sync notebooks/*.py

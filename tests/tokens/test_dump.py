@@ -133,9 +133,22 @@ def test_a_sample_may_have_its_own_grid(tmp_path: Path) -> None:
     with DumpWriter(tmp_path / "dump", **SETTINGS) as writer:
         writer.add("own", np.ones((6, 2)), extra={"grid": [2, 3]})
         writer.add("shared", np.ones((12, 2)))
+        writer.add("none", np.ones((7, 2)), extra={"grid": None})
     dump = open_dump(tmp_path / "dump")
-    assert [sample.grid for sample in dump] == [(2, 3), (3, 4)]
+    assert [sample.grid for sample in dump] == [(2, 3), (3, 4), None]
     assert dump[0].extra == {"grid": [2, 3]}
+
+
+def test_what_is_known_at_the_end_joins_the_manifest(tmp_path: Path) -> None:
+    writer = DumpWriter(tmp_path / "dump", **SETTINGS, extra={"seed": 7})
+    writer.add("a", np.ones((2, 2)))
+    assert writer.dtype == np.float16
+    with pytest.raises(InputError, match="JSON values only"):
+        writer.finish(notes={"skipped": {1, 2}})
+    assert not (tmp_path / "dump" / "manifest.json").exists()
+    writer.finish(notes={"skipped": ["b"]})
+    assert open_dump(tmp_path / "dump").manifest.extra == {"seed": 7, "skipped": ["b"]}
+    assert verify_dump(tmp_path / "dump").sound
 
 
 def test_an_open_dump_can_be_sent_to_another_process(tmp_path: Path) -> None:

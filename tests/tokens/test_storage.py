@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 from pathlib import Path
 
@@ -31,3 +32,13 @@ def test_the_checksum_is_the_published_one(tmp_path: Path) -> None:
     file.write_bytes(b"abc")
     # FIPS 180-2, appendix B.1
     assert sha256_of_file(file) == "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
+
+
+def test_a_long_file_is_read_in_blocks_that_are_told(tmp_path: Path) -> None:
+    file = tmp_path / "long"
+    content = bytes(range(256)) * 10_000
+    file.write_bytes(content)
+    blocks: list[int] = []
+    assert sha256_of_file(file, advance=blocks.append) == hashlib.sha256(content).hexdigest()
+    assert sum(blocks) == len(content)
+    assert len(blocks) == 3

@@ -62,6 +62,32 @@ def test_a_stopped_capture_goes_on_to_the_same_bytes(
     assert len(content(tmp_path / "whole")) == 5 + 4 * thumbnails
 
 
+def test_batches_begin_at_the_same_pictures_after_a_stop(
+    vlm: VisionLanguageModel,
+    pictures: list[np.ndarray],
+    made_up: Any,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Small models round alike in any batch, large ones do not: whole batches are encoded again."""
+    batches: list[list[tuple[int, int]]] = []
+    original = capture_job.encode_pictures
+
+    def encode(vlm: Any, inputs: Any, sizes: Any, layer: Any) -> Any:
+        batches.append(sizes)
+        return original(vlm, inputs, sizes, layer)
+
+    monkeypatch.setattr(capture_job, "encode_pictures", encode)
+    capture(vlm, made_up(pictures), tmp_path / "whole")
+    whole, batches[:] = list(batches), []
+    assert [len(batch) for batch in whole] == [3, 3, 1]
+    with pytest.raises(KeyboardInterrupt):
+        capture(vlm, made_up(pictures, stop=4), tmp_path / "stopped")
+    batches.clear()
+    assert capture(vlm, made_up(pictures), tmp_path / "stopped").resumed == 2
+    assert batches == whole
+
+
 def test_what_is_finished_is_not_captured_again(
     vlm: VisionLanguageModel, pictures: list[np.ndarray], made_up: Any, tmp_path: Path
 ) -> None:
@@ -77,6 +103,10 @@ Change = Callable[[Path, Path], Any]
 
 def _other_picture(photos: Path, _: Path) -> None:
     Image.fromarray(np.full((40, 60, 3), 7, np.uint8)).save(photos / "0.png")
+
+
+def _other_picture_late(photos: Path, _: Path) -> None:
+    Image.fromarray(np.full((40, 60, 3), 7, np.uint8)).save(photos / "5.png")
 
 
 def _no_picture(photos: Path, _: Path) -> None:
@@ -103,6 +133,7 @@ def _more_pictures(photos: Path, _: Path) -> None:
     ("change", "options", "message"),
     [
         (_other_picture, {}, r"picture '0\.png' is not the one that was captured"),
+        (_other_picture_late, {"batch_size": 4}, r"picture '5\.png' is not the one that was captured"),
         (_no_picture, {}, "some pictures were renamed or taken away"),
         (_renamed, {}, "some pictures were renamed or taken away"),
         (_more_pictures, {}, "begun with extra="),

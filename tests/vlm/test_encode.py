@@ -147,7 +147,7 @@ def test_a_spot_changes_the_patches_most_that_lie_where_it_is(
         centre = tuple(0.7 if beyond else 0.3 for beyond in quarter)
         for means in mean_change_by_quarter(zoo, kind, size, (centre[0], centre[1])):
             assert len(means) == 4
-            assert max(means, key=lambda one: means[one]) == quarter, (kind, quarter, means)
+            assert max(means, key=means.__getitem__) == quarter
 
 
 def test_ids_and_pictures_that_do_not_belong_together_are_refused(zoo: Any) -> None:

@@ -26,7 +26,6 @@ what is in the picture ? a b c d e f g h which colour how many left right compar
 """
 WIDTH: Final = 64
 _TILES: Final = (
-    "\n",  # closes a row of tiles
     "<fake_token_around_image>",
     "<end_of_utterance>",
     "<global-img>",
