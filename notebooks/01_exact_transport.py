@@ -36,11 +36,10 @@ import numpy as np
 import pandas as pd
 
 import otanalysis as ota
-from otanalysis.experiments.compare import compare, random_distances, select_all
+from otanalysis.experiments.compare import random_distances, select_all
 from otanalysis.explore import overlay, overlays, plan_arrows
 from otanalysis.figures.against_random import draw_against_random
 from otanalysis.figures.style import use_paper_style
-from otanalysis.scenes.bundled import open_bundled
 from otanalysis.transport.verify import verify_transport
 
 use_paper_style()
@@ -53,7 +52,7 @@ plt.rcParams["figure.dpi"] = 120
 # dump has no picture, the tokens are drawn instead: their three principal components as red, green and blue.
 
 # %%
-dump = open_bundled("digit-colour")
+dump = ota.open_bundled("digit-colour")
 sample = dump[0]
 m, d = sample.tokens.shape
 print(f"{m} tokens of {d} numbers, on a grid of {sample.grid[0]} x {sample.grid[1]} patches")
@@ -163,7 +162,7 @@ pd.DataFrame({name: vars(verify_transport(sample.tokens, wrong)) for name, wrong
 # **no** set of this size is closer (see `otanalysis.wasserstein2_floor`).
 
 # %%
-table = compare(sample, ratio=0.098)
+table = ota.compare(sample, ratio=0.098)
 random = random_distances(sample, kept.keep)
 floor = ota.wasserstein2_floor(sample.tokens, kept.keep)
 draw_against_random(random["w2"], table["w2"].to_dict(), floor=floor.distance)
@@ -209,7 +208,7 @@ many.assign(share=many.index / m, **{"ratio to the row above": many["mean"] / ma
 #
 # ## Exercises
 #
-# 1. Take another image (`dump[3]`) and another benchmark (`open_bundled("mosaic-majority")[0]`). Which methods beat
+# 1. Take another image (`dump[3]`) and another benchmark (`ota.open_bundled("mosaic-majority")[0]`). Which methods beat
 #    random on all of them?
 # 2. On four tokens on a line, find by hand the pair that is closest to all four. Check it with `wasserstein2`, then with
 #    `wasserstein2_floor([[0.0], [1.0], [4.0], [5.0]], 2)`.

@@ -33,7 +33,7 @@ import pandas as pd
 from IPython.display import Markdown
 
 import otanalysis as ota
-from otanalysis.experiments.compare import compare, select_all
+from otanalysis.experiments.compare import select_all
 from otanalysis.experiments.ladder import LadderStudy, measure_ladder, read_ladder
 from otanalysis.experiments.ladder_points import scatter_table
 from otanalysis.experiments.ladder_tables import ladder_table
@@ -42,12 +42,12 @@ from otanalysis.figures.ladder import draw_ladder
 from otanalysis.figures.ladder_captions import caption_ladder, caption_scatter
 from otanalysis.figures.scatter import draw_scatter
 from otanalysis.figures.style import use_paper_style
-from otanalysis.scenes.bundled import bundled_dumps, open_bundled
+from otanalysis.scenes.bundled import bundled_dumps
 
 use_paper_style()
 plt.rcParams["figure.dpi"] = 120
 
-sample = open_bundled("digit-colour")[0]
+sample = ota.open_bundled("digit-colour")[0]
 RATIO = 0.098
 print(f"{sample.id}: {len(sample.tokens)} tokens, question: {sample.extra['question']}")
 
@@ -73,7 +73,7 @@ print(f"{sample.id}: {len(sample.tokens)} tokens, question: {sample.extra['quest
 # Here is the whole ladder for the kept sets of all methods, on one image:
 
 # %%
-table = compare(sample, ratio=RATIO)
+table = ota.compare(sample, ratio=RATIO)
 rungs = table[[rung.column for rung in ota.RUNGS]]
 rungs.columns = [f"{rung.number}: {rung.label}" for rung in ota.RUNGS]
 rungs.round(2)
@@ -162,7 +162,7 @@ print(f"OTPrune keeps {shared} of the {len(longest)} longest tokens.")
 # for every set, and rung 3 must order the sets exactly as rung 2 does:
 
 # %%
-unit = compare(sample, ratio=RATIO, normalise="rows")
+unit = ota.compare(sample, ratio=RATIO, normalise="rows")
 print("tr S_C:", sorted(set(unit["kept_second_moment"].round(12))))
 same = (unit["bures_w2_squared"].rank() == (-unit["trace_objective"]).rank()).all()
 print("rungs 2 and 3 give one order:", bool(same))
@@ -201,7 +201,7 @@ values[["w2", "kept_second_moment", "trace_objective", "quantisation_error"]].ro
 #
 # ## Exercises
 #
-# 1. Change the image (`open_bundled("mosaic-majority")[0]`) and the ratio. Does the order turn over at the same rung?
+# 1. Change the image (`ota.open_bundled("mosaic-majority")[0]`) and the ratio. Does the order turn over at the same rung?
 # 2. Normalise the rows of the tokens yourself before `ota.select`. How far is OTPrune's choice now, compared with
 #    random sets, under `normalise="rows"`?
 # 3. Rung 2 is a distance that can be computed in closed form. Write a selector (notebook 3) that starts from a random

@@ -33,22 +33,22 @@ from IPython.display import Markdown
 from scipy.cluster.hierarchy import leaves_list, ward
 
 import otanalysis as ota
-from otanalysis.experiments.compare import compare, random_distances, select_all
+from otanalysis.experiments.compare import random_distances, select_all
 from otanalysis.experiments.sweep import read_sweep, sweep
 from otanalysis.experiments.tables import figure4_table
-from otanalysis.explore import overlays
+from otanalysis.explore import Explorer, overlays
 from otanalysis.figures.against_random import draw_against_random
 from otanalysis.figures.captions import caption4
 from otanalysis.figures.figure4 import draw_figure4
 from otanalysis.figures.style import use_paper_style
-from otanalysis.scenes.bundled import bundled_dumps, open_bundled
+from otanalysis.scenes.bundled import bundled_dumps
 from otanalysis.selection import build_selection
 
 use_paper_style()
 plt.rcParams["figure.dpi"] = 120
 RATIO = 0.098
 
-dump = open_bundled("digit-colour")
+dump = ota.open_bundled("digit-colour")
 sample = dump[0]
 print(f"{len(sample.tokens)} tokens; question: {sample.extra['question']}")
 
@@ -60,7 +60,7 @@ print(f"{len(sample.tokens)} tokens; question: {sample.extra['question']}")
 
 # %%
 chosen = select_all(sample, ratio=RATIO)
-table = compare(sample, ratio=RATIO)
+table = ota.compare(sample, ratio=RATIO)
 overlays(sample, chosen, notes={name: f"$W_2$ {table.loc[name, 'w2']:.2f}" for name in chosen})
 
 # %% [markdown]
@@ -137,7 +137,7 @@ class Stretches:
 # How does it do?
 
 # %%
-ours = compare(sample, [*ota.SELECTORS, Stretches()], ratio=RATIO)
+ours = ota.compare(sample, [*ota.SELECTORS, Stretches()], ratio=RATIO)
 random = random_distances(sample, keep, draws=100)
 draw_against_random(random["w2"], ours["w2"].to_dict(), floor=floor.distance)
 
@@ -168,6 +168,20 @@ Markdown(caption4(relative))
 
 # %% [markdown]
 # A small distance is not a high score (notebook 4). But now you can ask the question about *your* idea.
+#
+# ## Play
+#
+# The explorer shows two methods side by side. Move the share of tokens, change gamma, switch the normalisation; point at
+# a kept patch to see the patches whose mass it takes, click to hold it. Distance and surrogate answer at once, the
+# certified floor and the curve follow. Your selector is in the list.
+
+# %%
+explorer = Explorer(dump, selectors=[Stretches()], methods=("otprune", "stretches"), ratio=RATIO)
+explorer
+
+# %% [markdown]
+# What you see is a state, and it can be set from code: `explorer.move(sample=2, ratio=0.2)` moves the panel above,
+# `explorer.figure()` returns it as a figure for a paper.
 #
 # ## Exercises
 #

@@ -35,7 +35,6 @@ import pandas as pd
 import otanalysis as ota
 from otanalysis.explore import overlays
 from otanalysis.figures.style import use_paper_style
-from otanalysis.scenes.bundled import open_bundled
 from otanalysis.surrogate import logdet_value, otprune_kernel
 from otanalysis.theorem import controls
 from otanalysis.theorem.adversary import Arena, GreedyUnderAttack
@@ -52,7 +51,7 @@ from otanalysis.theorem.witness import replay_witness, save_witness
 use_paper_style()
 plt.rcParams["figure.dpi"] = 120
 
-dump = open_bundled("digit-colour")
+dump = ota.open_bundled("digit-colour")
 sample = dump[0]
 places = np.sort(np.random.default_rng(0).permutation(len(sample.tokens))[:8])
 few = sample.tokens[places].astype(float)

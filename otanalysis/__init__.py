@@ -1,6 +1,55 @@
 """Theory and analysis of visual-token pruning through optimal transport.
 
-The public names load on first use: importing the package loads neither torch nor matplotlib.
+A vision-language model turns an image into hundreds of visual tokens, and most can be dropped before the
+language model reads them. This package chooses which to keep, with nine methods or yours; measures how far
+the kept tokens are from all of them, exactly and on every step down to the log-determinant that OTPrune
+(arXiv:2602.20205) maximises; proves how good a kept set can be at all; and draws what comes out.
+
+Where to start
+--------------
+>>> import numpy as np
+>>> import otanalysis as ota
+>>> tokens = np.random.default_rng(0).standard_normal((60, 8))   # [m, d]: the tokens of one image
+>>> kept = ota.select(tokens, "otprune", keep=6)
+>>> ota.wasserstein2(tokens, kept.indices).distance >= ota.wasserstein2_floor(tokens, keep=6).distance
+True
+>>> ota.compare(tokens, ["otprune", "random"], keep=6).columns[:2].tolist()
+['w2', 'over_floor']
+
+``open_bundled()`` opens tokens of a small model that comes with the package. The notebooks teach from there,
+``notebooks/01_exact_transport.ipynb`` to ``06_your_model.ipynb``. On the command line, ``otanalysis --help``
+lists the commands, ``python -m otanalysis.figures`` draws the figures and ``python -m otanalysis.theorem``
+checks the theorem.
+
+Names
+-----
+Tokens       ``open_bundled``, ``open_dump``
+Choosing     ``select``, ``select_batch``, ``select_many``, ``SELECTORS``, ``Selection``, ``compare``
+Distances    ``wasserstein2``, ``ExactTransport``, ``quantisation_error``, ``squared_distances``
+Ladder       ``Ladder``, ``RUNGS``, ``TokenMoments``, ``gelbrich_squared``, ``bures_squared``,
+             ``trace_objective``
+Proofs       ``certify``, ``Certificate``, ``wasserstein2_floor``, ``DistanceFloor``, ``lagrangian_bound``,
+             ``spectral_bound``, ``logdet_upper_bound``, ``LogdetBound``
+Errors       ``OtAnalysisError`` and its kinds ``InputError``, ``DumpError``, ``ConvergenceError``,
+             ``MissingDependencyError``
+
+They load on first use: importing the package loads neither torch nor matplotlib.
+
+Rooms
+-----
+``otanalysis.tokens``        what was observed: dumps of tokens on disk, accuracy tables
+``otanalysis.transport``     exact W2 with its dual certificate, Gaussian W2, floors
+``otanalysis.surrogate``     kernels, the log-determinant, greedy, the ladder, ceilings
+``otanalysis.theorem``       checks of the theorem, each with a control that it must reject
+``otanalysis.selection``     which tokens to keep: one file a method, one registry
+``otanalysis.certificates``  distance against floor and surrogate against ceiling, for one kept set
+``otanalysis.vlm``           real models: capture their tokens, run them with the kept ones
+``otanalysis.scenes``        the bundled mini benchmark and model
+``otanalysis.experiments``   tokens times selections to tidy tables: parallel, resumable
+``otanalysis.figures``       tables to figures and captions
+``otanalysis.explore``       selections and plans drawn on the image, the explorer of the notebooks
+``otanalysis.cli``           the commands
+``otanalysis.errors``        what is raised; ``otanalysis.reporting``: progress, exit status
 """
 
 from __future__ import annotations
@@ -17,6 +66,8 @@ if TYPE_CHECKING:
         MissingDependencyError,
         OtAnalysisError,
     )
+    from otanalysis.experiments.compare import compare
+    from otanalysis.scenes.bundled import open_bundled
     from otanalysis.selection import SELECTORS, Selection, select, select_batch, select_many
     from otanalysis.surrogate import RUNGS, Ladder, LogdetBound, logdet_upper_bound
     from otanalysis.tokens import open_dump
@@ -55,9 +106,11 @@ __all__ = [
     "__version__",
     "bures_squared",
     "certify",
+    "compare",
     "gelbrich_squared",
     "lagrangian_bound",
     "logdet_upper_bound",
+    "open_bundled",
     "open_dump",
     "quantisation_error",
     "select",
@@ -79,6 +132,8 @@ _ROOMS = {
         "MissingDependencyError",
         "OtAnalysisError",
     ),
+    "otanalysis.experiments.compare": ("compare",),
+    "otanalysis.scenes.bundled": ("open_bundled",),
     "otanalysis.selection": ("SELECTORS", "Selection", "select", "select_batch", "select_many"),
     "otanalysis.surrogate": ("RUNGS", "Ladder", "LogdetBound", "logdet_upper_bound"),
     "otanalysis.tokens": ("open_dump",),

@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import json
+import pkgutil
+import pydoc
+import re
 import subprocess
 import sys
+from importlib import import_module
 
 import numpy as np
 import pytest
@@ -59,3 +63,32 @@ def test_the_example_of_the_readme_runs() -> None:
     assert abs(transport.duality_gap) < 1e-9 * transport.squared_distance
     assert ota.quantisation_error(tokens, selection.indices) < transport.squared_distance
     assert ota.gelbrich_squared(tokens, selection.indices) < transport.squared_distance
+
+
+ROOMS = sorted(one.name for one in pkgutil.iter_modules(ota.__path__) if one.name != "__main__")
+
+
+def test_pydoc_starts_with_a_tour_and_lists_every_public_name() -> None:
+    page = pydoc.render_doc(ota, renderer=pydoc.plaintext)
+    tour, _, listing = page.partition("PACKAGE CONTENTS")
+    assert "Where to start" in tour
+    for name in set(ota.__all__) - {"__version__"}:
+        assert f"``{name}``" in tour, f"{name} is not in the tour"
+        assert re.search(rf"^    (class )?{name}\b", listing, flags=re.MULTILINE), f"{name} is not listed"
+    for room in ROOMS:
+        assert f"``otanalysis.{room}``" in tour, f"the room {room} is not in the tour"
+        assert f"    {room}" in listing
+
+
+def test_the_tour_names_nothing_that_is_not_there() -> None:
+    for dotted in re.findall(r"``otanalysis\.(\w+)``", ota.__doc__ or ""):
+        assert dotted in ROOMS
+    for name in re.findall(r"``(\w+)``", ota.__doc__ or ""):
+        assert name in ota.__all__
+
+
+@pytest.mark.parametrize("room", ROOMS)
+def test_every_room_says_what_it_is_for(room: str) -> None:
+    first = (import_module(f"otanalysis.{room}").__doc__ or "").partition("\n")[0]
+    assert len(first) > 20
+    assert first.endswith((".", ":"))

@@ -16,15 +16,29 @@ from otanalysis.figures.style import TEXT_WIDTH, method_look, paper_style
 from otanalysis.selection import Selection
 from otanalysis.tokens.validate import Array
 
-__all__ = ["dimmed", "figure_of", "new_panel", "outline", "overlay", "overlays", "show_pixels"]
+__all__ = [
+    "DIMMED_BLACK",
+    "DIMMING",
+    "dimmed",
+    "figure_of",
+    "new_panel",
+    "outline",
+    "overlay",
+    "overlays",
+    "show_pixels",
+]
 
 PANEL = 2.2
 """Side of a single panel, in inches."""
 
-_GREY = np.array([0.299, 0.587, 0.114])
 # The dimmed patches keep half of their contrast around a middle grey: darker than what is light, lighter
 # than what is dark, so that lit patches of either kind stand out.
 _MIDDLE, _CONTRAST, _COLOUR = 0.42, 0.45, 0.4
+_GREY = np.array([0.299, 0.587, 0.114])
+DIMMING = _CONTRAST * (_COLOUR * np.eye(3) + (1 - _COLOUR) * np.ones((3, 1)) * _GREY)
+"""Matrix [3, 3] from the colour of a pixel to its dimmed colour, before :data:`DIMMED_BLACK` is added."""
+
+DIMMED_BLACK = _MIDDLE - 0.5 * _CONTRAST
 _LIGHT, _DARK = "white", "0.1"
 
 
@@ -171,9 +185,7 @@ def dimmed(scene: Scene, lit: Array) -> Floats:
     pixels = _aligned(scene.pixels, scene.grid)
     tall, wide = pixels.shape[0] // rows, pixels.shape[1] // columns
     shown = np.repeat(np.repeat(mask.reshape(rows, columns), tall, axis=0), wide, axis=1)[..., None]
-    grey = (pixels @ _GREY)[..., None]
-    faint = _MIDDLE + _CONTRAST * (_COLOUR * pixels + (1 - _COLOUR) * grey - 0.5)
-    return np.where(shown, pixels, faint)
+    return np.where(shown, pixels, pixels @ DIMMING.T + DIMMED_BLACK)
 
 
 def _aligned(pixels: Floats, grid: Grid) -> Floats:

@@ -36,6 +36,7 @@ def figures(
     results: Annotated[
         Path, typer.Option(help="Folder of the sweep, which goes on where it stopped.")
     ] = Path("results"),
+    quiet: Annotated[bool, typer.Option("--quiet", help="Show no progress.")] = False,
 ) -> None:
     """Draw Figures 2 to 5, the ladder, its scatter and the floor, after doing what is missing for them."""
     # matplotlib loads only now, so that --help and mistyped options answer at once.
@@ -52,6 +53,7 @@ def figures(
         normalise=normalise,
         samples=samples,
         results=results,
+        progress=not quiet,
     )
     for path in written:
         if path.suffix != ".csv":

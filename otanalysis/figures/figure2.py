@@ -13,6 +13,7 @@ from matplotlib.ticker import MaxNLocator
 
 from otanalysis.experiments.ranking import Figure2Tables
 from otanalysis.experiments.rows import MEAN
+from otanalysis.figures.labels import PointLabel, label_points
 from otanalysis.figures.layout import (
     Sheet,
     benchmarks_of,
@@ -122,16 +123,20 @@ def _values(panel: Axes, points: pd.DataFrame) -> None:
         _distance_rows(panel, rows)
         panel.set(yticks=[], ylabel="no mean score")
         return
+    names: list[PointLabel] = []
     for row in rows.to_dict("records"):
         look = method_look(str(row["method"]))
         panel.plot([row["distance_low"], row["distance_high"]], [row["score"]] * 2, color=look.colour, lw=0.8)
         panel.plot([row["distance"]] * 2, [row["score_low"], row["score_high"]], color=look.colour, lw=0.8)
         panel.plot(row["distance"], row["score"], look.marker, color=look.colour, ms=4.5, mew=0)
-    panel.margins(0.08)
+        across, along = (row["distance_low"], row["distance_high"]), (row["score_low"], row["score_high"])
+        names.append(PointLabel(look.label, row["distance"], row["score"], look.colour, across, along))
+    panel.margins(x=0.18, y=0.18)
     panel.grid(True)
     panel.xaxis.set_major_locator(MaxNLocator(5))
     panel.yaxis.set_major_locator(MaxNLocator(5))
     panel.set_ylabel("score / score with all tokens" if relative else "score")
+    label_points(panel, [one for one in names if np.isfinite(one.y)])
 
 
 def _forest(panel: Axes, correlations: pd.DataFrame) -> None:
@@ -184,7 +189,7 @@ def _key(correlations: pd.DataFrame) -> str:
     words = "Dashed: the claim, the\nnearer the better.\nBars: 95% intervals\nof the ranks."
     floor = float(overall["smallest_p"])
     if np.isfinite(floor):
-        words += f"\nSmallest $p$ that {int(overall['methods'])}\nmethods can give:\n{_p(floor)}."
+        words += f"\nSmallest p that {int(overall['methods'])}\nmethods can give:\n{_p(floor)}."
     return words
 
 

@@ -95,7 +95,7 @@ def _label(method: str) -> str:
 
 def _span(rows: pd.DataFrame, method: str, digits: str) -> str:
     values = rows.loc[rows["method"] == method].sort_values("ratio")["value"]
-    return ", ".join(f"{value:{digits}}" for value in values)
+    return ", ".join(f"{value:{digits}}" for value in values).replace("-", "−")
 
 
 def _closed_words(closed: pd.DataFrame, method: str) -> str:

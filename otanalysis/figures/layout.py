@@ -35,6 +35,9 @@ __all__ = [
     "tokens_words",
 ]
 
+_NOTE_PITCH = 0.126
+"""Inches from one line of a note to the next."""
+
 _DISTANCES = {"w2": r"$W_2$", "w2_squared": r"$W_2^2$", "quantisation_error": "quantisation error"}
 _TOKENS = {"none": "raw tokens", "columns": "column-normalised tokens", "rows": "row-normalised tokens"}
 
@@ -74,7 +77,9 @@ class Sheet:
 
     def note(self, left: float, top: float, words: str) -> None:
         """Write small grey words, such as how to read the panels, their upper left corner at a place."""
-        self.text(left, top, words, va="top", ha="left", fontsize=7, linespacing=1.25, color="0.25")
+        # Line by line: matplotlib moves a line with brackets or a formula away from the one above it.
+        for number, line in enumerate(words.split("\n"), start=1):
+            self.text(left, top + number * _NOTE_PITCH, line, va="baseline", fontsize=7, color="0.25")
 
     def legend(self, handles: Sequence[Any], *, top: float, short: bool = True) -> None:
         """Put a legend without frame in the middle of the sheet, its upper edge at ``top`` inches.

@@ -46,6 +46,7 @@ def run(
     samples: int = SAMPLES,
     results: str | PathLike[str] = "results",
     say: Callable[[str], None] = say_on_stderr,
+    progress: bool = True,
 ) -> list[Path]:
     """Draw Figures 2 to 5 and A to C, after doing what is missing for them.
 
@@ -74,6 +75,8 @@ def run(
         Folder of the sweep, which goes on where it stopped.
     say : callable
         Gets one sentence about what is missing.
+    progress : bool
+        Show bars with the time left on stderr.
 
     Returns
     -------
@@ -94,14 +97,14 @@ def run(
         from otanalysis.scenes.bundled import bundled_accuracy_path, write_bundled_dumps
 
         given: pd.DataFrame | None = read_accuracy(bundled_accuracy_path() if accuracy is None else accuracy)
-        dumps = write_bundled_dumps(progress=True)
+        dumps = write_bundled_dumps(progress=progress)
     else:
         given = None if accuracy is None else read_accuracy(accuracy)
     scores = _fitting(given, dumps)
     files: Files = {}
     captions: list[str] = []
     if numbers := [number for number in FIGURES if str(number) in chosen]:
-        rows = _swept(numbers, dumps, normalise=normalise, results=results, jobs=jobs)
+        rows = _swept(numbers, dumps, normalise=normalise, results=results, jobs=jobs, progress=progress)
         files = draw_all(
             rows, scores, only=numbers, distance=distance, normalise=normalise, ratio=ratio, say=say
         )
@@ -115,6 +118,7 @@ def run(
         distance=distance,
         normalise=normalise,
         ratio=ratio,
+        progress=progress,
     )
     return _write(Path(out), files | more, "\n\n".join([*captions, *more_captions]) + "\n")
 
@@ -126,6 +130,7 @@ def _swept(
     normalise: str,
     results: str | PathLike[str],
     jobs: int,
+    progress: bool,
 ) -> pd.DataFrame:
     """Sweep what the numbered figures need, and read what they use of it."""
     table = sweep(
@@ -137,6 +142,7 @@ def _swept(
         normalisations=(normalise,),  # type: ignore[arg-type]  # checked by the caller
         out=results,
         jobs=jobs,
+        progress=progress,
     )
     return pd.read_parquet(table, columns=list(SWEEP_COLUMNS))
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from os import PathLike
 from pathlib import Path
-from typing import cast
+from typing import Any, cast
 
 from otanalysis.experiments.certify import CertifyStudy, read_certificates
 from otanalysis.experiments.certify_tables import certificate_table, floor_table, greedy_table
@@ -35,6 +35,7 @@ def draw_theory(
     distance: str,
     normalise: str,
     ratio: float,
+    progress: bool = True,
 ) -> tuple[Files, list[str]]:
     """Measure and draw Figures A (ladder), B (scatter) and C (floor).
 
@@ -42,7 +43,7 @@ def draw_theory(
     ----------
     only : sequence of str
         Names in :data:`THEORY_FIGURES`; others are passed over.
-    dumps, results, jobs, samples, distance, normalise, ratio
+    dumps, results, jobs, samples, distance, normalise, ratio, progress
         As in :func:`otanalysis.figures.pipeline.run`.
 
     Returns
@@ -54,8 +55,9 @@ def draw_theory(
     files: Files = {}
     captions: list[str] = []
     folder = Path(results) / "figures"
+    how: dict[str, Any] = {"jobs": jobs, "limit": samples, "progress": progress}
     if {"ladder", "scatter"} & set(only):
-        rows = read_ladder(measure_ladder(dumps, LadderStudy(), out=folder, jobs=jobs, limit=samples))
+        rows = read_ladder(measure_ladder(dumps, LadderStudy(), out=folder, **how))
         if "ladder" in only:
             agreement = ladder_table(rows)
             files |= rendered("ladder", draw_ladder(agreement), agreement)
@@ -66,7 +68,7 @@ def draw_theory(
             captions.append(caption_scatter(points))
     if "floor" in only:
         study = CertifyStudy(normalise=cast("Normalisation", normalise))
-        measured = read_certificates(measure_samples(study, dumps, out=folder, jobs=jobs, limit=samples))
+        measured = read_certificates(measure_samples(study, dumps, out=folder, **how))
         relative, proven = floor_table(measured, distance=distance), certificate_table(measured)
         files |= rendered("floor", draw_floor(relative), relative)
         files["floor_certificates.csv"] = csv_bytes(proven)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import warnings
 from dataclasses import dataclass
+from threading import Lock
 
 import numpy as np
 
@@ -24,6 +25,9 @@ MARGINAL_TOLERANCE = 1e-12
 # use.
 FEASIBILITY_TOLERANCE = 1e-10
 GAP_TOLERANCE = 1e-10
+
+# The filters of warnings belong to all threads: two that set and restore them at once leave them changed.
+_FILTERS = Lock()
 
 
 @dataclass(frozen=True, eq=False)
@@ -122,7 +126,7 @@ def _solve(
     # POT loads torch and scikit-learn where they are installed; importing otanalysis must not.
     import ot
 
-    with warnings.catch_warnings():
+    with _FILTERS, warnings.catch_warnings():
         # POT only warns when it gives up. That warning is raised as an error below, from the result code.
         warnings.simplefilter("ignore", UserWarning)
         plan, log = ot.emd(a, b, scaled, numItermax=MAX_PIVOTS, log=True)

@@ -61,6 +61,8 @@ def image_only(processor_class: type[Any]) -> type[Any]:
     type
         A subclass of the same name whose ``video_processor`` is ``None``.
     """
+    from transformers import ProcessorMixin
+
     module = sys.modules[processor_class.__module__]
     if getattr(module, "num2words", ...) is None:  # SmolVLM asks for it at once and uses it for videos only
         vars(module)["num2words"] = _refuse_video
@@ -74,6 +76,10 @@ def image_only(processor_class: type[Any]) -> type[Any]:
         def from_args_and_dict(cls, args: list[Any], processor_dict: dict[str, Any], **kwargs: Any) -> Any:
             settings = {name: value for name, value in processor_dict.items() if name != "video_processor"}
             return super().from_args_and_dict([*args, None], settings, **kwargs)
+
+        def apply_chat_template(self, *args: Any, **kwargs: Any) -> Any:
+            # SmolVLM's own asks its video processor for numbers whether there is a video or not.
+            return ProcessorMixin.apply_chat_template(self, *args, **kwargs)
 
     ImageOnly.__name__ = ImageOnly.__qualname__ = processor_class.__name__
     return ImageOnly

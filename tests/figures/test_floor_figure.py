@@ -168,7 +168,7 @@ def test_the_caption_says_the_numbers_of_the_tables(rows: pd.DataFrame) -> None:
         over, closed = re.fullmatch(r"(.*) \(share (.*)\)", line_of(caption, label)).groups()  # type: ignore[union-attr]
         for quantity, said in (("over_floor", over), ("gap_closed", closed)):
             own = mean[(mean["method"] == method) & (mean["quantity"] == quantity)]["value"]
-            assert said == ", ".join(f"{value:.2f}" for value in own)
+            assert said == ", ".join(f"{value:.2f}" for value in own).replace("-", "−")
     assert "share" not in line_of(caption, "Random")
     pooled = greedy[greedy["benchmark"] == MEAN]
     assert pooled["low"].min() > pooled["worst"].min() + 1e-3
@@ -184,7 +184,7 @@ def test_the_caption_follows_its_tables(rows: pd.DataFrame) -> None:
     second = caption_floor(certificate_table(far, resamples=5), greedy_table(far))
     assert "4 images of 1 benchmark;" in first
     assert "row-normalised tokens" in first
-    assert "share -" not in second
+    assert "share −" not in second
     numbers = [
         [float(word) for word in line_of(text, "OTPrune").split(" (")[0].split(", ")]
         for text in (first, second)

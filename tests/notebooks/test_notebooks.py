@@ -24,7 +24,7 @@ NAMES = [path.stem for path in NOTEBOOKS]
 SECONDS_A_CELL = 300
 """A cell that hangs is stopped; none takes more than some seconds."""
 
-LOGIC = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef, ast.For, ast.While, ast.If, ast.Try, ast.With)
+LOGIC = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef, ast.For, ast.While, ast.If, ast.Try)
 OWN = "own-selector"
 """Tag of the cell in which the reader writes a selector: the one place for logic."""
 
@@ -41,12 +41,12 @@ def cells(notebook: NotebookNode) -> list[tuple[str, str, list[str]]]:
 
 
 def code_of(source: str) -> str:
-    """Code without the magics of IPython, which Python cannot parse."""
-    return re.sub(r"(?m)^%.*$", "", source)
+    """Code without magics and shell lines of IPython, which Python cannot parse."""
+    return re.sub(r"(?m)^[%!].*$", "", source)
 
 
 def logic_in(source: str) -> list[str]:
-    """Names of the statements that are more than calls, and a function in one line is logic too."""
+    """Names of the statements that are more than calls."""
     nodes = ast.walk(ast.parse(code_of(source)))
     return [type(node).__name__ for node in nodes if isinstance(node, LOGIC)]
 

@@ -1,0 +1,186 @@
+"""The explorer's widgets, on the kernel's side: a changed control changes picture and numbers."""
+
+from __future__ import annotations
+
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from otanalysis.errors import InputError, MissingDependencyError
+from otanalysis.explore import Explorer
+from otanalysis.explore.background import Background
+from otanalysis.explore.controls import values_of, view_of
+from otanalysis.explore.explorer import View
+from otanalysis.tokens import DumpWriter
+
+from .conftest import MakePictured
+
+
+@pytest.fixture
+def explorer(pictured: MakePictured) -> Iterator[Explorer]:
+    made = Explorer(pictured(), ratio=0.1)
+    yield made
+    made.wait()
+
+
+def shown(explorer: Explorer) -> dict[str, str]:
+    return {name: part.value for name, part in explorer.parts.items()}
+
+
+@pytest.mark.parametrize(
+    ("control", "value", "field", "expected"),
+    [
+        ("ratio", 0.2, "ratio", 0.2),
+        ("sample", 2, "sample", 2),
+        ("gamma", 1.0, "gamma", 1.0),
+        ("kernel", "none", "kernel_normalise", "none"),
+        ("distance", "rows", "normalise", "rows"),
+        ("first", "dpp", "methods", ("dpp", "ot-medoids")),
+        ("second", "random", "methods", ("otprune", "random")),
+    ],
+)
+def test_every_control_changes_the_state_and_what_is_shown(
+    explorer: Explorer, control: str, value: Any, field: str, expected: Any
+) -> None:
+    explorer.wait()
+    before = shown(explorer)
+    explorer.controls[control].value = value
+    assert getattr(explorer.view, field) == expected
+    changed = {name for name, content in shown(explorer).items() if content != before[name]}
+    assert {"first", "second", "numbers"} <= changed
+    explorer.wait()
+    assert "…" not in explorer.parts["numbers"].value
+    assert "floor</text>" in explorer.parts["curve"].value
+
+
+def test_numbers_come_at_once_and_the_floor_later(explorer: Explorer) -> None:
+    explorer.wait()
+    assert "…" not in explorer.parts["numbers"].value
+    explorer.controls["ratio"].value = 0.3
+    assert "14 of 48 kept" in explorer.parts["numbers"].value
+    assert "…" in explorer.parts["numbers"].value
+    explorer.wait()
+    assert "…" not in explorer.parts["numbers"].value
+    explorer.controls["ratio"].value = 0.1  # known already
+    assert "…" not in explorer.parts["numbers"].value
+
+
+def test_move_sets_the_controls_and_shows_once(explorer: Explorer, monkeypatch: pytest.MonkeyPatch) -> None:
+    pages: list[View] = []
+    real = Explorer._page
+    monkeypatch.setattr(Explorer, "_page", lambda self, view: (pages.append(view), real(self, view))[1])
+    explorer.move(ratio=0.25, methods=("random", "dpp"), sample=1)
+    assert len(pages) == 1
+    assert explorer.controls["ratio"].value == 0.25
+    assert explorer.controls["second"].value == "dpp"
+    assert "12 of 48 kept" in explorer.parts["numbers"].value
+    explorer.controls["ratio"].value = 0.1
+    assert explorer.view == View(sample=1, methods=("random", "dpp"), ratio=0.1)
+    with pytest.raises(InputError, match="ratio"):
+        explorer.move(ratio=2.0)
+    assert explorer.view.ratio == 0.1
+
+
+def test_values_of_controls_and_views_are_the_same_thing() -> None:
+    view = View(3, ("dpp", "first"), 0.2, 1.0, "rows", "columns")
+    assert view_of(values_of(view)) == view
+    assert view_of({**values_of(view), "ratio": 0.3}) != view
+
+
+def test_there_is_something_to_read_without_widgets(explorer: Explorer) -> None:
+    bundle = explorer._repr_mimebundle_()
+    assert "application/vnd.jupyter.widget-view+json" in bundle
+    assert "…" not in bundle["text/html"]
+    assert 'class="k"' in bundle["text/html"]
+    assert bundle["image/png"].startswith("iVBORw0KGgo")
+    assert bundle["text/plain"] == repr(explorer)
+    assert "ratio=0.1" in repr(explorer)
+
+
+def test_in_a_notebook_the_picture_is_an_output_of_its_own(
+    explorer: Explorer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    outputs: list[dict[str, Any]] = []
+    monkeypatch.setattr("IPython.display.publish_display_data", outputs.append)
+    explorer._ipython_display_()
+    assert [sorted(one) for one in outputs] == [
+        ["application/vnd.jupyter.widget-view+json", "text/plain"],
+        ["image/png", "text/html", "text/plain"],
+    ]
+    # The picture hides where the panel is drawn beside it.
+    assert "otx-live" in explorer.panel._dom_classes
+    assert ":has(.otx-live) .otx-still" in outputs[1]["text/html"]
+
+
+def test_a_sample_that_cannot_be_drawn_says_why(tmp_path: Path) -> None:
+    with DumpWriter(tmp_path / "odd", model="m", benchmark="b") as writer:
+        writer.add("square", np.random.default_rng(0).standard_normal((9, 3)))
+        writer.add("odd", np.random.default_rng(0).standard_normal((11, 3)))
+    explorer = Explorer(tmp_path / "odd", ratio=0.4)
+    explorer.controls["sample"].value = 1
+    assert "11 tokens fill no square" in explorer.parts["caption"].value
+    explorer.controls["sample"].value = 0
+    assert "square" in explorer.parts["caption"].value
+    assert "alert" not in explorer.parts["caption"].value
+    explorer.wait()
+    with pytest.raises(InputError, match="fill no square"):
+        Explorer(tmp_path / "odd", sample=1)
+
+
+def test_without_ipywidgets_the_error_says_how_to_get_them(
+    pictured: MakePictured, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "ipywidgets", None)
+    with pytest.raises(MissingDependencyError, match=r"otanalysis\[notebooks\]"):
+        Explorer(pictured())
+
+
+def test_newer_work_replaces_older_work() -> None:
+    background, done = Background(0.0), []
+    begun, go_on = threading.Event(), threading.Event()
+
+    def older() -> Iterator[None]:
+        begun.set()
+        go_on.wait(10)
+        yield
+        done.append("older")
+
+    def newer() -> Iterator[None]:
+        done.append("newer")
+        yield
+
+    background.ask(older)
+    assert begun.wait(10)
+    background.ask(lambda: iter(done.append("between") or ()))
+    background.ask(newer)
+    go_on.set()
+    background.wait()
+    assert done == ["newer"]
+
+
+def test_work_waits_for_a_pause_and_its_error_is_raised() -> None:
+    background, done = Background(30.0), []
+
+    def work() -> Iterator[None]:
+        done.append(1)
+        yield
+
+    background.ask(work)
+    background._delay = 0.0
+
+    def broken() -> Iterator[None]:
+        yield
+        raise InputError("broken")
+
+    started = time.monotonic()
+    background.ask(broken)
+    with pytest.raises(InputError, match="broken"):
+        background.wait()
+    assert done == []
+    assert time.monotonic() - started < 29

@@ -1,0 +1,34 @@
+"""Exact distances from several threads: each right, and no thread's filters of warnings left to another."""
+
+from __future__ import annotations
+
+import time
+import warnings
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import numpy as np
+import ot
+import pytest
+
+import otanalysis as ota
+
+
+def test_threads_leave_the_filters_of_warnings_as_they_were(monkeypatch: pytest.MonkeyPatch) -> None:
+    tokens = np.random.default_rng(0).standard_normal((30, 4))
+    kept = [np.arange(count) for count in range(1, 25)]
+    alone = [ota.wasserstein2(tokens, one).distance for one in kept]
+    real = ot.emd
+
+    def slow(*arguments: Any, **options: Any) -> Any:
+        time.sleep(
+            0.001 * (1 + len(arguments[1]) % 3)
+        )  # so that threads end in another order than they began
+        return real(*arguments, **options)
+
+    monkeypatch.setattr(ot, "emd", slow)
+    before = list(warnings.filters)
+    with ThreadPoolExecutor(8) as pool:
+        found = list(pool.map(lambda one: ota.wasserstein2(tokens, one).distance, kept))
+    assert list(warnings.filters) == before
+    np.testing.assert_array_equal(found, alone)
