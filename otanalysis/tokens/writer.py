@@ -215,10 +215,11 @@ class DumpWriter:
         refuse_finished(self.path)
         self.path.mkdir(parents=True, exist_ok=True)
         partial_path = self.path / PARTIAL_MANIFEST_NAME
-        if not partial_path.exists():
+        partial = Manifest.read(partial_path) if partial_path.exists() else fresh
+        if not partial.samples:
+            # Nothing is lost by beginning anew, with other settings too.
             write_atomic(partial_path, fresh.to_json())
             return fresh
-        partial = Manifest.read(partial_path)
         _check_same_settings(self.path, partial.settings(), fresh.settings())
         for shard in (*partial.shards, *partial.thumbnails):
             self._recover(shard)

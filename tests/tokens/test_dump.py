@@ -200,11 +200,19 @@ def test_a_writer_stopped_between_two_renames_goes_on(
 
 def test_going_on_with_other_settings_is_refused(tmp_path: Path) -> None:
     folder = tmp_path / "dump"
-    write_and_stop(folder, {})
+    write_and_stop(folder, clouds(3))
     before = content_of(folder)
     with pytest.raises(DumpError, match="begun with layer=-1, now layer=-2"):
         DumpWriter(folder, **SETTINGS, layer=-2)
     assert content_of(folder) == before
+
+
+def test_where_nothing_was_written_yet_other_settings_begin_anew(tmp_path: Path) -> None:
+    folder = tmp_path / "dump"
+    write_and_stop(folder, {})
+    with DumpWriter(folder, **SETTINGS, layer=-2) as writer:
+        writer.add("one", np.ones((2, 3)))
+    assert open_dump(folder).manifest.layer == -2
 
 
 def test_going_on_with_a_damaged_shard_is_refused(tmp_path: Path) -> None:
