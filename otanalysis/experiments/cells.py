@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from otanalysis.errors import InputError
 from otanalysis.experiments.statistics import bootstrap_means
 
-__all__ = ["DistanceCells", "ScoreCells", "distance_cells", "score_cells"]
+__all__ = ["DistanceCells", "ScoreCells", "check_accuracy", "distance_cells", "score_cells"]
 
 Floats = NDArray[np.float64]
 Cell = tuple[str | float, ...]
@@ -184,7 +184,7 @@ def score_cells(
     )
     if accuracy is None:
         return blank
-    _check_accuracy(accuracy, benchmarks)
+    check_accuracy(accuracy, benchmarks)
     optional = [name for name in ("gamma", "standard_error", "n") if name not in accuracy.columns]
     accuracy = accuracy.assign(**dict.fromkeys(optional, np.nan))
     whole = _averaged(accuracy[accuracy["method"] == "full"], ["benchmark"])
@@ -226,7 +226,14 @@ def _rows_of(sweep: pd.DataFrame, columns: Sequence[str], normalise: str) -> pd.
     return rows
 
 
-def _check_accuracy(accuracy: pd.DataFrame, benchmarks: Sequence[str]) -> None:
+def check_accuracy(accuracy: pd.DataFrame, benchmarks: Sequence[str]) -> None:
+    """Refuse a table that no figure can show.
+
+    Raises
+    ------
+    InputError
+        If it holds several models, several metrics of one benchmark, or none of the benchmarks.
+    """
     models = sorted({str(name) for name in accuracy["model"]})
     if len(models) > 1:
         raise InputError(
@@ -237,7 +244,8 @@ def _check_accuracy(accuracy: pd.DataFrame, benchmarks: Sequence[str]) -> None:
     if not known & set(benchmarks):
         raise InputError(
             f"The accuracy table has none of the benchmarks of the dumps ({', '.join(benchmarks)}); "
-            f"it has {', '.join(sorted(map(str, known))) or 'no rows'}: use the same names in both."
+            f"it has {', '.join(sorted(map(str, known))) or 'no rows'}: use the same names in both, "
+            "those of lmms-eval's tasks."
         )
     rows = accuracy[accuracy["benchmark"].isin(list(benchmarks))]
     metrics = rows.groupby("benchmark")["metric"].nunique()

@@ -4,23 +4,33 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Mapping, Sequence
+from os import PathLike
+from pathlib import Path
 
 import pandas as pd
 from matplotlib.figure import Figure
 
 from otanalysis.experiments.ranking import Figure2Tables, figure2_tables
-from otanalysis.experiments.rows import MEAN
 from otanalysis.experiments.tables import figure3_table, figure4_table, figure5_table
 from otanalysis.figures.captions import caption2, caption3, caption4, caption5
 from otanalysis.figures.figure2 import draw_figure2
 from otanalysis.figures.figure3 import draw_figure3
 from otanalysis.figures.figure4 import draw_figure4
 from otanalysis.figures.figure5 import draw_figure5
-from otanalysis.figures.layout import per_cent
-from otanalysis.figures.style import figure_bytes, method_look
+from otanalysis.figures.missing import missing_scores
+from otanalysis.figures.style import figure_bytes
 from otanalysis.selection import SELECTORS
 
-__all__ = ["FIGURES", "SWEEP_COLUMNS", "Files", "csv_bytes", "draw_all", "rendered", "say_on_stderr"]
+__all__ = [
+    "FIGURES",
+    "SCRIPT",
+    "SWEEP_COLUMNS",
+    "Files",
+    "csv_bytes",
+    "draw_all",
+    "rendered",
+    "say_on_stderr",
+]
 
 FIGURES = (2, 3, 4, 5)
 RANKED_METHODS = ("first", "last", "uniform", "random", "divprune")
@@ -44,6 +54,9 @@ SWEEP_COLUMNS = (
 
 """What the figures read of a sweep; the kept indices, most of its bytes, are not among it."""
 
+SCRIPT = "missing_scores.sh"
+"""File beside the figures with the commands that measure the scores they lack."""
+
 Files = dict[str, bytes]
 Say = Callable[[str], None]
 
@@ -61,6 +74,9 @@ def draw_all(
     distance: str = "w2",
     normalise: str = "none",
     ratio: float = 0.098,
+    model: str = "MODEL",
+    table: str | PathLike[str] | None = None,
+    out: str | PathLike[str] = "",
     say: Say = say_on_stderr,
 ) -> Files:
     """Draw figures from a sweep and an accuracy table, without touching the disk.
@@ -71,28 +87,28 @@ def draw_all(
         As :func:`otanalysis.experiments.ranking.figure2_tables` wants them.
     only, distance, normalise, ratio, say
         As in :func:`run`.
+    model, table, out : str or path
+        Model, accuracy table and folder that the commands for missing scores name.
 
     Returns
     -------
     dict
-        From file name to content.
+        From file name to content. Where scores are missing, :data:`SCRIPT` has the commands that measure
+        them.
     """
     methods = [name for name in SELECTORS if name in set(rows["method"])]
     files: Files = {}
     captions: list[str] = []
-    missing: list[pd.DataFrame] = []
     if 2 in only:
         versions = _versions(rows, scores, methods, distance=distance, normalise=normalise, ratio=ratio)
         for name, tables in versions.items():
             files |= rendered(name, draw_figure2(tables), tables.points)
             files[f"{name}_spearman.csv"] = csv_bytes(tables.correlations)
-            missing.append(tables.points.loc[tables.points["score"].isna(), ["benchmark", "method", "ratio"]])
-        captions.append(caption2(versions))
+        captions.append(caption2(versions) + _lacking(rows, scores, 2, ratio))
     if 3 in only:
         third = figure3_table(rows, scores, distance=distance, normalise=normalise)
         files |= rendered("figure3", draw_figure3(third), third)
-        captions.append(caption3(third))
-        missing.append(third.loc[_unscored(third), ["benchmark", "method", "ratio"]])
+        captions.append(caption3(third) + _lacking(rows, scores, 3, ratio))
     if 4 in only:
         fourth = figure4_table(rows, methods=methods, distance=distance, normalise=normalise)
         files |= rendered("figure4", draw_figure4(fourth), fourth)
@@ -100,12 +116,21 @@ def draw_all(
     if 5 in only:
         fifth = figure5_table(rows, scores, distance=distance, normalise=normalise)
         files |= rendered("figure5", draw_figure5(fifth), fifth)
-        captions.append(caption5(fifth))
-        missing.append(fifth.loc[_unscored(fifth), ["benchmark", "ratio"]].assign(method="otprune"))
+        captions.append(caption5(fifth) + _lacking(rows, scores, 5, ratio))
     files["captions.md"] = ("\n\n".join(captions) + "\n").encode()
-    if sentence := _missing_sentence(missing, given=scores is not None):
-        say(sentence)
+    missing = missing_scores(rows, scores, only=only, ratio=ratio)
+    if missing.benchmarks:
+        say(f"{missing.sentence()}\n{missing.remedy(model, table, Path(out) / SCRIPT)}")
+        if not missing.of_the_scenes:
+            lines = ["#!/bin/sh", "set -e", *missing.commands(model, table)]
+            files[SCRIPT] = "".join(f"{line}\n" for line in lines).encode()
     return files
+
+
+def _lacking(rows: pd.DataFrame, scores: pd.DataFrame | None, figure: int, ratio: float) -> str:
+    """Return the paragraph about a figure's missing scores for its caption, empty if none is missing."""
+    sentence = missing_scores(rows, scores, only=[figure], ratio=ratio).sentence()
+    return f"\n\n**Missing scores.** {sentence}" if sentence else ""
 
 
 def _versions(
@@ -143,28 +168,3 @@ def rendered(name: str, figure: Figure, table: pd.DataFrame) -> Files:
 def csv_bytes(table: pd.DataFrame) -> bytes:
     """Return a table as the bytes of a CSV file."""
     return table.to_csv(index=False, float_format="%.8g").encode()
-
-
-def _unscored(table: pd.DataFrame) -> pd.Series:
-    absent: pd.Series = (table["quantity"] == "score") & table["value"].isna()
-    return absent
-
-
-def _missing_sentence(missing: list[pd.DataFrame], *, given: bool) -> str:
-    """One sentence that lists the scores that are not there; empty if nothing is missing."""
-    rows = pd.concat(missing) if missing else pd.DataFrame()
-    if rows.empty:
-        return ""
-    parts = []
-    places = [str(name) for name in rows["benchmark"].drop_duplicates() if name != MEAN]
-    for method in rows["method"].drop_duplicates():
-        own = rows[rows["method"] == method]
-        ratios = ", ".join(per_cent(ratio) for ratio in sorted({float(r) for r in own["ratio"]}))
-        parts.append("all tokens" if method == "full" else f"{method_look(str(method)).label} at {ratios}")
-    why = (
-        "the accuracy table lacks"
-        if given
-        else "without an accuracy table (--accuracy TABLE) there is none for"
-    )
-    where = f" (benchmarks {', '.join(places)})" if given else ""
-    return f"Scores are left out of the figures, since {why} {'; '.join(parts)}{where}."

@@ -12,10 +12,11 @@ from pathlib import Path
 import pandas as pd
 
 from otanalysis.errors import InputError
+from otanalysis.experiments.cells import check_accuracy
 from otanalysis.experiments.rows import DEFAULT_GAMMA
 from otanalysis.experiments.sweep import sweep
 from otanalysis.figures.captions import join_captions
-from otanalysis.figures.drawing import FIGURES, SWEEP_COLUMNS, Files, draw_all, say_on_stderr
+from otanalysis.figures.drawing import FIGURES, SCRIPT, SWEEP_COLUMNS, Files, draw_all, say_on_stderr
 from otanalysis.figures.theory import THEORY_FIGURES, draw_theory
 from otanalysis.selection import SELECTORS
 from otanalysis.tokens import open_dump
@@ -60,7 +61,8 @@ def run(
         Accuracy table of the same model and benchmarks; without it (and with dumps) only the distances are
         drawn.
     out : path
-        Folder for ``figureN.pdf``, ``.png``, ``.csv``, the same of the named figures, and ``captions.md``.
+        Folder for ``figureN.pdf``, ``.png``, ``.csv``, the same of the named figures, ``captions.md``, and
+        ``missing_scores.sh`` where scores are missing.
     jobs : int
         Processes of the measurements.
     distance : {"w2", "w2_squared"}
@@ -74,7 +76,7 @@ def run(
     results : path
         Folder of the sweep, which goes on where it stopped.
     say : callable
-        Gets one sentence about what is missing.
+        Gets remarks: which scores are missing and how to get them, or what of the table is not used.
     progress : bool
         Show bars with the time left on stderr.
 
@@ -86,8 +88,8 @@ def run(
     Raises
     ------
     InputError
-        If an argument is out of range, the accuracy table is missing or does not fit the dumps, or two dumps
-        are of one benchmark.
+        If an argument is out of range, the accuracy table is missing or does not fit the dumps, two dumps
+        are of one benchmark, or they are of several models.
     DumpError
         If a dump is missing or damaged.
     """
@@ -100,14 +102,25 @@ def run(
         dumps = write_bundled_dumps(progress=progress)
     else:
         given = None if accuracy is None else read_accuracy(accuracy)
-    scores = _fitting(given, dumps)
+    scores, model = _fitting(given, dumps, say)
     files: Files = {}
     captions: list[str] = []
     if numbers := [number for number in FIGURES if str(number) in chosen]:
         rows = _swept(numbers, dumps, normalise=normalise, results=results, jobs=jobs, progress=progress)
         files = draw_all(
-            rows, scores, only=numbers, distance=distance, normalise=normalise, ratio=ratio, say=say
+            rows,
+            scores,
+            only=numbers,
+            distance=distance,
+            normalise=normalise,
+            ratio=ratio,
+            model=model,
+            table=accuracy,
+            out=out,
+            say=say,
         )
+        if SCRIPT not in files:  # of an earlier run, whose scores have come since
+            (Path(out) / SCRIPT).unlink(missing_ok=True)
         captions.append(files.pop("captions.md").decode().strip())
     more, more_captions = draw_theory(
         chosen,
@@ -180,28 +193,43 @@ def _check(
         raise InputError(f"samples must be at least 1 image a dump, got {samples}.")
 
 
-def _fitting(scores: pd.DataFrame | None, dumps: Sequence[str | PathLike[str]]) -> pd.DataFrame | None:
-    """Return the scores of the dumps' model; refuse before the sweep what the figures would refuse later."""
+def _fitting(
+    scores: pd.DataFrame | None, dumps: Sequence[str | PathLike[str]], say: Callable[[str], None]
+) -> tuple[pd.DataFrame | None, str]:
+    """Return the scores of the dumps' model, and its name.
+
+    What the figures would refuse later is refused here, before the sweep.
+    """
     manifests = [open_dump(path).manifest for path in dumps]
     names = [manifest.benchmark for manifest in manifests]
-    twice = sorted({name for name in names if names.count(name) > 1})
-    if twice:
+    if twice := sorted({name for name in names if names.count(name) > 1}):
         raise InputError(
             f"A figure wants one dump per benchmark, and {', '.join(twice)} came twice: "
             "draw one model at a time."
         )
-    if scores is None:
-        return None
-    if not set(names) & set(scores["benchmark"]):
+    models = list(dict.fromkeys(manifest.model for manifest in manifests))
+    if len(models) > 1:
         raise InputError(
-            f"The accuracy table has none of the benchmarks of the dumps ({', '.join(names)}); "
-            f"it has {', '.join(sorted(set(scores['benchmark'])))}: use the same names in both."
+            f"A figure wants dumps of one model, and these are of {', '.join(models)}: draw one at a time."
         )
-    own = scores["model"].isin({manifest.model for manifest in manifests})
-    if not own.any() and scores["model"].nunique() > 1:
+    if scores is None:
+        return None, models[0]
+    own = scores["model"] == models[0]
+    others = sorted(set(scores["model"]))
+    if not own.any() and len(others) > 1:
         raise InputError(
-            f"The accuracy table holds {', '.join(sorted(set(scores['model'])))}, none of which is the model "
-            f"of the dumps ({manifests[0].model}): keep the rows of the one that is meant."
+            f"The accuracy table holds {', '.join(others)}, none of which is the model "
+            f"of the dumps ({models[0]}): keep the rows of the one that is meant."
         )
     fitting: pd.DataFrame = scores[own] if own.any() else scores
-    return fitting
+    check_accuracy(fitting, names)
+    if not own.any():
+        say(f"The scores of {others[0]} are taken for those of the dumps' model, {models[0]}.")
+    without = [name for name in names if name not in set(fitting["benchmark"])]
+    unused = [name for name in dict.fromkeys(fitting["benchmark"]) if name not in names]
+    if without and unused:
+        say(
+            f"No score is of {', '.join(without)}, and no dump is of {', '.join(unused)}: where they are the "
+            "same, give both the same name, that of the task in lmms-eval."
+        )
+    return fitting, models[0]

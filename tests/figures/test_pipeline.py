@@ -61,7 +61,7 @@ def test_dumps_and_accuracies_become_figures_and_a_second_run_measures_nothing(
     assert captions.encode() != before["captions.md"]
 
 
-def test_without_accuracies_the_distances_are_drawn_and_one_sentence_says_so(
+def test_without_accuracies_the_distances_are_drawn_and_the_rest_is_named(
     make_dump: MakeDump, tmp_path: Path
 ) -> None:
     said: list[str] = []
@@ -75,7 +75,13 @@ def test_without_accuracies_the_distances_are_drawn_and_one_sentence_says_so(
         results=tmp_path / "results",
         say=said.append,
     )
-    assert len(paths) == 4
+    assert {path.name for path in paths} == {
+        "figure3.pdf",
+        "figure3.png",
+        "figure3.csv",
+        "captions.md",
+        "missing_scores.sh",
+    }
     assert len(said) == 1
     assert "OTPrune at 5%, 9.8%, 15%, 20%" in said[0]
     table = pd.read_csv(tmp_path / "out" / "figure3.csv")

@@ -1,0 +1,260 @@
+"""Which scores the figures would show and do not find, in words, and the commands that measure them."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Sequence
+from dataclasses import dataclass
+from os import PathLike
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from otanalysis.experiments.cells import RATIO_DIGITS
+from otanalysis.experiments.rows import DEFAULT_GAMMA
+from otanalysis.figures.layout import per_cent
+from otanalysis.figures.style import method_look
+from otanalysis.scenes.benchmarks import BENCHMARKS
+from otanalysis.selection import SELECTORS
+from otanalysis.tokens.results.tasks import TASKS
+
+__all__ = ["MissingScores", "Setting", "missing_scores", "needed_settings"]
+
+TABLE = "accuracy.csv"
+"""Where the commands put the scores if there is no table yet."""
+
+SHARES = ("otprune", "divprune", "dpp", "random")
+"""The methods of Figure 3."""
+
+
+@dataclass(frozen=True, order=True)
+class Setting:
+    """What was kept: one run of a model.
+
+    Attributes
+    ----------
+    method : str
+        Selection method, or ``full``.
+    ratio : float
+        Share of the tokens kept.
+    gamma : float or None
+        Of otprune; None for other methods.
+    """
+
+    method: str
+    ratio: float
+    gamma: float | None = None
+
+
+@dataclass(frozen=True)
+class MissingScores:
+    """Scores that figures lack.
+
+    Attributes
+    ----------
+    benchmarks : dict
+        From a setting to the benchmarks that have no score for it.
+    given : bool
+        Whether there is an accuracy table at all.
+    """
+
+    benchmarks: dict[Setting, tuple[str, ...]]
+    given: bool
+
+    @property
+    def of_the_scenes(self) -> bool:
+        """Whether all of them are of the bundled scenes, which lmms-eval does not know."""
+        return {name for names in self.benchmarks.values() for name in names} <= set(BENCHMARKS)
+
+    def sentence(self) -> str:
+        """Name method, share kept and benchmarks of every missing score in one sentence; empty if none."""
+        if not self.benchmarks:
+            return ""
+        groups: dict[tuple[str, tuple[str, ...], float | None], list[float]] = {}
+        for setting, names in self.benchmarks.items():
+            gamma = None if setting.gamma == DEFAULT_GAMMA else setting.gamma
+            groups.setdefault((setting.method, names, gamma), []).append(setting.ratio)
+        joined: dict[tuple[str, tuple[str, ...], tuple[float, ...]], list[float]] = {}
+        for (method, names, gamma), ratios in groups.items():
+            gammas = joined.setdefault((method, names, tuple(sorted(ratios))), [])
+            gammas += [] if gamma is None else [gamma]
+        everywhere = len({names for _, names, _ in joined}) == 1
+        parts = [
+            _words(method, ratios, gammas) + ("" if everywhere else f" ({', '.join(names)})")
+            for (method, names, ratios), gammas in joined.items()
+        ]
+        why = (
+            "the accuracy table lacks"
+            if self.given
+            else "there is no accuracy table (--accuracy TABLE), with"
+        )
+        where = f" (benchmarks {', '.join(next(iter(self.benchmarks.values())))})" if everywhere else ""
+        return f"Scores are left out of the figures: {why} {'; '.join(parts)}{where}."
+
+    def commands(self, model: str, table: str | PathLike[str] | None) -> list[str]:
+        """Return two lines for every setting: the evaluation, and the import of its scores.
+
+        Parameters
+        ----------
+        model : str
+            The model of the dumps, as lmms-eval's ``pretrained`` wants it.
+        table : path, optional
+            The accuracy table to extend.
+        """
+        lines = []
+        for setting, names in sorted(self.benchmarks.items(), key=lambda item: _order(item[0])):
+            own = _arguments(setting)
+            run = "runs/" + "-".join([setting.method, *(str(value) for value in own.values())])
+            arguments = ",".join(
+                f"{name}={value}" for name, value in {"method": setting.method, **own}.items()
+            )
+            options = "".join(f" --{name} {value}" for name, value in own.items())
+            lines += [
+                "lmms_eval --model otanalysis_hf --model_args "
+                f"{shlex.quote(f'pretrained={model},{arguments}')} "
+                f"--tasks {shlex.quote(','.join(names))} --batch_size 1 --output_path {run}",
+                f"otanalysis accuracy import {run} --method {setting.method}{options} "
+                f"--out {shlex.quote(str(Path(table or TABLE)))}",
+            ]
+        return lines
+
+    def remedy(self, model: str, table: str | PathLike[str] | None, script: str | PathLike[str]) -> str:
+        """Say how to get the scores: the lines for the first setting, and where those for all are.
+
+        Parameters
+        ----------
+        model, table
+            As in :meth:`commands`.
+        script : path
+            The file that holds all lines.
+        """
+        if self.of_the_scenes:
+            return (
+                "These are benchmarks of the bundled scenes: --accuracy data/mini-llava/accuracy.csv has the "
+                f"scores of the bundled model, and `otanalysis evaluate --model FOLDER --out {TABLE}` "
+                "measures those of another one."
+            )
+        lines = self.commands(model, table)
+        more = "" if len(lines) <= 2 else f" (all {len(lines) // 2} pairs: {script})"
+        said = [f"To measure and add them{more}:", *(f"  {line}" for line in lines[:2])]
+        if table is None:
+            said.append(f"then draw again with --accuracy {TABLE}.")
+        names = sorted({name for names in self.benchmarks.values() for name in names} - set(TASKS))
+        if names:
+            said.append(
+                f"{', '.join(names)}: if lmms-eval has a task of that name (lmms_eval --tasks list), the "
+                f"import wants its metric too, --metric {names[0]}=KEY; else put the scores into a CSV and "
+                "import that."
+            )
+        return "\n".join(said)
+
+
+def needed_settings(rows: pd.DataFrame, only: Sequence[int], ratio: float) -> dict[Setting, bool]:
+    """Return the settings whose scores the figures show.
+
+    Parameters
+    ----------
+    rows : DataFrame
+        The sweep: columns ``method, ratio, gamma``.
+    only : sequence of int
+        Figures; 4 shows no scores.
+    ratio : float
+        Share kept in Figure 2.
+
+    Returns
+    -------
+    dict
+        In the order of the figures. The value says whether a score without gamma will not do, as in Figure 5.
+    """
+    present = rows[["method", "ratio", "gamma"]].drop_duplicates()
+    methods = [name for name in SELECTORS if name in set(present["method"])]
+    ratios = sorted({_rounded(value) for value in present["ratio"]})
+    needed: dict[Setting, bool] = {}
+    if {2, 3, 5} & set(only):
+        needed[Setting("full", 1.0)] = False
+    for method in methods if 2 in only else ():
+        needed[_default(method, _rounded(ratio))] = False
+    for method in [name for name in SHARES if name in methods] if 3 in only else ():
+        needed |= dict.fromkeys((_default(method, one) for one in ratios), False)
+    if 5 in only:
+        own = present[present["method"] == "otprune"]
+        ratio_gamma = zip(own["ratio"].astype(float), own["gamma"].astype(float), strict=True)
+        pairs = sorted((_rounded(share), gamma) for share, gamma in ratio_gamma)
+        needed |= dict.fromkeys((Setting("otprune", *pair) for pair in pairs), True)
+    return needed
+
+
+def missing_scores(
+    rows: pd.DataFrame, scores: pd.DataFrame | None, *, only: Sequence[int], ratio: float
+) -> MissingScores:
+    """Find the scores that figures show and an accuracy table lacks.
+
+    Parameters
+    ----------
+    rows : DataFrame
+        The sweep: columns ``benchmark, method, ratio, gamma``.
+    scores : DataFrame or None
+        The accuracies of the same model.
+    only, ratio
+        As in :func:`needed_settings`.
+
+    Returns
+    -------
+    MissingScores
+    """
+    names = [str(name) for name in rows["benchmark"].drop_duplicates()]
+    there: set[tuple[str, Setting]] = set()
+    loose: set[tuple[str, Setting]] = set()  # a score without gamma stands for the default one
+    if scores is not None:
+        gammas = scores["gamma"] if "gamma" in scores.columns else [None] * len(scores)
+        columns = (scores["benchmark"], scores["method"], scores["ratio"], gammas)
+        for name, method, share, gamma in zip(*columns, strict=True):
+            if method == "full":
+                there.add((name, Setting("full", 1.0)))
+            elif gamma is None or np.isnan(gamma):
+                loose.add((name, _default(method, _rounded(share))))
+            elif method != "otprune":
+                there |= {(name, Setting(method, _rounded(share)))} if gamma == DEFAULT_GAMMA else set()
+            else:
+                there.add((name, Setting(method, _rounded(share), float(gamma))))
+    found = {}
+    for setting, exact in needed_settings(rows, only, ratio).items():
+        known = there if exact else there | loose
+        if lacking := tuple(name for name in names if (name, setting) not in known):
+            found[setting] = lacking
+    return MissingScores(found, scores is not None)
+
+
+def _default(method: str, ratio: float) -> Setting:
+    return Setting(method, ratio, DEFAULT_GAMMA if method == "otprune" else None)
+
+
+def _rounded(value: float) -> float:
+    return round(float(value), RATIO_DIGITS)
+
+
+def _words(method: str, ratios: Sequence[float], gammas: Sequence[float]) -> str:
+    if method == "full":
+        return "all tokens"
+    words = f"{method_look(method).label} at {', '.join(per_cent(ratio) for ratio in ratios)}"
+    return f"{words} with gamma {', '.join(f'{gamma:g}' for gamma in gammas)}" if gammas else words
+
+
+def _arguments(setting: Setting) -> dict[str, float]:
+    """Return the model arguments beside the method, which are the options of the import too."""
+    found: dict[str, float] = {} if setting.method == "full" else {"ratio": setting.ratio}
+    if setting.gamma is not None:
+        found["gamma"] = setting.gamma
+    if setting.method in SELECTORS and SELECTORS[setting.method].stochastic:
+        found["seed"] = 0
+    return found
+
+
+def _order(setting: Setting) -> tuple[bool, bool, list[str], float, float]:
+    """All tokens first, which every share needs; then the released gamma; then the rest."""
+    gamma = setting.gamma or 0.0
+    usual = setting.gamma in (None, DEFAULT_GAMMA)
+    places = list(SELECTORS)
+    place = places.index(setting.method) if setting.method in places else -1
+    return (setting.method != "full", not usual, [f"{place:03d}"], setting.ratio, gamma)
