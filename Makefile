@@ -5,7 +5,8 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.stamp
 
 .DEFAULT_GOAL := help
-.PHONY: help install figures test test-browser lint format lab notebooks evaluate benchmark train-mini clean
+.PHONY: help install figures test test-browser lint format lab notebooks evaluate benchmark benchmark-vlm \
+  train-mini clean
 
 help:  ## List the targets.
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/\1|\2/' | awk -F'|' '{printf "  make %-13s %s\n", $$1, $$2}'
@@ -54,6 +55,10 @@ evaluate: $(STAMP)  ## Measure the accuracy of the bundled model again.
 benchmark: $(STAMP)  ## Measure how tight the certified bounds are, and how fast they and the explorer.
 	$(BIN)/python benchmarks/floor.py
 	$(BIN)/python benchmarks/explorer.py
+
+benchmark-vlm: $(STAMP)  ## Measure batched selection, capture and pruned answers at LLaVA-1.5's shape.
+	$(BIN)/python benchmarks/batch.py
+	$(BIN)/python benchmarks/vlm.py --images 8
 
 train-mini: $(STAMP)  ## Train the bundled model again from its seed.
 	$(BIN)/otanalysis train-mini

@@ -7,29 +7,64 @@ import platform
 import sys
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, TypeVar
 
-__all__ = ["device_name", "timed", "write_results"]
+__all__ = ["PeakMemory", "Record", "device_name", "now", "timed", "write_results"]
 
 _T = TypeVar("_T")
 Record = dict[str, Any]
 
 
-def timed(work: Callable[[], _T], device: str) -> tuple[_T, float]:
-    """Return a result and the seconds that it took, of this process on the host, of the wall on a GPU."""
+def now(device: str) -> float:
+    """Return the seconds of this process, all its threads, on the host; those of the wall on a GPU."""
     if device == "cpu":
-        # Whatever else the machine does; threads add up, so that one is best.
-        start = time.process_time()
-        return work(), time.process_time() - start
+        return time.process_time()  # whatever else the machine does
     import torch
 
-    accelerator: Any = torch.get_device_module(device)
-    accelerator.synchronize()
-    start = time.perf_counter()
+    torch.get_device_module(device).synchronize()
+    return time.perf_counter()
+
+
+def timed(work: Callable[[], _T], device: str) -> tuple[_T, float]:
+    """Return a result and the seconds that it took."""
+    start = now(device)
     result = work()
-    accelerator.synchronize()
-    return result, time.perf_counter() - start
+    return result, now(device) - start
+
+
+class PeakMemory:
+    """The largest memory since :meth:`reset`: of the process on the host, of torch's tensors on a GPU."""
+
+    _STATUS, _CLEAR = Path("/proc/self/status"), Path("/proc/self/clear_refs")
+
+    def __init__(self, device: str) -> None:
+        self.device = device
+
+    def reset(self) -> None:
+        """Start again from what is in use now; where the host does not allow it, the peak is the run's."""
+        if self.device != "cpu":
+            import torch
+
+            torch.get_device_module(self.device).reset_peak_memory_stats()
+        else:
+            with suppress(OSError):
+                self._CLEAR.write_text("5")
+
+    def gigabytes(self) -> float:
+        """Return the peak in units of 10^9 bytes."""
+        if self.device != "cpu":
+            import torch
+
+            return float(torch.get_device_module(self.device).max_memory_allocated()) / 1e9
+        if self._STATUS.exists():
+            found = dict(line.split(":", 1) for line in self._STATUS.read_text().splitlines())
+            return int(found["VmHWM"].split()[0]) * 1024 / 1e9
+        import resource
+
+        unit = 1 if sys.platform == "darwin" else 1024
+        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit / 1e9
 
 
 def device_name(device: str) -> str:

@@ -78,6 +78,7 @@ def capture(
     """
     from otanalysis.tokens.writer import refuse_finished
     from otanalysis.vlm.capture import capture_tokens
+    from otanalysis.vlm.families import is_tried
     from otanalysis.vlm.model import best_device, load_model
     from otanalysis.vlm.provenance import model_revision
     from otanalysis.vlm.sources import open_pictures
@@ -102,6 +103,12 @@ def capture(
         skip_bad=skip_bad,
         progress=not quiet,
     )
+    if not is_tried(vlm.model):
+        print(
+            f"Models of the kind {vlm.model.config.model_type!r} were not tried: all their rows are taken "
+            "for patches, look at some.",
+            file=sys.stderr,
+        )
     for line in report.skipped:
         print(f"skipped {line}", file=sys.stderr)
     typer.echo(report.path)

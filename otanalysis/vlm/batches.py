@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from otanalysis.errors import InputError
 from otanalysis.vlm.encode import encode_images
-from otanalysis.vlm.families import FAMILIES
+from otanalysis.vlm.families import FAMILIES, is_tried
 from otanalysis.vlm.layout import ImageTokens, Picture
 from otanalysis.vlm.model import VisionLanguageModel
 
@@ -90,7 +90,7 @@ def encode_pictures(
         layer = -int(vlm.model.config.vision_config.num_hidden_layers) - 1
     chosen = inputs if layer is None else {**inputs, "vision_feature_layer": layer}
     known = [Picture.through(vlm.processor, height, width) for height, width in sizes]
-    tried = vlm.model.config.model_type in FAMILIES
+    tried = is_tried(vlm.model)
     try:
         with torch.inference_mode():
             return encode_images(vlm.model, chosen, pictures=known, untried=not tried).images

@@ -76,12 +76,19 @@ class CaptureJob:
         bad += refused
         if (bad and not self.skip_bad) or all(name in self.writer for name in pictures):
             return bad
-        images = encode_pictures(self.vlm, inputs, [_size(one) for one in pictures.values()], self.layer)
+        images = self._encode(inputs, pictures)
         extras = {item.id: item.extra for item in batch}
         for (name, picture), image in zip(pictures.items(), images, strict=True):
             if name not in self.writer:
                 self._add(name, picture, image, extras[name])
         return bad
+
+    def _encode(self, inputs: dict[str, Any], pictures: Mapping[str, ReadPicture]) -> tuple[ImageTokens, ...]:
+        sizes = [(one.pixels.shape[0], one.pixels.shape[1]) for one in pictures.values()]
+        try:
+            return encode_pictures(self.vlm, inputs, sizes, self.layer)
+        except InputError as error:
+            raise InputError(f"The pictures {', '.join(pictures)} cannot be captured: {error}") from error
 
     def _add(self, name: str, picture: ReadPicture, image: ImageTokens, extra: Mapping[str, Any]) -> None:
         self.writer.add(
@@ -104,10 +111,6 @@ def _checksum(item: PictureItem) -> str:
         return item.checksum()
     except UnreadableError as error:
         return f"none ({error})"
-
-
-def _size(picture: ReadPicture) -> tuple[int, int]:
-    return picture.pixels.shape[0], picture.pixels.shape[1]
 
 
 def read_pictures(batch: Sequence[PictureItem]) -> tuple[dict[str, ReadPicture], list[str]]:

@@ -14,7 +14,7 @@ from otanalysis.vlm.layout import WHOLE, Picture, View, square_grid
 if TYPE_CHECKING:
     import torch
 
-__all__ = ["FAMILIES", "Family", "Run", "family_of", "views_of_tiles"]
+__all__ = ["FAMILIES", "Family", "Run", "family_of", "is_tried", "views_of_tiles"]
 
 
 @dataclass(frozen=True)
@@ -86,6 +86,11 @@ def family_of(model: Any, *, untried: bool = False) -> Family:
             f"{', '.join(sorted(FAMILIES))}."
         )
     return FAMILIES[kind]
+
+
+def is_tried(model: Any) -> bool:
+    """Tell whether the kind of a model is among :data:`FAMILIES`."""
+    return getattr(model.config, "model_type", None) in FAMILIES
 
 
 def _one_part_each(_ids: torch.Tensor, runs: list[Run], lengths: list[int]) -> list[Image]:

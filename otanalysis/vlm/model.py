@@ -221,11 +221,12 @@ def model_fingerprint(path: str | PathLike[str], *, progress: bool = False) -> s
     """
     named = sorted(Path(path).glob("*.safetensors")) + [Path(path) / name for name in _CONFIGURATION]
     files = [file for file in named if file.is_file()]
-    size = sum(file.stat().st_size for file in files)
+    size = sum(file.stat().st_size for file in files) / 1e6
     with progress_bar("checksum of the model", "MB", shown=progress) as bar:
-        task = bar.add_task("checksum", total=round(size / 1e6))
+        task = bar.add_task("checksum", total=size)
         content = [
             [file.name, sha256_of_file(file, advance=lambda read: bar.advance(task, read / 1e6))]
             for file in files
         ]
+        bar.update(task, completed=size)
     return hashlib.sha256(json.dumps(content).encode()).hexdigest()

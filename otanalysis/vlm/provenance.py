@@ -10,6 +10,7 @@ from os import PathLike
 from pathlib import Path
 from typing import Any, Final
 
+from otanalysis.vlm.families import is_tried
 from otanalysis.vlm.layout import ImageTokens
 from otanalysis.vlm.model import VisionLanguageModel, model_fingerprint
 from otanalysis.vlm.pictures import ReadPicture
@@ -21,11 +22,16 @@ _OWN_NAMES: Final = frozenset(("grid", "image_sha256", "image_size", "newline_ro
 
 
 def model_provenance(vlm: VisionLanguageModel) -> dict[str, Any]:
-    """Return kind, class, dtype and device of a model, and the versions of the libraries, as JSON values."""
+    """Return kind, class, dtype and device of a model, and the versions of the libraries, as JSON values.
+
+    ``tried`` tells whether the kind is among :data:`~otanalysis.vlm.families.FAMILIES`, which are tested; of
+    others it is not known which rows are patches, and all are taken for such.
+    """
     model = vlm.model
     return {
         "kind": str(model.config.model_type),
         "class": type(model).__name__,
+        "tried": is_tried(model),
         "dtype": str(model.dtype).removeprefix("torch."),
         "device": str(model.device.type),
         "versions": {"python": platform.python_version(), **{name: version(name) for name in _LIBRARIES}},

@@ -116,7 +116,7 @@ class Pruned:
     --------
     >>> import numpy as np
     >>> from PIL import Image
-    >>> from otanalysis.scenes import bundled_model_path
+    >>> from otanalysis.scenes.bundled import bundled_model_path
     >>> from otanalysis.vlm import Pruned, load_model
     >>> vlm = load_model(bundled_model_path())
     >>> picture = Image.fromarray(np.zeros((192, 192, 3), np.uint8))
@@ -124,7 +124,7 @@ class Pruned:
     >>> with Pruned(vlm.model, "otprune", ratio=0.098) as pruned:
     ...     answer = vlm.model.generate(**inputs, max_new_tokens=3)
     >>> print(pruned.last)
-    63 of 583 places of the prompt, positions renumbered
+    62 of 582 places of the prompt, positions renumbered
       prompt 0, image 0: 56 of 576 tokens kept by otprune
     """
 

@@ -46,9 +46,9 @@ def test_duplicates_are_at_distance_zero_and_near_duplicates_are_not() -> None:
 
     assert not np.diagonal(result[:20, 20:40]).any()
     # The difference itself is rounded by half an ulp of 100, 1.4e-14, on a step of 1e-6.
-    assert result[0, 40] == pytest.approx(1e-12, rel=1e-7)
+    assert result[0, 40] == pytest.approx(1e-12, rel=1e-7, abs=0)
     naive = (base**2).sum(1)[0] + (near**2).sum() - 2 * (base[0] @ near[0])
-    assert naive != pytest.approx(1e-12, rel=1e-1), "the guard must be needed here"
+    assert naive != pytest.approx(1e-12, rel=1e-1, abs=0), "the guard must be needed here"
 
 
 def test_close_pairs_are_recomputed_in_chunks(monkeypatch: pytest.MonkeyPatch) -> None:

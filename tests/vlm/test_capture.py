@@ -11,7 +11,9 @@ import numpy as np
 import pytest
 import torch
 import transformers as tf
+from typer.testing import CliRunner
 
+from otanalysis.cli import app
 from otanalysis.errors import InputError
 from otanalysis.tokens import open_dump, verify_dump
 from otanalysis.vlm.capture import capture_tokens
@@ -96,6 +98,7 @@ def test_the_manifest_says_where_the_tokens_came_from(
     assert manifest.extra["source"] == {"kind": "folder", "name": "photos", "pictures": 7}
     model = manifest.extra["model"]
     assert (model["kind"], model["class"]) == (kind, type(vlm.model).__name__)
+    assert model["tried"] is True
     assert (model["dtype"], model["device"]) == ("float32", "cpu")
     for library in ("torch", "transformers", "pillow"):
         assert model["versions"][library] == version(library)
@@ -193,10 +196,7 @@ def test_thumbnails_show_what_the_grid_lies_on(
     assert captured(vlm, made_up(pictures[:1]), tmp_path / "without")[0].thumbnail is None
 
 
-def test_a_class_that_nobody_tried_is_captured_by_its_method(
-    zoo: Any, pictures: list[np.ndarray], made_up: Any, tmp_path: Path
-) -> None:
-    """ViP-LLaVA projects several vision layers together."""
+def vip_llava(zoo: Any) -> VisionLanguageModel:
     torch.manual_seed(0)
     llava, processor = zoo.load("llava")
     config = tf.VipLlavaConfig(
@@ -206,13 +206,33 @@ def test_a_class_that_nobody_tried_is_captured_by_its_method(
         image_seq_length=36,
         vision_feature_layer=[-2, 1],
     )
-    vlm = VisionLanguageModel("vip", tf.VipLlavaForConditionalGeneration(config).eval(), processor)
+    return VisionLanguageModel("vip", tf.VipLlavaForConditionalGeneration(config).eval(), processor)
+
+
+def test_the_command_tells_of_kinds_that_nobody_tried(zoo: Any, photos: Path, tmp_path: Path) -> None:
+    vlm = vip_llava(zoo)
+    vlm.model.save_pretrained(tmp_path / "vip")
+    vlm.processor.save_pretrained(tmp_path / "vip")
+    for folder, told in ((tmp_path / "vip", "'vipllava' were not tried"), (zoo.folder("llava"), "")):
+        words = ("--model", folder, "--images", photos, "--out", tmp_path / f"dump-{folder.name}", "--quiet")
+        result = CliRunner().invoke(app, ["capture", *map(str, words), "--device", "cpu", "--limit", "1"])
+        assert result.exit_code == 0, result.output
+        assert told in result.stderr
+        assert bool(told) == bool(result.stderr)
+
+
+def test_a_class_that_nobody_tried_is_captured_by_its_method(
+    zoo: Any, pictures: list[np.ndarray], made_up: Any, tmp_path: Path
+) -> None:
+    """ViP-LLaVA projects several vision layers together."""
+    vlm = vip_llava(zoo)
     dump = captured(vlm, made_up(pictures), tmp_path / "dump")
     inputs = zoo.inputs("llava", ["<image>"], [[_image(pictures[2])]])
     with torch.inference_mode():
         expected = vlm.model.get_image_features(inputs["pixel_values"]).pooler_output[0]
     np.testing.assert_allclose(dump[2].tokens, expected.numpy(), rtol=ALONE, atol=ALONE)
     assert dump.manifest.grid == (6, 6)
+    assert dump.manifest.extra["model"]["tried"] is False
     with pytest.raises(InputError, match=r"'vipllava' .* wants the vision layers \[-2, 1\] together"):
         captured(vlm, made_up(pictures), tmp_path / "none", layer=-1)
 

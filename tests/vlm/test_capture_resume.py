@@ -229,6 +229,21 @@ def test_bad_pictures_are_skipped_only_on_request_and_listed(
     assert content(tmp_path / "direct") == content(tmp_path / "dump")
 
 
+def test_pictures_that_the_encoder_refuses_are_named(
+    vlm: VisionLanguageModel,
+    pictures: list[np.ndarray],
+    made_up: Any,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def refuse(*_: Any) -> Any:
+        raise InputError("a layout that is not known")
+
+    monkeypatch.setattr(capture_job, "encode_pictures", refuse)
+    with pytest.raises(InputError, match=r"picture-0, picture-1, picture-2 cannot be captured: a layout"):
+        capture(vlm, made_up(pictures), tmp_path / "dump")
+
+
 def test_nothing_but_bad_pictures_is_an_error(vlm: VisionLanguageModel, tmp_path: Path) -> None:
     folder = tmp_path / "photos"
     folder.mkdir()

@@ -24,10 +24,21 @@ from otanalysis.tokens.results.scores import (
 from otanalysis.tokens.results.settings import Settings
 from otanalysis.tokens.results.tasks import TASKS
 
-__all__ = ["PLUGIN", "is_lmms_eval", "model_arguments", "read_lmms_eval", "task_scores"]
+__all__ = ["PLUGIN", "PLUGIN_DEFAULTS", "is_lmms_eval", "model_arguments", "read_lmms_eval", "task_scores"]
 
 PLUGIN = "otanalysis_hf"
 """Name of this package's model in lmms-eval."""
+
+PLUGIN_DEFAULTS = {
+    "gamma": "0.01",
+    "seed": "0",
+    "normalise": "columns",
+    "positions": "renumbered",
+    "newlines": "keep",
+}
+"""What that model takes where its arguments do not say: a results file holds only what was said."""
+
+_TOLD_APART = ("normalise", "positions", "newlines")  # the table has no column for them
 
 Document = Mapping[str, Any]
 
@@ -111,19 +122,28 @@ def _recorded(document: Document, file: Path) -> Settings:
     config = document.get("config")
     if not isinstance(config, dict) or config.get("model") != PLUGIN:
         return Settings(model=model)
+    ratio, method = arguments.get("ratio"), arguments.get("method")
+    if method == "full":
+        return Settings(model=model, method=method, ratio=1.0)
+    said = {**PLUGIN_DEFAULTS, **arguments}
     try:
         return Settings(
             model=model,
-            method=arguments.get("method"),
-            ratio=float(arguments["ratio"]) if "ratio" in arguments else None,
-            gamma=float(arguments["gamma"]) if "gamma" in arguments else None,
-            seed=int(arguments["seed"]) if "seed" in arguments else None,
+            method=method and " ".join([method, *_unusual(said)]),
+            ratio=None if ratio is None else float(ratio),
+            gamma=float(said["gamma"]),
+            seed=int(said["seed"]),
         )
     except ValueError as error:
         raise InputError(
             f"{file} records model arguments that cannot be read ({error}): check that the file is as "
             "lmms-eval wrote it."
         ) from error
+
+
+def _unusual(said: Mapping[str, str]) -> list[str]:
+    """Return the settings that make a method another one than its plain name says."""
+    return [f"{name}={said[name]}" for name in _TOLD_APART if said[name] != PLUGIN_DEFAULTS[name]]
 
 
 def _headline(task: str, keys: list[str], choice: Choice, where: str) -> tuple[str, str, float | None, float]:

@@ -9,7 +9,7 @@ from otanalysis.tokens.results.lmms_eval import PLUGIN
 __all__ = ["MODEL_ID", "manifest"]
 
 MODEL_ID: Final = PLUGIN
-"""Name of the model for ``lmms_eval --model``, by which results files are told from those of others."""
+"""Name of the model for ``lmms-eval --model``, by which results files are told from those of others."""
 
 
 def manifest() -> Any:

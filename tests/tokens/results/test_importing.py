@@ -82,6 +82,22 @@ def test_arguments_may_be_a_mapping_and_full_needs_no_ratio(
     assert rows.gamma.isna().all()
 
 
+def test_what_the_arguments_leave_out_has_the_plug_ins_defaults(write_lmms: WriteLmms) -> None:
+    """A run with gamma=0.01 and one that leaves it out are the same; positions of another kind are not."""
+    given = "pretrained=org/llava,method=otprune,ratio=0.098"
+    columns = ["method", "ratio", "gamma", "seed"]
+
+    def settings(arguments: str) -> list[object]:
+        rows = import_results([write_lmms({"gqa": 0.5}, arguments=arguments)])
+        return list(rows[columns].iloc[0])
+
+    assert settings(given) == settings(f"{given},gamma=0.01,seed=0") == ["otprune", 0.098, 0.01, 0]
+    assert settings(f"{given},gamma=1,seed=2,newlines=keep") == ["otprune", 0.098, 1.0, 2]
+    assert settings(f"{given},positions=original,normalise=rows")[0] == (
+        "otprune normalise=rows positions=original"
+    )
+
+
 def test_another_model_of_lmms_eval_records_nothing_about_pruning(write_lmms: WriteLmms) -> None:
     run = write_lmms({"gqa": 0.62}, model="llava_hf", arguments="pretrained=org/llava,method=otprune,ratio=1")
     rows = import_results([run], Settings(model="llava", method="full"))

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from otanalysis.errors import InputError
+from otanalysis.tokens.results.lmms_eval import PLUGIN_DEFAULTS
 from otanalysis.vlm.harness.arguments import HarnessArguments
 
 GOOD: dict[str, Any] = {"pretrained": "folder", "method": "otprune", "ratio": 0.098}
@@ -81,3 +82,10 @@ def test_what_decides_the_numbers_has_no_default(missing: str, message: str) -> 
     """A run that prunes nothing because an argument was left out must not look like a pruned one."""
     with pytest.raises(InputError, match=message):
         HarnessArguments.parse({name: value for name, value in GOOD.items() if name != missing})
+
+
+def test_the_importer_of_results_knows_the_defaults() -> None:
+    """Results files hold only the arguments that were given."""
+    arguments = HarnessArguments.parse(GOOD)
+    pruning = {name: str(value) for name, value in arguments.pruning().items()}
+    assert pruning == {"selector": "otprune", "ratio": "0.098", **PLUGIN_DEFAULTS}
