@@ -90,7 +90,7 @@ view.style.format("{:.2f}").background_gradient(cmap="viridis_r", subset=["w2", 
 # %% [markdown]
 # `over_floor` is $W_2^2$ divided by a number that **no** kept set of this size can go below. It is proven for the tokens
 # at hand (a Lagrangian bound, evaluated with its rounding taken off). So a method at 1.2 is at most 20 % above the best
-# possible, whoever finds it. The search for the floor also meets good sets; the best possible lies between the two:
+# possible square, whoever finds it. The search for the floor also meets good sets; the best possible lies between the two:
 
 # %%
 floor = ota.wasserstein2_floor(sample.tokens, chosen["otprune"].keep)
@@ -142,10 +142,8 @@ random = random_distances(sample, keep, draws=100)
 draw_against_random(random["w2"], ours["w2"].to_dict(), floor=floor.distance)
 
 # %%
-place = list(ours.index).index("stretches") + 1
-print(
-    f"place {place} of {len(ours)} on this image, at most {ours.loc['stretches', 'over_floor']:.2f} times the best possible"
-)
+place, times = list(ours.index).index("stretches") + 1, ours.loc["stretches", "over_floor"]
+print(f"place {place} of {len(ours)} on this image, at most {times:.2f} times the best possible W2 squared")
 
 # %% [markdown]
 # One image is one image. Enter it in a sweep over three benchmarks with different scenes. The result is kept in

@@ -107,8 +107,8 @@ still = SubmodularEverywhere(controls.shrunk_table)(instance)
 print(f"log det of K/4: {quarter.violations} violations of monotone, {still.violations} of submodular")
 
 # %% [markdown]
-# All claims of the theorem and of the ladder, on drawn matrices and clouds and on tokens of the dump. This is
-# `otanalysis theorem --dump DUMP` with less effort:
+# The package has a claim of this kind for every step of the theorem and of the ladder, on drawn matrices, drawn clouds
+# and tokens of a dump. Five of them, with little effort; `otanalysis theorem --dump DUMP` runs all:
 
 # %%
 wanted = (
@@ -120,6 +120,7 @@ wanted = (
 )
 claims = build_claims(Effort(draws=1, most_kept=3, starts=1, images=1), 0, [dump.path])
 outcomes = [run_claim(claim) for claim in claims if claim.id in wanted]
+pd.set_option("display.max_colwidth", None)
 report = pd.json_normalize([as_values(one) for one in outcomes]).set_index("id")
 report[["cases", "violations", "worst_margin", "verdict", "control.description", "control.rejected"]]
 

@@ -23,8 +23,9 @@
 # - how scores of lmms-eval come into the table that the figures read;
 # - what is checked on the way, and what you have to check.
 #
-# Everything below runs on the bundled model, on the CPU, in about a minute. For LLaVA-1.5-7B change the first cell and
-# nothing else: `MODEL = "llava-hf/llava-1.5-7b-hf"`, and your own pictures.
+# Everything below runs on the bundled model, on the CPU, in about a minute. The lines are those for a real one: put
+# `llava-hf/llava-1.5-7b-hf` in place of `MODEL` and your pictures in place of the bundled scenes. Only the questions of
+# section 3 are different, and it says how.
 
 # %%
 # %matplotlib inline
@@ -145,8 +146,9 @@ overlays(
 # does not for your model, stop here.
 
 # %%
-picture = next(iter(dump)).thumbnail
-inputs = vlm.processor(images=picture, text="<image> " + sample.extra["question"], return_tensors="pt")
+inputs = vlm.processor(
+    images=sample.thumbnail, text="<image> " + sample.extra["question"], return_tensors="pt"
+)
 plain = vlm.model(**inputs).logits
 with Pruned(vlm.model, "full") as pruned:
     wrapped = vlm.model(**inputs).logits
