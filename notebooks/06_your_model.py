@@ -161,7 +161,7 @@ print(pruned.last)
 # On a GPU, with `pip install otanalysis[lmms-eval]`, each setting is one line:
 #
 # ```sh
-# lmms_eval --model otanalysis_hf --tasks gqa,pope --output_path runs/otprune \
+# lmms-eval --model otanalysis_hf --tasks gqa,pope --output_path runs/otprune \
 #     --model_args pretrained=llava-hf/llava-1.5-7b-hf,method=otprune,ratio=0.098,gamma=0.01
 # ```
 #

@@ -59,7 +59,7 @@ def import_(
     """Add the scores of finished evaluations to an accuracy table.
 
     Accuracies, exact match and F1 are stored in per cent, CIDEr as it is, MME as its sum: as papers print
-    them. What a file records of its run, as after lmms_eval --model otanalysis_hf, the options may only
+    them. What a file records of its run, as after lmms-eval --model otanalysis_hf, the options may only
     confirm; what it does not record, they must say.
     """
     from otanalysis.cli.parse import comma_list

@@ -75,6 +75,7 @@ def draw_all(
     normalise: str = "none",
     ratio: float = 0.098,
     model: str = "MODEL",
+    pretrained: str | None = None,
     table: str | PathLike[str] | None = None,
     out: str | PathLike[str] = "",
     say: Say = say_on_stderr,
@@ -87,8 +88,9 @@ def draw_all(
         As :func:`otanalysis.experiments.ranking.figure2_tables` wants them.
     only, distance, normalise, ratio, say
         As in :func:`run`.
-    model, table, out : str or path
-        Model, accuracy table and folder that the commands for missing scores name.
+    model, pretrained, table, out : str or path
+        What the commands for missing scores name: the dumps' model, what it is loaded from (if that is not
+        its name), the accuracy table and the folder of the figures.
 
     Returns
     -------
@@ -120,9 +122,10 @@ def draw_all(
     files["captions.md"] = ("\n\n".join(captions) + "\n").encode()
     missing = missing_scores(rows, scores, only=only, ratio=ratio)
     if missing.benchmarks:
-        say(f"{missing.sentence()}\n{missing.remedy(model, table, Path(out) / SCRIPT)}")
+        commands = missing.commands(model, table, pretrained=pretrained)
+        say(f"{missing.sentence()}\n{missing.remedy(commands, table, Path(out) / SCRIPT)}")
         if not missing.of_the_scenes:
-            lines = ["#!/bin/sh", "set -e", *missing.commands(model, table)]
+            lines = ["#!/bin/sh", "set -e", *commands]
             files[SCRIPT] = "".join(f"{line}\n" for line in lines).encode()
     return files
 

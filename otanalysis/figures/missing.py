@@ -92,15 +92,19 @@ class MissingScores:
         where = f" (benchmarks {', '.join(next(iter(self.benchmarks.values())))})" if everywhere else ""
         return f"Scores are left out of the figures: {why} {'; '.join(parts)}{where}."
 
-    def commands(self, model: str, table: str | PathLike[str] | None) -> list[str]:
+    def commands(
+        self, model: str, table: str | PathLike[str] | None, *, pretrained: str | None = None
+    ) -> list[str]:
         """Return two lines for every setting: the evaluation, and the import of its scores.
 
         Parameters
         ----------
         model : str
-            The model of the dumps, as lmms-eval's ``pretrained`` wants it.
+            The model as the dumps name it, and so the table.
         table : path, optional
             The accuracy table to extend.
+        pretrained : str, optional
+            What the model is loaded from, if that is not its name.
         """
         lines = []
         for setting, names in sorted(self.benchmarks.items(), key=lambda item: _order(item[0])):
@@ -111,20 +115,25 @@ class MissingScores:
             )
             options = "".join(f" --{name} {value}" for name, value in own.items())
             lines += [
-                "lmms_eval --model otanalysis_hf --model_args "
-                f"{shlex.quote(f'pretrained={model},{arguments}')} "
+                "python -m lmms_eval --model otanalysis_hf --model_args "
+                f"{shlex.quote(f'pretrained={pretrained or model},{arguments}')} "
                 f"--tasks {shlex.quote(','.join(names))} --batch_size 1 --output_path {run}",
-                f"otanalysis accuracy import {run} --method {setting.method}{options} "
+                f"otanalysis accuracy import {run} --model {shlex.quote(model)} --method {setting.method}"
+                f"{options} "
                 f"--out {shlex.quote(str(Path(table or TABLE)))}",
             ]
         return lines
 
-    def remedy(self, model: str, table: str | PathLike[str] | None, script: str | PathLike[str]) -> str:
+    def remedy(
+        self, lines: Sequence[str], table: str | PathLike[str] | None, script: str | PathLike[str]
+    ) -> str:
         """Say how to get the scores: the lines for the first setting, and where those for all are.
 
         Parameters
         ----------
-        model, table
+        lines : sequence of str
+            What :meth:`commands` returned.
+        table : path, optional
             As in :meth:`commands`.
         script : path
             The file that holds all lines.
@@ -135,7 +144,6 @@ class MissingScores:
                 f"scores of the bundled model, and `otanalysis evaluate --model FOLDER --out {TABLE}` "
                 "measures those of another one."
             )
-        lines = self.commands(model, table)
         more = "" if len(lines) <= 2 else f" (all {len(lines) // 2} pairs: {script})"
         said = [f"To measure and add them{more}:", *(f"  {line}" for line in lines[:2])]
         if table is None:
@@ -143,9 +151,9 @@ class MissingScores:
         names = sorted({name for names in self.benchmarks.values() for name in names} - set(TASKS))
         if names:
             said.append(
-                f"{', '.join(names)}: if lmms-eval has a task of that name (lmms_eval --tasks list), the "
-                f"import wants its metric too, --metric {names[0]}=KEY; else put the scores into a CSV and "
-                "import that."
+                f"{', '.join(names)}: if lmms-eval has a task of that name (python -m lmms_eval --tasks list), "
+                f"the import wants its metric too, --metric {names[0]}=KEY; else put the scores into a CSV "
+                "and import that."
             )
         return "\n".join(said)
 

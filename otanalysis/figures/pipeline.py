@@ -115,6 +115,7 @@ def run(
             normalise=normalise,
             ratio=ratio,
             model=model,
+            pretrained=_pretrained(dumps),
             table=accuracy,
             out=out,
             say=say,
@@ -233,3 +234,10 @@ def _fitting(
             "same, give both the same name, that of the task in lmms-eval."
         )
     return fitting, models[0]
+
+
+def _pretrained(dumps: Sequence[str | PathLike[str]]) -> str:
+    """Return what the dumps' model was loaded from, its name where that is not recorded."""
+    manifest = open_dump(dumps[0]).manifest
+    recorded = manifest.extra.get("model")
+    return str(recorded["source"]) if isinstance(recorded, dict) and "source" in recorded else manifest.model

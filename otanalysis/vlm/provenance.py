@@ -22,13 +22,17 @@ _OWN_NAMES: Final = frozenset(("grid", "image_sha256", "image_size", "newline_ro
 
 
 def model_provenance(vlm: VisionLanguageModel) -> dict[str, Any]:
-    """Return kind, class, dtype and device of a model, and the versions of the libraries, as JSON values.
+    """Return source, kind, class, dtype and device of a model, and the versions of libraries, as JSON values.
+
+    ``source`` is its name on the Hub; a folder's is its last part, for where it lay is nobody's business.
 
     ``tried`` tells whether the kind is among :data:`~otanalysis.vlm.families.FAMILIES`, which are tested; of
     others it is not known which rows are patches, and all are taken for such.
     """
     model = vlm.model
+    loaded_from = str(getattr(model.config, "_name_or_path", "") or vlm.name)
     return {
+        "source": vlm.name if Path(loaded_from).exists() else loaded_from,
         "kind": str(model.config.model_type),
         "class": type(model).__name__,
         "tried": is_tried(model),

@@ -13,6 +13,7 @@ from otanalysis.errors import InputError
 from otanalysis.vlm.choose import KeptImage
 from otanalysis.vlm.layout import Picture
 from otanalysis.vlm.model import VisionLanguageModel
+from otanalysis.vlm.prompts import build_prompt
 from otanalysis.vlm.pruned import Pruned, PrunedCall
 
 __all__ = ["Answer", "Trial", "question_prompt", "try_pruning"]
@@ -72,13 +73,8 @@ def question_prompt(processor: Any, question: str) -> str:
     question
         What is asked; taken as the whole prompt if it holds the image placeholder already.
     """
-    token = str(processor.image_token)
-    if token in question:
-        return question
-    if getattr(processor, "chat_template", None):
-        turn = [{"role": "user", "content": [{"type": "image"}, {"type": "text", "text": question}]}]
-        return str(processor.apply_chat_template(turn, add_generation_prompt=True))
-    return f"{token} {question}"
+    whole = str(processor.image_token) in question
+    return question if whole else build_prompt(processor, question, images=1)
 
 
 def try_pruning(

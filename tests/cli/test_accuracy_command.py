@@ -22,7 +22,7 @@ def run(*arguments: object) -> Result:
 
 
 def write_results(folder: Path, scores: dict[str, Any], *, method: str, ratio: float) -> Path:
-    """Write a results file as ``lmms_eval --model otanalysis_hf`` does, of ``{task: (key, value)}``."""
+    """Write a results file as ``lmms-eval --model otanalysis_hf`` does, of ``{task: (key, value)}``."""
     results = {
         task: {"alias": task, f"{key},none": value, f"{key}_stderr,none": 0.005}
         for task, (key, value) in scores.items()

@@ -107,14 +107,14 @@ def test_a_score_without_gamma_stands_for_the_released_one_but_not_where_gamma_i
 
 def test_the_commands_are_understood_by_the_plug_in_and_the_import(tmp_path: Path) -> None:
     lacking = missing_scores(swept(), None, only=(2, 3, 5), ratio=0.098)
-    lines = lacking.commands("org/a model", tmp_path / "my table.csv")
+    lines = lacking.commands("a model", tmp_path / "my table.csv", pretrained="org/a model")
     assert len(lines) == 2 * len(lacking.benchmarks)
     importer = typer.main.get_command(app).commands["accuracy"].commands["import"]  # type: ignore[attr-defined]
     asked = set()
     for run_line, import_line in zip(lines[::2], lines[1::2], strict=True):
         words = shlex.split(run_line)
-        assert words[:4] == ["lmms_eval", "--model", "otanalysis_hf", "--model_args"]
-        arguments = dict(part.split("=", 1) for part in words[4].split(","))
+        assert words[:6] == ["python", "-m", "lmms_eval", "--model", "otanalysis_hf", "--model_args"]
+        arguments = dict(part.split("=", 1) for part in words[6].split(","))
         # The harness hands on numbers where words look like them.
         numbers = {
             name: value if name in ("pretrained", "method") else literal_eval(value)
@@ -123,6 +123,7 @@ def test_the_commands_are_understood_by_the_plug_in_and_the_import(tmp_path: Pat
         parsed = HarnessArguments.parse(numbers)
         context = importer.make_context("import", shlex.split(import_line)[3:])
         options = context.params
+        assert options["model"] == "a model"
         assert options["out"] == tmp_path / "my table.csv"
         assert [str(path) for path in options["results"]] == [words[words.index("--output_path") + 1]]
         assert options["method"] == arguments["method"]
@@ -137,7 +138,7 @@ def test_scenes_are_measured_by_the_package_itself() -> None:
     rows = swept().assign(benchmark="presence")
     lacking = missing_scores(rows, None, only=(3,), ratio=0.098)
     assert lacking.of_the_scenes
-    remedy = lacking.remedy("mini-llava", None, "x.sh")
+    remedy = lacking.remedy(lacking.commands("mini-llava", None), None, "x.sh")
     assert "otanalysis evaluate" in remedy
     assert "lmms_eval" not in remedy
     assert not MissingScores({Setting("full", 1.0): ("presence", "gqa")}, given=True).of_the_scenes
@@ -145,10 +146,11 @@ def test_scenes_are_measured_by_the_package_itself() -> None:
 
 def test_a_name_that_no_known_task_has_gets_a_remedy_of_its_own() -> None:
     lacking = MissingScores({Setting("full", 1.0): ("my-benchmark", "gqa")}, given=True)
-    remedy = lacking.remedy("m", "table.csv", "x.sh")
+    remedy = lacking.remedy(lacking.commands("m", "table.csv"), "table.csv", "x.sh")
     assert "my-benchmark: if lmms-eval has a task of that name" in remedy
     assert "draw again" not in remedy
-    known = MissingScores({Setting("full", 1.0): ("gqa",)}, given=False).remedy("m", None, "x.sh")
+    plain = MissingScores({Setting("full", 1.0): ("gqa",)}, given=False)
+    known = plain.remedy(plain.commands("m", None), None, "x.sh")
     assert "draw again with --accuracy accuracy.csv" in known
     assert "if lmms-eval has a task" not in known
 
@@ -182,7 +184,7 @@ def test_the_script_beside_the_figures_comes_and_goes_with_what_is_missing(
 
     draw(table_of_gqa, (3,))
     script = out / "missing_scores.sh"
-    assert script.read_text().startswith("#!/bin/sh\nset -e\nlmms_eval --model otanalysis_hf")
+    assert script.read_text().startswith("#!/bin/sh\nset -e\npython -m lmms_eval --model otanalysis_hf")
     assert "DivPrune at 15%, 20%" in said[-1]
     assert "**Missing scores.**" in (out / "captions.md").read_text()
     assert (out / "figure3.png").is_file()

@@ -15,6 +15,7 @@ from otanalysis.scenes.benchmarks import BENCHMARKS
 from otanalysis.vlm import VisionLanguageModel, load_model, try_pruning
 from otanalysis.vlm.generate import answer_prompts
 from otanalysis.vlm.layout import layers_of
+from otanalysis.vlm.prompts import build_prompt
 from otanalysis.vlm.trial import question_prompt
 
 
@@ -32,7 +33,7 @@ def test_both_answers_are_those_of_prompts_with_all_and_with_kept_tokens(vlm: Vi
     kept = tokens[trial.image.indices]
     answers = [answer_prompts(vlm, [prompt], [one], max_new_tokens=5)[0] for one in (tokens, kept)]
     assert [trial.full.text, trial.pruned.text] == answers
-    assert (trial.image.keep, trial.image.m, trial.prompt) == (40, 576, prompt)
+    assert (trial.image.keep, trial.image.m, trial.prompt.split()) == (40, 576, prompt.split())
     assert min(trial.full.seconds, trial.pruned.seconds) > 0
     (layer,) = layers_of(trial.image.views)
     assert layer.grid == (24, 24)
@@ -56,20 +57,10 @@ def test_tiles_of_a_real_tiling_processor_are_drawn_together(zoo: Any) -> None:
     assert sorted(patch for layer in layers for patch in layer.patches) == list(range(trial.image.m))
 
 
-class _Chatty:
-    image_token = "<image>"
-    chat_template = "a template"
-
-    def apply_chat_template(self, turns: list[dict[str, Any]], *, add_generation_prompt: bool) -> str:
-        (turn,) = turns
-        assert add_generation_prompt
-        kinds = [part["type"] for part in turn["content"]]
-        return f"{turn['role']}: {kinds} {turn['content'][1]['text']} assistant:"
-
-
-def test_a_chat_template_makes_the_prompt_unless_the_question_is_one() -> None:
-    assert question_prompt(_Chatty(), "why ?") == "user: ['image', 'text'] why ? assistant:"
-    assert question_prompt(_Chatty(), "<image> why ?") == "<image> why ?"
+def test_a_question_is_asked_as_a_task_asks_it_unless_it_is_a_whole_prompt(vlm: VisionLanguageModel) -> None:
+    asked = question_prompt(vlm.processor, "why ?")
+    assert asked == build_prompt(vlm.processor, "why ?", images=1) != "why ?"
+    assert question_prompt(vlm.processor, "<image> why ?") == "<image> why ?"
 
 
 def test_two_placeholders_for_one_picture_are_refused(vlm: VisionLanguageModel) -> None:

@@ -43,7 +43,7 @@ def import_results(
         Files, or folders that are searched for files of the three programs (a plain CSV is given by itself).
     given : Settings, optional
         What the files do not record: model, method, ratio, gamma, seed. What they do record, as those of
-        ``lmms_eval --model otanalysis_hf`` do, it may only confirm.
+        ``lmms-eval --model otanalysis_hf`` do, it may only confirm.
     metrics : mapping, optional
         From a task to the key of its headline metric, for tasks other than the 11 known ones; these values
         are stored as they are.

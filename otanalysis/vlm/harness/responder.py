@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 from otanalysis.reporting import progress_bar
 from otanalysis.vlm.harness.decoding import Decoding, cut_at_stops
-from otanalysis.vlm.harness.prompts import build_prompt
 from otanalysis.vlm.model import VisionLanguageModel
+from otanalysis.vlm.prompts import build_prompt
 from otanalysis.vlm.pruned import Pruned
 
 if TYPE_CHECKING:
