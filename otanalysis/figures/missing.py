@@ -151,8 +151,8 @@ class MissingScores:
         names = sorted({name for names in self.benchmarks.values() for name in names} - set(TASKS))
         if names:
             said.append(
-                f"{', '.join(names)}: if lmms-eval has a task of that name (python -m lmms_eval --tasks list), "
-                f"the import wants its metric too, --metric {names[0]}=KEY; else put the scores into a CSV "
+                f"{', '.join(names)}: if lmms-eval has a task of that name (python -m lmms_eval --tasks list)"
+                f", the import wants its metric too, --metric {names[0]}=KEY; else put the scores into a CSV "
                 "and import that."
             )
         return "\n".join(said)
