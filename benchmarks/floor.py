@@ -154,7 +154,7 @@ def write(out: Path, rows: pd.DataFrame, summary: pd.DataFrame, settings: Record
     out.mkdir(parents=True, exist_ok=True)
     about = {
         "command": sys.argv,
-        **environment(("otanalysis", "numpy", "scipy", "POT")),
+        **environment(("otanalysis", "numpy", "scipy", "numba", "POT")),
         "platform": platform.platform(),
         "processor": platform.processor(),
         **settings,

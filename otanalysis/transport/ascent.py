@@ -1,35 +1,29 @@
 """Dual ascent: good prices for the Lagrangian bound, and the fractional plan that they come from.
 
-A deflected subgradient method with Polyak's step (Camerini, Fratta and Maffioli, 1975). Most steps look at a
-short list of the cheapest entries of the cheapest columns only; the lists are made anew from all entries
-every few steps. What is returned is evaluated on all entries by the caller, so the lists cost no validity.
+L-BFGS (Byrd, Lu, Nocedal and Zhu, 1995, for the non-negative prices of the cuts) on the smooth form of the
+bound, see :mod:`otanalysis.transport.smoothing`. It looks at a short list of the cheapest entries of every
+token only. What is returned is evaluated on all entries by the caller, so neither costs validity.
 """
 
 from __future__ import annotations
 
-from collections import deque
 from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
-from scipy import sparse
+from scipy.optimize import minimize
 
-from otanalysis.transport.capacity import CapacityCuts
 from otanalysis.transport.cost import FloatArray
-from otanalysis.transport.lagrangian import Prices, cheapest_fill, evaluate, reduced_cost
+from otanalysis.transport.lagrangian import Prices, cheapest_fill, filling_count, reduced_cost
 
 __all__ = ["Climb", "climb"]
 
-IntArray = npt.NDArray[np.int64]
-_Served = tuple[IntArray, IntArray, FloatArray]
-"""Served tokens [k, p], their keepers [k], and how much of each [k, p]."""
-
-_REFRESH = 25  # steps between two looks at all entries
-_DEFLECTION = 0.15  # weight of the newest subgradient in the direction
-_PATIENCE = 12  # steps without a better value before the step length shrinks
-_SHRINK = 0.75
-_MEMORY = 100  # last steps that the fractional plan averages
-_LENGTH = 3.0  # length of the first short lists, in tokens that one kept token serves
+_LENGTH = 4.0  # length of the short lists, in tokens that one kept token serves
+_SHORTEST = 16  # and this many more
+_DEAREST = 4.0  # prices stay below this many times the largest cost, whatever the short lists promise
+_WANTED_BY = 6  # keepers at least that would serve a token, on the short lists
+_MEMORY = 15  # pairs that L-BFGS remembers
+_KEEPERS_WIDTH = 2.0  # width of the choice of keepers, in that of the choice of tokens times the capacity
 
 
 @dataclass(frozen=True, eq=False)
@@ -39,11 +33,11 @@ class Climb:
     Attributes
     ----------
     prices : Prices
-        The best met.
+        The best of the smooth bound.
     kept : ndarray [m]
-        Share of the last steps in which each token was kept; sums to ``keep``.
+        Share to which each token is kept there; sums to ``keep``.
     shares : ndarray [m, m]
-        Average share of token ``i`` that ``j`` served in them.
+        Share of token ``i`` that ``j`` serves there.
     """
 
     prices: Prices
@@ -51,22 +45,17 @@ class Climb:
     shares: FloatArray
 
 
-@dataclass(frozen=True, eq=False)
-class _ShortList:
-    """The cheapest tokens [m, p] to serve by each token, if it is kept."""
-
-    tokens: IntArray
-    cost: FloatArray
-    of_cut: sparse.csr_array
-    """Which entries are in a cut [c, n * p]."""
-    of_entry: sparse.csc_array
-    """The same, transposed."""
-
-
 def climb(
-    cost: FloatArray, keep: int, start: Prices, *, target: float, steps: int, reach: float = 0.7
+    cost: FloatArray,
+    keep: int,
+    start: Prices,
+    *,
+    width: float,
+    steps: int,
+    choice: float = np.inf,
+    breadth: float = 1.0,
 ) -> Climb:
-    """Raise the Lagrangian bound from the given prices.
+    """Raise the smooth Lagrangian bound from the given prices.
 
     Parameters
     ----------
@@ -76,100 +65,72 @@ def climb(
         Number of kept tokens.
     start : Prices
         Where to begin.
-    target : float
-        What the bound may reach at most: the squared distance of some kept set.
+    width : float
+        Width of the smoothing (squared unit): positive; wide ones are climbed fast, narrow ones are close to
+        the bound.
     steps : int
-        Number of subgradient steps.
-    reach : float
-        Share of Polyak's step at the beginning; shrinks when nothing is gained.
+        Number of steps at most.
+    choice : float
+        How many tokens are looked at as keepers, in multiples of ``keep``: those that are cheap at ``start``.
+    breadth : float
+        Factor of the length of the short lists.
     """
+    # numba takes half a second to load.
+    from otanalysis.transport.smoothing import short_list, smooth_bound
+
     m, cuts = len(cost), start.cuts
-    # A cut's subgradient grows with its group; this brings all coordinates to one scale.
-    scale = np.sqrt(np.maximum(cuts.served.sum(axis=1), 1.0))
-    point = np.concatenate([start.tokens, start.cut_prices * scale])
-    direction = np.zeros_like(point)
-    best, best_point, idle = -np.inf, point, 0
-    sure, sure_point = -np.inf, point
-    length = min(m, int(_LENGTH * m / keep) + 10)
-    trail: deque[_Served] = deque(maxlen=_MEMORY)
-    for step in range(steps):
-        if step % _REFRESH == 0:
-            if best_point is not sure_point or not np.isfinite(sure):
-                best = m * evaluate(cost, keep, _prices(best_point, cuts, scale))
-            if best < sure:
-                # The short lists promised what does not hold on all entries: back, with longer ones.
-                point = best_point = sure_point
-                best, length = sure, min(m, 2 * length)
-            sure, sure_point = best, best_point
-            short = _short_list(cost, _prices(point, cuts, scale), length)
-        value, slope, served = _oracle(short, keep, _prices(point, cuts, scale))
-        if value > best:
-            best, best_point, idle = value, point, 0
-        else:
-            idle += 1
-            if idle >= _PATIENCE:
-                reach, idle = reach * _SHRINK, 0
-        trail.append(served)
-        slope[m:] /= scale
-        slope[m:][(point[m:] <= 0.0) & (slope[m:] < 0.0)] = 0.0
-        direction = _DEFLECTION * slope + (1.0 - _DEFLECTION) * direction
-        square = max(float(direction @ direction), 0.3 * float(slope @ slope))
-        if square == 0.0:
-            break
-        point = point + reach * max(target * m - value, 0.0) / square * direction
-        point[m:] = np.maximum(point[m:], 0.0)
-    if m * evaluate(cost, keep, _prices(best_point, cuts, scale)) < sure:
-        best_point = sure_point
-    return Climb(_prices(best_point, cuts, scale), *_average(trail, m))
+    length = min(m, int(breadth * _LENGTH * m / keep) + _SHORTEST)
+    keepers, near = _promising(_lifted(reduced_cost(cost, start), keep), start, keep, choice, length)
+    short = short_list(near, cost[keepers[:, None], near], cuts.served, cuts.keepers[:, keepers])
+    # A cut's slope grows with its group; this brings all coordinates to one scale.
+    scale = np.concatenate([np.ones(m), np.sqrt(np.maximum(cuts.served.sum(axis=1), 1.0))])
+    rest, limit, widths = cuts.rest, cuts.limit, np.array([width, _KEEPERS_WIDTH * width * m / keep])
+    thresholds, slope = np.zeros(len(keepers) + 1), np.zeros(m + len(cuts))
+    kept, shares = np.zeros(len(keepers)), np.zeros(near.shape)
+
+    dearest = _DEAREST * float(cost.max())
+
+    def descend(point: FloatArray) -> tuple[float, FloatArray]:
+        price = point / scale
+        value = smooth_bound(
+            short, keep, rest, limit, price[:m], price[m:], widths, thresholds, shares, kept, slope
+        )
+        return -float(value), -slope / scale
+
+    found = minimize(
+        descend,
+        np.concatenate([start.tokens, start.cut_prices]) * scale,
+        jac=True,
+        method="L-BFGS-B",
+        bounds=[(-dearest, dearest)] * m + [(0.0, high) for high in dearest * scale[m:]],
+        options={"maxiter": steps, "maxcor": _MEMORY, "ftol": 0.0, "gtol": 0.0},
+    )
+    descend(found.x)
+    price = found.x / scale
+    plan, often = np.zeros((m, m)), np.zeros(m)
+    plan[keepers[:, None], near] = kept[:, None] * shares
+    often[keepers] = kept
+    return Climb(Prices(price[:m], cuts, np.maximum(price[m:], 0.0)), often, plan.T.copy())
 
 
-def _prices(point: FloatArray, cuts: CapacityCuts, scale: FloatArray) -> Prices:
-    m = cuts.served.shape[1]
-    return Prices(point[:m], cuts, point[m:] / scale)
+def _lifted(rows: FloatArray, keep: int) -> FloatArray:
+    """Return the reduced costs [m, m] at prices so high that some keepers would serve each token.
+
+    A token that is on nobody's short list could raise its price, and the smooth bound, without end.
+    """
+    count = filling_count(len(rows) / keep, len(rows))
+    dearest = np.partition(rows, count - 1, axis=1)[:, count - 1]
+    wanted = min(_WANTED_BY, len(rows)) - 1
+    missing = np.partition(rows - dearest[:, None], wanted, axis=0)[wanted]
+    return np.asarray(rows - np.maximum(missing, 0.0))
 
 
-def _short_list(cost: FloatArray, prices: Prices, length: int) -> _ShortList:
-    m, cuts = len(cost), prices.cuts
-    rows = reduced_cost(cost, prices)
-    cheapest = np.argpartition(rows, length - 1, axis=1)[:, :length]
-    inside = [
-        np.flatnonzero(served[cheapest] & keepers[:, None])
-        for served, keepers in zip(cuts.served, cuts.keepers, strict=True)
-    ]
-    ends = np.concatenate([[0], np.cumsum([len(entries) for entries in inside])])
-    entries = np.concatenate(inside) if inside else np.zeros(0, dtype=np.int64)
-    of_cut = sparse.csr_array((np.ones(entries.size), entries, ends), shape=(len(cuts), cheapest.size))
-    return _ShortList(cheapest, cost[cheapest, np.arange(m)[:, None]], of_cut, of_cut.T)
-
-
-def _oracle(short: _ShortList, keep: int, prices: Prices) -> tuple[float, FloatArray, _Served]:
-    """Return the value (times m), a subgradient [m + c], and who served whom how much."""
-    tokens, cuts, cut_prices = prices.tokens, prices.cuts, prices.cut_prices
-    m = len(tokens)
-    rows = short.cost - tokens[short.tokens]
-    if len(cuts):
-        rows = rows + (short.of_entry @ cut_prices).reshape(rows.shape)
-    fill = cheapest_fill(rows, m / keep)
-    totals = fill.totals - cuts.rebate(cut_prices)
-    chosen = np.argpartition(totals, keep - 1)[:keep]
-    value = float(tokens.sum() - cuts.limit @ cut_prices + totals[chosen].sum())
-    positions, weights = fill.positions[chosen], fill.weights[chosen]
-    served = np.take_along_axis(short.tokens[chosen], positions, axis=1)
-    slope = np.empty(m + len(cuts))
-    slope[:m] = 1.0 - np.bincount(served.ravel(), weights.ravel(), minlength=m)
-    if len(cuts):
-        taken = np.zeros_like(rows)
-        taken[chosen[:, None], positions] = weights
-        inside = short.of_cut @ taken.ravel()
-        number = np.count_nonzero(cuts.keepers[:, chosen], axis=1)
-        slope[m:] = inside - cuts.capacity * cuts.rest * number - cuts.limit
-    return value, slope, (served, chosen, weights)
-
-
-def _average(trail: deque[_Served], m: int) -> tuple[FloatArray, FloatArray]:
-    """Return how often each token was kept [m] and who served whom [m, m], averaged over the steps."""
-    kept = np.bincount(np.concatenate([keepers for _, keepers, _ in trail]), minlength=m)
-    entries = np.concatenate([(served * m + keepers[:, None]).ravel() for served, keepers, _ in trail])
-    weights = np.concatenate([weights.ravel() for *_, weights in trail])
-    shares = np.bincount(entries, weights, minlength=m * m).reshape(m, m)
-    return kept / len(trail), shares / len(trail)
+def _promising(
+    rows: FloatArray, prices: Prices, keep: int, choice: float, length: int
+) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
+    """Return the tokens that are cheap to keep [n], in ascending order, and what is cheap to serve [n, p]."""
+    m = len(rows)
+    most = min(m, round(min(choice * keep, m)) + _SHORTEST)
+    totals = cheapest_fill(rows, m / keep).totals - prices.cuts.rebate(prices.cut_prices)
+    keepers = np.sort(np.argpartition(totals, most - 1)[:most])
+    return keepers, np.argpartition(rows[keepers], length - 1, axis=1)[:, :length]

@@ -1,4 +1,4 @@
-"""Search for kept sets with a small exact distance: round a fractional plan, move medoids, exchange."""
+"""Search for kept sets with a small exact distance: round a fractional plan, move medoids."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import numpy.typing as npt
 from otanalysis.transport.cost import FloatArray
 from otanalysis.transport.exact import ExactTransport, solve_exact
 
-__all__ = ["exchange", "move_medoids", "round_along", "settle"]
+__all__ = ["move_medoids", "round_along", "settle"]
 
 IntArray = npt.NDArray[np.int64]
 
@@ -16,8 +16,6 @@ IntArray = npt.NDArray[np.int64]
 _LEAST_GAIN = 1e-12
 # A token that the fractional plan never keeps can still be drawn.
 _LEAST_WEIGHT = 1e-3
-_SHORTLIST = 60  # exchanges among which one is drawn
-_SETTLING_ROUNDS = 2  # after an exchange; most of what moving medoids gains is gained by then
 
 
 def move_medoids(cost: FloatArray, transport: ExactTransport) -> IntArray:
@@ -92,67 +90,3 @@ def round_along(order: IntArray, weights: FloatArray, keep: int, generator: np.r
     # Rounding at a border may hit one token twice: the likeliest others make up the count.
     others = np.setdiff1d(order[np.argsort(-chance[order], kind="stable")], kept, assume_unique=True)
     return np.sort(np.concatenate([kept, others[: keep - kept.size]]))
-
-
-def exchange(
-    cost: FloatArray,
-    transport: ExactTransport,
-    weights: FloatArray,
-    *,
-    trials: int,
-    generator: np.random.Generator,
-) -> ExactTransport:
-    """Exchange one kept token at a time, let the medoids settle, and keep what is better.
-
-    Two kinds of exchanges take turns, each as long as it succeeds: any kept token for one that the fractional
-    plan likes, and one of those that the dual potentials promise the most of.
-
-    Parameters
-    ----------
-    cost : ndarray [m, m]
-        Squared distances.
-    transport : ExactTransport
-        Where to begin.
-    weights : ndarray [m]
-        How much the fractional plan likes every token, non-negative.
-    trials : int
-        Number of exchanges tried.
-    generator : numpy.random.Generator
-        Draws the exchanges.
-
-    Raises
-    ------
-    ConvergenceError
-        If an exact distance could not be certified.
-    """
-    m, k = len(cost), transport.indices.size
-    promised = False
-    for _ in range(trials if k < m else 0):
-        kept = transport.indices.copy()
-        free = np.setdiff1d(np.arange(m), kept)
-        if promised:
-            column, token = _promised(cost, transport, free, generator)
-        else:
-            chance = weights[free] + _LEAST_WEIGHT
-            column = int(generator.integers(k))
-            token = int(generator.choice(free, p=chance / chance.sum()))
-        kept[column] = token
-        found = settle(cost, kept, _SETTLING_ROUNDS)
-        if found.squared_distance < transport.squared_distance:
-            transport = found
-        else:
-            promised = not promised
-    return transport
-
-
-def _promised(
-    cost: FloatArray, transport: ExactTransport, free: IntArray, generator: np.random.Generator
-) -> tuple[int, int]:
-    """Draw among the exchanges with the smallest first-order change of the distance."""
-    m, k = transport.plan.shape
-    prices, worth = transport.potentials
-    reduced = np.sort(cost[:, free] - prices[:, None], axis=0)[: int(np.ceil(m / k))]
-    change = reduced.mean(axis=0)[:, None] - worth[None, :]
-    nearest = np.argpartition(change, min(_SHORTLIST, change.size) - 1, axis=None)[:_SHORTLIST]
-    place = int(generator.choice(nearest))
-    return place % k, int(free[place // k])

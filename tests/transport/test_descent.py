@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any, cast
+from typing import cast
 
 import numpy as np
 import pytest
 
 from otanalysis.transport import squared_distances
-from otanalysis.transport.descent import exchange, move_medoids, round_along, settle
+from otanalysis.transport.descent import move_medoids, round_along, settle
 from otanalysis.transport.exact import solve_exact
 
 # The exact solver's own tolerance, relative to the largest cost.
@@ -165,61 +164,3 @@ def test_duplicates_do_not_change_places() -> None:
     kept = np.array([0, 5, 10, 15])
 
     np.testing.assert_array_equal(move_medoids(cost, solve_exact(cost, kept)), kept)
-
-
-def exchanged(seed: int, trials: int, generator_seed: int = 0) -> tuple[float, Any]:
-    """Return the distance before and the transport after some exchanges."""
-    cost, start = problem(seed)
-    settled = settle(cost, start, 10)
-    generator = np.random.default_rng(generator_seed)
-    return settled.squared_distance, exchange(
-        cost, settled, np.ones(len(cost)), trials=trials, generator=generator
-    )
-
-
-def test_exchanges_never_raise_the_distance_and_mostly_lower_it() -> None:
-    lowered = 0
-    for seed in range(8):
-        before, after = exchanged(seed, 30)
-        assert after.squared_distance <= before
-        assert len(set(after.indices)) == 7
-        lowered += after.squared_distance < before
-    assert lowered >= 5
-
-
-def test_more_exchanges_of_the_same_seed_are_no_worse() -> None:
-    distances = [exchanged(1, trials)[1].squared_distance for trials in (0, 5, 20, 60)]
-
-    assert (np.diff(distances) <= 0.0).all()
-    assert distances[0] == exchanged(1, 0)[0]
-
-
-def test_exchanges_follow_the_seed() -> None:
-    one, same, other = (exchanged(2, 4, seed)[1].indices.tolist() for seed in (0, 0, 1))
-
-    assert one == same
-    assert one != other
-
-
-@pytest.mark.parametrize("keep", [1, 39, 40])
-def test_one_all_but_one_and_all_tokens_can_be_kept(keep: int) -> None:
-    cost, _ = problem(4)
-    settled = settle(cost, np.arange(keep), 5)
-
-    after = exchange(cost, settled, np.ones(40), trials=6, generator=np.random.default_rng(0))
-
-    assert len(set(after.indices)) == keep
-    assert after.squared_distance <= settled.squared_distance
-
-
-def test_exchanges_reach_the_best_set_of_small_clouds(
-    small_cloud: Callable[..., np.ndarray], smallest_distance: Callable[..., float]
-) -> None:
-    for seed in range(6):
-        tokens = small_cloud("clusters", seed, 10)
-        cost = squared_distances(tokens)
-        settled = settle(cost, np.arange(4), 10)
-
-        after = exchange(cost, settled, np.ones(10), trials=150, generator=np.random.default_rng(seed))
-
-        assert after.squared_distance == pytest.approx(smallest_distance(tokens, 4), rel=1e-9)
