@@ -73,8 +73,7 @@ class MissingScores:
             return ""
         groups: dict[tuple[str, tuple[str, ...], float | None], list[float]] = {}
         for setting, names in self.benchmarks.items():
-            gamma = None if setting.gamma == DEFAULT_GAMMA else setting.gamma
-            groups.setdefault((setting.method, names, gamma), []).append(setting.ratio)
+            groups.setdefault((setting.method, names, setting.gamma), []).append(setting.ratio)
         joined: dict[tuple[str, tuple[str, ...], tuple[float, ...]], list[float]] = {}
         for (method, names, gamma), ratios in groups.items():
             gammas = joined.setdefault((method, names, tuple(sorted(ratios))), [])
@@ -246,7 +245,9 @@ def _words(method: str, ratios: Sequence[float], gammas: Sequence[float]) -> str
     if method == "full":
         return "all tokens"
     words = f"{method_look(method).label} at {', '.join(per_cent(ratio) for ratio in ratios)}"
-    return f"{words} with gamma {', '.join(f'{gamma:g}' for gamma in gammas)}" if gammas else words
+    if set(gammas) <= {DEFAULT_GAMMA}:
+        return words
+    return f"{words} with gamma {', '.join(f'{gamma:g}' for gamma in sorted(gammas))}"
 
 
 def _arguments(setting: Setting) -> dict[str, float]:
