@@ -84,9 +84,7 @@ class MissingScores:
             for (method, names, ratios), gammas in joined.items()
         ]
         why = (
-            "the accuracy table lacks"
-            if self.given
-            else "there is no accuracy table (--accuracy TABLE), with"
+            "the accuracy table lacks" if self.given else "there is no accuracy table (--accuracy TABLE) with"
         )
         where = f" (benchmarks {', '.join(next(iter(self.benchmarks.values())))})" if everywhere else ""
         return f"Scores are left out of the figures: {why} {'; '.join(parts)}{where}."

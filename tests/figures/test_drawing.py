@@ -97,6 +97,32 @@ def test_no_word_is_cut_or_lies_on_another(name: str, count: int, scored: bool, 
     assert overlapping(figure) == []
 
 
+def partial(scores: Any, kind: str) -> Any:
+    """Scores as a user has them half-way."""
+    first, full = scores.benchmark == scores.benchmark.iloc[0], scores.method == "full"
+    own = (scores.method == "otprune") & (scores.ratio == 0.098) & (scores.gamma == 0.01)
+    kinds = {"one benchmark": first, "one score": first & own, "only all tokens": full, "no full": ~full}
+    return scores[kinds[kind]]
+
+
+@pytest.mark.parametrize("kind", ["one benchmark", "one score", "only all tokens", "no full"])
+@pytest.mark.parametrize("name", DRAW)
+def test_partial_scores_leave_the_distances_and_say_no_score(name: str, kind: str, tables: Any) -> None:
+    figure = DRAW[name](tables.sweep, partial(tables.accuracy, kind))
+    assert cut(figure) == []
+    assert overlapping(figure) == []
+    said = [text for text, _ in boxes(figure)].count("no score")
+    if kind == "no full":
+        assert said == 0
+    elif name in ("figure3", "figure5") and kind != "only all tokens":
+        assert said == 10, "every benchmark but the first"
+    elif name == "figure2" and kind == "one benchmark":
+        assert said == 10
+        values = next(panel for panel in figure.axes if panel.get_title().startswith("Mean over"))
+        assert values.get_ylabel() == "no mean score"
+        assert len(values.lines) == 2 * len(PAPER), "a mark and an interval of distance a method"
+
+
 @pytest.mark.parametrize("name", DRAW)
 def test_long_names_and_many_benchmarks_fit(name: str, build_tables: Any) -> None:
     made = build_tables(tuple(f"coco2017_caption_val_{n}" for n in range(16)), samples=3)

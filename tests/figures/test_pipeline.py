@@ -134,6 +134,20 @@ def test_tables_that_do_not_fit_the_dumps_are_refused_before_the_sweep(
     assert not results.exists()
 
 
+def test_dumps_of_two_models_and_tables_of_two_metrics_are_refused_before_the_sweep(
+    make_dump: MakeDump, tmp_path: Path
+) -> None:
+    results = tmp_path / "results"
+    dumps = [make_dump("alpha", model="one"), make_dump("beta", model="two")]
+    with pytest.raises(InputError, match="dumps of one model, and these are of one, two"):
+        run(dumps=dumps, out=tmp_path / "out", results=results)
+    table = pd.read_csv(accuracy_of(tmp_path, ["alpha"]))
+    pd.concat([table, table.assign(metric="f1")]).to_csv(tmp_path / "metrics.csv", index=False)
+    with pytest.raises(InputError, match="one metric per benchmark, and alpha have several"):
+        run(dumps=dumps[:1], accuracy=tmp_path / "metrics.csv", out=tmp_path / "out", results=results)
+    assert not results.exists()
+
+
 def test_the_command_says_one_sentence_and_exits_with_2(tmp_path: Path) -> None:
     for arguments, words in (
         (["--dumps", "nowhere", "elsewhere"], "nowhere"),

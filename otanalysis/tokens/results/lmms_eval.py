@@ -131,7 +131,8 @@ def _recorded(document: Document, file: Path) -> Settings:
             model=model,
             method=method and " ".join([method, *_unusual(said)]),
             ratio=None if ratio is None else float(ratio),
-            gamma=float(said["gamma"]),
+            # The other methods have none, though the arguments may name one.
+            gamma=float(said["gamma"]) if method == "otprune" else None,
             seed=int(said["seed"]),
         )
     except ValueError as error:

@@ -98,6 +98,16 @@ def test_what_the_arguments_leave_out_has_the_plug_ins_defaults(write_lmms: Writ
     )
 
 
+def test_only_otprune_has_a_gamma(write_lmms: WriteLmms) -> None:
+    """A divprune run with gamma=1 is the same as one without, and the figures look for one without."""
+    found = []
+    for said in ("otprune,ratio=0.1,gamma=1", "divprune,ratio=0.1,gamma=1", "divprune,ratio=0.1"):
+        run = write_lmms({"gqa": 0.5}, arguments=f"pretrained=org/llava,method={said}")
+        found.append(import_results([run]).gamma.item())
+    assert found[0] == 1.0
+    assert pd.isna(found[1:]).all()
+
+
 def test_another_model_of_lmms_eval_records_nothing_about_pruning(write_lmms: WriteLmms) -> None:
     run = write_lmms({"gqa": 0.62}, model="llava_hf", arguments="pretrained=org/llava,method=otprune,ratio=1")
     rows = import_results([run], Settings(model="llava", method="full"))
