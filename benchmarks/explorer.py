@@ -1,0 +1,123 @@
+"""How fast the explorer answers: the seconds from a changed control to the new picture and numbers.
+
+Run ``python benchmarks/explorer.py --help``. Tokens: the first samples of the bundled dumps (576 tokens). Each
+change is timed where its answer is not known yet, at rest and while the
+floor of the state before is being computed in the background; the answer is what the kernel does, from the changed value to the new
+HTML in the widgets. The time to bring it to the page and draw it there is the browser's.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+# Before NumPy is loaded, which reads them once.
+for _pool in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
+    os.environ[_pool] = "1"
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from otanalysis.explore import Explorer
+
+GOAL = 0.3
+PAIRS = (("otprune", "ot-medoids"), ("divprune", "kmedoids"), ("dpp", "random"), ("kmedoids", "ot-medoids"))
+CHANGES: dict[str, dict[str, Any]] = {
+    "share to 6 %": {"ratio": 0.06},
+    "share to 19 %": {"ratio": 0.19},
+    "share to 39 %": {"ratio": 0.39},
+    "gamma": {"gamma": 1.0},
+    "surrogate's normalisation": {"kernel_normalise": "rows"},
+    "distance's normalisation": {"normalise": "columns"},
+    "image": {"sample": 1},
+    "methods": {"methods": ("ot-medoids", "kmedoids")},
+}
+Record = dict[str, Any]
+
+
+def timed(explorer: Explorer, change: Record) -> tuple[float, float]:
+    """Return the seconds of this thread, and of the clock, that a change takes."""
+    clock, own = time.perf_counter(), time.thread_time()
+    explorer.move(**change)
+    return time.thread_time() - own, time.perf_counter() - clock
+
+
+def measure(path: Path, samples: int) -> Iterator[Record]:
+    """Yield the seconds of each change, for each pair of methods, at rest and busy."""
+    from otanalysis.explore import Explorer
+
+    for pair in PAIRS:
+        for sample in range(samples):
+            for name, change in CHANGES.items():
+                for busy in (False, True):
+                    explorer = Explorer(path, sample=sample, methods=pair)
+                    if busy:
+                        time.sleep(
+                            1.4
+                        )  # after its pauses (0.25 and 0.75 s) and the curve the background is at the floor
+                    else:
+                        explorer.wait()
+                    asked = {"sample": samples + sample} if "sample" in change else change
+                    cpu, wall = timed(explorer, asked)
+                    explorer.wait()
+                    yield {"change": name, "methods": " ".join(pair), "busy": busy, "cpu": cpu, "wall": wall}
+
+
+def summarise(rows: pd.DataFrame) -> pd.DataFrame:
+    """Return median and largest seconds, a row a change."""
+    return rows.groupby(["change", "busy"], sort=False).agg(
+        changes=("cpu", "size"),
+        cpu_median=("cpu", "median"),
+        cpu_largest=("cpu", "max"),
+        wall_median=("wall", "median"),
+        wall_largest=("wall", "max"),
+        within=("wall", lambda seconds: (seconds < GOAL).mean()),
+    )
+
+
+def show(summary: pd.DataFrame) -> None:
+    """Print the summary."""
+    from rich.console import Console
+    from rich.table import Table
+
+    table = Table(title="The explorer's answer to a change, 576 tokens, seconds", title_justify="left")
+    for heading in ("change", "background", "n", "CPU median", "largest", "clock median", "largest"):
+        table.add_column(heading, justify="left" if heading in ("change", "background") else "right")
+    table.add_column(f"under {GOAL:g} s", justify="right")
+    for (change, busy), row in summary.iterrows():
+        numbers = [
+            f"{row[name]:.3f}" for name in ("cpu_median", "cpu_largest", "wall_median", "wall_largest")
+        ]
+        state = "busy" if busy else "at rest"
+        table.add_row(change, state, f"{row['changes']:.0f}", *numbers, f"{100 * row['within']:.0f}%")
+    Console().print(table)
+
+
+def main(
+    samples: Annotated[int, typer.Option(help="Images a pair of methods.")] = 2,
+    out: Annotated[Path, typer.Option(help="Folder for the table.")] = Path("results/benchmarks"),
+) -> None:
+    """Measure the explorer on the bundled dump with the densest scenes."""
+    import pandas as pd
+
+    from otanalysis.experiments.provenance import environment
+    from otanalysis.scenes.bundled import write_bundled_dumps
+    from otanalysis.tokens.storage import write_atomic
+
+    path = next(one for one in write_bundled_dumps() if one.name == "mosaic-majority")
+    rows = pd.DataFrame(list(measure(path, samples)))
+    show(summarise(rows))
+    out.mkdir(parents=True, exist_ok=True)
+    write_atomic(out / "explorer.csv", rows.to_csv(index=False, float_format="%.4f").encode())
+    about = environment(("otanalysis", "numpy", "scipy", "POT", "ipywidgets"))
+    print(f"{len(rows)} changes in {out / 'explorer.csv'}; {about}", file=sys.stderr)
+
+
+if __name__ == "__main__":
+    typer.run(main)
