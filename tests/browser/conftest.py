@@ -84,8 +84,10 @@ class Lab:
         write_settings(self.settings, "themes", {"theme": theme})
 
 
-def write_settings(folder: Path, plugin: str, values: dict[str, Any]) -> None:
-    file = folder / "@jupyterlab" / "apputils-extension" / f"{plugin}.jupyterlab-settings"
+def write_settings(
+    folder: Path, plugin: str, values: dict[str, Any], *, extension: str = "apputils-extension"
+) -> None:
+    file = folder / "@jupyterlab" / extension / f"{plugin}.jupyterlab-settings"
     file.parent.mkdir(parents=True, exist_ok=True)
     file.write_text(json.dumps(values))
 
@@ -97,6 +99,8 @@ def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
     folder, settings = home / "notebooks", home / "settings"
     folder.mkdir()
     write_settings(settings, "notification", {"fetchNews": "false", "checkForUpdates": False})
+    # Cells out of sight stay on the page, so that a notebook can be pictured whole.
+    write_settings(settings, "tracker", {"windowingMode": "none"}, extension="notebook-extension")
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]

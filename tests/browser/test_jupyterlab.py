@@ -182,9 +182,12 @@ def test_notebook_03_runs_to_its_end(browser: Any, lab: Lab, shots: Path, theme:
     page = open_notebook(browser, lab, source.name, theme)
     run_all(page)
     assert errors(page) == []
-    page.set_viewport_size({"width": 1440, "height": 6000})
+    content = ".jp-WindowedPanel-outer"
+    page.set_viewport_size(
+        {"width": 1440, "height": page.locator(content).evaluate("one => one.scrollHeight")}
+    )
     page.wait_for_timeout(1000)
-    page.locator(".jp-Notebook").screenshot(path=shots / f"03_selectors-{theme}.png")
+    page.locator(content).screenshot(path=shots / f"03_selectors-{theme}.png")
     page.close()
 
 
