@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import joblib
+from joblib.externals.loky import get_reusable_executor
 from threadpoolctl import threadpool_limits
 
 from otanalysis.reporting import progress_bar
@@ -71,3 +72,6 @@ def _finished(parts: Sequence[Callable[[], None]], jobs: int) -> Iterator[None]:
         yield from joblib.Parallel(return_as="generator_unordered", batch_size=1)(
             joblib.delayed(part)() for part in parts
         )
+    # The next job gets fresh processes: what it loads that this one did not (torch, compiled code) would look
+    # like a leak to the pool, which then warns and starts them anew in the middle of the work.
+    get_reusable_executor(max_workers=jobs, reuse=True).shutdown(wait=True)

@@ -17,7 +17,7 @@ __all__ = ["LIVE", "build_controls", "build_panel", "build_parts", "values_of", 
 LIVE = "otx-live"
 """Class of the panel, wherever it is drawn."""
 
-_NORMALISED = (("raw tokens", "none"), ("by columns", "columns"), ("by rows", "rows"))
+_NORMALISED = (("raw", "none"), ("columns", "columns"), ("rows", "rows"))
 
 
 def build_controls(bench: Bench, view: View) -> dict[str, Any]:
