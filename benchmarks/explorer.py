@@ -1,9 +1,9 @@
 """How fast the explorer answers: the seconds from a changed control to the new picture and numbers.
 
-Run ``python benchmarks/explorer.py --help``. Tokens: the first samples of the bundled dumps (576 tokens). Each
-change is timed where its answer is not known yet, at rest and while the
-floor of the state before is being computed in the background; the answer is what the kernel does, from the changed value to the new
-HTML in the widgets. The time to bring it to the page and draw it there is the browser's.
+Run ``python benchmarks/explorer.py --help``. Tokens: the first samples of a bundled dump (576 tokens). Each
+change is timed where its answer is not known yet, at rest and while the floor of the state before is being
+computed in the background. The answer is what the kernel does, from the changed value to the new HTML in the
+widgets; the time to bring it to the page and to draw it there is the browser's.
 """
 
 from __future__ import annotations

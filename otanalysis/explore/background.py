@@ -12,20 +12,17 @@ __all__ = ["Background"]
 class Background:
     """Runs the latest work in steps, and drops what is outdated.
 
-    Parameters
-    ----------
-    delay : float
-        Seconds without newer work before one begins: while a slider moves, nothing does.
+    A work is a generator. It yields the seconds to pause before its next step, be they none, and is left there
+    once newer work is asked for.
     """
 
-    def __init__(self, delay: float) -> None:
-        self._delay = delay
+    def __init__(self) -> None:
         self._pool = ThreadPoolExecutor(max_workers=1, thread_name_prefix="otanalysis-explorer")
         self._outdated = Event()
         self._latest: Future[None] | None = None
 
-    def ask(self, work: Callable[[], Iterator[None]]) -> None:
-        """Begin this work soon, in place of any other; it may be left at each of its ``yield``."""
+    def ask(self, work: Callable[[], Iterator[float]]) -> None:
+        """Begin this work in place of any other, which is left at its next ``yield``."""
         self._outdated.set()
         if self._latest is not None:
             self._latest.cancel()
@@ -37,9 +34,7 @@ class Background:
         if self._latest is not None:
             self._latest.result()
 
-    def _run(self, work: Callable[[], Iterator[None]], outdated: Event) -> None:
-        if outdated.wait(self._delay):
-            return
-        for _ in work():
-            if outdated.is_set():
+    def _run(self, work: Callable[[], Iterator[float]], outdated: Event) -> None:
+        for pause in work():
+            if outdated.wait(pause):
                 return

@@ -22,7 +22,9 @@ from otanalysis.tokens import Dump, open_dump
 
 __all__ = ["Explorer"]
 
-_DELAY = 0.25
+# Seconds of rest before the curve, and then before the floor, which takes half a second and cannot be left:
+# while a slider moves neither begins, and who changes something every second never meets the floor.
+_PAUSE, _LONG_PAUSE = 0.25, 0.75
 # The picture for readers without widgets is hidden where the panel itself is drawn in the same output, and in
 # VS Code, which draws the outputs of a cell apart from each other.
 _STILL_STYLE = (
@@ -64,7 +66,7 @@ class Explorer:
         self._view = self._bench.checked(View(), **state)
         self._image = (-1, "")
         self._lock = Lock()
-        self._background = Background(_DELAY)
+        self._background = Background()
         first = self._page(self._view)
         self.controls: Mapping[str, Any] = build_controls(self._bench, self._view)
         self.parts: Mapping[str, Any] = build_parts()
@@ -168,13 +170,14 @@ class Explorer:
         for name, content in contents.items():
             self.parts[name].value = content
 
-    def _follow_up(self, view: View) -> Iterator[None]:
+    def _follow_up(self, view: View) -> Iterator[float]:
         """Compute curve and floor step by step, and show each when it is whole."""
+        yield _PAUSE
         for name in view.methods:
             for _ in self._bench.curve(view, name):
-                yield
+                yield 0.0
         self._show_numbers(view)
-        yield
+        yield _LONG_PAUSE
         self._bench.floor(view)
         self._show_numbers(view)
 

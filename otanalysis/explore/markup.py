@@ -32,6 +32,7 @@ STYLE = """<style>
 .otx table th, .otx table td { padding: 3px 0 3px 8px; font-size: 12.5px; text-align: right;
   background: none; border: 0; border-bottom: 1px solid var(--otx-line); font-weight: 400;
   vertical-align: baseline; white-space: nowrap; }
+.otx table tr, .otx table tr:hover { background: none !important; }
 .otx table th:first-child { text-align: left; padding-left: 0; }
 .otx table thead th { font-weight: 600; }
 .otx table b { font-weight: 700; }
