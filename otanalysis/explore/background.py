@@ -12,8 +12,8 @@ __all__ = ["Background"]
 class Background:
     """Runs the latest work in steps, and drops what is outdated.
 
-    A work is a generator. It yields the seconds to pause before its next step, be they none, and is left there
-    once newer work is asked for.
+    A work is a generator. It yields the seconds to pause before its next step, be they none, and is left
+    there once newer work is asked for.
     """
 
     def __init__(self) -> None:
