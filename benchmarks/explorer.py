@@ -48,25 +48,30 @@ def timed(explorer: Explorer, change: Record) -> tuple[float, float]:
     return time.thread_time() - own, time.perf_counter() - clock
 
 
-def measure(path: Path, samples: int) -> Iterator[Record]:
-    """Yield the seconds of each change, for each pair of methods, at rest and busy."""
+def until_the_floor(explorer: Explorer) -> None:
+    """Return when the background is at the floor: a pause after the curve is shown."""
+    from otanalysis.explore.explorer import _LONG_PAUSE
+
+    before = explorer.parts["curve"].value
+    while explorer.parts["curve"].value == before:
+        time.sleep(0.01)
+    time.sleep(_LONG_PAUSE + 0.1)
+
+
+def measure(path: Path, pair: tuple[str, str], sample: int, other: int) -> Iterator[Record]:
+    """Yield the seconds of each change from one image and one pair of methods, at rest and busy."""
     from otanalysis.explore import Explorer
 
-    for pair in PAIRS:
-        for sample in range(samples):
-            for name, change in CHANGES.items():
-                for busy in (False, True):
-                    explorer = Explorer(path, sample=sample, methods=pair)
-                    if busy:
-                        time.sleep(
-                            1.4
-                        )  # after its pauses (0.25 and 0.75 s) and the curve the background is at the floor
-                    else:
-                        explorer.wait()
-                    asked = {"sample": samples + sample} if "sample" in change else change
-                    cpu, wall = timed(explorer, asked)
-                    explorer.wait()
-                    yield {"change": name, "methods": " ".join(pair), "busy": busy, "cpu": cpu, "wall": wall}
+    for name, change in CHANGES.items():
+        for busy in (False, True):
+            explorer = Explorer(path, sample=sample, methods=pair)
+            if busy:
+                until_the_floor(explorer)
+            else:
+                explorer.wait()
+            cpu, wall = timed(explorer, {"sample": other} if "sample" in change else change)
+            explorer.wait()
+            yield {"change": name, "methods": " ".join(pair), "busy": busy, "cpu": cpu, "wall": wall}
 
 
 def summarise(rows: pd.DataFrame) -> pd.DataFrame:
@@ -100,18 +105,25 @@ def show(summary: pd.DataFrame) -> None:
 
 
 def main(
-    samples: Annotated[int, typer.Option(help="Images a pair of methods.")] = 2,
+    samples: Annotated[int, typer.Option(help="Images a pair of methods.")] = 1,
     out: Annotated[Path, typer.Option(help="Folder for the table.")] = Path("results/benchmarks"),
+    quiet: Annotated[bool, typer.Option("--quiet", help="Show no progress.")] = False,
 ) -> None:
     """Measure the explorer on the bundled dump with the densest scenes."""
     import pandas as pd
 
     from otanalysis.experiments.provenance import environment
+    from otanalysis.explore import Explorer
+    from otanalysis.reporting import progress_bar
     from otanalysis.scenes.bundled import write_bundled_dumps
     from otanalysis.tokens.storage import write_atomic
 
     path = next(one for one in write_bundled_dumps() if one.name == "mosaic-majority")
-    rows = pd.DataFrame(list(measure(path, samples)))
+    Explorer(path).wait()  # loads POT and SciPy's solvers
+    begun = [(pair, sample) for pair in PAIRS for sample in range(samples)]
+    with progress_bar("explorer", "pairs", shown=not quiet) as bar:
+        found = [one for pair, at in bar.track(begun) for one in measure(path, pair, at, samples + at)]
+    rows = pd.DataFrame(found)
     show(summarise(rows))
     out.mkdir(parents=True, exist_ok=True)
     write_atomic(out / "explorer.csv", rows.to_csv(index=False, float_format="%.4f").encode())
