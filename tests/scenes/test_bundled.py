@@ -126,6 +126,10 @@ def test_without_the_clone_the_error_says_how_to_get_the_model(
         bundled_accuracy_path()
 
 
+SINGLE_ROUNDING = 1e-5
+"""Of single precision, on tokens of about one after some dozen layers of sums."""
+
+
 def test_a_dump_is_found_from_any_folder_and_a_larger_one_serves_as_well(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -141,7 +145,9 @@ def test_a_dump_is_found_from_any_folder_and_a_larger_one_serves_as_well(
     assert [path.name for path in dump.path.parent.iterdir()] == ["presence"], "only what was asked for"
     more = bundled_dumps(4, benchmarks=["presence"])
     assert more != [dump.path]
-    np.testing.assert_array_equal(ota.open_dump(more[0])[1].tokens, dump[1].tokens)
+    # Batches of three and of four pictures: matrix products of other shapes round differently.
+    again = ota.open_dump(more[0])[1].tokens
+    np.testing.assert_allclose(again, dump[1].tokens, rtol=0, atol=SINGLE_ROUNDING)
     assert open_bundled("presence", scenes=1).path == dump.path, "the smallest that will do"
 
 

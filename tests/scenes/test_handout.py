@@ -57,6 +57,9 @@ def test_results_come_back_as_they_were_but_for_the_majority(tmp_path: Path) -> 
     metrics = {"presence": "exact_match", "read-row": "exact_match"}
     found = import_results([tmp_path], Settings(model="mini"), metrics=metrics)
     wanted = scores()[scores()["method"] != "majority"]
+    # A run of the plug-in always has a seed, which the import reads as its default where none was said.
+    pruned = wanted["method"] != "full"
+    wanted = wanted.assign(seed=wanted["seed"].where(~pruned, wanted["seed"].fillna(0)))
     keys = ["benchmark", "method"]
     pd.testing.assert_frame_equal(
         found[list(ACCURACY_COLUMNS)].sort_values(keys).reset_index(drop=True),
