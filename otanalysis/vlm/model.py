@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from otanalysis.errors import InputError, MissingDependencyError
 from otanalysis.reporting import progress_bar
 from otanalysis.tokens.storage import sha256_of_file
+from otanalysis.vlm.encode import vision_inputs
 
 if TYPE_CHECKING:
     import torch
@@ -25,8 +26,6 @@ __all__ = ["Dtype", "VisionLanguageModel", "best_device", "load_model", "model_f
 _CONFIGURATION = ("config.json", "processor_config.json", "tokenizer.json", "tokenizer_config.json")
 Dtype = Literal["float32", "bfloat16", "float16", "auto"]
 """Types of weights that a model can be loaded in."""
-
-_NOT_IMAGE_INPUTS = ("input_ids", "attention_mask", "token_type_ids", "mm_token_type_ids")
 
 
 @dataclass(frozen=True, eq=False)
@@ -72,9 +71,8 @@ class VisionLanguageModel:
         prompts = [self.image_token] * len(images)
         inputs = self.processor(images=images, text=prompts, return_tensors="pt", padding=True)
         inputs = inputs.to(self.model.device)
-        vision = {name: value for name, value in inputs.items() if name not in _NOT_IMAGE_INPUTS}
         with torch.inference_mode():
-            return list(self.model.get_image_features(**vision).pooler_output)
+            return list(self.model.get_image_features(**vision_inputs(self.model, inputs)).pooler_output)
 
 
 def load_model(

@@ -175,6 +175,7 @@ class Pruned:
             self._originals[name] = original
             if name in vars(self.model):
                 self._replaced[name] = original
+            # A partial takes attributes, which a bound method does not.
             wrapped = functools.wraps(original)(functools.partial(wrapper))
             wrapped.__otanalysis_pruned__ = True  # type: ignore[attr-defined]
             setattr(self.model, name, wrapped)
