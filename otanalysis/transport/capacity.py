@@ -27,7 +27,7 @@ import numpy.typing as npt
 
 from otanalysis.transport.cost import FloatArray
 
-__all__ = ["CapacityCuts", "cluster_cuts", "dendrogram", "violated_cuts"]
+__all__ = ["CapacityCuts", "cluster_cuts", "dendrogram", "distinct_columns", "violated_cuts"]
 
 BoolArray = npt.NDArray[np.bool_]
 
@@ -80,8 +80,12 @@ class CapacityCuts:
     def surcharge(self, multipliers: FloatArray) -> FloatArray:
         """Return what the multipliers [c] add to the cost of keeping ``j`` (row) to serve ``i`` [m, m]."""
         priced = multipliers > 0.0
-        keepers = self.keepers[priced] * multipliers[priced, None]
-        return np.asarray(keepers.T @ self.served[priced].astype(np.float64))
+        # Tokens that are in the same groups get the same: there are about a hundred kinds.
+        first_keeper, keeper_kind = distinct_columns(self.keepers[priced])
+        first_token, token_kind = distinct_columns(self.served[priced])
+        keepers = self.keepers[priced][:, first_keeper] * multipliers[priced, None]
+        of_kinds = keepers.T @ self.served[priced][:, first_token].astype(np.float64)
+        return np.asarray(of_kinds[keeper_kind].take(token_kind, axis=1))
 
     def rebate(self, multipliers: FloatArray) -> FloatArray:
         """Return what the multipliers [c] take off the cost of keeping every token [m]."""
@@ -98,6 +102,24 @@ class CapacityCuts:
             np.vstack([self.keepers, other.keepers]),
             self.capacity,
         )
+
+
+def distinct_columns(groups: BoolArray) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
+    """Give the distinct columns of groups [c, m] a number each.
+
+    Returns
+    -------
+    first : ndarray [n]
+        Where each is met first.
+    kind : ndarray [m]
+        Which of them every column is.
+    """
+    bits = np.ascontiguousarray(np.packbits(groups, axis=0).T)
+    if not bits.size:
+        return np.zeros(1, dtype=np.int64), np.zeros(groups.shape[1], dtype=np.int64)
+    keys = bits.view(np.dtype((np.void, bits.shape[1])))[:, 0]
+    _, first, kind = np.unique(keys, return_index=True, return_inverse=True)
+    return first, kind
 
 
 def dendrogram(cost: FloatArray) -> tuple[BoolArray, FloatArray, FloatArray]:

@@ -20,6 +20,7 @@ import numba
 import numpy as np
 import numpy.typing as npt
 
+from otanalysis.transport.capacity import distinct_columns
 from otanalysis.transport.cost import FloatArray
 
 __all__ = ["ShortList", "short_list", "smooth_bound"]
@@ -30,14 +31,19 @@ _ROUNDS = 100  # halvings of a threshold's interval at most; Newton's steps need
 
 
 class ShortList(NamedTuple):
-    """The cheapest tokens to serve by some tokens, if they are kept, and the cuts that each pair is in."""
+    """The cheapest tokens to serve by some tokens, if they are kept, and the cuts that each pair is in.
+
+    Pairs that are in the same cuts form a block: there are some hundred blocks for some ten thousand pairs.
+    """
 
     tokens: npt.NDArray[np.int64]
     """[n, p]"""
     cost: FloatArray
     """[n, p]"""
+    block: Int32Array
+    """[n, p]"""
     starts: Int32Array
-    """Where the cuts of every pair start in ``cuts`` [n * p + 1]."""
+    """Where the cuts of every block start in ``cuts`` [number of blocks + 1]."""
     cuts: Int32Array
     own_cuts: Int32Array
     """The cuts of which each keeper is one [n, c], the first ``own_number`` of them."""
@@ -45,31 +51,56 @@ class ShortList(NamedTuple):
     """[n]"""
 
 
-@numba.njit(cache=True, error_model="numpy")
-def short_list(tokens, cost, served, keepers):  # type: ignore[no-untyped-def]
+def short_list(
+    tokens: npt.NDArray[np.int64],
+    cost: FloatArray,
+    served: npt.NDArray[np.bool_],
+    keepers: npt.NDArray[np.bool_],
+) -> ShortList:
     """Return the list for given tokens [n, p] and costs [n, p], and groups of the cuts [c, m] and [c, n]."""
-    (n, p), number = tokens.shape, len(served)
+    first_token, token_kind = distinct_columns(served)
+    first_keeper, keeper_kind = distinct_columns(keepers)
+    block, starts, cuts = _blocks(
+        token_kind[tokens], keeper_kind, served[:, first_token], keepers[:, first_keeper]
+    )
+    return ShortList(tokens, cost, block, starts, cuts, *_own_cuts(keepers))
+
+
+@numba.njit(cache=True, error_model="numpy")
+def _blocks(token_kind, keeper_kind, served, keepers):  # type: ignore[no-untyped-def]
+    """Return the number of the pair of kinds of every pair [n, p], and the cuts of each pair of kinds."""
+    n, p = token_kind.shape
+    known = np.full((keepers.shape[1], served.shape[1]), -1, np.int32)
+    block, number = np.empty((n, p), np.int32), 0
+    kinds = np.empty((min(n * p, known.size), 2), np.int64)
+    for j in range(n):
+        for e in range(p):
+            mine, its = keeper_kind[j], token_kind[j, e]
+            if known[mine, its] < 0:
+                known[mine, its] = number
+                kinds[number] = mine, its
+                number += 1
+            block[j, e] = known[mine, its]
+    starts = np.zeros(number + 1, np.int32)
+    for b in range(number):
+        starts[b + 1] = starts[b] + (keepers[:, kinds[b, 0]] & served[:, kinds[b, 1]]).sum()
+    cuts = np.empty(starts[number], np.int32)
+    for b in range(number):
+        cuts[starts[b] : starts[b + 1]] = np.flatnonzero(keepers[:, kinds[b, 0]] & served[:, kinds[b, 1]])
+    return block, starts, cuts
+
+
+@numba.njit(cache=True, error_model="numpy")
+def _own_cuts(keepers):  # type: ignore[no-untyped-def]
+    """Return the cuts of which each keeper is one [n, c], and how many [n]."""
+    number, n = keepers.shape
     own_cuts, own_number = np.zeros((n, number), np.int32), np.zeros(n, np.int32)
     for cut in range(number):
         for j in range(n):
             if keepers[cut, j]:
                 own_cuts[j, own_number[j]] = cut
                 own_number[j] += 1
-    starts = np.zeros(n * p + 1, np.int32)
-    for j in range(n):
-        for e in range(p):
-            inside = 0
-            for c in own_cuts[j, : own_number[j]]:
-                inside += served[c, tokens[j, e]]
-            starts[j * p + e + 1] = starts[j * p + e] + inside
-    cuts, end = np.empty(starts[-1], np.int32), 0
-    for j in range(n):
-        for e in range(p):
-            for c in own_cuts[j, : own_number[j]]:
-                if served[c, tokens[j, e]]:
-                    cuts[end] = c
-                    end += 1
-    return ShortList(tokens, cost, starts, cuts, own_cuts, own_number)
+    return own_cuts, own_number
 
 
 @numba.njit(cache=True, error_model="numpy", fastmath={"nsz", "arcp", "contract", "reassoc"})
@@ -99,13 +130,13 @@ def _threshold(values, width, total, guess):  # type: ignore[no-untyped-def]
 def _fill(short, capacity, rest, tokens, dear, width, thresholds, shares, totals):  # type: ignore[no-untyped-def]
     """Write the smooth fill of every keeper [n, p], its cost [n] and its threshold [n]."""
     n, p = short.tokens.shape
-    rows = np.empty(p)
+    rows, surcharge = np.empty(p), np.zeros(len(short.starts) - 1)
+    for b in range(len(surcharge)):
+        for x in range(short.starts[b], short.starts[b + 1]):
+            surcharge[b] += dear[short.cuts[x]]
     for j in range(n):
         for e in range(p):
-            value = short.cost[j, e] - tokens[short.tokens[j, e]]
-            for x in range(short.starts[j * p + e], short.starts[j * p + e + 1]):
-                value += dear[short.cuts[x]]
-            rows[e] = value
+            rows[e] = short.cost[j, e] - tokens[short.tokens[j, e]] + surcharge[short.block[j, e]]
         thresholds[j] = t = _threshold(rows, width, capacity, thresholds[j])
         total = 0.0
         for e in range(p):
@@ -128,7 +159,7 @@ def smooth_bound(  # type: ignore[no-untyped-def]
     """
     (n, p), m = short.tokens.shape, len(tokens)
     capacity = m / keep
-    totals = np.empty(n)
+    totals, served = np.empty(n), np.zeros(len(short.starts) - 1)
     _fill(short, capacity, rest, tokens, dear, widths[0], thresholds, shares, totals)
     thresholds[n] = t = _threshold(totals, widths[1], float(keep), thresholds[n])
     value = tokens.sum() - (limit * dear).sum()
@@ -141,10 +172,11 @@ def smooth_bound(  # type: ignore[no-untyped-def]
         value += y * (totals[j] + 0.5 * widths[1] * y)
         for e in range(p):
             amount = y * shares[j, e]
-            if amount > 0.0:
-                slope[short.tokens[j, e]] -= amount
-                for x in range(short.starts[j * p + e], short.starts[j * p + e + 1]):
-                    slope[m + short.cuts[x]] += amount
+            slope[short.tokens[j, e]] -= amount
+            served[short.block[j, e]] += amount
         for c in short.own_cuts[j, : short.own_number[j]]:
             slope[m + c] -= y * capacity * rest[c]
+    for b in range(len(served)):
+        for x in range(short.starts[b], short.starts[b + 1]):
+            slope[m + short.cuts[x]] += served[b]
     return value

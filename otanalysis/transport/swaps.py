@@ -1,239 +1,132 @@
 """Exchange kept tokens one at a time, with the exact distance after each, compiled.
 
-With one keeper exchanged most of an optimal plan stays optimal: only what the old keeper served must find
-another place. Every such token travels along a cheapest path of reassignments to the room that the new keeper
-brings (successive shortest paths over the ``k`` kept tokens; Ahuja, Magnanti and Orlin, 1993, section 9.7),
-which takes a tenth of the time of a new solve. Amounts are whole: a token weighs ``k / g``, a keeper has room
-for ``m / g``, with ``g`` the greatest common divisor.
+Two kinds of exchange. Tokens that a fractional plan keeps often come for kept ones whose tokens find other
+places: this finds how many to keep of every cluster. Then kept tokens give way to tokens nearby, in the order
+of what the exchange would cost if nothing else moved; each promises little, but one in ten is a gain.
 """
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
 import numba
 import numpy as np
-import numpy.typing as npt
 
-from otanalysis.transport.cost import FloatArray
+from otanalysis.transport.flow import clone_flow, exchange_keeper, restore_flow, solve_flow
 
-__all__ = ["improve_by_swaps"]
+__all__ = ["improve_by_swaps", "settled"]
 
-IntArray = npt.NDArray[np.int64]
-
-# For costs of about one: below this a path or a move gains no more than rounding.
+# For costs of about one: below this a move gains no more than rounding.
 _LEAST_GAIN = 1e-12
 # An exchange that is worse than the best set by more than this share is not worth settling.
-_HOPE = 1.04
+_HOPE, _HOPE_NEARBY = 1.04, 1.005
 _SETTLING_ROUNDS = 3
-
-
-class _Flow(NamedTuple):
-    """An optimal plan, and what reassignments cost."""
-
-    kept: IntArray
-    """[k]"""
-    used: npt.NDArray[np.bool_]
-    """Whether a token is kept [m]."""
-    cost: FloatArray
-    """[m, k]"""
-    amount: npt.NDArray[np.int32]
-    """The plan [m, k]."""
-    members: npt.NDArray[np.int32]
-    """The tokens with an amount in each column [k, n], the first ``number`` of them."""
-    number: npt.NDArray[np.int32]
-    """[k]"""
-    move: FloatArray
-    """Cheapest reassignment of a member of one column to another [k, k]."""
-    mover: npt.NDArray[np.int32]
-    """Which member [k, k]."""
-    room: npt.NDArray[np.int64]
-    """What is left in every column [k]."""
+_SHORT_LIST = 300  # exchanges nearby that are put in order at once
 
 
 @numba.njit(cache=True, error_model="numpy")
-def _look_for_mover(flow, a, b):  # type: ignore[no-untyped-def]
-    least, which = np.inf, -1
-    for t in flow.members[a, : flow.number[a]]:
-        price = flow.cost[t, b] - flow.cost[t, a]
-        if price < least:
-            least, which = price, t
-    flow.move[a, b], flow.mover[a, b] = least, which
+def settled(cost, kept, weight, capacity):  # type: ignore[no-untyped-def]
+    """Return the kept set [k] after every keeper has moved to its best place, and its cost.
+
+    Parameters as for :func:`improve_by_swaps`.
+    """
+    flow, total = solve_flow(cost, kept, weight, capacity)
+    total = _settle(cost, flow, total)
+    return flow.kept, total
 
 
 @numba.njit(cache=True, error_model="numpy")
-def _enter(flow, a, token, amount):  # type: ignore[no-untyped-def]
-    if flow.amount[token, a] == 0:
-        flow.members[a, flow.number[a]] = token
-        flow.number[a] += 1
-        for b in range(len(flow.kept)):
-            price = flow.cost[token, b] - flow.cost[token, a]
-            if price < flow.move[a, b]:
-                flow.move[a, b], flow.mover[a, b] = price, token
-    flow.amount[token, a] += amount
+def improve_by_swaps(cost, kept, weight, capacity, columns, tokens, nearby):  # type: ignore[no-untyped-def]
+    """Return the best kept set [k] met when one exchange after the other is tried, and its cost.
+
+    Parameters
+    ----------
+    cost : ndarray [m, m]
+        Squared distances, of about one.
+    kept : ndarray [k]
+        Where to begin.
+    weight, capacity : int
+        Units that a token weighs, and that a keeper has room for.
+    columns : ndarray [n, c]
+        Which of the ``k`` may go, for every exchange; the one goes whose tokens find the cheapest other
+        places.
+    tokens : ndarray [n]
+        Which token comes; the exchange is skipped if it is kept already.
+    nearby : int
+        How many exchanges with a token nearby are tried after these.
+    """
+    flow, least = solve_flow(cost, kept, weight, capacity)
+    least = _settle(cost, flow, least)
+    best = clone_flow(flow)
+    for trial in range(len(columns)):
+        if flow.used[tokens[trial]]:
+            continue
+        column = _easiest_to_close(cost, flow, columns[trial], tokens[trial])
+        total = _try(cost, flow, best, column, tokens[trial], least, _HOPE)
+        if total < least:
+            best, least = clone_flow(flow), total
+    return _exchange_nearby(cost, flow, best, least, nearby)
 
 
 @numba.njit(cache=True, error_model="numpy")
-def _leave(flow, a, token, amount):  # type: ignore[no-untyped-def]
-    flow.amount[token, a] -= amount
-    if flow.amount[token, a] > 0:
-        return
-    last = flow.number[a] - 1
-    for place in range(last):
-        if flow.members[a, place] == token:
-            flow.members[a, place] = flow.members[a, last]
+def _exchange_nearby(cost, flow, best, least, trials):  # type: ignore[no-untyped-def]
+    m = len(cost)
+    tried = np.zeros((m, m), np.bool_)
+    while trials > 0:
+        columns, tokens = _least_disturbing(cost, flow, tried)
+        improved = False
+        for place in range(min(trials, len(columns))):
+            column, token = columns[place], tokens[place]
+            tried[flow.kept[column], token] = True
+            trials -= 1
+            total = _try(cost, flow, best, column, token, least, _HOPE_NEARBY)
+            if total < least:
+                best, least, improved = clone_flow(flow), total, True
+                break
+        if not improved:
             break
-    flow.number[a] = last
-    for b in range(len(flow.kept)):
-        if flow.mover[a, b] == token:
-            _look_for_mover(flow, a, b)
+    return best.kept, least
 
 
 @numba.njit(cache=True, error_model="numpy")
-def _paths(flow, token, distance, before):  # type: ignore[no-untyped-def]
-    """Write the cheapest way of the token to every column [k], and the column before on it, -1 for none."""
-    k = len(flow.kept)
-    queue, waiting = np.arange(k), np.ones(k, np.bool_)
-    for a in range(k):
-        distance[a], before[a] = flow.cost[token, a], -1
-    head, size = 0, k
-    # Rounding may leave a tiny negative cycle; it must not turn for ever.
-    for _ in range(50 * k):
-        if size == 0:
-            break
-        a = queue[head]
-        head, size, waiting[a] = (head + 1) % k, size - 1, False
-        for b in range(k):
-            way = distance[a] + flow.move[a, b]
-            if way < distance[b] - _LEAST_GAIN:
-                distance[b], before[b] = way, a
-                if not waiting[b]:
-                    queue[(head + size) % k], waiting[b] = b, True
-                    size += 1
-
-
-@numba.njit(cache=True, error_model="numpy")
-def _route(flow, token, units):  # type: ignore[no-untyped-def]
-    """Place the units of a token, others giving way; return what it costs, infinity if no way was found."""
-    k = len(flow.kept)
-    distance, before = np.empty(k), np.empty(k, np.int64)
-    total = 0.0
-    while units > 0:
-        _paths(flow, token, distance, before)
-        goal = -1
-        for a in range(k):
-            if flow.room[a] > 0 and (goal < 0 or distance[a] < distance[goal]):
-                goal = a
-        if goal < 0:
-            return np.inf
-        amount, b, length = min(units, flow.room[goal]), goal, 0
-        while before[b] >= 0 and length <= k:
-            amount = min(amount, flow.amount[flow.mover[before[b], b], before[b]])
-            b, length = before[b], length + 1
-        if length > k:
-            return np.inf
-        flow.room[goal] -= amount
-        b = goal
-        while before[b] >= 0:
-            a, moved = before[b], flow.mover[before[b], b]
-            _leave(flow, a, moved, amount)
-            _enter(flow, b, moved, amount)
-            b = a
-        _enter(flow, b, token, amount)
-        total += amount * distance[goal]
-        units -= amount
-    return total
-
-
-@numba.njit(cache=True, error_model="numpy")
-def _solve(cost, kept, weight, capacity):  # type: ignore[no-untyped-def]
-    """Return an optimal plan and its cost."""
-    m, k = len(cost), len(kept)
-    used = np.zeros(m, np.bool_)
-    used[kept] = True
-    flow = _Flow(
-        kept.copy(),
-        used,
-        np.empty((m, k)),
-        np.zeros((m, k), np.int32),
-        np.zeros((k, min(m, capacity) + 1), np.int32),
-        np.zeros(k, np.int32),
-        np.full((k, k), np.inf),
-        np.full((k, k), -1, np.int32),
-        np.full(k, capacity, np.int64),
-    )
-    total = 0.0
-    for i in range(m):
-        for a in range(k):
-            flow.cost[i, a] = cost[i, kept[a]]
-    for i in range(m):
-        total += _route(flow, i, weight)
-    return flow, total
-
-
-@numba.njit(cache=True, error_model="numpy")
-def _clone(flow):  # type: ignore[no-untyped-def]
-    return _Flow(
-        flow.kept.copy(),
-        flow.used.copy(),
-        flow.cost.copy(),
-        flow.amount.copy(),
-        flow.members.copy(),
-        flow.number.copy(),
-        flow.move.copy(),
-        flow.mover.copy(),
-        flow.room.copy(),
-    )
-
-
-@numba.njit(cache=True, error_model="numpy")
-def _exchange(cost, flow, a, token, total, limit):  # type: ignore[no-untyped-def]
-    """Give column ``a`` the keeper ``token``; return the new cost, infinity once it is above the limit."""
-    k, number = len(flow.kept), flow.number[a]
-    homeless = flow.members[a, :number].copy()
-    units, nearest = np.empty(number, np.int64), np.empty(number)
-    for place, t in enumerate(homeless):
-        units[place] = flow.amount[t, a]
-        total -= units[place] * flow.cost[t, a]
-        flow.amount[t, a] = 0
-    flow.used[flow.kept[a]], flow.used[token] = False, True
-    flow.kept[a], flow.number[a], flow.room[a] = token, 0, units.sum()
-    flow.cost[:, a] = cost[:, token]
-    for b in range(k):
-        flow.move[a, b], flow.mover[a, b] = np.inf, -1
-        if b != a:
-            _look_for_mover(flow, b, a)
-    for place, t in enumerate(homeless):
-        nearest[place] = units[place] * flow.cost[t].min()
-    ahead = nearest.sum()
-    for place in np.argsort(cost[homeless, token]):
-        ahead -= nearest[place]
-        total += _route(flow, homeless[place], units[place])
-        if total + ahead > limit:
-            return np.inf
-    return total
+def _try(cost, flow, best, column, token, least, hope):  # type: ignore[no-untyped-def]
+    """Exchange and settle; return the new cost if it is a gain, else undo it and return the old one."""
+    total = exchange_keeper(cost, flow, column, token, least, hope * least)
+    if total < np.inf:
+        total = _settle(cost, flow, total)
+    if total < least - _LEAST_GAIN * len(cost):
+        return total
+    restore_flow(flow, best)
+    return least
 
 
 @numba.njit(cache=True, error_model="numpy")
 def _settle(cost, flow, total):  # type: ignore[no-untyped-def]
     """Move every keeper to the cheapest free token for what it serves, as long as one moves."""
-    m, served = len(cost), np.empty(len(cost))
     for _ in range(_SETTLING_ROUNDS):
         moved = False
         for a in range(len(flow.kept)):
-            served[:] = 0.0
-            for t in flow.members[a, : flow.number[a]]:
-                for j in range(m):
-                    served[j] += flow.amount[t, a] * cost[t, j]
-            best = flow.kept[a]
-            for j in range(m):
-                if served[j] < served[best] - _LEAST_GAIN * flow.amount.shape[1] and not flow.used[j]:
+            if not flow.unsettled[a]:
+                continue
+            flow.unsettled[a] = False
+            served, best = _served(cost, flow, a), flow.kept[a]
+            for j in range(len(cost)):
+                if served[j] < served[best] - _LEAST_GAIN * len(flow.kept) and not flow.used[j]:
                     best = j
             if best != flow.kept[a]:
-                moved, total = True, _exchange(cost, flow, a, best, total, np.inf)
+                moved, total = True, exchange_keeper(cost, flow, a, best, total, np.inf)
         if not moved:
             break
     return total
+
+
+@numba.njit(cache=True, error_model="numpy")
+def _served(cost, flow, a):  # type: ignore[no-untyped-def]
+    """Return what it would cost if each token [m] served what column ``a`` serves."""
+    served = np.zeros(len(cost))
+    for t in flow.members[a, : flow.number[a]]:
+        amount, row = float(flow.amount[t, a]), cost[t]
+        for j in range(len(cost)):
+            served[j] += amount * row[j]
+    return served
 
 
 @numba.njit(cache=True, error_model="numpy")
@@ -254,35 +147,19 @@ def _easiest_to_close(cost, flow, columns, token):  # type: ignore[no-untyped-de
 
 
 @numba.njit(cache=True, error_model="numpy")
-def improve_by_swaps(cost, kept, weight, capacity, columns, tokens):  # type: ignore[no-untyped-def]
-    """Return the best kept set [k] met when one exchange after the other is tried, and its cost.
-
-    Parameters
-    ----------
-    cost : ndarray [m, m]
-        Squared distances, of about one.
-    kept : ndarray [k]
-        Where to begin.
-    weight, capacity : int
-        Units that a token weighs, and that a keeper has room for.
-    columns : ndarray [n, c]
-        Which of the ``k`` may go, for every exchange; the one goes whose tokens find the cheapest other
-        places.
-    tokens : ndarray [n]
-        Which token comes; the exchange is skipped if it is kept already.
-    """
-    flow, total = _solve(cost, kept, weight, capacity)
-    best, least = _clone(flow), total
-    total = _settle(cost, flow, total)
-    for trial in range(len(columns) + 1):
-        if total < least - _LEAST_GAIN * len(cost):
-            best, least = _clone(flow), total
-        elif total != least:
-            flow = _clone(best)
-        if trial == len(columns) or flow.used[tokens[trial]]:
-            continue
-        column = _easiest_to_close(cost, flow, columns[trial], tokens[trial])
-        total = _exchange(cost, flow, column, tokens[trial], least, _HOPE * least)
-        if total < np.inf:
-            total = _settle(cost, flow, total)
-    return best.kept, least
+def _least_disturbing(cost, flow, tried):  # type: ignore[no-untyped-def]
+    """Return column and token of the exchanges that would cost the least if nothing else moved."""
+    k, m = len(flow.kept), len(cost)
+    more, which, number = np.empty(k * m), np.empty(k * m, np.int64), 0
+    for a in range(k):
+        served = _served(cost, flow, a)
+        for j in range(m):
+            if not flow.used[j] and not tried[flow.kept[a], j]:
+                more[number], which[number] = served[j] - served[flow.kept[a]], a * m + j
+                number += 1
+    more, which = more[:number], which[:number]
+    if number > _SHORT_LIST:
+        low = more <= np.partition(more, _SHORT_LIST - 1)[_SHORT_LIST - 1]
+        more, which = more[low], which[low]
+    which = which[np.argsort(more)]
+    return which // m, which % m

@@ -20,7 +20,7 @@ __all__ = ["Neighbourhood", "neighbourhood", "violated_union_cuts"]
 
 _LEAST_PERSISTENCE = 1.1  # of a cluster worth joining with others
 _NEIGHBOURS = 8
-_LARGEST_UNION = 4  # clusters
+_LARGEST_UNION = 3  # clusters
 _LEAST_VIOLATION = 0.02  # tokens
 
 
@@ -67,7 +67,7 @@ def neighbourhood(cost: FloatArray, groups: BoolArray, persistence: FloatArray) 
 def violated_union_cuts(
     places: Neighbourhood, shares: FloatArray, kept: FloatArray, most: int
 ) -> CapacityCuts:
-    """Return cuts that a fractional plan violates, with unions of up to four clusters as keepers.
+    """Return cuts that a fractional plan violates, with unions of up to three clusters as keepers.
 
     Every cluster is joined greedily with the neighbour that raises the violation the most.
 

@@ -13,7 +13,13 @@ import pytest
 from scipy.optimize import linear_sum_assignment
 
 from otanalysis.transport import squared_distances
-from otanalysis.transport.capacity import CapacityCuts, cluster_cuts, dendrogram, violated_cuts
+from otanalysis.transport.capacity import (
+    CapacityCuts,
+    cluster_cuts,
+    dendrogram,
+    distinct_columns,
+    violated_cuts,
+)
 
 # HiGHS meets its constraints to 1e-7 at worst; the oracle sums a few dozen of them.
 SOLVER_TOLERANCE = 1e-6
@@ -272,3 +278,24 @@ def test_clusters_of_whole_shares_need_no_cut() -> None:
 
     assert frozenset(range(8)) not in found
     assert frozenset(range(8, 12)) not in found
+
+
+@pytest.mark.parametrize("number", [0, 1, 3, 20])
+def test_every_column_is_of_the_kind_that_equals_it(number: int) -> None:
+    groups = np.random.default_rng(number).random((number, 30)) < 0.3
+
+    first, kind = distinct_columns(groups)
+
+    np.testing.assert_array_equal(groups[:, first][:, kind], groups)
+    assert len(first) == len(np.unique(groups.T, axis=0))
+
+
+def test_the_surcharge_is_the_sum_over_the_cuts_of_a_pair() -> None:
+    generator = np.random.default_rng(0)
+    served, keepers = generator.random((2, 5, 12)) < 0.5
+    prices = np.array([0.0, 1.0, 0.5, 0.0, 2.0])
+
+    found = CapacityCuts(served, keepers, 3.0).surcharge(prices)
+
+    wanted = [[prices[keepers[:, j] & served[:, i]].sum() for i in range(12)] for j in range(12)]
+    np.testing.assert_allclose(found, wanted, rtol=ROUNDING)
