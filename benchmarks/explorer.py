@@ -36,8 +36,8 @@ CHANGES: dict[str, dict[str, Any]] = {
     "share to 19 %": {"ratio": 0.19},
     "share to 39 %": {"ratio": 0.39},
     "gamma": {"gamma": 1.0},
-    "surrogate's normalisation": {"kernel_normalise": "rows"},
-    "distance's normalisation": {"normalise": "columns"},
+    "kernel's normalisation": {"kernel_normalise": "rows"},
+    "distances' normalisation": {"normalise": "columns"},
     "image": {"sample": 1},
     "methods": {"methods": ("ot-medoids", "kmedoids")},
 }
@@ -125,7 +125,6 @@ def measure(path: Path, pair: tuple[str, str], sample: int, other: int) -> Itera
 def summarise(rows: pd.DataFrame) -> pd.DataFrame:
     """Return median and largest seconds, a row a change."""
     return rows.groupby(["change", "meanwhile"], sort=False).agg(
-        changes=("cpu", "size"),
         cpu_median=("cpu", "median"),
         cpu_largest=("cpu", "max"),
         wall_median=("wall", "median"),
@@ -136,20 +135,21 @@ def summarise(rows: pd.DataFrame) -> pd.DataFrame:
 
 def show(summary: pd.DataFrame) -> None:
     """Print the summary."""
+    from rich.box import SIMPLE
     from rich.console import Console
     from rich.table import Table
 
     table = Table(
-        title="The explorer's answer to a change, 576 tokens: median and most seconds", title_justify="left"
+        title="The explorer's answer to a change, 576 tokens: median (and most) seconds",
+        title_justify="left",
+        box=SIMPLE,
     )
     words = ("change", "meanwhile")
-    for heading in (*words, "n", "CPU", "most", "clock", "most", f"< {GOAL:g}"):
+    for heading in (*words, "CPU", "clock", f"< {GOAL:g}"):
         table.add_column(heading, justify="left" if heading in words else "right", no_wrap=True)
     for (change, meanwhile), row in summary.iterrows():
-        numbers = [
-            f"{row[name]:.3f}" for name in ("cpu_median", "cpu_largest", "wall_median", "wall_largest")
-        ]
-        table.add_row(change, meanwhile, f"{row['changes']:.0f}", *numbers, f"{100 * row['within']:.0f}%")
+        numbers = [f"{row[f'{kind}_median']:.3f} ({row[f'{kind}_largest']:.3f})" for kind in ("cpu", "wall")]
+        table.add_row(change, meanwhile, *numbers, f"{100 * row['within']:.0f}%")
     Console().print(table)
 
 

@@ -188,6 +188,8 @@ class Bench:
 
     def floor_error(self, view: View) -> Exception | None:
         """Return why there is no floor, if its computation failed."""
+        if self.known_floor(view) is not None:
+            return None
         return self._image(view).errors.peek((self.keep(view), view.normalise))
 
     def curve(self, view: View, method: str) -> Iterator[tuple[float, float]]:
