@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import atexit
 from collections import OrderedDict
 from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
+from concurrent.futures import CancelledError, Future
 from dataclasses import dataclass, fields, replace
+from functools import cache
 from threading import Lock
 from typing import Any, TypeVar, cast, get_args
 
@@ -13,6 +16,7 @@ import numpy.typing as npt
 
 from otanalysis.errors import InputError
 from otanalysis.explore.picture import Scene, scene_of
+from otanalysis.explore.process import OtherProcess
 from otanalysis.selection import SELECTORS, Selection, Selector, select_many
 from otanalysis.surrogate import logdet_value, otprune_kernel
 from otanalysis.tokens import Dump, Sample
@@ -118,6 +122,7 @@ class Bench:
                 raise InputError(f"There is a method {selector.name!r} already: give yours another name.")
             self.methods[selector.name] = selector
         self._images: _Memory = _Memory(_IMAGES)
+        self._asked: tuple[Hashable, Future[DistanceFloor]] = (None, Future())
 
     def checked(self, view: View, **state: Any) -> View:
         """Return the view with some fields changed, or raise InputError if there is no such view."""
@@ -164,16 +169,45 @@ class Bench:
         """Return the certified floor for the number of kept tokens; it takes about half a second."""
         return self._image(view).floor(self.keep(view), view.normalise)
 
+    def floor_apart(self, view: View) -> Iterator[None]:
+        """Have the floor computed in another process, and yield until it is known, or why there is none.
+
+        A floor that this bench asked for before is left if it is still being computed: nobody waits for it.
+        """
+        image, place = self._image(view), (self.keep(view), view.normalise)
+        while image.floors.peek(place) is None and image.errors.peek(place) is None:
+            before, work = self._asked
+            if before != (image, place) or work.done():
+                other_process().leave(work)
+                self._asked = (image, place), image.floor_apart(*place)
+            yield
+
     def known_floor(self, view: View) -> DistanceFloor | None:
         """Return the floor if it was computed before."""
         return self._image(view).floors.peek((self.keep(view), view.normalise))
+
+    def floor_error(self, view: View) -> Exception | None:
+        """Return why there is no floor, if its computation failed."""
+        if self.known_floor(view) is not None:
+            return None
+        return self._image(view).errors.peek((self.keep(view), view.normalise))
 
     def curve(self, view: View, method: str) -> Iterator[tuple[float, float]]:
         """Yield ratio and distance along :data:`CURVE_RATIOS`, each point as it is measured."""
         image = self._image(view)
         for ratio in CURVE_RATIOS:
             keep = resolve_keep(len(image.tokens), ratio=ratio)
-            yield ratio, image.transport(self._checked(method), keep, view).distance
+            try:
+                transport = image.transport(self._checked(method), keep, view)
+            except Exception as error:
+                image.errors.put(image.curve_key(method, view), error)
+                raise
+            yield ratio, transport.distance
+
+    def curve_error(self, view: View, method: str) -> Exception | None:
+        """Return why the curve of a method is not whole, if its computation failed."""
+        image = self._image(view)
+        return image.errors.peek(image.curve_key(method, view))
 
     def known_curve(self, view: View, method: str) -> list[tuple[float, float]]:
         """Return the points of the curve that were measured before."""
@@ -184,6 +218,11 @@ class Bench:
             if transport is not None:
                 found.append((ratio, transport.distance))
         return found
+
+    def errors(self, view: View) -> list[Exception]:
+        """Return why curves or floor are missing, as far as they are known to fail."""
+        found = [*(self.curve_error(view, name) for name in view.methods), self.floor_error(view)]
+        return [error for error in found if error is not None]
 
     def _checked(self, name: str) -> str:
         if name not in self.methods:
@@ -200,7 +239,7 @@ class _Image:
     def __init__(self, sample: Sample, methods: Mapping[str, Selector]) -> None:
         self.sample, self._methods = sample, methods
         self.tokens: npt.NDArray[np.float64] = np.asarray(to_numpy(check_tokens(sample.tokens)))
-        self.transports, self.floors = _Memory(_RESULTS), _Memory(_RESULTS)
+        self.transports, self.floors, self.errors = _Memory(_RESULTS), _Memory(_RESULTS), _Memory(_RESULTS)
         self._selections, self._surrogates = _Memory(_RESULTS), _Memory(_RESULTS)
         self._costs, self._kernels, self._scene = _Memory(_MATRICES), _Memory(_MATRICES), _Memory(1)
 
@@ -226,6 +265,9 @@ class _Image:
 
     def transport_key(self, method: str, keep: int, view: View) -> Hashable:
         return method, keep, view.normalise, self._kernel_of(method, view)
+
+    def curve_key(self, method: str, view: View) -> Hashable:
+        return method, view.normalise, self._kernel_of(method, view)
 
     def _kernel_of(self, method: str, view: View) -> Hashable:
         """Return what of the kernel's settings the method depends on."""
@@ -253,6 +295,21 @@ class _Image:
         return self.floors.get(
             (keep, normalise), lambda: wasserstein2_floor(self.tokens, keep, cost=self.cost(normalise))
         )
+
+    def floor_apart(self, keep: int, normalise: Normalisation) -> Future[DistanceFloor]:
+        """Begin to compute the floor in another process, and remember what comes of it."""
+
+        def remember(work: Future[DistanceFloor]) -> None:
+            try:
+                self.floors.put((keep, normalise), work.result())
+            except CancelledError:
+                pass  # it was left
+            except Exception as error:
+                self.errors.put((keep, normalise), error)
+
+        work = other_process().submit(wasserstein2_floor, self.tokens, keep, cost=self.cost(normalise))
+        work.add_done_callback(remember)
+        return work
 
     def _surrogate(self, selection: Selection, view: View) -> float:
         settings = (view.gamma, view.kernel_normalise)
@@ -282,8 +339,21 @@ class _Memory:
                 self._held.move_to_end(key)
                 return cast(_T, self._held[key])
         made = make()
+        self.put(key, made)
+        return made
+
+    def put(self, key: Hashable, made: Any) -> None:
         with self._lock:
             self._held[key] = made
             while len(self._held) > self._size:
                 self._held.popitem(last=False)
-        return made
+
+
+@cache
+def other_process() -> OtherProcess:
+    """Return the process where floors are computed: one for all explorers, started here, ended at the end."""
+    made = OtherProcess()
+    atexit.register(made.close)
+    # Loading the solvers takes a second or two: meanwhile nobody waits for a floor.
+    made.submit(wasserstein2_floor, np.arange(12.0)[:, None] ** 2, 3)
+    return made

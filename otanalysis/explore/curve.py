@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from math import ceil, floor, log10
 
 from otanalysis.explore.bench import LARGEST_RATIO
-from otanalysis.explore.markup import glyph, number, text, theme_colour
+from otanalysis.explore.markup import glyph, missing, number, text, theme_colour
 from otanalysis.figures.style import method_look
 
 __all__ = ["Line", "curve_svg"]
@@ -28,11 +28,14 @@ class Line:
         Ratio and distance, as far as they are measured.
     here : tuple of (float, float)
         Where the explorer stands.
+    error : Exception, optional
+        Why the points are not all there.
     """
 
     method: str
     points: Sequence[tuple[float, float]]
     here: tuple[float, float]
+    error: Exception | None = None
 
 
 def curve_svg(lines: Sequence[Line], floor_here: float | None = None) -> str:
@@ -68,7 +71,12 @@ def curve_svg(lines: Sequence[Line], floor_here: float | None = None) -> str:
     for line in lines:
         parts.append(_drawn(line, [(x(a), y(b)) for a, b in sorted({*line.points, line.here})]))
     parts += [_marker(line.method, x(ratio), y(line.here[1])) for line in lines]
-    return "".join([*parts, "</svg></div>"])
+    reasons = {
+        line.method: f'<p class="why">{text(method_look(line.method).label)}: {missing(line.error)}</p>'
+        for line in lines
+        if line.error is not None
+    }
+    return "".join([*parts, "</svg>", *reasons.values(), "</div>"])
 
 
 def _spoken(lines: Iterable[Line]) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from base64 import b64encode
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from os import PathLike
 from threading import Lock
 from typing import Any
@@ -12,7 +13,7 @@ from matplotlib.figure import Figure
 
 from otanalysis.errors import OtAnalysisError
 from otanalysis.explore.background import Background
-from otanalysis.explore.bench import Bench, View
+from otanalysis.explore.bench import Bench, View, other_process
 from otanalysis.explore.controls import LIVE, build_controls, build_panel, build_parts, values_of, view_of
 from otanalysis.explore.markup import data_uri, text
 from otanalysis.explore.page import Page, numbers_of, page_of, still_figure
@@ -22,9 +23,9 @@ from otanalysis.tokens import Dump, open_dump
 
 __all__ = ["Explorer"]
 
-# Seconds of rest before the curve, and then before the floor, which takes half a second and cannot be left:
-# while a slider moves neither begins, and who changes something every second never meets the floor.
+# Seconds of rest before the curve, and then before the floor: while a slider moves neither begins.
 _PAUSE, _LONG_PAUSE = 0.25, 0.75
+_LOOK = 0.05  # seconds between looks at whether the other process has the floor
 # The picture for readers without widgets is hidden where the panel itself is drawn in the same output, and in
 # VS Code, which draws the outputs of a cell apart from each other.
 _STILL_STYLE = (
@@ -96,7 +97,7 @@ class Explorer:
         self._go(view)
 
     def wait(self) -> None:
-        """Return when floor and curve of the current state are shown."""
+        """Return when floor and curve of the current state are shown; raise why one of them is missing."""
         self._background.wait()
 
     def figure(self) -> Figure:
@@ -105,7 +106,8 @@ class Explorer:
 
     def html(self) -> str:
         """Return the state as HTML that needs neither widgets nor scripts, floor and curve included."""
-        self.wait()
+        with suppress(Exception):  # the page says why floor or curve is missing
+            self.wait()
         return self._page(self._view).html()
 
     def __repr__(self) -> str:
@@ -171,15 +173,20 @@ class Explorer:
             self.parts[name].value = content
 
     def _follow_up(self, view: View) -> Iterator[float]:
-        """Compute curve and floor step by step, and show each when it is whole."""
+        """Compute curve and floor step by step, and show each, or why it is missing; then raise why."""
+        other_process()  # begins to load what the floor needs
         yield _PAUSE
         for name in view.methods:
-            for _ in self._bench.curve(view, name):
-                yield 0.0
+            with suppress(Exception):  # which the bench remembers
+                for _ in self._bench.curve(view, name):
+                    yield 0.0
         self._show_numbers(view)
         yield _LONG_PAUSE
-        self._bench.floor(view)
+        for _ in self._bench.floor_apart(view):
+            yield _LOOK
         self._show_numbers(view)
+        for error in self._bench.errors(view):
+            raise error
 
     def _show_numbers(self, view: View) -> None:
         numbers, curve = numbers_of(self._bench, view)

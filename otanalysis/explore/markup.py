@@ -5,13 +5,15 @@ from __future__ import annotations
 import base64
 import io
 from html import escape
+from textwrap import shorten
 
 import numpy as np
 
+from otanalysis.errors import OtAnalysisError
 from otanalysis.explore.picture import Scene
 from otanalysis.figures.style import method_look
 
-__all__ = ["STYLE", "data_uri", "glyph", "number", "text", "theme_colour"]
+__all__ = ["STYLE", "data_uri", "glyph", "missing", "number", "text", "theme_colour"]
 
 STYLE = """<style>
 .otx { --otx-fg: var(--jp-ui-font-color1, var(--vscode-editor-foreground, #222));
@@ -36,6 +38,8 @@ STYLE = """<style>
 .otx table th:first-child { text-align: left; padding-left: 0; }
 .otx table thead th { font-weight: 600; }
 .otx table b { font-weight: 700; }
+.otx .why, .otx table td.why { white-space: normal; text-align: left; overflow-wrap: anywhere; }
+.otx p.why { margin: 4px 0; font-size: 12.5px; }
 .otx .k { cursor: pointer; outline: none; }
 .otx .k .on { visibility: hidden; pointer-events: none; }
 .otx .k:hover .on, .otx .k:focus .on { visibility: visible; }
@@ -63,6 +67,20 @@ def data_uri(scene: Scene) -> str:
 def text(words: object) -> str:
     """Return words as they may stand in HTML, also within an attribute."""
     return escape(str(words))
+
+
+def missing(error: Exception) -> str:
+    """Return as HTML that something is not there and why: the first words, and all of them to point at.
+
+    Examples
+    --------
+    >>> missing(ValueError("no <k>"))
+    '<span title="ValueError: no &lt;k&gt;">not available: ValueError: no &lt;k&gt;</span>'
+    """
+    words = str(error) if isinstance(error, OtAnalysisError) else f"{type(error).__name__}: {error}"
+    return (
+        f'<span title="{text(words)}">not available: {text(shorten(words, 100, placeholder=" ..."))}</span>'
+    )
 
 
 def number(value: float) -> str:

@@ -30,7 +30,7 @@ class Page:
     numbers, curve : str
         HTML and SVG.
     complete : bool
-        Whether floor and curves are among it.
+        Whether floor and curves are among it, or why there are none.
     """
 
     caption: str
@@ -67,8 +67,7 @@ def page_of(bench: Bench, view: View, image: str | None = None) -> Page:
         pictures=(first, second),
         numbers=numbers,
         curve=curve,
-        complete=bench.known_floor(view) is not None
-        and all(len(bench.known_curve(view, name)) == len(CURVE_RATIOS) for name in view.methods),
+        complete=_complete(bench, view),
     )
 
 
@@ -76,22 +75,37 @@ def numbers_of(bench: Bench, view: View) -> tuple[str, str]:
     """Return the table (HTML) and the curve (SVG) of a state, as far as the bench knows them."""
     readings, floor = bench.readings(view), bench.known_floor(view)
     lines = [
-        Line(name, bench.known_curve(view, name), (view.ratio, one.transport.distance))
+        Line(
+            name,
+            bench.known_curve(view, name),
+            (view.ratio, one.transport.distance),
+            bench.curve_error(view, name),
+        )
         for name, one in zip(view.methods, readings, strict=True)
     ]
-    return numbers_html(readings, floor), curve_svg(lines, None if floor is None else floor.distance)
+    numbers = numbers_html(readings, floor, bench.floor_error(view))
+    return numbers, curve_svg(lines, None if floor is None else floor.distance)
 
 
 def still_figure(bench: Bench, view: View) -> Figure:
     """Return both kept sets side by side with their distances, as a figure for a paper."""
-    readings, floor = bench.readings(view), bench.floor(view)
+    readings = bench.readings(view)
+    known_to_fail = bench.floor_error(view) is not None
+    floor = "not available" if known_to_fail else number(bench.floor(view).distance)
     chosen = {one.selection.method: one.selection for one in readings}
     notes = {
-        one.selection.method: f"$W_2$ = {number(one.transport.distance)}, floor {number(floor.distance)}"
-        for one in readings
+        one.selection.method: f"$W_2$ = {number(one.transport.distance)}, floor {floor}" for one in readings
     }
     scene = bench.scene(view)
     return overlays(scene.pixels, chosen, grid=scene.grid, notes=notes)
+
+
+def _complete(bench: Bench, view: View) -> bool:
+    floor = bench.known_floor(view) or bench.floor_error(view)
+    return floor is not None and all(
+        len(bench.known_curve(view, name)) == len(CURVE_RATIOS) or bench.curve_error(view, name) is not None
+        for name in view.methods
+    )
 
 
 def _caption(bench: Bench, view: View, scene: Scene) -> str:

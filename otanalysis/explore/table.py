@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from otanalysis.explore.bench import Reading
-from otanalysis.explore.markup import glyph, number, text
+from otanalysis.explore.markup import glyph, missing, number, text
 from otanalysis.figures.style import method_look
 from otanalysis.transport import DistanceFloor
 
@@ -30,6 +30,8 @@ class Row:
         Index of the better one, None if none is.
     suffix : str
         Behind each number.
+    instead : str
+        Words in place of the numbers, none if there are numbers or will be.
     """
 
     name: str
@@ -37,16 +39,21 @@ class Row:
     values: tuple[float | None, ...]
     best: int | None
     suffix: str = ""
+    instead: str = ""
 
 
-def rows_of(readings: Sequence[Reading], floor: DistanceFloor | None) -> list[Row]:
+def rows_of(
+    readings: Sequence[Reading], floor: DistanceFloor | None, error: Exception | None = None
+) -> list[Row]:
     """Return the quantities of several kept sets of one size.
 
     Parameters
     ----------
     readings : sequence of Reading
     floor : DistanceFloor or None
-        For their number of tokens; None while it is being computed.
+        For their number of tokens; None while it is being computed, or if that failed.
+    error : Exception, optional
+        Why there is no floor.
     """
     squared = tuple(one.transport.squared_distance for one in readings)
     errors = tuple(one.quantisation_error for one in readings)
@@ -66,8 +73,16 @@ def rows_of(readings: Sequence[Reading], floor: DistanceFloor | None) -> list[Ro
             "certified: no kept set of this size is closer than this",
             tuple(bound for _ in readings),
             None,
+            instead="" if error is None else missing(error),
         ),
-        Row("W₂² / floor", "at most so many times the best kept set", over, _best(squared, min), "×"),
+        Row(
+            "W₂² / floor",
+            "at most so many times the best kept set",
+            over,
+            _best(squared, min),
+            "×",
+            "" if error is None else "–",
+        ),
         Row(
             "quantisation",
             "mean squared distance to the nearest kept token; never larger than W₂²",
@@ -83,12 +98,14 @@ def rows_of(readings: Sequence[Reading], floor: DistanceFloor | None) -> list[Ro
     ]
 
 
-def numbers_html(readings: Sequence[Reading], floor: DistanceFloor | None) -> str:
+def numbers_html(
+    readings: Sequence[Reading], floor: DistanceFloor | None, error: Exception | None = None
+) -> str:
     """Return the table; the better of two numbers is bold.
 
     Parameters
     ----------
-    readings, floor
+    readings, floor, error
         As for :func:`rows_of`.
     """
     heads = "".join(
@@ -96,7 +113,7 @@ def numbers_html(readings: Sequence[Reading], floor: DistanceFloor | None) -> st
         f"{text(method_look(one.selection.method).label)}</th>"
         for one in readings
     )
-    lines = "".join(_line(row) for row in rows_of(readings, floor))
+    lines = "".join(_line(row) for row in rows_of(readings, floor, error))
     kept = readings[0].selection
     return (
         f'<div class="otx"><table><thead><tr><th scope="col">{kept.keep} of {kept.m} kept</th>{heads}'
@@ -105,8 +122,8 @@ def numbers_html(readings: Sequence[Reading], floor: DistanceFloor | None) -> st
 
 
 def _line(row: Row) -> str:
-    cells = []
-    for place, value in enumerate(row.values):
+    cells = [f'<td colspan="{len(row.values)}" class="why">{row.instead}</td>'] if row.instead else []
+    for place, value in enumerate(() if row.instead else row.values):
         words = PENDING if value is None else f"{number(value)}{row.suffix}"
         cells.append(f"<td><b>{words}</b></td>" if place == row.best else f"<td>{words}</td>")
     return f'<tr><th scope="row" title="{text(row.meaning)}">{row.name}</th>{"".join(cells)}</tr>'

@@ -9,6 +9,7 @@ import numpy as np
 
 from otanalysis.errors import ConvergenceError
 from otanalysis.selection.base import Selection, build_selection, prepare
+from otanalysis.selection.build import build_medoids
 from otanalysis.tokens.validate import Array, to_numpy
 from otanalysis.transport.cost import FloatArray, check_cost
 
@@ -64,7 +65,7 @@ def medoids(cost: FloatArray, keep: int, max_iter: int) -> np.ndarray[tuple[int]
     # The package loads scikit-learn where it is installed; importing otanalysis must not.
     import kmedoids
 
-    found = kmedoids.fasterpam(cost, keep, max_iter=max_iter, init="build", n_cpu=1)
+    found = kmedoids.fasterpam(cost, build_medoids(cost, keep), max_iter=max_iter, n_cpu=1)
     if found.n_iter >= max_iter:
         raise ConvergenceError(
             f"FasterPAM was to settle within {max_iter} passes, but medoids still move: raise max_iter."

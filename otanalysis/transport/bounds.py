@@ -17,6 +17,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from math import gcd
 from types import MappingProxyType
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -92,6 +93,13 @@ class DistanceFloor:
     parts: Mapping[str, float]
     best: ExactTransport = field(repr=False)
     keep: int
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Return what is pickled: a read-only view of a mapping cannot be."""
+        return {**self.__dict__, "parts": dict(self.parts)}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__.update(state, parts=MappingProxyType(state["parts"]))
 
     @property
     def gap(self) -> float:

@@ -69,6 +69,28 @@ def explorer_notebook(lab: Lab) -> str:
     return "explorer.ipynb"
 
 
+@pytest.fixture(scope="module")
+def failing_notebook(lab: Lab) -> str:
+    """Return a notebook whose explorer gets no floor, and one of its two curves."""
+    dump = write_bundled_dumps(progress=False)[0]
+    write_notebook(
+        lab.folder / "failing.ipynb",
+        "from functools import partial\n"
+        "import numpy as np\n"
+        "from otanalysis.selection import build_selection\n"
+        "from otanalysis.explore import Explorer, bench\n"
+        "bench.wasserstein2_floor = partial(bench.wasserstein2_floor, effort=-1.0)\n"
+        "class Few:\n"
+        "    name, nested, stochastic = 'few', False, False\n"
+        "    def __call__(self, tokens, keep, *, generator=None, cost=None):\n"
+        "        if keep > 100:\n"
+        "            raise ValueError(f'{keep} tokens were to be kept, but this method keeps 100 at most')\n"
+        "        return build_selection(self, tokens, np.arange(keep))",
+        f"Explorer({str(dump)!r}, selectors=[Few()], methods=('few', 'dpp'), sample=1)",
+    )
+    return "failing.ipynb"
+
+
 def first_number(page: Any) -> str:
     return page.locator(".otx-live table tbody tr").first.locator("td").first.inner_text()
 
@@ -121,7 +143,8 @@ def contrasts(page: Any) -> dict[str, float]:
                 return boxes.reduce((below, colour) => rgb(colour, below), [255, 255, 255]);
             };
             const found = {};
-            for (const one of document.querySelectorAll('.otx-live :is(text, td, th, h4, b, span, label)')) {
+            const kinds = 'text, td, th, h4, b, span, label, p';
+            for (const one of document.querySelectorAll(`.otx-live :is(${kinds})`)) {
                 if (!one.textContent.trim() || one.closest('.on')) continue;
                 const style = getComputedStyle(one), below = behind(one);
                 const own = light(rgb(one.tagName == 'text' ? style.fill : style.color, below));
@@ -170,6 +193,29 @@ def test_the_explorer_answers(
     kept.locator(".edge").last.click()
     page.mouse.move(5, 5)
     assert kept.locator(".on text").first.is_visible(), "a clicked patch does not stay"
+    page.close()
+
+
+@pytest.mark.parametrize("theme", THEMES)
+def test_what_is_missing_is_said_legibly(
+    browser: Any, lab: Lab, shots: Path, failing_notebook: str, theme: str
+) -> None:
+    page = open_notebook(browser, lab, failing_notebook, theme)
+    run_all(page)
+    page.wait_for_selector(".otx-live td.why")
+    assert errors(page) == []
+    assert (
+        page.locator(".otx-live td.why")
+        .first.inner_text()
+        .startswith("not available: effort must be positive")
+    )
+    assert page.locator(".otx-live p.why").count() == 1
+    assert "…" not in page.locator(".otx-live table").inner_text()
+    page.locator(".otx-live").screenshot(path=shots / f"explorer-{theme}-missing.png")
+    assert too_wide(page) == []
+    seen = contrasts(page)
+    assert any(words.startswith("not available") for words in seen)
+    assert {words: value for words, value in seen.items() if value < CONTRAST} == {}
     page.close()
 
 

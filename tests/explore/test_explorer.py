@@ -7,21 +7,27 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import nbformat
 import numpy as np
 import pytest
 from nbclient import NotebookClient
 from nbconvert import HTMLExporter
+from psutil import STATUS_ZOMBIE, NoSuchProcess, Process
 
 from otanalysis.errors import InputError, MissingDependencyError
 from otanalysis.explore import Explorer
+from otanalysis.explore import bench as room
 from otanalysis.explore.background import Background
 from otanalysis.explore.controls import values_of, view_of
 from otanalysis.explore.explorer import View
+from otanalysis.selection import build_selection
 from otanalysis.tokens import DumpWriter
+from otanalysis.transport import wasserstein2_floor
 
 from .conftest import MakePictured
 
@@ -79,6 +85,87 @@ def test_numbers_come_at_once_and_the_floor_later(explorer: Explorer) -> None:
     assert "…" not in explorer.parts["numbers"].value
     explorer.controls["ratio"].value = 0.1  # known already
     assert "…" not in explorer.parts["numbers"].value
+
+
+def test_a_floor_that_fails_says_so_in_its_place(explorer: Explorer, monkeypatch: pytest.MonkeyPatch) -> None:
+    explorer.wait()
+    monkeypatch.setattr(room, "wasserstein2_floor", partial(wasserstein2_floor, effort=-1.0))
+    explorer.controls["ratio"].value = 0.2
+    with pytest.raises(InputError, match="effort must be positive"):
+        explorer.wait()
+    numbers = explorer.parts["numbers"].value
+    assert "not available: effort must be positive and finite; got -1.0" in numbers
+    assert "…" not in numbers
+    assert 'title="effort must be positive and finite; got -1.0: 1 is about half a second' in numbers
+    assert "floor</text>" not in explorer.parts["curve"].value
+    assert "not available" in explorer.html()
+    assert all("not available" in panel.get_xlabel() for panel in explorer.figure().axes)
+    assert "not available" in explorer._repr_mimebundle_()["text/html"]
+    # The floor that is known is shown as before, and so is the next one that does not fail.
+    explorer.controls["ratio"].value = 0.1
+    assert "not available" not in explorer.parts["numbers"].value
+    monkeypatch.undo()
+    explorer.move(ratio=0.3)
+    explorer.wait()
+    assert "not available" not in explorer.parts["numbers"].value
+    assert "…" not in explorer.parts["numbers"].value
+
+
+@dataclass(frozen=True)
+class Few:
+    """Keeps the first ones, and fails where that are many."""
+
+    most: int = 10
+
+    name: ClassVar[str] = "few"
+    nested: ClassVar[bool] = False
+    stochastic: ClassVar[bool] = False
+
+    def __call__(self, tokens, keep, *, generator=None, cost=None):  # noqa: ARG002
+        if keep > self.most:
+            raise ValueError(f"never <more> than {self.most}")
+        return build_selection(self, tokens, np.arange(keep))
+
+
+def test_a_curve_that_fails_says_so_and_the_floor_comes_all_the_same(pictured: MakePictured) -> None:
+    words = '<p class="why">few: <span title="ValueError: never &lt;more&gt; than 10">not available'
+    explorer = Explorer(pictured(), selectors=[Few()], methods=("few", "dpp"), ratio=0.1)
+    with pytest.raises(ValueError, match="never <more> than 10"):
+        explorer.wait()
+    curve = explorer.parts["curve"].value
+    assert words in curve
+    assert "floor</text>" in curve
+    assert "…" not in explorer.parts["numbers"].value
+    assert "dpp: " not in curve
+    explorer.move(methods=("random", "dpp"))
+    explorer.wait()
+    assert "not available" not in explorer.parts["curve"].value
+    good = Explorer(pictured(name="again"), selectors=[Few(48)], methods=("few", "dpp"), ratio=0.1)
+    good.wait()
+    assert "not available" not in good.parts["curve"].value
+
+
+def test_a_floor_of_before_holds_up_no_newer_one(explorer: Explorer, monkeypatch: pytest.MonkeyPatch) -> None:
+    explorer.wait()
+    monkeypatch.setattr(room, "wasserstein2_floor", partial(wasserstein2_floor, effort=1e6))
+    explorer.controls["ratio"].value = 0.2
+    end = time.monotonic() + 60
+    while not room.other_process().running(explorer._bench._asked[1]):
+        assert time.monotonic() < end
+        time.sleep(0.01)
+    monkeypatch.undo()
+    old = explorer._bench._asked[1]
+    explorer.controls["gamma"].value = 1.0  # the same floor: it goes on
+    time.sleep(0.5)
+    assert room.other_process().running(old)
+    explorer.controls["ratio"].value = 0.3
+    explorer.wait()
+    assert "…" not in explorer.parts["numbers"].value
+    assert not room.other_process().running(old)
+    explorer.move(ratio=0.2)  # what was left is no failure
+    explorer.wait()
+    assert "…" not in explorer.parts["numbers"].value
+    assert "not available" not in explorer.parts["numbers"].value
 
 
 def test_move_sets_the_controls_and_shows_once(explorer: Explorer, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -142,6 +229,36 @@ def test_a_page_made_from_an_executed_notebook_shows_the_state(
     without_scripts = re.sub(r"<script.*?</script>", "", page, flags=re.DOTALL)
     assert 'class="otx-still"' in without_scripts
     assert without_scripts.count('class="k"') == 10
+
+
+def is_gone(pid: int) -> bool:
+    try:
+        return Process(pid).status() == STATUS_ZOMBIE
+    except NoSuchProcess:
+        return True
+
+
+def test_a_kernel_that_is_closed_leaves_no_process(
+    pictured: MakePictured, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("IPYTHONDIR", str(tmp_path / "ipython"))
+    lines = [
+        "import os",
+        "from otanalysis.explore import Explorer",
+        "from otanalysis.explore.bench import other_process",
+        f"explorer = Explorer({str(pictured().path)!r}, ratio=0.1)",
+        "print(other_process().submit(os.getpid).result())",
+    ]
+    notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell("\n".join(lines))])
+    client = NotebookClient(notebook, timeout=120, kernel_name="python3")
+    with client.setup_kernel():
+        client.execute_cell(notebook.cells[0], 0)
+        pid = int(notebook.cells[0].outputs[-1]["text"])
+        assert not is_gone(pid)
+    end = time.monotonic() + 60
+    while not is_gone(pid):
+        assert time.monotonic() < end, "the other process outlives its kernel"
+        time.sleep(0.1)
 
 
 def test_a_sample_that_cannot_be_drawn_says_why(tmp_path: Path) -> None:

@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from otanalysis.errors import ConvergenceError
 from otanalysis.explore.bench import Bench, View
 from otanalysis.explore.curve import Line, curve_svg
 from otanalysis.explore.markup import STYLE, data_uri, glyph, number, theme_colour
@@ -170,6 +171,32 @@ def test_numbers_are_those_of_the_readings(bench: Bench) -> None:
     assert cells[0] == ["7 of 48 kept", "OTPrune", "OT-medoids"]
     assert cells[1] == ["W₂", *(number(one.transport.distance) for one in readings)]
     assert [row.values for row in rows_of(readings, None)][2:4] == [(None, None)] * 2
+
+
+def test_what_is_missing_is_said_in_its_place(bench: Bench) -> None:
+    readings, floor = bench.readings(VIEW), bench.floor(VIEW)
+    error = ConvergenceError("the <first> words " + 30 * "go on and ")
+    table = parsed(numbers_html(readings, None, error))
+    lines = {line[0].text: line[1:] for line in table.iter("tr")}
+    [cell] = lines["floor of W₂²"]
+    assert cell.get("colspan") == "2"
+    words = "".join(cell.itertext())
+    assert words.startswith("not available: the <first> words go on and")
+    assert len(words) < 120
+    assert cell[0].get("title") == str(error)
+    assert ["".join(cell.itertext()) for cell in lines["W₂² / floor"]] == ["–"]
+    assert len(lines["W₂²"]) == 2
+    assert "…" not in "".join(table.itertext())
+    assert "not available" not in numbers_html(readings, floor)
+    assert "not available" not in numbers_html(readings, None)
+
+
+def test_a_curve_without_points_says_why() -> None:
+    line = Line("random", [(0.1, 2.0)], (0.1, 2.0), ValueError("none"))
+    for lines in ([line, Line("dpp", [], (0.1, 1.0))], [line, line]):
+        [words] = named(parsed(curve_svg(lines)), "why")
+        assert "".join(words.itertext()) == "Random: not available: ValueError: none"
+    assert not list(named(parsed(curve_svg([Line("dpp", [], (0.1, 1.0))])), "why"))
 
 
 def test_equal_numbers_have_no_better_one(bench: Bench) -> None:

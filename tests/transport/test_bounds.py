@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pickle
 from collections.abc import Callable
 from typing import Any
 
@@ -345,3 +346,17 @@ def test_what_makes_no_sense_is_refused(changed: dict[str, Any], message: str) -
 def test_spectral_bound_refuses_what_makes_no_sense(keep: int) -> None:
     with pytest.raises(InputError, match=r"1\.\.5"):
         spectral_bound(np.eye(5), keep)
+
+
+def test_a_floor_goes_to_another_process_whole() -> None:
+    tokens = np.random.default_rng(0).standard_normal((20, 3))
+    floor = wasserstein2_floor(tokens, 5)
+    again = pickle.loads(pickle.dumps(floor))
+    given = {"cuts": again.cuts, "cut_prices": again.cut_prices}
+    bound = lagrangian_bound(tokens, again.keep, again.multipliers, **given)
+    assert bound == floor.parts["lagrangian"] == again.parts["lagrangian"]
+    np.testing.assert_array_equal(again.best.indices, floor.best.indices)
+    with pytest.raises(TypeError):
+        again.parts["lagrangian"] = 0.0
+    with pytest.raises(TypeError, match="pickle"):
+        pickle.dumps(floor.parts)
