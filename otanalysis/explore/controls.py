@@ -17,6 +17,22 @@ __all__ = ["LIVE", "build_controls", "build_panel", "build_parts", "values_of", 
 LIVE = "otx-live"
 """Class of the panel, wherever it is drawn."""
 
+# VS Code draws widgets on a white box in the colours of JupyterLab's light theme, whatever its own theme is;
+# with these rules the panel follows the theme. It has a background of its own, so that its words can be read
+# if another version keeps the box. The arrow of a list is a picture; its grey is seen on dark and on light.
+_IN_VSCODE = f"""<style>
+.cell-output-ipywidget-background:has(.{LIVE}) {{ background: transparent !important; }}
+body[data-vscode-theme-kind] .{LIVE} {{
+  --otx-fg: var(--vscode-editor-foreground); --otx-bg: var(--vscode-editor-background);
+  --otx-between: color-mix(in srgb, var(--otx-fg) 40%, var(--otx-bg));
+  --jp-widgets-label-color: var(--otx-fg); --jp-widgets-readout-color: var(--otx-fg);
+  --jp-widgets-input-color: var(--otx-fg); --jp-widgets-input-background-color: var(--otx-bg);
+  --jp-widgets-input-border-color: var(--otx-between); --jp-layout-color3: var(--otx-between);
+  --jp-widgets-dropdown-arrow: url("data:image/svg+xml,%3Csvg xmlns='http://www.w3.org/2000/svg' \
+viewBox='0 0 18 18'%3E%3Cpath fill='%23888' d='M5.2 5.9L9 9.7l3.8-3.8 1.2 1.2-5 5-5-5z'/%3E%3C/svg%3E");
+  background: var(--otx-bg); }}
+</style>"""
+
 _NORMALISED = (("raw", "none"), ("columns", "columns"), ("rows", "rows"))
 
 
@@ -73,7 +89,7 @@ def build_panel(controls: Mapping[str, Any], parts: Mapping[str, Any]) -> Any:
     numbers = widgets.VBox([parts["numbers"], parts["curve"]], layout=widgets.Layout(overflow="hidden"))
     shown = [parts["first"], parts["second"], numbers]
     lines = [
-        widgets.HTML(STYLE, layout=widgets.Layout(display="none")),
+        widgets.HTML(STYLE + _IN_VSCODE, layout=widgets.Layout(display="none")),
         widgets.HBox(above, layout=widgets.Layout(**wrap)),
         widgets.HBox(below, layout=widgets.Layout(**wrap)),
         parts["caption"],

@@ -26,11 +26,10 @@ __all__ = ["Explorer"]
 # Seconds of rest before the curve, and then before the floor: while a slider moves neither begins.
 _PAUSE, _LONG_PAUSE = 0.25, 0.75
 _LOOK = 0.05  # seconds between looks at whether the other process has the floor
-# The picture for readers without widgets is hidden where the panel itself is drawn in the same output, and in
-# VS Code, which draws the outputs of a cell apart from each other.
+# The picture for readers without widgets is hidden where the panel itself is drawn for the same cell, whose
+# outputs are in one box in JupyterLab and in VS Code; a notebook that is opened again has the picture only.
 _STILL_STYLE = (
-    f"<style>.jp-OutputArea:has(.{LIVE}) .otx-still, body[data-vscode-theme-kind] .otx-still "
-    "{ display: none; }</style>"
+    f"<style>:is(.jp-OutputArea, .cell_container):has(.{LIVE}) .otx-still {{ display: none; }}</style>"
 )
 
 

@@ -21,6 +21,8 @@ STYLE = """<style>
   --otx-faint: color-mix(in srgb, var(--otx-fg) 70%, transparent);
   --otx-line: color-mix(in srgb, var(--otx-fg) 22%, transparent);
   color: var(--otx-fg); font: 13px/1.35 var(--jp-ui-font-family, system-ui, sans-serif); }
+body[data-vscode-theme-kind] .otx { --otx-fg: var(--vscode-editor-foreground);
+  --otx-bg: var(--vscode-editor-background); font-family: var(--vscode-font-family); }
 .otx svg { display: block; width: 100%; height: auto; overflow: visible; }
 .otx svg text { fill: var(--otx-fg); font-family: inherit; }
 .otx svg text.faint { fill: var(--otx-faint); }
@@ -34,7 +36,7 @@ STYLE = """<style>
 .otx table th, .otx table td { padding: 3px 0 3px 8px; font-size: 12.5px; text-align: right;
   background: none; border: 0; border-bottom: 1px solid var(--otx-line); font-weight: 400;
   vertical-align: baseline; white-space: nowrap; }
-.otx table tr, .otx table tr:hover { background: none !important; }
+.otx table thead, .otx table tr, .otx table tr:hover { background: none !important; }
 .otx table th:first-child { text-align: left; padding-left: 0; }
 .otx table thead th { font-weight: 600; }
 .otx table b { font-weight: 700; }
@@ -47,7 +49,10 @@ STYLE = """<style>
 .otx svg:has(.k:hover, .k:focus) .k:not(:hover):not(:focus) .edge { opacity: 0; }
 .otx svg:has(.k:hover, .k:focus) .idle { visibility: hidden; }
 </style>"""
-"""Rules of everything within the class ``otx``; colours follow JupyterLab, VS Code, or are dark on light."""
+"""Rules of everything within the class ``otx``; colours follow JupyterLab, VS Code, or are dark on light.
+
+VS Code comes first where it is there: its ipywidgets bring JupyterLab's colours along, always the light ones.
+"""
 
 
 def data_uri(scene: Scene) -> str:
