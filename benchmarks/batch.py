@@ -68,8 +68,8 @@ def main(
     quiet: Annotated[bool, typer.Option("--quiet", help="Show no progress.")] = False,
 ) -> None:
     """Compare select_batch with a loop of select, in milliseconds an image."""
-    from otanalysis.cli.parse import numbers
-    from otanalysis.reporting import progress_bar, reported
+    from otanalysis.cli.options import numbers
+    from otanalysis.progress import progress_bar, reported
 
     with reported():
         import torch

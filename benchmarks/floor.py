@@ -37,7 +37,7 @@ Record = dict[str, Any]
 
 def clouds(limit: int) -> Iterator[tuple[str, str, np.ndarray]]:
     """Yield group, name and tokens [m, d] of every cloud: ``limit`` of each benchmark and family."""
-    from otanalysis.scenes.bundled import write_bundled_dumps
+    from otanalysis.mini.bundled import write_bundled_dumps
     from otanalysis.tokens import open_dump
 
     for path in write_bundled_dumps():
@@ -83,8 +83,8 @@ FAMILIES: dict[str, Callable[[int], np.ndarray]] = {
 
 def measure(tokens: np.ndarray, ratio: float, efforts: tuple[float, ...]) -> Iterator[Record]:
     """Yield the floor at every effort and greedy's ceiling: the share left open, and the seconds."""
+    from otanalysis.arrays import resolve_keep
     from otanalysis.surrogate import logdet_upper_bound
-    from otanalysis.tokens.validate import resolve_keep
     from otanalysis.transport import wasserstein2_floor
 
     keep = resolve_keep(len(tokens), ratio=ratio)
@@ -148,8 +148,8 @@ def show(summary: pd.DataFrame) -> None:
 
 def write(out: Path, rows: pd.DataFrame, summary: pd.DataFrame, settings: Record) -> None:
     """Write both tables as CSV, and beside them how they came about."""
-    from otanalysis.experiments.provenance import environment
-    from otanalysis.tokens.storage import write_atomic
+    from otanalysis.files import write_atomic
+    from otanalysis.studies.provenance import environment
 
     out.mkdir(parents=True, exist_ok=True)
     about = {
@@ -173,8 +173,8 @@ def main(
     quiet: Annotated[bool, typer.Option("--quiet", help="Show no progress.")] = False,
 ) -> None:
     """Measure how much the floor and the ceiling leave open, and how long they take."""
-    from otanalysis.cli.parse import numbers
-    from otanalysis.reporting import progress_bar, reported
+    from otanalysis.cli.options import numbers
+    from otanalysis.progress import progress_bar, reported
 
     with reported():
         shares, efforts = numbers(ratios, "--ratios"), numbers(effort, "--effort")

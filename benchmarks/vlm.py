@@ -32,8 +32,8 @@ def measure_capture(
     vlm: VisionLanguageModel, pictures: Path, limit: int, *, batch: int, shard: int, device: str, quiet: bool
 ) -> Record:
     """Capture the first pictures into a dump that is thrown away: visual tokens a second, and peak memory."""
-    from otanalysis.vlm.capture import capture_tokens
-    from otanalysis.vlm.sources import open_pictures
+    from otanalysis.vlm.capture.capture import capture_tokens
+    from otanalysis.vlm.capture.sources import open_pictures
 
     memory = PeakMemory(device)
     memory.reset()
@@ -114,8 +114,8 @@ def main(
     """Measure capture and pruned answers on a model of LLaVA-1.5's shape."""
     from rich.console import Console
 
-    from otanalysis.cli.parse import numbers
-    from otanalysis.reporting import progress_bar, reported
+    from otanalysis.cli.options import numbers
+    from otanalysis.progress import progress_bar, reported
 
     with reported(), TemporaryDirectory() as folder:
         keeps = [int(count) for count in numbers(keep, "--keep")]

@@ -36,10 +36,10 @@ import numpy as np
 import pandas as pd
 
 import otanalysis as ota
-from otanalysis.experiments.compare import random_distances, select_all
 from otanalysis.explore import overlay, overlays, plan_arrows
 from otanalysis.figures.against_random import draw_against_random
 from otanalysis.figures.style import use_paper_style
+from otanalysis.studies.compare import random_distances, select_all
 from otanalysis.transport.verify import verify_transport
 
 use_paper_style()

@@ -33,16 +33,16 @@ import pandas as pd
 from IPython.display import Markdown
 
 import otanalysis as ota
-from otanalysis.experiments.compare import select_all
-from otanalysis.experiments.ladder import LadderStudy, measure_ladder, read_ladder
-from otanalysis.experiments.ladder_points import scatter_table
-from otanalysis.experiments.ladder_tables import ladder_table
 from otanalysis.explore import overlays
 from otanalysis.figures.ladder import draw_ladder
 from otanalysis.figures.ladder_captions import caption_ladder, caption_scatter
 from otanalysis.figures.scatter import draw_scatter
 from otanalysis.figures.style import use_paper_style
-from otanalysis.scenes.bundled import bundled_dumps
+from otanalysis.mini.bundled import bundled_dumps
+from otanalysis.stats.ladder_points import scatter_table
+from otanalysis.stats.ladder_tables import ladder_table
+from otanalysis.studies.compare import select_all
+from otanalysis.studies.ladder import LadderStudy, measure_ladder, read_ladder
 
 use_paper_style()
 plt.rcParams["figure.dpi"] = 120

@@ -33,16 +33,16 @@ from IPython.display import Markdown
 from scipy.cluster.hierarchy import leaves_list, ward
 
 import otanalysis as ota
-from otanalysis.experiments.compare import random_distances, select_all
-from otanalysis.experiments.sweep import read_sweep, sweep
-from otanalysis.experiments.tables import figure4_table
 from otanalysis.explore import Explorer, overlays
 from otanalysis.figures.against_random import draw_against_random
 from otanalysis.figures.captions import caption4
 from otanalysis.figures.figure4 import draw_figure4
 from otanalysis.figures.style import use_paper_style
-from otanalysis.scenes.bundled import bundled_dumps
+from otanalysis.mini.bundled import bundled_dumps
 from otanalysis.selection import build_selection
+from otanalysis.stats.figure_tables import figure4_table
+from otanalysis.studies.compare import random_distances, select_all
+from otanalysis.studies.sweep import read_sweep, sweep
 
 use_paper_style()
 plt.rcParams["figure.dpi"] = 120

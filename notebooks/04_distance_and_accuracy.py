@@ -33,15 +33,15 @@ import numpy as np
 import pandas as pd
 from IPython.display import Markdown
 
-from otanalysis.experiments.ranking import figure2_tables
-from otanalysis.experiments.rows import MEAN
-from otanalysis.experiments.statistics import spearman_test
-from otanalysis.experiments.sweep import read_sweep, sweep
 from otanalysis.figures.captions import caption2
 from otanalysis.figures.figure2 import draw_figure2
 from otanalysis.figures.style import use_paper_style
-from otanalysis.scenes.bundled import bundled_accuracy_path, bundled_dumps
-from otanalysis.tokens.accuracy import read_accuracy
+from otanalysis.mini.bundled import bundled_accuracy_path, bundled_dumps
+from otanalysis.scores.table import read_accuracy
+from otanalysis.stats.ranking import figure2_tables
+from otanalysis.stats.rows import MEAN
+from otanalysis.stats.statistics import spearman_test
+from otanalysis.studies.sweep import read_sweep, sweep
 
 use_paper_style()
 plt.rcParams["figure.dpi"] = 120

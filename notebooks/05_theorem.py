@@ -36,17 +36,17 @@ import otanalysis as ota
 from otanalysis.explore import overlays
 from otanalysis.figures.style import use_paper_style
 from otanalysis.surrogate import logdet_value, otprune_kernel
-from otanalysis.theorem import controls
-from otanalysis.theorem.adversary import Arena, GreedyUnderAttack
+from otanalysis.theorem import negative_controls as controls
 from otanalysis.theorem.check import run_claim
+from otanalysis.theorem.claims import build_claims
 from otanalysis.theorem.greedy import GUARANTEE, GreedyRatio
+from otanalysis.theorem.instance_sets import Effort
 from otanalysis.theorem.instances import Kernel
-from otanalysis.theorem.population import Effort
 from otanalysis.theorem.report import as_values
 from otanalysis.theorem.submodularity import MonotoneEverywhere, SubmodularEverywhere
-from otanalysis.theorem.suite import build_claims
 from otanalysis.theorem.violations import tabulate, worst_addition, worst_nesting
 from otanalysis.theorem.witness import replay_witness, save_witness
+from otanalysis.theorem.worst_case import Arena, GreedyUnderAttack
 
 use_paper_style()
 plt.rcParams["figure.dpi"] = 120

@@ -38,12 +38,12 @@ import pandas as pd
 from IPython.display import Image, Markdown
 
 import otanalysis as ota
-from otanalysis.experiments.evaluate import evaluate
 from otanalysis.explore import Explorer, overlays
 from otanalysis.figures.style import use_paper_style
-from otanalysis.scenes.bundled import bundled_model_path
-from otanalysis.scenes.handout import write_pictures, write_results
-from otanalysis.tokens.accuracy import read_accuracy
+from otanalysis.mini.bundled import bundled_model_path
+from otanalysis.mini.export import write_pictures, write_results
+from otanalysis.scores.table import read_accuracy
+from otanalysis.studies.evaluate import evaluate
 from otanalysis.vlm import Pruned, load_model, try_pruning
 
 use_paper_style()

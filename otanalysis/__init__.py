@@ -37,19 +37,28 @@ They load on first use: importing the package loads neither torch nor matplotlib
 
 Rooms
 -----
-``otanalysis.tokens``        what was observed: dumps of tokens on disk, accuracy tables
-``otanalysis.transport``     exact W2 with its dual certificate, Gaussian W2, floors
-``otanalysis.surrogate``     kernels, the log-determinant, greedy, the ladder, ceilings
+From the ground up; each may import those above it in this list.
+
+``otanalysis.errors``        what is raised
+``otanalysis.progress``      time left, one sentence at the end, exit status
+``otanalysis.files``         files that appear whole or not at all, checksums, the data folder
+``otanalysis.arrays``        checks of token clouds and kept sets, normalisation
+``otanalysis.normalise``     normalisation of tokens
+``otanalysis.tokens``        dumps of tokens on disk: read, written, verified
+``otanalysis.scores``        accuracy tables, and the results of other programs read into them
+``otanalysis.image``         squared distances of one image
+``otanalysis.transport``     exact W2 with its dual certificate, Gaussian W2, the certified floor
+``otanalysis.surrogate``     kernels, the log-determinant, greedy, the ladder, its upper bound
 ``otanalysis.theorem``       checks of the theorem, each with a control that it must reject
-``otanalysis.selection``     which tokens to keep: one file a method, one registry
-``otanalysis.certificates``  distance against floor and surrogate against ceiling, for one kept set
+``otanalysis.selection``     which tokens to keep: the methods and the functions that run them
+``otanalysis.certificate``   distance against floor and surrogate against ceiling, for one kept set
+``otanalysis.stats``         tables in, tables out: correlations, intervals, the numbers of the figures
 ``otanalysis.vlm``           real models: capture their tokens, run them with the kept ones
-``otanalysis.scenes``        the bundled mini benchmark and model
-``otanalysis.experiments``   tokens times selections to tidy tables: parallel, resumable
+``otanalysis.mini``          the bundled mini benchmark and model
+``otanalysis.studies``       tokens times selections to tidy tables: parallel, resumable
 ``otanalysis.figures``       tables to figures and captions
 ``otanalysis.explore``       selections and plans drawn on the image, the explorer of the notebooks
 ``otanalysis.cli``           the commands
-``otanalysis.errors``        what is raised; ``otanalysis.reporting``: progress, exit status
 """
 
 from __future__ import annotations
@@ -58,7 +67,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from otanalysis.certificates import Certificate, certify
+    from otanalysis.certificate import Certificate, certify
     from otanalysis.errors import (
         ConvergenceError,
         DumpError,
@@ -66,9 +75,9 @@ if TYPE_CHECKING:
         MissingDependencyError,
         OtAnalysisError,
     )
-    from otanalysis.experiments.compare import compare
-    from otanalysis.scenes.bundled import open_bundled
+    from otanalysis.mini.bundled import open_bundled
     from otanalysis.selection import SELECTORS, Selection, select, select_batch, select_many
+    from otanalysis.studies.compare import compare
     from otanalysis.surrogate import RUNGS, Ladder, LogdetBound, logdet_upper_bound
     from otanalysis.tokens import open_dump
     from otanalysis.transport import (
@@ -124,7 +133,7 @@ __all__ = [
 ]
 
 _ROOMS = {
-    "otanalysis.certificates": ("Certificate", "certify"),
+    "otanalysis.certificate": ("Certificate", "certify"),
     "otanalysis.errors": (
         "ConvergenceError",
         "DumpError",
@@ -132,8 +141,8 @@ _ROOMS = {
         "MissingDependencyError",
         "OtAnalysisError",
     ),
-    "otanalysis.experiments.compare": ("compare",),
-    "otanalysis.scenes.bundled": ("open_bundled",),
+    "otanalysis.studies.compare": ("compare",),
+    "otanalysis.mini.bundled": ("open_bundled",),
     "otanalysis.selection": ("SELECTORS", "Selection", "select", "select_batch", "select_many"),
     "otanalysis.surrogate": ("RUNGS", "Ladder", "LogdetBound", "logdet_upper_bound"),
     "otanalysis.tokens": ("open_dump",),

@@ -55,7 +55,7 @@ def make_dump(tmp_path: Path) -> MakeDump:
 @pytest.fixture(scope="session")
 def untrained(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Return the folder of an untrained model of the bundled architecture: every code path of the trained."""
-    from otanalysis.scenes.recipe.architecture import build_model, build_processor
+    from otanalysis.mini.training.architecture import build_model, build_processor
 
     folder = tmp_path_factory.mktemp("models") / "untrained"
     build_model(0).save_pretrained(folder)

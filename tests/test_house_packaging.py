@@ -95,12 +95,23 @@ def lint_imports(folder: Path) -> subprocess.CompletedProcess[str]:
 def house_with(tmp_path: Path, files: dict[str, str]) -> Path:
     """Build a package of empty rooms under the project's contracts, with the given files in it."""
     package = tmp_path / "otanalysis"
-    rooms = ["tokens", "transport", "surrogate", "theorem", "selection", "certificates"]
-    rooms += ["vlm", "scenes", "experiments", "figures", "explore"]
+    rooms = ["tokens", "scores", "transport", "surrogate", "theorem", "selection", "stats"]
+    rooms += ["vlm", "mini", "studies", "figures", "explore"]
     for room in rooms:
         (package / room).mkdir(parents=True)
         (package / room / "__init__.py").touch()
-    for name in ("__init__", "__main__", "cli", "errors", "reporting"):
+    for name in (
+        "__init__",
+        "__main__",
+        "arrays",
+        "certificate",
+        "cli",
+        "errors",
+        "files",
+        "image",
+        "normalise",
+        "progress",
+    ):
         (package / f"{name}.py").touch()
     for name, content in files.items():
         (package / name).write_text(content)
@@ -111,8 +122,8 @@ def house_with(tmp_path: Path, files: dict[str, str]) -> Path:
 def test_the_contracts_accept_imports_down_the_list(tmp_path: Path) -> None:
     files = {
         "explore/overlay.py": "import matplotlib\nfrom otanalysis.figures import draw\n",
-        "figures/draw.py": "import matplotlib\nfrom otanalysis.tokens import dump\n",
-        "tokens/dump.py": "from otanalysis import errors\n",
+        "figures/draw.py": "import matplotlib\nfrom otanalysis.tokens import read\n",
+        "tokens/read.py": "from otanalysis import errors\n",
         "vlm/capture.py": "import torch\nimport transformers\n",
     }
     result = lint_imports(house_with(tmp_path, files))
@@ -122,11 +133,11 @@ def test_the_contracts_accept_imports_down_the_list(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("name", "content"),
     [
-        ("tokens/dump.py", "from otanalysis import selection\n"),
-        ("selection/lazy.py", "def late():\n    from otanalysis.experiments import sweep\n"),
-        ("experiments/sweep.py", "import torch\n"),
-        ("scenes/compose.py", "import transformers\n"),
-        ("experiments/tables.py", "import matplotlib\n"),
+        ("tokens/read.py", "from otanalysis import selection\n"),
+        ("selection/lazy.py", "def late():\n    from otanalysis.studies import sweep\n"),
+        ("studies/sweep.py", "import torch\n"),
+        ("mini/scenes.py", "import transformers\n"),
+        ("studies/tables.py", "import matplotlib\n"),
         ("vlm/capture.py", "def late():\n    from lmms_eval.api.model import lmms\n"),
         ("cli.py", "import seaborn\n"),
         ("explore/style.py", "import seaborn\n"),
@@ -135,5 +146,5 @@ def test_the_contracts_accept_imports_down_the_list(tmp_path: Path) -> None:
     ],
 )
 def test_the_contracts_refuse_imports_that_break_them(tmp_path: Path, name: str, content: str) -> None:
-    result = lint_imports(house_with(tmp_path, {"experiments/sweep.py": "", name: content}))
+    result = lint_imports(house_with(tmp_path, {"studies/sweep.py": "", name: content}))
     assert result.returncode != 0, result.stdout

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from otanalysis.errors import InputError
-from otanalysis.reporting import reported
+from otanalysis.progress import reported
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -62,9 +62,9 @@ def import_(
     them. What a file records of its run, as after lmms-eval --model otanalysis_hf, the options may only
     confirm; what it does not record, they must say.
     """
-    from otanalysis.cli.parse import comma_list
-    from otanalysis.tokens.accuracy import read_accuracy, write_accuracy
-    from otanalysis.tokens.results import Settings, add_scores, import_results
+    from otanalysis.cli.options import comma_list
+    from otanalysis.scores import Settings, add_scores, import_results
+    from otanalysis.scores.table import read_accuracy, write_accuracy
 
     if out.suffix not in (".csv", ".parquet"):
         raise InputError(f"--out wants a name that ends in .csv or .parquet, got {str(out)!r}.")

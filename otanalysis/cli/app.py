@@ -12,15 +12,15 @@ import typer
 from otanalysis.cli.accuracy import accuracy
 from otanalysis.cli.capture import capture
 from otanalysis.cli.certify import certify
+from otanalysis.cli.figures import figures
 from otanalysis.cli.ladder import ladder
-from otanalysis.cli.measure import sweep
 from otanalysis.cli.model import evaluate, train_mini
+from otanalysis.cli.sweep import sweep
 from otanalysis.cli.synthetic import synthetic
+from otanalysis.cli.theorem import theorem
 from otanalysis.cli.tokens import distance, select, verify
-from otanalysis.cli.trial import try_
-from otanalysis.figures.command import figures
-from otanalysis.reporting import reported
-from otanalysis.theorem.command import theorem
+from otanalysis.cli.try_ import try_
+from otanalysis.progress import reported
 
 __all__ = ["app", "main"]
 

@@ -76,12 +76,12 @@ def capture(
     Stopped with Ctrl-C, the same command goes on after the last whole file. Nothing is asked of the network
     for models and pictures in folders.
     """
-    from otanalysis.tokens.writer import refuse_finished
-    from otanalysis.vlm.capture import capture_tokens
+    from otanalysis.tokens.write import refuse_finished
+    from otanalysis.vlm.capture.capture import capture_tokens
+    from otanalysis.vlm.capture.provenance import model_revision
+    from otanalysis.vlm.capture.sources import open_pictures
     from otanalysis.vlm.families import is_tried
     from otanalysis.vlm.model import best_device, load_model
-    from otanalysis.vlm.provenance import model_revision
-    from otanalysis.vlm.sources import open_pictures
 
     refuse_finished(out)
     source = open_pictures(images)

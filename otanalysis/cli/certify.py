@@ -10,7 +10,7 @@ import typer
 if TYPE_CHECKING:
     import pandas as pd
 
-    from otanalysis.tokens.normalise import Normalisation
+    from otanalysis.normalise import Normalisation
 
 __all__ = ["certify"]
 
@@ -43,11 +43,11 @@ def certify(
     """
     from joblib import cpu_count
 
-    from otanalysis.cli.parse import comma_list, numbers, whole_numbers
-    from otanalysis.experiments.certify import CertifyStudy, read_certificates, summarise_certificates
-    from otanalysis.experiments.per_sample import measure_samples
-    from otanalysis.experiments.rows import MEAN
+    from otanalysis.cli.options import comma_list, numbers, whole_numbers
     from otanalysis.selection import SELECTORS
+    from otanalysis.stats.rows import MEAN
+    from otanalysis.studies.certify import CertifyStudy, read_certificates, summarise_certificates
+    from otanalysis.studies.engine import measure_samples
 
     study = CertifyStudy(
         methods=tuple(SELECTORS) if methods == _ALL else comma_list(methods, "--methods"),

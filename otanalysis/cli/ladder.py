@@ -10,7 +10,7 @@ import typer
 if TYPE_CHECKING:
     import pandas as pd
 
-    from otanalysis.tokens.normalise import Normalisation
+    from otanalysis.normalise import Normalisation
 
 __all__ = ["ladder"]
 
@@ -39,9 +39,9 @@ def ladder(
     """
     from joblib import cpu_count
 
-    from otanalysis.cli.parse import comma_list, numbers
-    from otanalysis.experiments.ladder import SUMMARY_NAME, LadderStudy, measure_ladder, summarise_ladder
-    from otanalysis.experiments.rows import MEAN
+    from otanalysis.cli.options import comma_list, numbers
+    from otanalysis.stats.rows import MEAN
+    from otanalysis.studies.ladder import SUMMARY_NAME, LadderStudy, measure_ladder, summarise_ladder
 
     study = LadderStudy(
         ratios=numbers(ratios, "--ratios"),
@@ -66,7 +66,7 @@ def _print_tables(overall: pd.DataFrame) -> None:
     from rich.console import Console
     from rich.table import Table
 
-    from otanalysis.experiments.ladder_tables import DROPPED_TERM, FREE_WEIGHTS
+    from otanalysis.stats.ladder_tables import DROPPED_TERM, FREE_WEIGHTS
     from otanalysis.surrogate.ladder import RUNGS
 
     labels = {rung.column: f"{rung.number}  {rung.label}" for rung in RUNGS}

@@ -37,11 +37,11 @@ def evaluate(
     """
     from joblib import cpu_count
 
-    from otanalysis.cli.parse import comma_list, numbers, whole_numbers
-    from otanalysis.experiments.evaluate import evaluate as run
-    from otanalysis.scenes.benchmarks import BENCHMARKS
-    from otanalysis.scenes.bundled import bundled_model_path
+    from otanalysis.cli.options import comma_list, numbers, whole_numbers
+    from otanalysis.mini.benchmarks import BENCHMARKS
+    from otanalysis.mini.bundled import bundled_model_path
     from otanalysis.selection import SELECTORS
+    from otanalysis.studies.evaluate import evaluate as run
 
     folder = bundled_model_path() if model is None else model
     table = folder / "accuracy.csv" if out is None else out
@@ -75,8 +75,8 @@ def train_mini(
     from otanalysis.errors import MissingDependencyError
 
     try:
-        from otanalysis.scenes.recipe.export import export
-        from otanalysis.scenes.recipe.train import train
+        from otanalysis.mini.training.export import export
+        from otanalysis.mini.training.train import train
     except ImportError as error:
         raise MissingDependencyError(
             f"Training needs torch and transformers ({error.name} is not installed): "

@@ -10,8 +10,8 @@ import typer
 if TYPE_CHECKING:
     import pandas as pd
 
-    from otanalysis.experiments.synthetic import SyntheticSummary
-    from otanalysis.experiments.synthetic_trial import Size
+    from otanalysis.studies.table2.study import SyntheticSummary
+    from otanalysis.studies.table2.synthetic_trial import Size
 
 __all__ = ["synthetic"]
 
@@ -40,11 +40,11 @@ def synthetic(
     """
     from joblib import cpu_count
 
-    from otanalysis.cli.parse import comma_list
-    from otanalysis.experiments.synthetic import summarise_synthetic
-    from otanalysis.experiments.synthetic import synthetic as run
-    from otanalysis.experiments.synthetic_tables import published_synthetic
-    from otanalysis.experiments.token_laws import LAWS
+    from otanalysis.cli.options import comma_list
+    from otanalysis.studies.table2.study import summarise_synthetic
+    from otanalysis.studies.table2.study import synthetic as run
+    from otanalysis.studies.table2.tables import published_synthetic
+    from otanalysis.studies.table2.token_laws import LAWS
 
     published_synthetic()  # said now, not after minutes of measuring, where it is missing
     path = run(
@@ -69,7 +69,7 @@ def synthetic(
 def _size(text: str) -> Size:
     """Read ``20x10x5``."""
     from otanalysis.errors import InputError
-    from otanalysis.experiments.synthetic_trial import Size
+    from otanalysis.studies.table2.synthetic_trial import Size
 
     numbers = text.split("x")
     if len(numbers) != 3 or not all(number.isdecimal() for number in numbers):
@@ -119,7 +119,7 @@ def _size_table(size: Any, own: pd.DataFrame) -> Any:
 
 def _cells(of_rung: pd.DataFrame, method: str) -> tuple[str, str]:
     """Return win rate and optimality ratio of one method on one rung."""
-    from otanalysis.experiments.synthetic_tables import WIN_RATE
+    from otanalysis.studies.table2.tables import WIN_RATE
 
     rows = of_rung[of_rung["method"] == method]
     win, ratio = (rows[rows["measure"] == name].to_dict("records")[0] for name in (WIN_RATE, "share"))
@@ -162,7 +162,7 @@ def _published_table(summary: SyntheticSummary, closest: pd.Series) -> Any:
     """Set the closest combination beside the published numbers."""
     from rich.table import Table
 
-    from otanalysis.experiments.synthetic_tables import SIZE, WIN_RATE, published_synthetic
+    from otanalysis.studies.table2.tables import SIZE, WIN_RATE, published_synthetic
 
     chosen = summary.table
     chosen = chosen[(chosen["law"] == closest["law"]) & (chosen["rung"] == closest["rung"])]

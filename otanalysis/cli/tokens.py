@@ -14,8 +14,8 @@ from otanalysis.errors import InputError
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from otanalysis.normalise import Normalisation
     from otanalysis.selection import Selection
-    from otanalysis.tokens.normalise import Normalisation
 
 __all__ = ["distance", "select", "verify"]
 
@@ -72,7 +72,7 @@ def distance(
     else:
         if ratio is not None or keep is not None:
             raise InputError("--ratio and --keep go with --method; --indices says itself what is kept.")
-        from otanalysis.cli.parse import load_tokens
+        from otanalysis.cli.options import load_tokens
 
         tokens, kept, chosen_by = load_tokens(file), _indices(cast(str, indices)), None
     found = {"selector": chosen_by, **_distances(tokens, kept, normalise)}
@@ -111,7 +111,7 @@ def _selected(
     normalise: str,
     seed: int,
 ) -> tuple[NDArray[Any], Selection]:
-    from otanalysis.cli.parse import load_tokens
+    from otanalysis.cli.options import load_tokens
     from otanalysis.selection import select as choose
 
     if seed < 0:
@@ -143,7 +143,7 @@ def _indices(text: str) -> list[int]:
 
 def _distances(tokens: Any, kept: Any, normalise: str) -> dict[str, Any]:
     import otanalysis as ota
-    from otanalysis.tokens.normalise import normalise_tokens
+    from otanalysis.normalise import normalise_tokens
 
     cloud = normalise_tokens(tokens, cast("Normalisation", normalise))
     transport = ota.wasserstein2(cloud, kept)

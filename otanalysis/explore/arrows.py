@@ -10,13 +10,13 @@ from matplotlib.axes import Axes
 from matplotlib.collections import PolyCollection
 from matplotlib.figure import Figure
 
+from otanalysis.arrays import Array, to_numpy
 from otanalysis.errors import InputError
 from otanalysis.explore.overlay import figure_of, new_panel, outline, show_pixels
 from otanalysis.explore.picture import Floats, Grid, Source, kept_positions, scene_of
 from otanalysis.figures.style import paper_style
 from otanalysis.selection import Selection
 from otanalysis.tokens import Sample
-from otanalysis.tokens.validate import Array, to_numpy
 from otanalysis.transport import ExactTransport, wasserstein2
 
 __all__ = ["plan_arrows"]

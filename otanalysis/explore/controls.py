@@ -8,8 +8,8 @@ from types import ModuleType
 from typing import Any
 
 from otanalysis.errors import MissingDependencyError
-from otanalysis.explore.bench import GAMMAS, LARGEST_RATIO, SMALLEST_RATIO, Bench, View
 from otanalysis.explore.markup import STYLE
+from otanalysis.explore.state import GAMMAS, LARGEST_RATIO, SMALLEST_RATIO, Bench, View
 from otanalysis.figures.style import method_look
 
 __all__ = ["LIVE", "build_controls", "build_panel", "build_parts", "values_of", "view_of"]

@@ -6,8 +6,8 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from math import ceil, floor, log10
 
-from otanalysis.explore.bench import LARGEST_RATIO
 from otanalysis.explore.markup import glyph, missing, number, text, theme_colour
+from otanalysis.explore.state import LARGEST_RATIO
 from otanalysis.figures.style import method_look
 
 __all__ = ["Line", "curve_svg"]

@@ -1,4 +1,4 @@
-"""The explorer: a panel of widgets around the answers of :mod:`~otanalysis.explore.bench`."""
+"""The explorer: a panel of widgets around the answers of :mod:`~otanalysis.explore.state`."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ from matplotlib.figure import Figure
 
 from otanalysis.errors import OtAnalysisError
 from otanalysis.explore.background import Background
-from otanalysis.explore.bench import Bench, View, other_process
 from otanalysis.explore.controls import LIVE, build_controls, build_panel, build_parts, values_of, view_of
+from otanalysis.explore.html import Page, numbers_of, page_of, still_figure
 from otanalysis.explore.markup import data_uri, text
-from otanalysis.explore.page import Page, numbers_of, page_of, still_figure
+from otanalysis.explore.state import Bench, View, other_process
 from otanalysis.figures.style import figure_bytes
 from otanalysis.selection import Selector
 from otanalysis.tokens import Dump, open_dump
@@ -48,7 +48,7 @@ class Explorer:
     selectors : sequence of Selector
         Selectors of one's own, beside those of the package.
     **state
-        Where to begin: fields of :class:`~otanalysis.explore.bench.View`, such as ``sample=3``,
+        Where to begin: fields of :class:`~otanalysis.explore.state.View`, such as ``sample=3``,
         ``methods=("dpp", "random")`` or ``ratio=0.2``.
 
     Raises

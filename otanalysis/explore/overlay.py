@@ -10,11 +10,11 @@ from matplotlib.axes import Axes
 from matplotlib.collections import PolyCollection
 from matplotlib.figure import Figure, SubFigure
 
+from otanalysis.arrays import Array
 from otanalysis.errors import InputError
 from otanalysis.explore.picture import Floats, Grid, Scene, Source, kept_positions, scene_of
 from otanalysis.figures.style import TEXT_WIDTH, method_look, paper_style
 from otanalysis.selection import Selection
-from otanalysis.tokens.validate import Array
 
 __all__ = [
     "DIMMED_BLACK",

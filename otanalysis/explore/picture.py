@@ -9,10 +9,10 @@ from typing import Any, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
+from otanalysis.arrays import Array, check_indices, check_tokens, to_numpy
 from otanalysis.errors import InputError
 from otanalysis.selection import Selection
 from otanalysis.tokens import Sample
-from otanalysis.tokens.validate import Array, check_indices, check_tokens, to_numpy
 
 __all__ = ["Grid", "Scene", "Source", "kept_positions", "pca_rgb", "scene_of"]
 

@@ -1,4 +1,4 @@
-"""What the other process of :mod:`~otanalysis.explore.process` runs: it calls what it is sent.
+"""What the other process of :mod:`~otanalysis.explore.worker` runs: it calls what it is sent.
 
 A script that loads nothing of the package by itself. Each request is a pickled function with its arguments,
 each answer whether it went well and what came of it. The process leaves when its requests end, as they do

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from otanalysis.explore.bench import Reading
 from otanalysis.explore.markup import glyph, missing, number, text
+from otanalysis.explore.state import Reading
 from otanalysis.figures.style import method_look
 from otanalysis.transport import DistanceFloor
 

@@ -8,11 +8,11 @@ import numpy as np
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
+from otanalysis.arrays import Array, to_numpy
 from otanalysis.errors import InputError
 from otanalysis.explore.overlay import outline, show_pixels
 from otanalysis.explore.picture import scene_of
 from otanalysis.figures.style import TEXT_WIDTH, paper_style
-from otanalysis.tokens.validate import Array, to_numpy
 from otanalysis.vlm.layout import Layer
 
 __all__ = ["overlay_layers"]

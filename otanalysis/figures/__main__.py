@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from otanalysis.figures.command import figures
-from otanalysis.reporting import run_alone
+from otanalysis.cli.figures import figures
+from otanalysis.progress import run_alone
 
 __all__ = ["main"]
 

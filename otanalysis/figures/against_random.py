@@ -28,7 +28,7 @@ def draw_against_random(
     ----------
     random : array_like [n]
         Exact :math:`W_2` of random kept sets, as of
-        :func:`~otanalysis.experiments.compare.random_distances`.
+        :func:`~otanalysis.studies.compare.random_distances`.
     chosen : mapping from str to float
         :math:`W_2` by method, drawn from the top in the order given.
     floor : float, optional

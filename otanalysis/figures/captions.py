@@ -14,10 +14,10 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from otanalysis.experiments.ranking import Figure2Tables
-from otanalysis.experiments.rows import DEFAULT_GAMMA, MEAN
 from otanalysis.figures.layout import benchmarks_of, per_cent, tokens_words
 from otanalysis.figures.style import method_look
+from otanalysis.stats.ranking import Figure2Tables
+from otanalysis.stats.rows import DEFAULT_GAMMA, MEAN
 
 __all__ = ["caption2", "caption3", "caption4", "caption5", "join_captions"]
 
@@ -79,7 +79,7 @@ def caption2(versions: Mapping[str, Figure2Tables]) -> str:
 
 
 def caption3(table: pd.DataFrame) -> str:
-    """Write the caption of Figure 3 from :func:`otanalysis.experiments.tables.figure3_table`."""
+    """Write the caption of Figure 3 from :func:`otanalysis.stats.figure_tables.figure3_table`."""
     names = [method_look(name).label for name in _methods(table)]
     head = f"**Figure 3. Score and distance by share of tokens kept.** {_list(names)}; {_basis(table)}."
     count = len(benchmarks_of(table))
@@ -105,7 +105,7 @@ def caption3(table: pd.DataFrame) -> str:
 
 
 def caption4(table: pd.DataFrame) -> str:
-    """Write the caption of Figure 4 from :func:`otanalysis.experiments.tables.figure4_table`."""
+    """Write the caption of Figure 4 from :func:`otanalysis.stats.figure_tables.figure4_table`."""
     head = (
         f"**Figure 4. Distance relative to OTPrune.** Mean distance of each method's tokens to all tokens, "
         f"divided by that of OTPrune's ({_basis(table)}), per benchmark and as the average over "
@@ -123,7 +123,7 @@ def caption4(table: pd.DataFrame) -> str:
 
 
 def caption5(table: pd.DataFrame) -> str:
-    """Write the caption of Figure 5 from :func:`otanalysis.experiments.tables.figure5_table`."""
+    """Write the caption of Figure 5 from :func:`otanalysis.stats.figure_tables.figure5_table`."""
     mean = table[(table["benchmark"] == MEAN) & table["value"].notna()]
     score = "score" if (mean["quantity"] == "score").any() else "relative_score"
     scored = bool((mean["quantity"] == score).any())

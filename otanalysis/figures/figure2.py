@@ -11,8 +11,6 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from otanalysis.experiments.ranking import Figure2Tables
-from otanalysis.experiments.rows import MEAN
 from otanalysis.figures.labels import PointLabel, label_points
 from otanalysis.figures.layout import (
     Sheet,
@@ -26,6 +24,8 @@ from otanalysis.figures.layout import (
     tokens_name,
 )
 from otanalysis.figures.style import TEXT_WIDTH, method_look, paper_style
+from otanalysis.stats.ranking import Figure2Tables
+from otanalysis.stats.rows import MEAN
 
 __all__ = ["draw_figure2"]
 
@@ -58,7 +58,7 @@ def draw_figure2(tables: Figure2Tables) -> Figure:
     Parameters
     ----------
     tables : Figure2Tables
-        From :func:`otanalysis.experiments.ranking.figure2_tables`. Without scores, only distances are
+        From :func:`otanalysis.stats.ranking.figure2_tables`. Without scores, only distances are
         drawn.
 
     Returns

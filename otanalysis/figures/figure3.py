@@ -12,7 +12,6 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 from matplotlib.ticker import MaxNLocator, PercentFormatter
 
-from otanalysis.experiments.rows import MEAN
 from otanalysis.figures.layout import (
     Sheet,
     benchmarks_of,
@@ -25,6 +24,7 @@ from otanalysis.figures.layout import (
     tokens_name,
 )
 from otanalysis.figures.style import TEXT_WIDTH, method_look, paper_style
+from otanalysis.stats.rows import MEAN
 
 __all__ = ["draw_figure3"]
 
@@ -55,7 +55,7 @@ def draw_figure3(table: pd.DataFrame) -> Figure:
     Parameters
     ----------
     table : DataFrame
-        From :func:`otanalysis.experiments.tables.figure3_table`. Quantities without values are left out.
+        From :func:`otanalysis.stats.figure_tables.figure3_table`. Quantities without values are left out.
 
     Returns
     -------

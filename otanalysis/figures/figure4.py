@@ -12,7 +12,6 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 
-from otanalysis.experiments.rows import MEAN
 from otanalysis.figures.layout import (
     Sheet,
     benchmarks_of,
@@ -24,6 +23,7 @@ from otanalysis.figures.layout import (
     tokens_name,
 )
 from otanalysis.figures.style import TEXT_WIDTH, method_look, paper_style
+from otanalysis.stats.rows import MEAN
 
 __all__ = ["draw_figure4", "draw_relative_distances"]
 
@@ -43,7 +43,7 @@ def draw_figure4(table: pd.DataFrame) -> Figure:
     Parameters
     ----------
     table : DataFrame
-        From :func:`otanalysis.experiments.tables.figure4_table`.
+        From :func:`otanalysis.stats.figure_tables.figure4_table`.
 
     Returns
     -------

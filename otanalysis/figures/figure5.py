@@ -12,7 +12,6 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import FixedLocator, LogFormatterMathtext, LogLocator, MaxNLocator, NullLocator
 
-from otanalysis.experiments.rows import DEFAULT_GAMMA, MEAN
 from otanalysis.figures.layout import (
     Sheet,
     benchmarks_of,
@@ -23,6 +22,7 @@ from otanalysis.figures.layout import (
     tokens_name,
 )
 from otanalysis.figures.style import TEXT_WIDTH, paper_style
+from otanalysis.stats.rows import DEFAULT_GAMMA, MEAN
 
 __all__ = ["draw_figure5"]
 
@@ -56,7 +56,7 @@ def draw_figure5(table: pd.DataFrame) -> Figure:
     Parameters
     ----------
     table : DataFrame
-        From :func:`otanalysis.experiments.tables.figure5_table`. Quantities without values are left out.
+        From :func:`otanalysis.stats.figure_tables.figure5_table`. Quantities without values are left out.
 
     Returns
     -------

@@ -7,12 +7,12 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from otanalysis.errors import InputError
-from otanalysis.experiments.certify import BEST
-from otanalysis.experiments.certify_tables import FLOOR
-from otanalysis.experiments.rows import MEAN
 from otanalysis.figures.figure4 import draw_relative_distances
 from otanalysis.figures.layout import benchmarks_of, per_cent, require_columns, tokens_words
 from otanalysis.figures.style import method_look
+from otanalysis.stats.certificate_tables import FLOOR
+from otanalysis.stats.rows import MEAN
+from otanalysis.studies.certify import BEST
 
 __all__ = ["caption_floor", "draw_floor"]
 
@@ -26,7 +26,7 @@ def draw_floor(table: pd.DataFrame) -> Figure:
     Parameters
     ----------
     table : DataFrame
-        From :func:`otanalysis.experiments.certify_tables.floor_table`.
+        From :func:`otanalysis.stats.certificate_tables.floor_table`.
 
     Returns
     -------
@@ -42,7 +42,7 @@ def draw_floor(table: pd.DataFrame) -> Figure:
     require_columns(table, ("method",), "Figure C")
     bracket = table["method"].isin([FLOOR, BEST])
     if not (table["method"] == FLOOR).any():
-        raise InputError("The table of Figure C lacks the floor: make it with otanalysis.experiments.")
+        raise InputError("The table of Figure C lacks the floor: make it with otanalysis.studies.")
     return draw_relative_distances(table[~bracket], table[bracket], name="Figure C")
 
 
@@ -52,7 +52,7 @@ def caption_floor(certificates: pd.DataFrame, greedy: pd.DataFrame) -> str:
     Parameters
     ----------
     certificates, greedy : DataFrame
-        From :func:`otanalysis.experiments.certify_tables.certificate_table` and ``greedy_table``.
+        From :func:`otanalysis.stats.certificate_tables.certificate_table` and ``greedy_table``.
 
     Returns
     -------

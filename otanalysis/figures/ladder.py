@@ -12,11 +12,11 @@ from matplotlib.colors import Normalize, to_hex
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from otanalysis.experiments.ladder_tables import DROPPED_TERM, FREE_WEIGHTS
-from otanalysis.experiments.rows import MEAN
-from otanalysis.experiments.subsets import RANDOM
 from otanalysis.figures.layout import Sheet, benchmarks_of, per_cent, require_columns, short_name
 from otanalysis.figures.style import TEXT_WIDTH, paper_style
+from otanalysis.selection.pool import RANDOM
+from otanalysis.stats.ladder_tables import DROPPED_TERM, FREE_WEIGHTS
+from otanalysis.stats.rows import MEAN
 from otanalysis.surrogate.ladder import RUNGS
 
 __all__ = ["draw_ladder", "main_ratio"]
@@ -58,7 +58,7 @@ def draw_ladder(table: pd.DataFrame) -> Figure:
     Parameters
     ----------
     table : DataFrame
-        From :func:`otanalysis.experiments.ladder_tables.ladder_table`.
+        From :func:`otanalysis.stats.ladder_tables.ladder_table`.
 
     Returns
     -------

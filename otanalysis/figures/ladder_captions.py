@@ -10,10 +10,10 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from otanalysis.experiments.ladder_points import SCATTERED
-from otanalysis.experiments.rows import MEAN
-from otanalysis.experiments.subsets import METHOD, RANDOM
 from otanalysis.figures.layout import benchmarks_of, per_cent, tokens_words
+from otanalysis.selection.pool import METHOD, RANDOM
+from otanalysis.stats.ladder_points import SCATTERED
+from otanalysis.stats.rows import MEAN
 from otanalysis.surrogate.ladder import RUNGS
 
 __all__ = ["caption_ladder", "caption_scatter"]
@@ -32,7 +32,7 @@ SMALL_LOSS = 0.1
 
 
 def caption_ladder(table: pd.DataFrame) -> str:
-    """Write the caption of Figure A from :func:`otanalysis.experiments.ladder_tables.ladder_table`.
+    """Write the caption of Figure A from :func:`otanalysis.stats.ladder_tables.ladder_table`.
 
     Returns
     -------
@@ -55,7 +55,7 @@ def caption_ladder(table: pd.DataFrame) -> str:
 
 
 def caption_scatter(table: pd.DataFrame) -> str:
-    """Write the caption of Figure B from :func:`otanalysis.experiments.ladder_points.scatter_table`.
+    """Write the caption of Figure B from :func:`otanalysis.stats.ladder_points.scatter_table`.
 
     Returns
     -------

@@ -18,8 +18,8 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 
 from otanalysis.errors import InputError
-from otanalysis.experiments.rows import MEAN
 from otanalysis.figures.style import TEXT_WIDTH, method_look
+from otanalysis.stats.rows import MEAN
 
 __all__ = [
     "Sheet",
@@ -103,7 +103,7 @@ def require_columns(table: pd.DataFrame, columns: Iterable[str], figure: str) ->
     absent = [name for name in columns if name not in table.columns]
     if absent or table.empty:
         what = f"lacks the columns {', '.join(absent)}" if absent else "has no rows"
-        raise InputError(f"The table of {figure} {what}: make it with otanalysis.experiments.")
+        raise InputError(f"The table of {figure} {what}: make it with otanalysis.studies.")
 
 
 def benchmarks_of(table: pd.DataFrame) -> list[str]:

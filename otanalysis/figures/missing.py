@@ -11,13 +11,13 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from otanalysis.experiments.cells import RATIO_DIGITS
-from otanalysis.experiments.rows import DEFAULT_GAMMA
 from otanalysis.figures.layout import per_cent
 from otanalysis.figures.style import method_look
-from otanalysis.scenes.benchmarks import BENCHMARKS
+from otanalysis.mini.benchmarks import BENCHMARKS
+from otanalysis.scores.tasks import TASKS
 from otanalysis.selection import SELECTORS
-from otanalysis.tokens.results.tasks import TASKS
+from otanalysis.stats.cells import RATIO_DIGITS
+from otanalysis.stats.rows import DEFAULT_GAMMA
 
 __all__ = ["MissingScores", "Setting", "missing_scores", "needed_settings"]
 

@@ -7,18 +7,18 @@ from os import PathLike
 from pathlib import Path
 from typing import Any, cast
 
-from otanalysis.experiments.certify import CertifyStudy, read_certificates
-from otanalysis.experiments.certify_tables import certificate_table, floor_table, greedy_table
-from otanalysis.experiments.ladder import LadderStudy, measure_ladder, read_ladder
-from otanalysis.experiments.ladder_points import scatter_table
-from otanalysis.experiments.ladder_tables import ladder_table
-from otanalysis.experiments.per_sample import measure_samples
-from otanalysis.figures.drawing import Files, csv_bytes, rendered
 from otanalysis.figures.floor import caption_floor, draw_floor
 from otanalysis.figures.ladder import draw_ladder
 from otanalysis.figures.ladder_captions import caption_ladder, caption_scatter
+from otanalysis.figures.registry import Files, csv_bytes, rendered
 from otanalysis.figures.scatter import draw_scatter
-from otanalysis.tokens.normalise import Normalisation
+from otanalysis.normalise import Normalisation
+from otanalysis.stats.certificate_tables import certificate_table, floor_table, greedy_table
+from otanalysis.stats.ladder_points import scatter_table
+from otanalysis.stats.ladder_tables import ladder_table
+from otanalysis.studies.certify import CertifyStudy, read_certificates
+from otanalysis.studies.engine import measure_samples
+from otanalysis.studies.ladder import LadderStudy, measure_ladder, read_ladder
 
 __all__ = ["THEORY_FIGURES", "draw_theory"]
 
@@ -44,7 +44,7 @@ def draw_theory(
     only : sequence of str
         Names in :data:`THEORY_FIGURES`; others are passed over.
     dumps, results, jobs, samples, distance, normalise, ratio, progress
-        As in :func:`otanalysis.figures.pipeline.run`.
+        As in :func:`otanalysis.figures.build.run`.
 
     Returns
     -------

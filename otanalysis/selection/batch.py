@@ -9,11 +9,11 @@ from typing import Any
 import numpy as np
 from array_api_compat import array_namespace, device
 
+from otanalysis.arrays import Array, check_tokens, resolve_keep
 from otanalysis.errors import InputError
-from otanalysis.selection.base import Selection, Selector, StackSelector
+from otanalysis.normalise import Normalisation
 from otanalysis.selection.registry import configured, select
-from otanalysis.tokens.normalise import Normalisation
-from otanalysis.tokens.validate import Array, check_tokens, resolve_keep
+from otanalysis.selection.selector import Selection, Selector, StackSelector
 
 __all__ = ["STACK_BYTES", "select_batch"]
 
@@ -46,7 +46,7 @@ def select_batch(
         real type, half precision too: all is computed in float64.
     method, gamma, normalise
         As for :func:`~otanalysis.selection.registry.select`. A selector of one's own runs image by image, or
-        together with others of its size if it is a :class:`~otanalysis.selection.base.StackSelector`.
+        together with others of its size if it is a :class:`~otanalysis.selection.selector.StackSelector`.
     ratio : float, optional
         Share to keep of each image in ``(0, 1]``.
     keep : int, optional

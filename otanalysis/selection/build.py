@@ -6,7 +6,7 @@ from heapq import heapify, heapreplace
 
 import numpy as np
 
-from otanalysis.transport.cost import FloatArray
+from otanalysis.image import FloatArray
 
 __all__ = ["build_medoids"]
 

@@ -9,9 +9,9 @@ from typing import ClassVar
 import numpy as np
 from array_api_compat import array_namespace, device
 
-from otanalysis.selection.base import Selection, build_selections, prepare, prepare_stack, stack
+from otanalysis.arrays import Array
+from otanalysis.selection.selector import Selection, build_selections, prepare, prepare_stack, stack
 from otanalysis.surrogate.kernel import cosine_kernel
-from otanalysis.tokens.validate import Array
 
 __all__ = ["DivPrune"]
 

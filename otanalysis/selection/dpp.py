@@ -8,10 +8,10 @@ from typing import ClassVar
 
 import numpy as np
 
-from otanalysis.selection.base import Selection, build_selections, prepare, prepare_stack, stack
+from otanalysis.arrays import Array
+from otanalysis.selection.selector import Selection, build_selections, prepare, prepare_stack, stack
 from otanalysis.surrogate.greedy import greedy_logdet
 from otanalysis.surrogate.kernel import cosine_kernel
-from otanalysis.tokens.validate import Array
 
 __all__ = ["GreedyDPP"]
 

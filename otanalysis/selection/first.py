@@ -7,8 +7,8 @@ from typing import ClassVar
 
 import numpy as np
 
-from otanalysis.selection.base import Selection, build_selection, prepare
-from otanalysis.tokens.validate import Array
+from otanalysis.arrays import Array
+from otanalysis.selection.selector import Selection, build_selection, prepare
 
 __all__ = ["First"]
 

@@ -7,13 +7,13 @@ from typing import ClassVar
 
 import numpy as np
 
+from otanalysis.arrays import Array, to_numpy
 from otanalysis.errors import ConvergenceError
-from otanalysis.selection.base import Selection, build_selection, prepare
-from otanalysis.selection.kmedoids import medoids
-from otanalysis.tokens.validate import Array, to_numpy
-from otanalysis.transport.cost import check_cost
-from otanalysis.transport.descent import move_medoids
+from otanalysis.image import check_cost
+from otanalysis.selection.medoids import medoids
+from otanalysis.selection.selector import Selection, build_selection, prepare
 from otanalysis.transport.exact import wasserstein2
+from otanalysis.transport.floor.local_search import move_medoids
 
 __all__ = ["OTMedoids"]
 

@@ -9,11 +9,11 @@ from typing import ClassVar
 
 import numpy as np
 
-from otanalysis.selection.base import Selection, build_selections, prepare, prepare_stack, stack
+from otanalysis.arrays import Array
+from otanalysis.normalise import Normalisation
+from otanalysis.selection.selector import Selection, build_selections, prepare, prepare_stack, stack
 from otanalysis.surrogate.greedy import greedy_logdet
 from otanalysis.surrogate.kernel import otprune_kernel
-from otanalysis.tokens.normalise import Normalisation
-from otanalysis.tokens.validate import Array
 
 __all__ = ["OTPrune"]
 

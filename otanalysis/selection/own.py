@@ -8,9 +8,9 @@ from dataclasses import is_dataclass
 from types import CodeType
 from typing import Any, cast
 
+from otanalysis.arrays import check_indices
 from otanalysis.errors import InputError
-from otanalysis.selection.base import Selection, Selector
-from otanalysis.tokens.validate import check_indices
+from otanalysis.selection.selector import Selection, Selector
 
 __all__ = ["check_kept", "check_recorded", "check_selector", "code_fingerprint", "is_own"]
 

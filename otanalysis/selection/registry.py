@@ -9,20 +9,20 @@ from typing import Any, cast
 
 import numpy as np
 
+from otanalysis.arrays import Array, check_tokens, resolve_keep
 from otanalysis.errors import InputError
-from otanalysis.selection.base import Selection, Selector
+from otanalysis.normalise import Normalisation
 from otanalysis.selection.divprune import DivPrune
 from otanalysis.selection.dpp import GreedyDPP
 from otanalysis.selection.first import First
-from otanalysis.selection.kmedoids import KMedoids
 from otanalysis.selection.last import Last
+from otanalysis.selection.medoids import KMedoids
 from otanalysis.selection.ot_medoids import OTMedoids
 from otanalysis.selection.otprune import OTPrune
 from otanalysis.selection.own import check_kept, check_selector, is_own
+from otanalysis.selection.positional import Uniform
 from otanalysis.selection.random import Random
-from otanalysis.selection.uniform import Uniform
-from otanalysis.tokens.normalise import Normalisation
-from otanalysis.tokens.validate import Array, check_tokens, resolve_keep
+from otanalysis.selection.selector import Selection, Selector
 
 __all__ = ["SELECTORS", "configured", "select", "select_many"]
 
@@ -61,7 +61,7 @@ def select(
         device. otprune, dpp and divprune run there, the others on the host.
     method : str or Selector
         A name in :data:`SELECTORS`, or a selector with its own parameters, which is used as it is: one of
-        the package, or a user's (see :class:`~otanalysis.selection.base.Selector`).
+        the package, or a user's (see :class:`~otanalysis.selection.selector.Selector`).
     ratio : float, optional
         Share to keep in ``(0, 1]``: ``int(round(ratio * m))`` tokens, at least one.
     keep : int, optional

@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 from array_api_compat import array_namespace, device
 
+from otanalysis.arrays import Array
 from otanalysis.errors import InputError
-from otanalysis.tokens.validate import Array
 
 __all__ = ["check_kernel", "greedy_logdet"]
 

@@ -6,9 +6,9 @@ import math
 
 from array_api_compat import array_namespace, device
 
+from otanalysis.arrays import Array
 from otanalysis.errors import InputError
-from otanalysis.tokens.normalise import Normalisation, normalise_tokens
-from otanalysis.tokens.validate import Array
+from otanalysis.normalise import Normalisation, normalise_tokens
 
 __all__ = ["check_gamma", "cosine_kernel", "otprune_kernel"]
 

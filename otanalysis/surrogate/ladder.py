@@ -35,9 +35,10 @@ from functools import cached_property
 
 import numpy as np
 
+from otanalysis.arrays import Array, check_indices, check_tokens, to_numpy
+from otanalysis.image import FloatArray
+from otanalysis.normalise import Normalisation, normalise_tokens
 from otanalysis.surrogate.logdet import GramLogdet
-from otanalysis.tokens.normalise import Normalisation, normalise_tokens
-from otanalysis.tokens.validate import Array, check_indices, check_tokens, to_numpy
 from otanalysis.transport import (
     TokenMoments,
     gelbrich_squared,
@@ -45,7 +46,6 @@ from otanalysis.transport import (
     squared_distances,
     wasserstein2,
 )
-from otanalysis.transport.cost import FloatArray
 from otanalysis.transport.gaussian import zero_mean_rungs
 
 __all__ = ["RUNGS", "Ladder", "Rung"]

@@ -5,11 +5,11 @@ from __future__ import annotations
 import numpy as np
 from array_api_compat import array_namespace, device
 
+from otanalysis.arrays import Array, check_indices
+from otanalysis.image import FloatArray
+from otanalysis.normalise import Normalisation, normalise_tokens
 from otanalysis.surrogate.greedy import check_kernel
 from otanalysis.surrogate.kernel import check_gamma
-from otanalysis.tokens.normalise import Normalisation, normalise_tokens
-from otanalysis.tokens.validate import Array, check_indices
-from otanalysis.transport.cost import FloatArray
 
 __all__ = ["GramLogdet", "logdet_value", "paper_objective"]
 

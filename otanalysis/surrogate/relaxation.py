@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.linalg import cho_factor, cho_solve
 
-from otanalysis.transport.cost import FloatArray
+from otanalysis.image import FloatArray
 
 __all__ = ["Majorant", "majorant_at", "solve_relaxation"]
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from otanalysis.reporting import run_alone
-from otanalysis.theorem.command import theorem
+from otanalysis.cli.theorem import theorem
+from otanalysis.progress import run_alone
 
 __all__ = ["main"]
 

@@ -6,7 +6,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from otanalysis.theorem.balls import (
+from otanalysis.theorem.check import Tally
+from otanalysis.theorem.exact_arithmetic import (
     Decision,
     ExactKernel,
     decide_positive,
@@ -14,7 +15,6 @@ from otanalysis.theorem.balls import (
     load_flint,
     tally_decisions,
 )
-from otanalysis.theorem.check import Tally
 
 __all__ = ["CertifiedRootBound", "CertifiedTraceBound", "root_constant"]
 

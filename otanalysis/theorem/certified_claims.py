@@ -7,14 +7,13 @@ from pathlib import Path
 
 import numpy as np
 
-from otanalysis.theorem import controls
-from otanalysis.theorem.adversary import RELEASED_GAMMA, tokens_of
-from otanalysis.theorem.balls import ExactKernel, exact_kernel
-from otanalysis.theorem.certified import CertifiedGreedy, CertifiedMonotone, CertifiedSubmodular
+from otanalysis.normalise import normalise_tokens
+from otanalysis.theorem import negative_controls as controls
 from otanalysis.theorem.certified_bounds import CertifiedRootBound, CertifiedTraceBound
+from otanalysis.theorem.certified_checks import CertifiedGreedy, CertifiedMonotone, CertifiedSubmodular
 from otanalysis.theorem.check import Claim, Control
-from otanalysis.theorem.instances import Kernel
-from otanalysis.theorem.population import (
+from otanalysis.theorem.exact_arithmetic import ExactKernel, exact_kernel
+from otanalysis.theorem.instance_sets import (
     Effort,
     Image,
     cloud_images,
@@ -23,9 +22,10 @@ from otanalysis.theorem.population import (
     image_kernels,
     matrix_kernels,
 )
+from otanalysis.theorem.instances import Kernel
 from otanalysis.theorem.relations import root_bound
 from otanalysis.theorem.search import worst_factor
-from otanalysis.tokens.normalise import normalise_tokens
+from otanalysis.theorem.worst_case import RELEASED_GAMMA, tokens_of
 
 __all__ = ["build_certified_claims"]
 

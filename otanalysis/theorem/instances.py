@@ -10,9 +10,9 @@ from types import MappingProxyType
 import numpy as np
 import numpy.typing as npt
 
+from otanalysis.image import FloatArray
 from otanalysis.surrogate.kernel import otprune_kernel
 from otanalysis.transport import ExactTransport, TokenMoments, squared_distances, wasserstein2
-from otanalysis.transport.cost import FloatArray
 
 __all__ = ["CLOUDS", "MATRICES", "Cloud", "KeptSet", "Kernel"]
 

@@ -6,10 +6,10 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from otanalysis.theorem import controls
+from otanalysis.theorem import negative_controls as controls
 from otanalysis.theorem.check import Claim, Control
+from otanalysis.theorem.instance_sets import with_gammas
 from otanalysis.theorem.instances import KeptSet
-from otanalysis.theorem.population import with_gammas
 from otanalysis.theorem.relations import (
     DualCertificate,
     Identity,

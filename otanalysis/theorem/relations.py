@@ -13,12 +13,12 @@ from typing import TypeAlias
 import numpy as np
 from scipy.optimize import brentq
 
+from otanalysis.image import FloatArray
 from otanalysis.surrogate.kernel import otprune_kernel
 from otanalysis.surrogate.logdet import logdet_value, paper_objective
 from otanalysis.theorem.check import Tally
 from otanalysis.theorem.instances import EPSILON, ROUNDING_FACTOR, KeptSet
 from otanalysis.transport import ExactTransport
-from otanalysis.transport.cost import FloatArray
 
 __all__ = [
     "DualCertificate",

@@ -18,8 +18,8 @@ from typing import Any, TypeAlias
 import numpy as np
 from scipy.optimize import minimize
 
+from otanalysis.image import FloatArray
 from otanalysis.theorem.setfunctions import Masks
-from otanalysis.transport.cost import FloatArray
 
 __all__ = ["Comparisons", "greedy_comparisons", "worst_factor"]
 

@@ -8,7 +8,7 @@ from typing import TypeAlias
 import numpy as np
 import numpy.typing as npt
 
-from otanalysis.transport.cost import FloatArray
+from otanalysis.image import FloatArray
 
 __all__ = ["Masks", "best_by_size", "logdet_table", "nested_triples", "subset_sizes"]
 

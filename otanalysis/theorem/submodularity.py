@@ -7,12 +7,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from otanalysis.arrays import Array
+from otanalysis.image import FloatArray
 from otanalysis.surrogate.logdet import logdet_value
 from otanalysis.theorem.check import Tally
 from otanalysis.theorem.instances import Kernel
 from otanalysis.theorem.setfunctions import Masks, logdet_table, nested_triples
-from otanalysis.tokens.validate import Array
-from otanalysis.transport.cost import FloatArray
 
 __all__ = [
     "MonotoneChains",

@@ -11,8 +11,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from otanalysis.errors import InputError
+from otanalysis.image import FloatArray
 from otanalysis.theorem.setfunctions import Masks, nested_triples
-from otanalysis.transport.cost import FloatArray
 
 __all__ = ["Addition", "Nesting", "tabulate", "worst_addition", "worst_nesting"]
 

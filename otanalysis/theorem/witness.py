@@ -9,13 +9,13 @@ from typing import Any
 
 import numpy as np
 
+from otanalysis.arrays import check_tokens
 from otanalysis.errors import InputError
-from otanalysis.theorem.adversary import RELEASED_GAMMA, kernel_of
+from otanalysis.files import write_atomic
+from otanalysis.image import FloatArray
 from otanalysis.theorem.greedy import GUARANTEE, RATIO_TOLERANCE, greedy_ratios, released_greedy
 from otanalysis.theorem.setfunctions import best_by_size, logdet_table
-from otanalysis.tokens.storage import write_atomic
-from otanalysis.tokens.validate import check_tokens
-from otanalysis.transport.cost import FloatArray
+from otanalysis.theorem.worst_case import RELEASED_GAMMA, kernel_of
 
 __all__ = ["Replay", "replay_witness", "save_witness"]
 
@@ -64,7 +64,7 @@ def save_witness(path: Path, form: str, matrix: FloatArray) -> Replay:
     path : Path
         The JSON file; its folder is made if it is missing.
     form : {"factor", "tokens"}
-        See :class:`~otanalysis.theorem.adversary.Arena`.
+        See :class:`~otanalysis.theorem.worst_case.Arena`.
     matrix : ndarray [m, d]
 
     Raises

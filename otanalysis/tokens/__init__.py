@@ -5,10 +5,10 @@ This room imports nothing of the package but :mod:`otanalysis.errors`.
 
 from __future__ import annotations
 
-from otanalysis.tokens.dump import Dump, Sample, open_dump
 from otanalysis.tokens.manifest import Manifest
+from otanalysis.tokens.read import Dump, Sample, open_dump
 from otanalysis.tokens.verify import DumpReport, verify_dump
-from otanalysis.tokens.writer import DumpWriter
+from otanalysis.tokens.write import DumpWriter
 
 __all__ = [
     "Dump",

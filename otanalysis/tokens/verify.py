@@ -12,9 +12,9 @@ import numpy as np
 from safetensors import SafetensorError, safe_open
 
 from otanalysis.errors import DumpError
-from otanalysis.tokens.dump import Dump, open_dump
+from otanalysis.files import sha256_of_file
 from otanalysis.tokens.manifest import Manifest, SampleEntry, ShardEntry
-from otanalysis.tokens.storage import sha256_of_file
+from otanalysis.tokens.read import Dump, open_dump
 from otanalysis.tokens.thumbnails import decode_thumbnail
 
 __all__ = ["DumpReport", "verify_dump"]

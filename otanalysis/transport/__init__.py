@@ -3,11 +3,11 @@
 Computes in float64 with NumPy, SciPy and POT, whatever array comes in. May import errors and tokens.
 """
 
-from otanalysis.transport.bounds import DistanceFloor, spectral_bound, wasserstein2_floor
-from otanalysis.transport.cost import squared_distances
+from otanalysis.image import squared_distances
 from otanalysis.transport.exact import ExactTransport, wasserstein2
+from otanalysis.transport.floor.bound import DistanceFloor, spectral_bound, wasserstein2_floor
+from otanalysis.transport.floor.lagrangian import lagrangian_bound
 from otanalysis.transport.gaussian import TokenMoments, bures_squared, gelbrich_squared, trace_objective
-from otanalysis.transport.lagrangian import lagrangian_bound
 from otanalysis.transport.quantisation import quantisation_error
 
 __all__ = [

@@ -8,10 +8,10 @@ from threading import Lock
 
 import numpy as np
 
+from otanalysis.arrays import Array
 from otanalysis.errors import ConvergenceError
-from otanalysis.tokens.normalise import Normalisation
-from otanalysis.tokens.validate import Array
-from otanalysis.transport.cost import FloatArray, kept_columns, normalised_once
+from otanalysis.image import FloatArray, kept_columns, normalised_once
+from otanalysis.normalise import Normalisation
 
 __all__ = ["ExactTransport", "solve_exact", "wasserstein2"]
 

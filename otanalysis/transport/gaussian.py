@@ -8,8 +8,8 @@ from functools import cached_property
 import numpy as np
 import numpy.typing as npt
 
-from otanalysis.tokens.validate import Array, check_indices, check_tokens, to_numpy
-from otanalysis.transport.cost import FloatArray
+from otanalysis.arrays import Array, check_indices, check_tokens, to_numpy
+from otanalysis.image import FloatArray
 
 __all__ = ["TokenMoments", "bures_squared", "gelbrich_squared", "trace_objective", "zero_mean_rungs"]
 

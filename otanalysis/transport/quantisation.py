@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from otanalysis.tokens.validate import Array
-from otanalysis.transport.cost import kept_columns
+from otanalysis.arrays import Array
+from otanalysis.image import kept_columns
 
 __all__ = ["quantisation_error"]
 

@@ -7,10 +7,10 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from otanalysis.arrays import Array, check_indices, check_tokens, to_numpy
 from otanalysis.errors import InputError
-from otanalysis.tokens.normalise import normalise_tokens
-from otanalysis.tokens.validate import Array, check_indices, check_tokens, to_numpy
-from otanalysis.transport.cost import FloatArray
+from otanalysis.image import FloatArray
+from otanalysis.normalise import normalise_tokens
 from otanalysis.transport.exact import ExactTransport
 
 __all__ = ["Verification", "verify_transport"]

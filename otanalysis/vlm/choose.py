@@ -8,15 +8,15 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from otanalysis.arrays import resolve_keep
 from otanalysis.errors import InputError
 from otanalysis.selection import SELECTORS, Selection, Selector, select_batch
-from otanalysis.tokens.validate import resolve_keep
 from otanalysis.vlm.layout import Box, ImageTokens, View
 
 if TYPE_CHECKING:
     import torch
 
-    from otanalysis.tokens.normalise import Normalisation
+    from otanalysis.normalise import Normalisation
 
 __all__ = ["FULL", "KeptImage", "TokenChooser"]
 

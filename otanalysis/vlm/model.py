@@ -14,8 +14,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from otanalysis.errors import InputError, MissingDependencyError
-from otanalysis.reporting import progress_bar
-from otanalysis.tokens.storage import sha256_of_file
+from otanalysis.files import sha256_of_file
+from otanalysis.progress import progress_bar
 from otanalysis.vlm.encode import vision_inputs
 
 if TYPE_CHECKING:

@@ -26,8 +26,8 @@ from otanalysis.vlm.shorten import (
 if TYPE_CHECKING:
     import torch
 
+    from otanalysis.normalise import Normalisation
     from otanalysis.selection import Selector
-    from otanalysis.tokens.normalise import Normalisation
 
 __all__ = ["Pruned", "PrunedCall"]
 
@@ -116,7 +116,7 @@ class Pruned:
     --------
     >>> import numpy as np
     >>> from PIL import Image
-    >>> from otanalysis.scenes.bundled import bundled_model_path
+    >>> from otanalysis.mini.bundled import bundled_model_path
     >>> from otanalysis.vlm import Pruned, load_model
     >>> vlm = load_model(bundled_model_path())
     >>> picture = Image.fromarray(np.zeros((192, 192, 3), np.uint8))

@@ -10,7 +10,7 @@ from typing import Any
 import nbformat
 import pytest
 
-from otanalysis.scenes.bundled import write_bundled_dumps
+from otanalysis.mini.bundled import write_bundled_dumps
 
 from .conftest import ROOT, Lab
 

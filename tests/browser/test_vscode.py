@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from otanalysis.explore import Explorer
-from otanalysis.scenes.bundled import write_bundled_dumps
+from otanalysis.mini.bundled import write_bundled_dumps
 
 pytestmark = pytest.mark.browser
 

@@ -21,7 +21,7 @@ from psutil import STATUS_ZOMBIE, NoSuchProcess, Process
 
 from otanalysis.errors import InputError, MissingDependencyError
 from otanalysis.explore import Explorer
-from otanalysis.explore import bench as room
+from otanalysis.explore import state as room
 from otanalysis.explore.background import Background
 from otanalysis.explore.controls import values_of, view_of
 from otanalysis.explore.explorer import View
@@ -245,7 +245,7 @@ def test_a_kernel_that_is_closed_leaves_no_process(
     lines = [
         "import os",
         "from otanalysis.explore import Explorer",
-        "from otanalysis.explore.bench import other_process",
+        "from otanalysis.explore.state import other_process",
         f"explorer = Explorer({str(pictured().path)!r}, ratio=0.1)",
         "print(other_process().submit(os.getpid).result())",
     ]

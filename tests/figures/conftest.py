@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 
 
-def _experiments_conftest() -> Any:
+def _stats_conftest() -> Any:
     # Test folders are no packages, so the file next door is loaded by its path.
-    path = Path(__file__).parents[1] / "experiments" / "conftest.py"
+    path = Path(__file__).parents[1] / "stats" / "conftest.py"
     spec = importlib.util.spec_from_file_location("made_up_tables", path)
     assert spec is not None
     assert spec.loader is not None
@@ -22,7 +22,7 @@ def _experiments_conftest() -> Any:
     return module
 
 
-_MADE_UP = _experiments_conftest()
+_MADE_UP = _stats_conftest()
 
 
 @pytest.fixture(scope="session")

@@ -14,11 +14,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from otanalysis.cli import app
+from otanalysis.figures.build import run
 from otanalysis.figures.missing import MissingScores, Setting, missing_scores, needed_settings
-from otanalysis.figures.pipeline import run
+from otanalysis.scores.table import write_accuracy
 from otanalysis.selection import SELECTORS
-from otanalysis.tokens.accuracy import write_accuracy
-from otanalysis.vlm.harness.arguments import HarnessArguments
+from otanalysis.vlm.lmms_eval.arguments import HarnessArguments
 
 RATIOS, GAMMAS = (0.05, 0.098), (0.001, 0.01)
 BENCHMARKS = ("gqa", "pope")

@@ -8,10 +8,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from otanalysis.experiments.ranking import figure2_tables
-from otanalysis.experiments.tables import figure3_table, figure5_table
 from otanalysis.figures.missing import missing_scores
 from otanalysis.selection import SELECTORS
+from otanalysis.stats.figure_tables import figure3_table, figure5_table
+from otanalysis.stats.ranking import figure2_tables
 
 
 def lacking_in_the_tables(sweep: pd.DataFrame, scores: pd.DataFrame, figure: int) -> set[tuple[Any, ...]]:

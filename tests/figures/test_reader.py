@@ -15,14 +15,14 @@ from matplotlib.colors import to_hex
 from matplotlib.figure import Figure
 from matplotlib.text import Text
 
-from otanalysis.experiments.ranking import figure2_tables
-from otanalysis.experiments.tables import figure3_table, figure4_table, figure5_table
 from otanalysis.figures.figure2 import draw_figure2
 from otanalysis.figures.figure3 import draw_figure3
 from otanalysis.figures.figure4 import draw_figure4
 from otanalysis.figures.figure5 import draw_figure5
 from otanalysis.figures.style import PNG_DPI, TEXT_WIDTH, figure_bytes, method_look
 from otanalysis.selection import SELECTORS
+from otanalysis.stats.figure_tables import figure3_table, figure4_table, figure5_table
+from otanalysis.stats.ranking import figure2_tables
 
 SMALLEST_LETTERS = 6.0
 """Points: what journals ask for at least."""

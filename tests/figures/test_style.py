@@ -94,7 +94,7 @@ def type3_pdf() -> bytes:
 
 def test_drawing_needs_no_pyplot_and_no_torch() -> None:
     code = (
-        "import sys; import otanalysis.figures.drawing; "
+        "import sys; import otanalysis.figures.registry; "
         "print(sorted({'matplotlib.pyplot', 'torch', 'seaborn'} & set(sys.modules)))"
     )
     environment = {"POT_BACKEND_DISABLE_PYTORCH": "1", "PATH": "/usr/bin:/bin"}

@@ -16,7 +16,7 @@ from nbformat import NotebookNode
 from nbmake.nb_result import NotebookResult
 from nbmake.nb_run import NotebookRun
 
-from otanalysis.tokens.storage import data_folder
+from otanalysis.files import data_folder
 
 FOLDER = Path(__file__).parents[2] / "notebooks"
 NOTEBOOKS = sorted(FOLDER.glob("*.ipynb"))

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from otanalysis.vlm.pictures import PictureItem
+from otanalysis.vlm.capture.pictures import PictureItem
 
 SHAPES = ((40, 60), (96, 30), (96, 96), (30, 30), (48, 48), (64, 40), (33, 97))
 

@@ -12,7 +12,7 @@ import torch
 
 from otanalysis.errors import InputError
 from otanalysis.selection import SELECTORS, select
-from otanalysis.selection.base import Selection, build_selection, prepare
+from otanalysis.selection.selector import Selection, build_selection, prepare
 from otanalysis.vlm import Pruned
 from otanalysis.vlm.encode import encode_images, image_token_id
 from otanalysis.vlm.families import FAMILIES

@@ -1,0 +1,60 @@
+"""The command that draws the figures: ``python -m otanalysis.figures`` and ``otanalysis figures``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+__all__ = ["figures"]
+
+
+def figures(
+    more_dumps: Annotated[list[Path] | None, typer.Argument(hidden=True)] = None,
+    only: Annotated[
+        str, typer.Option(help="Which figures, separated by commas.")
+    ] = "2,3,4,5,ladder,scatter,floor",
+    dumps: Annotated[
+        list[Path] | None,
+        typer.Option(
+            metavar="DUMP...", help="Dumps of one model, one per benchmark (default: the bundled model)."
+        ),
+    ] = None,
+    accuracy: Annotated[
+        Path | None, typer.Option(metavar="TABLE", help="Accuracy table of the same model, CSV or Parquet.")
+    ] = None,
+    out: Annotated[Path, typer.Option(help="Folder for the figures.")] = Path("figures"),
+    jobs: Annotated[int, typer.Option(help="Processes.")] = 2,
+    distance: Annotated[str, typer.Option(help="w2 or w2_squared.")] = "w2",
+    normalise: Annotated[
+        str, typer.Option(help="Tokens under the distance: none, columns or rows.")
+    ] = "none",
+    samples: Annotated[
+        int, typer.Option(help="Images a dump in ladder, scatter and floor, which take seconds an image.")
+    ] = 4,
+    results: Annotated[
+        Path, typer.Option(help="Folder of the sweep, which goes on where it stopped.")
+    ] = Path("results"),
+    quiet: Annotated[bool, typer.Option("--quiet", help="Show no progress.")] = False,
+) -> None:
+    """Draw Figures 2 to 5, the ladder, its scatter and the floor, after doing what is missing for them."""
+    # matplotlib loads only now, so that --help and mistyped options answer at once.
+    from otanalysis.figures.build import run
+
+    chosen = [*(dumps or []), *(more_dumps or [])]
+    written = run(
+        [part.strip() for part in only.split(",")],
+        chosen or None,
+        accuracy,
+        out,
+        jobs=jobs,
+        distance=distance,
+        normalise=normalise,
+        samples=samples,
+        results=results,
+        progress=not quiet,
+    )
+    for path in written:
+        if path.suffix != ".csv":
+            typer.echo(path)

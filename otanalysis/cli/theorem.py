@@ -1,0 +1,129 @@
+"""The command that checks the theorem: ``python -m otanalysis.theorem`` and ``otanalysis theorem``."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from otanalysis.errors import InputError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from otanalysis.theorem.check import Outcome
+
+__all__ = ["theorem"]
+
+_WITNESS = Path("results/theorem/worst_greedy.json")
+
+
+def theorem(
+    dump: Annotated[
+        list[Path] | None,
+        typer.Option(metavar="DUMP", help="Check on tokens of this dump too; may be repeated."),
+    ] = None,
+    certified: Annotated[
+        bool, typer.Option("--certified", help="Decide small instances without rounding (python-flint).")
+    ] = False,
+    thorough: Annotated[bool, typer.Option("--thorough", help="More instances, a longer search.")] = False,
+    seed: Annotated[int, typer.Option(help="Seed of everything that is drawn.")] = 0,
+    save: Annotated[
+        Path, typer.Option(metavar="FILE", help="Where greedy's worst instance goes.")
+    ] = _WITNESS,
+    replay: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Run a saved instance again, and nothing else.")
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of text.")] = False,
+    quiet: Annotated[bool, typer.Option("--quiet", help="Show no progress.")] = False,
+) -> None:
+    """Check the theorem and the ladder numerically, on drawn clouds and on the tokens of dumps.
+
+    Each check also runs on something wrong, which it must reject. The exit status is 1 if a claim is violated
+    or undecided, or a wrong thing passes.
+    """
+    if replay is not None:
+        _replay(replay, as_json)
+        return
+    if seed < 0:
+        raise InputError(f"--seed must be a whole number from 0 on, got {seed}.")
+    from otanalysis.theorem.certified_claims import build_certified_claims
+    from otanalysis.theorem.claims import build_claims
+    from otanalysis.theorem.instance_sets import DEFAULT, THOROUGH
+
+    effort = THOROUGH if thorough else DEFAULT
+    dumps = dump or []
+    claims = build_claims(effort, seed, dumps)
+    if certified:
+        claims += build_certified_claims(effort, seed, dumps)
+    outcomes = _run(claims, shown=not quiet)
+    ratio = _save_worst(outcomes, save)
+    sound = all(one.sound for one in outcomes)
+    if as_json:
+        from otanalysis.theorem.report import as_values
+
+        checks = [as_values(one) for one in outcomes]
+        dumped = [str(path) for path in dumps]
+        worst = {"file": str(save), "ratio": ratio}
+        content = {"passed": sound, "seed": seed, "dumps": dumped, "worst_greedy": worst, "checks": checks}
+        typer.echo(json.dumps(content, allow_nan=False))
+    else:
+        _print(outcomes, save, ratio, on_tokens=bool(dumps))
+    raise typer.Exit(0 if sound else 1)
+
+
+def _run(claims: list, shown: bool) -> list[Outcome]:  # type: ignore[type-arg]
+    from threadpoolctl import threadpool_limits
+
+    from otanalysis.progress import progress_bar
+    from otanalysis.theorem.check import run_claim
+
+    outcomes = []
+    # The matrices are tiny: more threads than one would only wait for each other.
+    with threadpool_limits(limits=1), progress_bar("Checking", "instances", shown=shown) as bar:
+        task = bar.add_task("theorem", total=sum(len(one.instances) + 1 for one in claims))
+        for claim in claims:
+            outcomes.append(run_claim(claim, lambda: bar.advance(task)))
+    return outcomes
+
+
+def _save_worst(outcomes: Sequence[Outcome], path: Path) -> float:
+    from otanalysis.theorem.witness import save_witness
+
+    attacked = [one for one in outcomes if one.witness is not None]
+    arena, matrix = min(attacked, key=lambda one: one.worst_margin).witness
+    return save_witness(path, arena.form, matrix).ratio
+
+
+def _print(outcomes: Sequence[Outcome], save: Path, ratio: float, *, on_tokens: bool) -> None:
+    from rich.console import Console
+
+    from otanalysis.theorem.report import print_outcomes
+
+    console = Console()
+    print_outcomes(outcomes, console)
+    console.print(f"Worst instance of greedy found: ratio {ratio:.6f}, saved to {save}.", soft_wrap=True)
+    if not on_tokens:
+        console.print("No real tokens were checked: give --dump DUMP.", soft_wrap=True)
+    passed = sum(one.sound for one in outcomes)
+    console.print(f"{passed} of {len(outcomes)} checks pass and reject their control.", soft_wrap=True)
+
+
+def _replay(path: Path, as_json: bool) -> None:
+    from dataclasses import asdict
+
+    from otanalysis.theorem.greedy import GUARANTEE
+    from otanalysis.theorem.witness import replay_witness
+
+    found = replay_witness(path)
+    if as_json:
+        typer.echo(json.dumps(asdict(found) | {"reproduced": found.reproduced, "guarantee": GUARANTEE}))
+    else:
+        typer.echo(f"greedy keeps  {found.greedy}")
+        typer.echo(f"optimum       {found.optimum}")
+        typer.echo(f"ratio         {found.ratio:.12f} (saved: {found.saved_ratio:.12f})")
+        typer.echo(f"guarantee     {GUARANTEE:.12f}")
+        typer.echo("reproduced" if found.reproduced else "NOT reproduced")
+    raise typer.Exit(0 if found.reproduced and found.within_guarantee else 1)

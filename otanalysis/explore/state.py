@@ -1,0 +1,359 @@
+"""What the explorer shows, without any widget: from a state to selections, distances and floors."""
+
+from __future__ import annotations
+
+import atexit
+from collections import OrderedDict
+from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
+from concurrent.futures import CancelledError, Future
+from dataclasses import dataclass, fields, replace
+from functools import cache
+from threading import Lock
+from typing import Any, TypeVar, cast, get_args
+
+import numpy as np
+import numpy.typing as npt
+
+from otanalysis.arrays import check_tokens, resolve_keep, to_numpy
+from otanalysis.errors import InputError
+from otanalysis.explore.picture import Scene, scene_of
+from otanalysis.explore.worker import OtherProcess
+from otanalysis.normalise import Normalisation, normalise_tokens
+from otanalysis.selection import SELECTORS, Selection, Selector, select_many
+from otanalysis.surrogate import logdet_value, otprune_kernel
+from otanalysis.tokens import Dump, Sample
+from otanalysis.transport import (
+    DistanceFloor,
+    ExactTransport,
+    quantisation_error,
+    squared_distances,
+    wasserstein2,
+    wasserstein2_floor,
+)
+
+__all__ = ["CURVE_RATIOS", "GAMMAS", "LARGEST_RATIO", "SMALLEST_RATIO", "Bench", "Reading", "View"]
+
+SMALLEST_RATIO, LARGEST_RATIO = 0.01, 0.4
+"""Between which shares of the tokens the explorer goes; the paper goes from 0.05 to 0.2."""
+
+GAMMAS = (-4.0, 1.0)
+"""Powers of ten between which gamma goes: those of Figure 5."""
+
+CURVE_RATIOS = (0.02, 0.05, 0.098, 0.15, 0.2, 0.3, LARGEST_RATIO)
+"""Where the curve of the distance is measured."""
+
+_IMAGES = 8  # whose tokens, distances and selections are remembered
+_MATRICES = 3  # kernels an image, the largest things: 66 MB each for 2,880 tokens
+_RESULTS = 512
+
+_T = TypeVar("_T")
+
+
+@dataclass(frozen=True)
+class View:
+    """What is being looked at.
+
+    Attributes
+    ----------
+    sample : int
+        Index in the dump.
+    methods : tuple of str
+        The two methods side by side.
+    ratio : float
+        Share of the tokens that is kept.
+    gamma : float
+        Factor of the surrogate's kernel, and of otprune.
+    kernel_normalise : {"none", "columns", "rows"}
+        Normalisation of the tokens before that kernel.
+    normalise : {"none", "columns", "rows"}
+        Normalisation of the tokens before the distances.
+    """
+
+    sample: int = 0
+    methods: tuple[str, str] = ("otprune", "ot-medoids")
+    ratio: float = 0.098
+    gamma: float = 0.01
+    kernel_normalise: Normalisation = "columns"
+    normalise: Normalisation = "none"
+
+
+@dataclass(frozen=True, eq=False)
+class Reading:
+    """What one method keeps, and what that is worth.
+
+    Attributes
+    ----------
+    selection : Selection
+    transport : ExactTransport
+        From all tokens to the kept ones, with its plan.
+    quantisation_error : float
+        Mean squared distance of a token to its nearest kept one.
+    surrogate : float
+        The log-determinant of the kept tokens, in nats.
+    """
+
+    selection: Selection
+    transport: ExactTransport
+    quantisation_error: float
+    surrogate: float
+
+
+class Bench:
+    """Answers of a dump, each computed once.
+
+    Parameters
+    ----------
+    dump : Dump
+        Opened for reading.
+    selectors : sequence of Selector
+        Selectors of one's own, beside those of the package.
+
+    Raises
+    ------
+    InputError
+        If one of them has the name of another.
+    """
+
+    def __init__(self, dump: Dump, selectors: Sequence[Selector] = ()) -> None:
+        self.dump = dump
+        self.methods: dict[str, Selector] = dict(SELECTORS)
+        for selector in selectors:
+            if selector.name in self.methods:
+                raise InputError(f"There is a method {selector.name!r} already: give yours another name.")
+            self.methods[selector.name] = selector
+        self._images: _Memory = _Memory(_IMAGES)
+        self._asked: tuple[Hashable, Future[DistanceFloor]] = (None, Future())
+
+    def checked(self, view: View, **state: Any) -> View:
+        """Return the view with some fields changed, or raise InputError if there is no such view."""
+        names = [field.name for field in fields(View)]
+        if unknown := sorted(state.keys() - set(names)):
+            raise InputError(f"A view has no {', '.join(unknown)}; its fields are {', '.join(names)}.")
+        new = replace(view, **{**state, "methods": tuple(state.get("methods", view.methods))})
+        if not 0 <= new.sample < len(self.dump):
+            raise InputError(f"sample must lie in 0..{len(self.dump) - 1}; got {new.sample}.")
+        if len(new.methods) != 2:
+            raise InputError(f"methods must be two, side by side; got {new.methods!r}.")
+        for name in new.methods:
+            self._checked(name)
+        for name, low, high in (
+            ("ratio", SMALLEST_RATIO, LARGEST_RATIO),
+            ("gamma", 10 ** GAMMAS[0], 10 ** GAMMAS[1]),
+        ):
+            if not low <= getattr(new, name) <= high:
+                raise InputError(f"{name} must lie in {low:g}..{high:g}; got {getattr(new, name)}.")
+        for name in ("kernel_normalise", "normalise"):
+            if getattr(new, name) not in get_args(Normalisation):
+                raise InputError(f"{name} must be none, columns or rows; got {getattr(new, name)!r}.")
+        return new
+
+    def sample(self, view: View) -> Sample:
+        """Return the sample that a view looks at."""
+        return self._image(view).sample
+
+    def scene(self, view: View) -> Scene:
+        """Return the picture behind its patches."""
+        return self._image(view).scene()
+
+    def keep(self, view: View) -> int:
+        """Return how many tokens are kept."""
+        return resolve_keep(len(self._image(view).tokens), ratio=view.ratio)
+
+    def readings(self, view: View) -> tuple[Reading, Reading]:
+        """Return what both methods keep, measured."""
+        keep = self.keep(view)
+        first, second = (self._image(view).reading(self._checked(name), keep, view) for name in view.methods)
+        return first, second
+
+    def floor(self, view: View) -> DistanceFloor:
+        """Return the certified floor for the number of kept tokens; it takes about half a second."""
+        return self._image(view).floor(self.keep(view), view.normalise)
+
+    def floor_apart(self, view: View) -> Iterator[None]:
+        """Have the floor computed in another process, and yield until it is known, or why there is none.
+
+        A floor that this bench asked for before is left if it is still being computed: nobody waits for it.
+        """
+        image, place = self._image(view), (self.keep(view), view.normalise)
+        while image.floors.peek(place) is None and image.errors.peek(place) is None:
+            before, work = self._asked
+            if before != (image, place) or work.done():
+                other_process().leave(work)
+                self._asked = (image, place), image.floor_apart(*place)
+            yield
+
+    def known_floor(self, view: View) -> DistanceFloor | None:
+        """Return the floor if it was computed before."""
+        return self._image(view).floors.peek((self.keep(view), view.normalise))
+
+    def floor_error(self, view: View) -> Exception | None:
+        """Return why there is no floor, if its computation failed."""
+        if self.known_floor(view) is not None:
+            return None
+        return self._image(view).errors.peek((self.keep(view), view.normalise))
+
+    def curve(self, view: View, method: str) -> Iterator[tuple[float, float]]:
+        """Yield ratio and distance along :data:`CURVE_RATIOS`, each point as it is measured."""
+        image = self._image(view)
+        for ratio in CURVE_RATIOS:
+            keep = resolve_keep(len(image.tokens), ratio=ratio)
+            try:
+                transport = image.transport(self._checked(method), keep, view)
+            except Exception as error:
+                image.errors.put(image.curve_key(method, view), error)
+                raise
+            yield ratio, transport.distance
+
+    def curve_error(self, view: View, method: str) -> Exception | None:
+        """Return why the curve of a method is not whole, if its computation failed."""
+        image = self._image(view)
+        return image.errors.peek(image.curve_key(method, view))
+
+    def known_curve(self, view: View, method: str) -> list[tuple[float, float]]:
+        """Return the points of the curve that were measured before."""
+        image, found = self._image(view), []
+        for ratio in CURVE_RATIOS:
+            keep = resolve_keep(len(image.tokens), ratio=ratio)
+            transport = image.transports.peek(image.transport_key(self._checked(method), keep, view))
+            if transport is not None:
+                found.append((ratio, transport.distance))
+        return found
+
+    def errors(self, view: View) -> list[Exception]:
+        """Return why curves or floor are missing, as far as they are known to fail."""
+        found = [*(self.curve_error(view, name) for name in view.methods), self.floor_error(view)]
+        return [error for error in found if error is not None]
+
+    def _checked(self, name: str) -> str:
+        if name not in self.methods:
+            raise InputError(f"Unknown method {name!r}; known are {', '.join(self.methods)}.")
+        return name
+
+    def _image(self, view: View) -> _Image:
+        return self._images.get(view.sample, lambda: _Image(self.dump[view.sample], self.methods))
+
+
+class _Image:
+    """The tokens of one image with everything that was computed of them."""
+
+    def __init__(self, sample: Sample, methods: Mapping[str, Selector]) -> None:
+        self.sample, self._methods = sample, methods
+        self.tokens: npt.NDArray[np.float64] = np.asarray(to_numpy(check_tokens(sample.tokens)))
+        self.transports, self.floors, self.errors = _Memory(_RESULTS), _Memory(_RESULTS), _Memory(_RESULTS)
+        self._selections, self._surrogates = _Memory(_RESULTS), _Memory(_RESULTS)
+        self._costs, self._kernels, self._scene = _Memory(_MATRICES), _Memory(_MATRICES), _Memory(1)
+
+    def scene(self) -> Scene:
+        return self._scene.get(None, lambda: scene_of(self.sample))
+
+    def cost(self, normalise: Normalisation) -> npt.NDArray[np.float64]:
+        return self._costs.get(normalise, lambda: squared_distances(normalise_tokens(self.tokens, normalise)))
+
+    def selection(self, method: str, keep: int, view: View) -> Selection:
+        """Return the first picks of one long run where the method picks one by one."""
+        selector = self._methods[method]
+        largest = max(keep, resolve_keep(len(self.tokens), ratio=LARGEST_RATIO))
+        count = largest if selector.nested else keep
+        # A name lets select_many set its parameters; a selector of one's own is used as it is.
+        asked = method if method in SELECTORS else selector
+        options: dict[str, Any] = {"gamma": view.gamma, "normalise": view.kernel_normalise}
+        made = self._selections.get(
+            (method, count, self._kernel_of(method, view)),
+            lambda: select_many(self.tokens, asked, (count,), cost=self.cost("none"), **options)[count],
+        )
+        return made.prefix(keep) if selector.nested else made
+
+    def transport_key(self, method: str, keep: int, view: View) -> Hashable:
+        return method, keep, view.normalise, self._kernel_of(method, view)
+
+    def curve_key(self, method: str, view: View) -> Hashable:
+        return method, view.normalise, self._kernel_of(method, view)
+
+    def _kernel_of(self, method: str, view: View) -> Hashable:
+        """Return what of the kernel's settings the method depends on."""
+        return (view.gamma, view.kernel_normalise) if method == "otprune" else ()
+
+    def transport(self, method: str, keep: int, view: View) -> ExactTransport:
+        def make() -> ExactTransport:
+            kept = self.selection(method, keep, view).indices
+            return wasserstein2(self.tokens, kept, cost=self.cost(view.normalise))
+
+        return self.transports.get(self.transport_key(method, keep, view), make)
+
+    def reading(self, method: str, keep: int, view: View) -> Reading:
+        selection = self.selection(method, keep, view)
+        return Reading(
+            selection=selection,
+            transport=self.transport(method, keep, view),
+            quantisation_error=quantisation_error(
+                self.tokens, selection.indices, cost=self.cost(view.normalise)
+            ),
+            surrogate=self._surrogate(selection, view),
+        )
+
+    def floor(self, keep: int, normalise: Normalisation) -> DistanceFloor:
+        return self.floors.get(
+            (keep, normalise), lambda: wasserstein2_floor(self.tokens, keep, cost=self.cost(normalise))
+        )
+
+    def floor_apart(self, keep: int, normalise: Normalisation) -> Future[DistanceFloor]:
+        """Begin to compute the floor in another process, and remember what comes of it."""
+
+        def remember(work: Future[DistanceFloor]) -> None:
+            try:
+                self.floors.put((keep, normalise), work.result())
+            except CancelledError:
+                pass  # it was left
+            except Exception as error:
+                self.errors.put((keep, normalise), error)
+
+        work = other_process().submit(wasserstein2_floor, self.tokens, keep, cost=self.cost(normalise))
+        work.add_done_callback(remember)
+        return work
+
+    def _surrogate(self, selection: Selection, view: View) -> float:
+        settings = (view.gamma, view.kernel_normalise)
+        kernel = self._kernels.get(
+            settings, lambda: otprune_kernel(self.tokens, gamma=settings[0], normalise=settings[1])
+        )
+        return self._surrogates.get(
+            (settings, selection.indices.tobytes()), lambda: logdet_value(kernel, selection.indices)
+        )
+
+
+class _Memory:
+    """The latest results by key; two threads may compute the same one, but never lose another."""
+
+    def __init__(self, size: int) -> None:
+        self._size = size
+        self._held: OrderedDict[Hashable, Any] = OrderedDict()
+        self._lock = Lock()
+
+    def peek(self, key: Hashable) -> Any | None:
+        with self._lock:
+            return self._held.get(key)
+
+    def get(self, key: Hashable, make: Callable[[], _T]) -> _T:
+        with self._lock:
+            if key in self._held:
+                self._held.move_to_end(key)
+                return cast(_T, self._held[key])
+        made = make()
+        self.put(key, made)
+        return made
+
+    def put(self, key: Hashable, made: Any) -> None:
+        with self._lock:
+            self._held[key] = made
+            while len(self._held) > self._size:
+                self._held.popitem(last=False)
+
+
+@cache
+def other_process() -> OtherProcess:
+    """Return the process where floors are computed: one for all explorers, started here, ended at the end."""
+    made = OtherProcess()
+    atexit.register(made.close)
+    # Loading the solvers takes a second or two: meanwhile nobody waits for a floor.
+    made.submit(wasserstein2_floor, np.arange(12.0)[:, None] ** 2, 3)
+    return made

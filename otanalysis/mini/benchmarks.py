@@ -1,0 +1,106 @@
+"""The eleven benchmarks: a layout, a kind of question and a metric each, with scenes of their own."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from functools import lru_cache
+from types import MappingProxyType
+from typing import Final
+from zlib import crc32
+
+import numpy as np
+from numpy.typing import NDArray
+
+from otanalysis.errors import InputError
+from otanalysis.mini.digits import Split, digit_bank
+from otanalysis.mini.metrics import METRICS
+from otanalysis.mini.questions import QUESTIONS, Question
+from otanalysis.mini.scenes import LAYOUTS, Scene, paint
+
+__all__ = ["BENCHMARKS", "Benchmark", "Item"]
+
+
+@dataclass(frozen=True)
+class Item:
+    """One benchmark item: a picture (``uint8``, ``[192, 192, 3]``), its scene and the question about it."""
+
+    identifier: str
+    picture: NDArray[np.uint8]
+    scene: Scene
+    question: Question
+
+
+@dataclass(frozen=True)
+class Benchmark:
+    """A family of scenes with one kind of question; iterating is deterministic in the split.
+
+    Attributes
+    ----------
+    name
+        Name of the benchmark, and of its kind of question in :data:`~otanalysis.mini.questions.QUESTIONS`.
+    layout
+        Name of the layout of its scenes in :data:`~otanalysis.mini.scenes.LAYOUTS`.
+    metric
+        Name of its metric in :data:`~otanalysis.mini.metrics.METRICS`.
+    """
+
+    name: str
+    layout: str
+    metric: str
+
+    def items(self, count: int, split: Split = "test") -> Iterator[Item]:
+        """Yield ``count`` items, each with a scene of its own; item ``i`` does not depend on ``count``."""
+        bank = digit_bank(split)
+        for number in range(count):
+            generator = np.random.default_rng([crc32(self.name.encode()), split == "test", number])
+            scene, question = self._draw(generator)
+            yield Item(f"{self.name}-{split}-{number:05d}", paint(scene, bank, generator), scene, question)
+
+    def _draw(self, generator: np.random.Generator) -> tuple[Scene, Question]:
+        """Draw scenes until one admits the question."""
+        for _ in range(1000):
+            scene = LAYOUTS[self.layout](generator)
+            question = QUESTIONS[self.name](scene, generator)
+            if question is not None:
+                return scene, question
+        raise InputError(f"benchmark {self.name!r}: none of 1000 scenes of layout {self.layout!r} admits it")
+
+    def score(self, answer: str, truth: str) -> float:
+        """Score an answer with the benchmark's metric, between 0 and 1."""
+        return METRICS[self.metric](answer, truth)
+
+    def majority_answer(self) -> str:
+        """Return the commonest answer over the questions of 2,000 training scenes."""
+        return _majority_answer(self, 2000)
+
+
+@lru_cache(maxsize=32)
+def _majority_answer(benchmark: Benchmark, count: int) -> str:
+    generators = (
+        np.random.default_rng([crc32(benchmark.name.encode()), 0, number]) for number in range(count)
+    )
+    answers = Counter(benchmark._draw(generator)[1].answer for generator in generators)
+    return answers.most_common(1)[0][0]
+
+
+BENCHMARKS: Final[Mapping[str, Benchmark]] = MappingProxyType(
+    {
+        benchmark.name: benchmark
+        for benchmark in (
+            Benchmark("presence", "scatter", "exact_match"),
+            Benchmark("count-digits", "scatter", "count_score"),
+            Benchmark("corner-digit", "cells", "exact_match"),
+            Benchmark("digit-colour", "scatter", "exact_match"),
+            Benchmark("digit-place", "cells", "exact_match"),
+            Benchmark("largest-digit", "cells", "exact_match"),
+            Benchmark("count-colour", "scatter", "exact_match"),
+            Benchmark("read-row", "row", "edit_similarity"),
+            Benchmark("shape-colour", "scatter", "exact_match"),
+            Benchmark("colour-digit", "cells", "exact_match"),
+            Benchmark("mosaic-majority", "mosaic", "exact_match"),
+        )
+    }
+)
+"""The eleven benchmarks by name, in the order in which figures show them."""

@@ -1,0 +1,213 @@
+"""Where the bundled model lies, and the token dumps of its benchmarks."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from itertools import islice
+from pathlib import Path
+from typing import Final
+
+from otanalysis.errors import InputError
+from otanalysis.files import DATA_VARIABLE, data_folder
+from otanalysis.mini.benchmarks import BENCHMARKS, Benchmark, Item
+from otanalysis.mini.geometry import GRID
+from otanalysis.progress import progress_bar
+from otanalysis.tokens import Dump, DumpWriter, open_dump
+from otanalysis.tokens.manifest import MANIFEST_NAME
+from otanalysis.vlm.model import VisionLanguageModel, load_model, model_fingerprint
+
+__all__ = [
+    "bundled_accuracy_path",
+    "bundled_dumps",
+    "bundled_model_path",
+    "open_bundled",
+    "write_bundled_dumps",
+]
+
+MODEL_NAME: Final = "mini-llava"
+_BATCH = 8
+_KIND: Final = "{revision}-{scenes}-pictures"
+_LICENCE: Final = "scenes of digits from the UCI optical recognition of handwritten digits, CC BY 4.0"
+
+
+def bundled_model_path() -> Path:
+    """Return the folder of the bundled model.
+
+    Raises
+    ------
+    InputError
+        If it is not there: the package was installed without its repository.
+    """
+    path = data_folder() / MODEL_NAME
+    if not (path / "config.json").is_file():
+        raise InputError(
+            f"The bundled model was wanted in {path}, but is not there; run from a clone of the repository "
+            f"(pip install -e .), or set {DATA_VARIABLE} to the clone's data folder."
+        )
+    return path
+
+
+def bundled_accuracy_path() -> Path:
+    """Return the measured accuracy table of the bundled model.
+
+    Raises
+    ------
+    InputError
+        If it is not there, or the model is not.
+    """
+    path = bundled_model_path() / "accuracy.csv"
+    if not path.is_file():
+        raise InputError(
+            f"The bundled accuracy table was wanted at {path}, but is not there; run make evaluate."
+        )
+    return path
+
+
+def open_bundled(benchmark: str = "digit-colour", *, scenes: int = 8, progress: bool = False) -> Dump:
+    """Open the bundled model's dump of one benchmark, from any folder; write it first where it is missing.
+
+    Parameters
+    ----------
+    benchmark
+        A name in :data:`~otanalysis.mini.benchmarks.BENCHMARKS`.
+    scenes
+        Samples that it must hold at least. Sample ``i`` is the same in every dump of the benchmark.
+    progress
+        Show a bar with the time left on stderr while a dump is written.
+
+    Returns
+    -------
+    Dump
+
+    Raises
+    ------
+    InputError
+        If there is no such benchmark, or the bundled model is not there.
+    MissingDependencyError
+        If the dump must be written and torch or transformers is not installed.
+    """
+    if benchmark not in BENCHMARKS:
+        raise InputError(f"Unknown benchmark {benchmark!r}; known are {', '.join(BENCHMARKS)}.")
+    return open_dump(bundled_dumps(scenes, benchmarks=[benchmark], progress=progress)[0])
+
+
+def bundled_dumps(
+    scenes: int = 8, *, benchmarks: Sequence[str] = tuple(BENCHMARKS), progress: bool = False
+) -> list[Path]:
+    """Return dumps of the bundled model with at least so many samples; write what is missing.
+
+    Larger ones that are there already, such as those of ``make figures``, serve as well: give the number to
+    ``limit=`` of what measures them.
+
+    Parameters
+    ----------
+    scenes, progress
+        As for :func:`open_bundled`.
+    benchmarks
+        Which; by default all eleven.
+
+    Returns
+    -------
+    list of Path
+        In the order of ``benchmarks``.
+
+    Raises
+    ------
+    InputError, MissingDependencyError
+        As for :func:`open_bundled`.
+    """
+    revision = model_fingerprint(bundled_model_path())[:12]
+    larger = [
+        int(count[1])
+        for path in (data_folder() / "dumps" / MODEL_NAME).glob("*")
+        if (count := re.fullmatch(_KIND.format(revision=revision, scenes=r"(\d+)"), path.name))
+        and int(count[1]) >= scenes
+        and all((path / name / MANIFEST_NAME).is_file() for name in benchmarks)
+    ]
+    return write_bundled_dumps(
+        scenes_per_benchmark=min(larger, default=scenes), benchmarks=benchmarks, progress=progress
+    )
+
+
+def write_bundled_dumps(
+    out: Path | None = None,
+    *,
+    scenes_per_benchmark: int = 64,
+    benchmarks: Sequence[str] = tuple(BENCHMARKS),
+    progress: bool = True,
+) -> list[Path]:
+    """Write the token dumps of the bundled model, one a benchmark, as far as they are missing.
+
+    Each sample keeps its scene as a thumbnail: the licence of the digits, CC BY 4.0, allows it.
+
+    Parameters
+    ----------
+    out
+        Folder for the dumps; by default ``data/dumps/mini-llava`` of the clone.
+    scenes_per_benchmark
+        Held-out scenes a dump: the first ones of those that :func:`~otanalysis.studies.evaluate.evaluate`
+        asks about.
+    benchmarks
+        Which; by default all eleven.
+    progress
+        Show a bar with the time left on stderr.
+
+    Returns
+    -------
+    list of Path
+        The dumps, in the order of the benchmarks.
+
+    Raises
+    ------
+    InputError
+        If the bundled model is not there.
+    MissingDependencyError
+        If torch or transformers is not installed.
+    """
+    folder = out or data_folder() / "dumps" / MODEL_NAME
+    revision = model_fingerprint(bundled_model_path())[:12]
+    kind = _KIND.format(revision=revision, scenes=scenes_per_benchmark)
+    paths = {name: folder / kind / name for name in benchmarks}
+    missing = [name for name, path in paths.items() if not (path / MANIFEST_NAME).is_file()]
+    if not missing:
+        return list(paths.values())
+    vlm = load_model(bundled_model_path())
+    with progress_bar("dumps", "scenes", shown=progress) as bar:
+        task = bar.add_task("dumps", total=len(missing) * scenes_per_benchmark)
+        for name in missing:
+            with _writer(paths[name], name, vlm, revision) as writer:
+                for batch in _batches(BENCHMARKS[name], scenes_per_benchmark):
+                    _add(writer, vlm, batch)
+                    bar.advance(task, len(batch))
+    return list(paths.values())
+
+
+def _writer(path: Path, benchmark: str, vlm: VisionLanguageModel, revision: str) -> DumpWriter:
+    return DumpWriter(
+        path,
+        model=vlm.name,
+        revision=revision,
+        benchmark=benchmark,
+        layer=int(vlm.model.config.vision_feature_layer),
+        select_strategy=str(vlm.model.config.vision_feature_select_strategy),
+        processor=vlm.processor.image_processor.to_dict(),
+        grid=(GRID, GRID),
+        dtype="float32",
+        extra={"split": "test", "tokens": "after the projector", "thumbnails": _LICENCE},
+    )
+
+
+def _batches(benchmark: Benchmark, count: int) -> list[list[Item]]:
+    items = benchmark.items(count)
+    return [batch for _ in range(-(-count // _BATCH)) if (batch := list(islice(items, _BATCH)))]
+
+
+def _add(writer: DumpWriter, vlm: VisionLanguageModel, batch: list[Item]) -> None:
+    """Encode and add those items that an earlier, stopped run did not."""
+    batch = [item for item in batch if item.identifier not in writer]
+    if not batch:
+        return
+    for item, tokens in zip(batch, vlm.visual_tokens([item.picture for item in batch]), strict=True):
+        extra = {"question": item.question.text, "answer": item.question.answer}
+        writer.add(item.identifier, tokens.numpy(), extra=extra, thumbnail=item.picture)

@@ -1,0 +1,184 @@
+"""Run the whole recipe from a seed, stage by stage; a stopped run goes on with the first unfinished stage."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import nn
+from transformers import CLIPVisionModel, LlavaForConditionalGeneration, PreTrainedTokenizerFast
+
+from otanalysis.errors import InputError
+from otanalysis.mini.digits import digit_bank
+from otanalysis.mini.geometry import GRID
+from otanalysis.mini.training.architecture import build_model, build_processor
+from otanalysis.mini.training.language import (
+    LanguageStage,
+    SceneCache,
+    align_projector,
+    cache_scenes,
+    measure_language,
+    train_language_stage,
+)
+from otanalysis.mini.training.log import Journal
+from otanalysis.mini.training.vision import PatchHeads, VisionStage, measure_vision, train_vision_stage
+
+__all__ = ["Recipe", "train"]
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """Everything that the training depends on beside the seed; the default made the bundled model.
+
+    Attributes
+    ----------
+    vision, language
+        The stages, in order.
+    variants
+        Warped copies of every training digit.
+    projector_steps
+        Steps that set the projector on the vocabulary.
+    scenes, held_out_scenes
+        Scenes whose features the language stages train on, and are measured on.
+    """
+
+    vision: tuple[VisionStage, ...] = (
+        VisionStage("vision-crops-6", 6, 1, 128, 3000, 2e-3),
+        VisionStage("vision-crops-12", 12, 4, 32, 2000, 1.5e-3),
+        VisionStage("vision-scenes", GRID, 0, 8, 1000, 1.2e-3),
+        VisionStage("vision-places", GRID, 0, 8, 600, 1e-3, places=True),
+    )
+    language: tuple[LanguageStage, ...] = (
+        LanguageStage("language-subsets", 128, 16, 16, 3200, 1.5e-3),
+        LanguageStage("language-all", None, 8, 24, 1200, 1e-3),
+    )
+    variants: int = 16
+    projector_steps: int = 800
+    scenes: int = 8_000
+    held_out_scenes: int = 320
+
+
+def _stage(
+    path: Path,
+    modules: dict[str, nn.Module],
+    seeds: tuple[int, int],
+    run: Callable[[np.random.Generator], None],
+) -> None:
+    """Load the modules' state after a stage if it was finished before, else run the stage and save it."""
+    if path.exists():
+        state: dict[str, Any] = torch.load(path, map_location="cpu")
+        for name, module in modules.items():
+            module.load_state_dict(state[name])
+        return
+    torch.manual_seed(seeds[0] + 1000 * (seeds[1] + 1))
+    run(np.random.default_rng(seeds))
+    path.parent.mkdir(parents=True, exist_ok=True)
+    part = path.with_suffix(".part")
+    torch.save({name: module.state_dict() for name, module in modules.items()}, part)
+    part.replace(path)
+
+
+def _train_vision(tower: CLIPVisionModel, recipe: Recipe, work: Path, seed: int, journal: Journal) -> None:
+    heads = PatchHeads().to(tower.device)
+    train_bank, test_bank = digit_bank("train", variants=recipe.variants), digit_bank("test")
+    for number, stage in enumerate(recipe.vision):
+
+        def run(generator: np.random.Generator, stage: VisionStage = stage) -> None:
+            train_vision_stage(tower, heads, stage, train_bank, generator, journal)
+            held_out = measure_vision(tower, heads, test_bank, np.random.default_rng([seed, 99]))
+            journal.row(f"{stage.name}-held-out", stage.steps, float("nan"), held_out)
+
+        _stage(work / f"{stage.name}.pt", {"tower": tower, "heads": heads}, (seed, number), run)
+
+
+def _train_language(
+    model: LlavaForConditionalGeneration,
+    tokenizer: PreTrainedTokenizerFast,
+    recipe: Recipe,
+    work: Path,
+    seed: int,
+    journal: Journal,
+) -> None:
+    tower = model.model.vision_tower
+    modules: dict[str, nn.Module] = {
+        "projector": model.model.multi_modal_projector,
+        "language": model.model.language_model,
+    }
+    paths = [work / f"{stage.name}.pt" for stage in recipe.language]
+    if paths[-1].exists():
+        cache = held_out = SceneCache((), torch.empty(0))
+    else:
+        generator = np.random.default_rng([seed, 50])
+        bank = digit_bank("train", variants=recipe.variants)
+        cache = cache_scenes(tower, bank, generator, recipe.scenes, journal)
+        held_out = cache_scenes(
+            tower, digit_bank("test"), generator, recipe.held_out_scenes, journal, stage="cache-held-out"
+        )
+
+    def align(generator: np.random.Generator) -> None:
+        align_projector(model, cache, tokenizer, generator, journal, steps=recipe.projector_steps)
+
+    _stage(work / "projector.pt", modules, (seed, 10), align)
+    for number, stage in enumerate(recipe.language):
+
+        def run(generator: np.random.Generator, stage: LanguageStage = stage) -> None:
+            train_language_stage(model, stage, cache, tokenizer, generator, journal)
+            shares = measure_language(model, stage, held_out, tokenizer, np.random.default_rng([seed, 98]))
+            for kind, share in shares.items():
+                journal.row(f"{stage.name}-held-out-{kind}", stage.steps, float("nan"), share)
+
+        _stage(paths[number], modules, (seed, 11 + number), run)
+
+
+def _move(model: nn.Module, device: str) -> None:
+    try:
+        model.to(device)
+    except (RuntimeError, AssertionError) as error:
+        reason = str(error).strip().splitlines()[0]
+        raise InputError(
+            f"A device that torch can use was wanted, got {device!r} ({reason}); try cpu."
+        ) from error
+
+
+def train(
+    work: Path, *, recipe: Recipe | None = None, seed: int = 0, threads: int = 2, device: str = "cpu"
+) -> LlavaForConditionalGeneration:
+    """Train the bundled model.
+
+    Parameters
+    ----------
+    work
+        Folder for the checkpoint of every stage and for ``training.csv``, the curve. A stage whose
+        checkpoint is there is not trained again.
+    recipe
+        What to train with; by default what made the bundled model.
+    seed
+        Seed of everything random.
+    threads
+        CPU threads for torch.
+    device
+        Where torch computes, such as ``"cuda"``; the numbers then differ slightly from the CPU's.
+
+    Returns
+    -------
+    LlavaForConditionalGeneration
+        The trained model, float32.
+
+    Raises
+    ------
+    InputError
+        If torch cannot use the device.
+    """
+    recipe = recipe or Recipe()
+    torch.set_num_threads(threads)
+    model = build_model(seed)
+    _move(model, device)
+    tokenizer = build_processor().tokenizer
+    with Journal(work / "training.csv") as journal:
+        _train_vision(model.model.vision_tower, recipe, work, seed, journal)
+        _train_language(model, tokenizer, recipe, work, seed, journal)
+    return model

@@ -1,0 +1,218 @@
+"""Accuracy tables: what a model scored with which tokens kept, one number a row."""
+
+from __future__ import annotations
+
+import io
+import json
+from collections.abc import Mapping
+from os import PathLike
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from otanalysis.errors import InputError
+from otanalysis.files import write_atomic
+
+__all__ = [
+    "ACCURACY_COLUMNS",
+    "ACCURACY_KEY",
+    "FAILED_SCORE",
+    "VARIABLE_RATIO",
+    "read_accuracy",
+    "write_accuracy",
+]
+
+ACCURACY_COLUMNS = (
+    "model",
+    "benchmark",
+    "method",
+    "ratio",
+    "gamma",
+    "seed",
+    "metric",
+    "value",
+    "n",
+    "standard_error",
+)
+"""Columns of a tidy accuracy table, in order; further ones (a source, a comment) may follow."""
+
+ACCURACY_KEY = ("model", "benchmark", "method", "ratio", "gamma", "seed", "metric")
+"""What tells one score from another; two rows that agree in it must agree in the value."""
+
+FAILED_SCORE = -1000.0
+"""What older copies of lmms-eval store when a metric could not be computed."""
+
+_REQUIRED = ("model", "benchmark", "method", "metric", "value")
+_TEXT = ("model", "benchmark", "method", "metric")
+VARIABLE_RATIO = "variable"
+"""What published tables write as ratio where the method chooses the number of tokens itself."""
+
+
+def read_accuracy(path: str | PathLike[str]) -> pd.DataFrame:
+    r"""Read an accuracy table and check it.
+
+    Parameters
+    ----------
+    path : path
+        A ``.csv`` or ``.parquet`` file. ``model``, ``benchmark``, ``method``, ``metric`` and ``value`` must
+        be there; other columns of :data:`ACCURACY_COLUMNS` are filled with missing values.
+
+    Returns
+    -------
+    DataFrame
+        Columns :data:`ACCURACY_COLUMNS`, then any others. ``ratio`` (kept share of the tokens, in (0, 1])
+        and ``gamma`` are missing for methods without one; ``full`` has ratio 1 and ``majority`` (the most
+        frequent answer, which sees no token) has none. ``standard_error`` is in the unit of ``value``; ``n``
+        counts the questions. Repeated rows are dropped.
+
+    Raises
+    ------
+    InputError
+        The file is missing or no table, lacks a column, holds a value out of range, or two rows disagree.
+
+    Examples
+    --------
+    >>> import tempfile, pathlib
+    >>> folder = tempfile.TemporaryDirectory()
+    >>> file = pathlib.Path(folder.name, "accuracy.csv")
+    >>> header = "model,benchmark,method,ratio,metric,value"
+    >>> _ = file.write_text(f"{header}\ntiny,presence,full,1.0,accuracy,0.9")
+    >>> read_accuracy(file)[["method", "ratio", "gamma", "value"]].to_dict("records")
+    [{'method': 'full', 'ratio': 1.0, 'gamma': nan, 'value': 0.9}]
+    >>> folder.cleanup()
+    """
+    file = Path(path)
+    if not file.is_file():
+        raise InputError(f"The accuracy table {file} does not exist; give the path of a CSV or Parquet file.")
+    try:
+        if file.suffix == ".csv":
+            table = pd.read_csv(file)
+        elif file.suffix == ".parquet":
+            table = pd.read_parquet(file)
+        else:
+            raise InputError(f"The accuracy table {file} must end in .csv or .parquet; rename or convert it.")
+    except (pd.errors.ParserError, pd.errors.EmptyDataError, OSError, UnicodeDecodeError) as error:
+        raise InputError(f"The accuracy table {file} cannot be read ({error}); export it again.") from error
+    return _checked(table, f"The accuracy table {file}")
+
+
+def write_accuracy(
+    table: pd.DataFrame, path: str | PathLike[str], *, provenance: Mapping[str, Any] | None = None
+) -> None:
+    """Check an accuracy table and write it in one step, CSV or Parquet by the name's ending.
+
+    Parameters
+    ----------
+    table : DataFrame
+        As :func:`read_accuracy` returns it.
+    path : path
+        Ends in ``.csv`` or ``.parquet``; its folder is created if missing.
+    provenance : Mapping, optional
+        JSON values that say how the numbers came about; written beside the table as
+        ``<name>.provenance.json``.
+
+    Raises
+    ------
+    InputError
+        The table would not pass :func:`read_accuracy`, or the name ends in something else.
+    """
+    file = Path(path)
+    checked = _checked(table, f"The accuracy table for {file}")
+    if file.suffix == ".csv":
+        data = checked.to_csv(index=False, lineterminator="\n").encode()
+    elif file.suffix == ".parquet":
+        buffer = io.BytesIO()
+        checked.to_parquet(buffer, index=False)
+        data = buffer.getvalue()
+    else:
+        raise InputError(f"An accuracy table is written as .csv or .parquet, got the name {file.name!r}.")
+    file.parent.mkdir(parents=True, exist_ok=True)
+    if provenance is not None:
+        text = json.dumps(provenance, indent=1, sort_keys=True, allow_nan=False) + "\n"
+        write_atomic(file.with_name(f"{file.stem}.provenance.json"), text.encode())
+    write_atomic(file, data)
+
+
+def _checked(table: pd.DataFrame, name: str) -> pd.DataFrame:
+    if missing := [column for column in _REQUIRED if column not in table.columns]:
+        raise InputError(
+            f"{name} lacks the column{'s' * (len(missing) > 1)} {', '.join(missing)}; wanted are "
+            f"{', '.join(ACCURACY_COLUMNS)}."
+        )
+    checked = pd.DataFrame(index=table.index)
+    for column in ACCURACY_COLUMNS:
+        if column in _TEXT:
+            checked[column] = _text(table[column], name)
+        else:
+            checked[column] = _number(table, column, name)
+    for column in table.columns.difference(list(ACCURACY_COLUMNS), sort=False):
+        checked[column] = table[column]
+    _check_ranges(checked, name)
+    return _without_repetitions(checked, name)
+
+
+def _text(values: pd.Series[Any], name: str) -> pd.Series[Any]:
+    if values.isna().any():
+        raise InputError(f"{name} has an empty {values.name} in row {_first(values.isna())}; fill it in.")
+    return values.astype(str)
+
+
+def _number(table: pd.DataFrame, column: str, name: str) -> pd.Series[Any]:
+    if column not in table.columns:
+        numbers = pd.Series(np.nan, index=table.index, dtype=float)
+    else:
+        written = table[column]
+        if column == "ratio":
+            written = written.mask(written.astype(str) == VARIABLE_RATIO)
+        numbers = pd.to_numeric(written, errors="coerce").astype(float)
+        wrong = numbers.isna() & written.notna()
+        if wrong.any():
+            row = _first(wrong)
+            raise InputError(
+                f"{name} has {table[column].iloc[row]!r} as {column} in row {row}; write a number."
+            )
+    if column not in ("seed", "n"):
+        return numbers
+    fractional = numbers.notna() & (numbers % 1 != 0)
+    if fractional.any():
+        row = _first(fractional)
+        raise InputError(f"{name} has {column} {numbers.iloc[row]} in row {row}; a whole number is wanted.")
+    return numbers.astype("Int64")
+
+
+def _check_ranges(table: pd.DataFrame, name: str) -> None:
+    value, ratio, full = table["value"], table["ratio"], table["method"] == "full"
+    rules = (
+        (~np.isfinite(value), "value", "a finite number is wanted"),
+        (value == FAILED_SCORE, "value", "that is how lmms-eval marks a failed metric: leave the row out"),
+        ((ratio <= 0) | (ratio > 1), "ratio", "it must lie in (0, 1]"),
+        (full & (ratio != 1), "ratio", "the method full keeps all tokens, its ratio is 1.0"),
+        ((table["method"] == "majority") & ratio.notna(), "ratio", "the method majority has none"),
+        (table["gamma"] <= 0, "gamma", "it must be positive"),
+        ((table["seed"] < 0).fillna(False), "seed", "it must not be negative"),
+        ((table["n"] < 1).fillna(False), "n", "at least one question is wanted"),
+        (table["standard_error"] < 0, "standard_error", "it must not be negative"),
+    )
+    for broken, column, rule in rules:
+        if broken.any():
+            row = _first(broken)
+            raise InputError(f"{name} has {column} {table[column].iloc[row]} in row {row}: {rule}.")
+
+
+def _without_repetitions(table: pd.DataFrame, name: str) -> pd.DataFrame:
+    distinct = table.drop_duplicates(subset=[*ACCURACY_KEY, "value", "n", "standard_error"])
+    repeated = distinct.duplicated(subset=[*ACCURACY_KEY], keep=False)
+    if repeated.any():
+        rows = distinct[repeated]
+        one = rows.iloc[0]
+        raise InputError(
+            f"{name} has rows that disagree about {one['method']} on {one['benchmark']} "
+            f"({one['model']}, ratio {one['ratio']}, {one['metric']}); keep one of them."
+        )
+    return distinct.reset_index(drop=True)
+
+
+def _first(mask: pd.Series[bool]) -> int:
+    return int(np.flatnonzero(mask.to_numpy(dtype=bool))[0])

@@ -1,0 +1,278 @@
+"""Means of a sweep and of an accuracy table, cell by cell, in one shape that the figure tables share.
+
+A **cell** is one setting, for instance (method, ratio) or (ratio, gamma). Seeds are averaged first, within
+a sample; then samples, within a benchmark. Distances carry bootstrap replicates over the samples, drawn once
+for all cells, so that any ratio or ranking of cells is a paired comparison. Scores carry standard errors.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from types import MappingProxyType
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from otanalysis.errors import InputError
+from otanalysis.stats.statistics import bootstrap_means
+
+__all__ = ["DistanceCells", "ScoreCells", "check_accuracy", "distance_cells", "score_cells"]
+
+Floats = NDArray[np.float64]
+Cell = tuple[str | float, ...]
+
+RATIO_DIGITS = 6
+"""Ratios and gammas are compared after rounding: they went through text or Parquet on their way here."""
+
+
+@dataclass(frozen=True)
+class DistanceCells:
+    """Mean of one quantity of a sweep per benchmark and cell.
+
+    Attributes
+    ----------
+    benchmarks : tuple of str, length b
+        In the order of the sweep.
+    cells : tuple of tuple, length c
+        Settings, in the order of the sweep.
+    means : ndarray, shape (b, c)
+        Mean over samples; NaN where a benchmark lacks a cell. Unit of the quantity.
+    replicates : ndarray, shape (b, r, c)
+        Means of the bootstrap resamples of the samples, independent between benchmarks.
+    samples : tuple of int, length b
+        Samples used: those that have every cell of their benchmark.
+    """
+
+    benchmarks: tuple[str, ...]
+    cells: tuple[Cell, ...]
+    means: Floats
+    replicates: Floats
+    samples: tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class ScoreCells:
+    """Score per benchmark and cell, with that of the model that keeps all tokens.
+
+    Attributes
+    ----------
+    score, error : ndarray, shape (b, c)
+        Score in the benchmark's own unit and its standard error; NaN where not measured.
+    full, full_error : ndarray, shape (b,)
+        The same with all tokens.
+    counts : ndarray, shape (b, c)
+        Number of questions; NaN where unknown.
+    """
+
+    score: Floats
+    error: Floats
+    full: Floats
+    full_error: Floats
+    counts: Floats
+
+    @property
+    def common_scale(self) -> bool:
+        """Whether raw scores may be averaged over the benchmarks: all in [0, 1], or all in per cent."""
+        both = np.column_stack([self.score, self.full])
+        tops = np.array([np.max(row[np.isfinite(row)], initial=-np.inf) for row in both])
+        return bool(np.all(tops <= 1.0) or np.all((tops > 1.0) & (tops <= 100.0)))
+
+
+def distance_cells(
+    sweep: pd.DataFrame,
+    quantity: str,
+    *,
+    keys: Sequence[str],
+    normalise: str,
+    resamples: int,
+    seed: int,
+) -> DistanceCells:
+    """Average one column of a sweep per benchmark and cell.
+
+    Parameters
+    ----------
+    sweep : DataFrame
+        Rows of the sweep with columns ``dump, benchmark, sample, normalisation``, ``keys`` and ``quantity``;
+        the rows may differ in nothing else than ``seed``, over which they are averaged.
+    quantity : str
+        Column to average.
+    keys : sequence of str
+        Columns that make a cell; no missing values.
+    normalise : str
+        Which rows: those with this ``normalisation``.
+    resamples, seed : int
+        Bootstrap size and seed. Equal seeds draw equal samples, whatever the quantity.
+
+    Returns
+    -------
+    DistanceCells
+
+    Raises
+    ------
+    InputError
+        If a column is missing, no row has this normalisation, a benchmark comes from two dumps, or a
+        benchmark has no sample with every cell.
+    """
+    rows = _rows_of(sweep, [*keys, quantity], normalise)
+    rows = rows.assign(**{key: rows[key].round(RATIO_DIGITS) for key in ("ratio", "gamma") if key in keys})
+    cells = tuple(dict.fromkeys(rows[list(keys)].itertuples(index=False, name=None)))
+    cell_of = {cell: number for number, cell in enumerate(cells)}
+    rows = rows.assign(cell=[cell_of[c] for c in rows[list(keys)].itertuples(index=False, name=None)])
+    benchmarks = tuple(str(name) for name in rows["benchmark"].drop_duplicates())
+    # Sorted, so that the resamples do not hang on the order of the rows.
+    table = rows.groupby(["benchmark", "sample", "cell"])[quantity].mean().unstack("cell")
+    means = np.full((len(benchmarks), len(cells)), np.nan)
+    replicates = np.full((len(benchmarks), resamples, len(cells)), np.nan)
+    samples = []
+    for b, name in enumerate(benchmarks):
+        values = table.loc[[name]].reindex(columns=range(len(cells))).to_numpy(dtype=np.float64)
+        present = np.isfinite(values).any(axis=0)
+        complete = np.isfinite(values[:, present]).all(axis=1)
+        if not complete.any():
+            raise InputError(
+                f"Benchmark {name!r} has no sample with {quantity} for every setting: "
+                "let the sweep finish, or ask for fewer methods and ratios."
+            )
+        kept = values[complete][:, present]
+        generator = np.random.default_rng([seed, b])
+        means[b, present] = kept.mean(axis=0)
+        replicates[b][:, present] = bootstrap_means(kept, resamples, generator=generator)
+        samples.append(int(complete.sum()))
+    return DistanceCells(benchmarks, cells, means, replicates, tuple(samples))
+
+
+def score_cells(
+    accuracy: pd.DataFrame | None,
+    benchmarks: Sequence[str],
+    cells: Sequence[Cell],
+    *,
+    keys: Sequence[str],
+    fixed: Mapping[str, str | float] = MappingProxyType({}),
+) -> ScoreCells:
+    """Look up the score of every benchmark and cell.
+
+    Parameters
+    ----------
+    accuracy : DataFrame or None
+        Columns ``model, benchmark, method, ratio, gamma, metric, value, n, standard_error``; several seeds
+        of one setting are averaged. All seeds answer the same questions, so their errors are averaged too
+        and not divided by the root of their number. None gives NaN everywhere.
+    benchmarks, cells, keys
+        As in :class:`DistanceCells`.
+    fixed : mapping
+        Further columns that the rows must match (``method`` or ``gamma``). A missing gamma in the table
+        matches any.
+
+    Returns
+    -------
+    ScoreCells
+
+    Raises
+    ------
+    InputError
+        If the table holds several models, several metrics of one benchmark, or none of the benchmarks.
+    """
+    shape = (len(benchmarks), len(cells))
+    blank = ScoreCells(
+        np.full(shape, np.nan),
+        np.full(shape, np.nan),
+        np.full(shape[0], np.nan),
+        np.full(shape[0], np.nan),
+        np.full(shape, np.nan),
+    )
+    if accuracy is None:
+        return blank
+    check_accuracy(accuracy, benchmarks)
+    optional = [name for name in ("gamma", "standard_error", "n") if name not in accuracy.columns]
+    accuracy = accuracy.assign(**dict.fromkeys(optional, np.nan))
+    whole = _averaged(accuracy[accuracy["method"] == "full"], ["benchmark"])
+    pruned = accuracy[~accuracy["method"].isin(["full", "majority"])]
+    for column, wanted in fixed.items():
+        pruned = pruned[_matches(pruned[column], wanted)]
+    pruned = pruned.assign(
+        **{k: pruned[k].astype(float).round(RATIO_DIGITS) for k in ("ratio", "gamma") if k in keys}
+    )
+    found = _averaged(pruned, ["benchmark", *keys])
+    for b, name in enumerate(benchmarks):
+        blank.full[b], blank.full_error[b], _ = whole.get((name,), (np.nan, np.nan, np.nan))
+        for c, cell in enumerate(cells):
+            triple = found.get((name, *cell), (np.nan, np.nan, np.nan))
+            blank.score[b, c], blank.error[b, c], blank.counts[b, c] = triple
+    return blank
+
+
+def _rows_of(sweep: pd.DataFrame, columns: Sequence[str], normalise: str) -> pd.DataFrame:
+    wanted = ["dump", "benchmark", "sample", "normalisation", *columns]
+    absent = [name for name in wanted if name not in sweep.columns]
+    if absent:
+        raise InputError(
+            f"The sweep table lacks the columns {', '.join(absent)}: run `otanalysis sweep` again."
+        )
+    rows = sweep[sweep["normalisation"] == normalise]
+    if rows.empty:
+        known = ", ".join(sorted(str(name) for name in sweep["normalisation"].unique())) or "no rows"
+        raise InputError(
+            f"The sweep has no row with normalisation {normalise!r} (it has: {known}): run it with that one."
+        )
+    dumps = rows[["benchmark", "dump"]].drop_duplicates()
+    twice = sorted({str(name) for name in dumps.loc[dumps["benchmark"].duplicated(), "benchmark"]})
+    if twice:
+        raise InputError(
+            f"A figure wants one dump per benchmark, and {', '.join(twice)} come from several: "
+            "draw one model at a time."
+        )
+    return rows
+
+
+def check_accuracy(accuracy: pd.DataFrame, benchmarks: Sequence[str]) -> None:
+    """Refuse a table that no figure can show.
+
+    Raises
+    ------
+    InputError
+        If it holds several models, several metrics of one benchmark, or none of the benchmarks.
+    """
+    models = sorted({str(name) for name in accuracy["model"]})
+    if len(models) > 1:
+        raise InputError(
+            f"A figure wants the accuracies of one model, and the table holds {', '.join(models)}: "
+            "keep the rows of one of them."
+        )
+    known = set(accuracy["benchmark"])
+    if not known & set(benchmarks):
+        raise InputError(
+            f"The accuracy table has none of the benchmarks of the dumps ({', '.join(benchmarks)}); "
+            f"it has {', '.join(sorted(map(str, known))) or 'no rows'}: use the same names in both, "
+            "those of lmms-eval's tasks."
+        )
+    rows = accuracy[accuracy["benchmark"].isin(list(benchmarks))]
+    metrics = rows.groupby("benchmark")["metric"].nunique()
+    several = [str(name) for name in metrics.index[metrics > 1]]
+    if several:
+        raise InputError(
+            f"A figure wants one metric per benchmark, and {', '.join(several)} have several: "
+            "keep the rows of one of them."
+        )
+
+
+def _matches(column: pd.Series, wanted: str | float) -> pd.Series:
+    if isinstance(wanted, str):
+        return column == wanted
+    numbers = column.astype(float)
+    close: pd.Series = numbers.isna() | (
+        (numbers - wanted).abs() <= 10**-RATIO_DIGITS * max(abs(wanted), 1e-3)
+    )
+    return close
+
+
+def _averaged(rows: pd.DataFrame, keys: list[str]) -> dict[tuple[object, ...], tuple[float, float, float]]:
+    """Mean value, mean standard error and mean count over seeds, by key."""
+    numbers = ["value", "standard_error", "n"]
+    plain = rows[keys].assign(**{name: rows[name].astype(float) for name in numbers})
+    means = plain.groupby(keys)[numbers].mean()
+    result: dict[tuple[object, ...], tuple[float, float, float]] = {}
+    for index, value, error, count in means.itertuples(name=None):
+        result[index if isinstance(index, tuple) else (index,)] = (float(value), float(error), float(count))
+    return result

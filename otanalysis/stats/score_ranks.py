@@ -1,0 +1,139 @@
+r"""Methods compared over benchmarks by their scores alone: relative average, its rank, and mean rank.
+
+Benchmarks have different scales (CIDEr about 1, accuracies to 100, MME to 2000), so scores are never averaged
+as they are. Each is first divided by the score of the unpruned model on the same benchmark; the average is
+the mean of these shares, :math:`\frac1B \sum_b s_b / s_b^{\mathrm{full}}`, in which every benchmark has the
+same weight. Ranks need no scale: 1 is the highest score of a benchmark, equal scores share the mean of their
+ranks. The two need not agree: the average weighs by how much is lost, the mean rank counts benchmarks.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import pandas as pd
+from scipy.stats import rankdata
+
+from otanalysis.errors import InputError
+from otanalysis.stats.cells import RATIO_DIGITS
+
+__all__ = ["is_one_shot", "rank_methods"]
+
+UNPRUNED = "full"
+NOT_ONE_SHOT = ("(calibrated)", "(fine-tuned)")
+"""How published tables mark methods that are fitted to data or train the model before they prune it."""
+
+
+def is_one_shot(method: str) -> bool:
+    """Say whether a method prunes a given model at once, without calibration or fine-tuning.
+
+    Examples
+    --------
+    >>> [is_one_shot(name) for name in ("divprune", "FitPrune (calibrated)", "M3 (fine-tuned)", "full")]
+    [True, False, False, False]
+    """
+    return method not in (UNPRUNED, "majority") and not method.endswith(NOT_ONE_SHOT)
+
+
+def rank_methods(
+    accuracy: pd.DataFrame,
+    *,
+    model: str,
+    methods: Sequence[str] | None = None,
+    ratio: float | None = None,
+    benchmarks: Sequence[str] | None = None,
+) -> pd.DataFrame:
+    """Rank methods by the scores of one model, over benchmarks that all of them have.
+
+    Parameters
+    ----------
+    accuracy : DataFrame
+        As :func:`otanalysis.scores.table.read_accuracy` returns it; higher values are better. Several
+        seeds of one setting are averaged.
+    model : str
+        Whose scores.
+    methods : sequence of str, optional
+        Methods to compare; by default the one-shot ones with a score on every benchmark that the unpruned
+        model has.
+    ratio : float, optional
+        Share of the tokens kept, where a method comes with several; methods without a ratio are compared
+        whatever it is.
+    benchmarks : sequence of str, optional
+        By default those that all compared methods and the unpruned model have.
+
+    Returns
+    -------
+    DataFrame
+        One row per method, best average first: ``model``, ``method``, ``benchmarks`` (how many), ``average``
+        (share of the unpruned model's score, mean over the benchmarks), ``rank`` of the average among the
+        compared methods (1 = best) and ``mean_rank``, the mean over benchmarks of the rank on each.
+
+    Raises
+    ------
+    InputError
+        If the model or a method is not in the table, a method comes with several settings, the unpruned
+        model scores 0 on a benchmark, or no benchmark has all methods.
+    """
+    scores = _score_table(accuracy[accuracy["model"] == model], model, ratio)
+    if UNPRUNED not in scores.columns:
+        raise InputError(
+            f"Scores of {model} with all tokens (method full) are wanted: add them to the table."
+        )
+    full = scores[UNPRUNED].dropna()
+    if methods is None:
+        complete = scores.loc[full.index].notna().all()
+        methods = [name for name in scores.columns if is_one_shot(name) and complete[name]]
+    if absent := [name for name in methods if name not in scores.columns]:
+        raise InputError(
+            f"The table has no score of {', '.join(absent)} for {model}; it has "
+            f"{', '.join(scores.columns)}: name those."
+        )
+    wanted = full.index if benchmarks is None else list(benchmarks)
+    compared = scores.reindex(index=wanted)[list(methods)]
+    shared = compared.join(full).notna().all(axis=1)
+    if benchmarks is not None and not shared.all():
+        lacking = ", ".join(map(str, shared.index[~shared]))
+        raise InputError(f"Not every method has a score of {model} on {lacking}: leave those out.")
+    return _ranked(compared[shared], full, model)
+
+
+def _score_table(rows: pd.DataFrame, model: str, ratio: float | None) -> pd.DataFrame:
+    """Return benchmarks by methods, in the order of the table; missing scores are NaN."""
+    if rows.empty:
+        raise InputError(f"The table has no score of {model}: name one of its models.")
+    if ratio is not None:
+        near = rows["ratio"].astype(float).round(RATIO_DIGITS) == round(ratio, RATIO_DIGITS)
+        rows = rows[near | rows["ratio"].isna() | (rows["method"] == UNPRUNED)]
+    settings = rows[["method", "ratio", "gamma"]].drop_duplicates()
+    several = settings.loc[settings["method"].duplicated(), "method"].unique()
+    if len(several):
+        raise InputError(
+            f"{', '.join(several)} come with several ratios or gammas: keep the rows of one, or give ratio."
+        )
+    metrics = rows.groupby("benchmark")["metric"].nunique()
+    if (metrics > 1).any():
+        mixed = ", ".join(map(str, metrics.index[metrics > 1]))
+        raise InputError(f"{mixed} come with several metrics: keep the rows of one of them.")
+    table = rows.groupby(["benchmark", "method"], sort=False)["value"].mean().unstack("method")
+    return table.loc[rows["benchmark"].unique(), rows["method"].unique()]
+
+
+def _ranked(compared: pd.DataFrame, full: pd.Series, model: str) -> pd.DataFrame:
+    whole = full[compared.index].to_numpy(dtype=np.float64)
+    if compared.empty or not whole.all():
+        why = "no benchmark has all of them" if compared.empty else "the unpruned model scores 0"
+        raise InputError(f"{', '.join(compared.columns)} cannot be compared on {model}: {why}.")
+    values = compared.to_numpy(dtype=np.float64)
+    average = (values / whole[:, None]).mean(axis=0)
+    found = pd.DataFrame(
+        {
+            "model": model,
+            "method": compared.columns,
+            "benchmarks": len(compared),
+            "average": average,
+            "rank": rankdata(-average),
+            "mean_rank": rankdata(-values, axis=1).mean(axis=0),
+        }
+    )
+    return found.sort_values(["rank", "method"]).reset_index(drop=True)

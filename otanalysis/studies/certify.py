@@ -1,0 +1,216 @@
+"""Certificates of every method on every sample: how far its kept set is at most from the best one."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from os import PathLike
+from pathlib import Path
+from typing import Any, ClassVar, TypeVar
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from otanalysis.arrays import check_tokens, resolve_keep
+from otanalysis.errors import InputError
+from otanalysis.files import write_atomic
+from otanalysis.normalise import Normalisation
+from otanalysis.selection import SELECTORS, select_many
+from otanalysis.stats.certificate_tables import certificate_table, greedy_table
+from otanalysis.stats.rows import DEFAULT_GAMMA
+from otanalysis.studies.provenance import read_provenance, read_table
+from otanalysis.studies.runs import SweepSettings
+from otanalysis.surrogate import Ladder, logdet_upper_bound
+from otanalysis.tokens.read import Sample
+from otanalysis.transport import squared_distances, wasserstein2, wasserstein2_floor
+from otanalysis.transport.verify import verify_transport
+
+__all__ = ["BEST", "CertifyStudy", "read_certificates", "summarise_certificates"]
+
+BEST = "best"
+"""Method name of the closest kept set that the search for the floor, or any method, met."""
+
+Record = dict[str, Any]
+_T = TypeVar("_T")
+
+
+@dataclass(frozen=True)
+class CertifyStudy:
+    """Floor, ceiling and every method's place between them, for a sample at every ratio.
+
+    Attributes
+    ----------
+    methods : tuple of str
+        Names in :data:`otanalysis.selection.SELECTORS`.
+    ratios : tuple of float
+        Kept shares of the tokens, in (0, 1].
+    normalise : {"none", "columns", "rows"}
+        Of the tokens under the distances; the surrogate always sees normalised columns.
+    seeds : tuple of int
+        For the methods that draw at random.
+    gamma : float
+        Of the surrogate and of OTPrune.
+    effort : float
+        Of the search for the floor, see :func:`~otanalysis.transport.floor.bound.wasserstein2_floor`.
+
+    Raises
+    ------
+    InputError
+        If a setting is missing, repeated, unknown or out of range.
+    """
+
+    methods: tuple[str, ...] = tuple(SELECTORS)
+    ratios: tuple[float, ...] = (0.05, 0.098, 0.15, 0.2)
+    normalise: Normalisation = "none"
+    seeds: tuple[int, ...] = (0, 1, 2)
+    gamma: float = DEFAULT_GAMMA
+    effort: float = 1.0
+
+    name: ClassVar[str] = "certify"
+    version: ClassVar[int] = 2
+    schema: ClassVar[pa.Schema] = pa.schema(
+        [
+            ("m", pa.int32()),
+            ("ratio", pa.float64()),
+            ("keep", pa.int32()),
+            ("method", pa.string()),
+            ("gamma", pa.float64()),
+            ("seed", pa.int64()),
+            ("normalisation", pa.string()),
+            ("w2", pa.float64()),
+            ("w2_squared", pa.float64()),
+            ("certificate_error", pa.float64()),
+            ("certified", pa.bool_()),
+            ("floor", pa.float64()),
+            ("floor_squared", pa.float64()),
+            ("floor_kind", pa.string()),
+            ("logdet", pa.float64()),
+            ("logdet_ceiling", pa.float64()),
+            ("ceiling_kind", pa.string()),
+            ("greedy_ratio", pa.float64()),
+            ("floor_seconds", pa.float64()),
+            ("ceiling_seconds", pa.float64()),
+        ]
+    )
+
+    def __post_init__(self) -> None:
+        self._settings()
+        if not 0.0 < self.effort < np.inf:
+            raise InputError(f"effort must be positive and finite; got {self.effort}: 1 is the rule.")
+
+    def __call__(self, sample: Sample) -> list[Record]:
+        """Return one row a ratio and selection, and one for the best kept set that was met."""
+        tokens: NDArray[np.float64] = np.asarray(check_tokens(sample.tokens), dtype=np.float64)
+        keeps = {ratio: resolve_keep(len(tokens), ratio=ratio) for ratio in self.ratios}
+        raw = squared_distances(tokens)
+        ladder = Ladder(tokens, normalise=self.normalise, gamma=self.gamma)
+        selections = {
+            run: select_many(tokens, run.selector, keeps.values(), seed=run.image_seed(sample.id), cost=raw)
+            for run in self._settings().runs()
+        }
+        rows: list[Record] = []
+        for ratio, keep in keeps.items():
+            bounds, best = self._bounds(tokens, ladder, keep)
+            place: Record = {"m": len(tokens), "ratio": ratio, "keep": keep, "normalisation": self.normalise}
+            head = place | bounds
+            chosen = [
+                head
+                | {"method": run.selector.name, "gamma": run.gamma, "seed": run.seed}
+                | self._measured(ladder, np.asarray(by_keep[keep].indices))
+                for run, by_keep in selections.items()
+            ]
+            met = head | {"method": BEST, "gamma": None, "seed": None} | self._measured(ladder, best)
+            closest = min([*chosen, met], key=_squared_distance)
+            rows += [*chosen, closest | {"method": BEST, "gamma": None, "seed": None}]
+        return rows
+
+    def _bounds(
+        self, tokens: NDArray[np.float64], ladder: Ladder, keep: int
+    ) -> tuple[Record, NDArray[np.int64]]:
+        """Return the columns of floor and ceiling, and the best kept set that the search met."""
+        floor, floor_seconds = _timed(
+            lambda: wasserstein2_floor(ladder.tokens, keep, cost=ladder.cost, effort=self.effort)
+        )
+        ceiling, ceiling_seconds = _timed(lambda: logdet_upper_bound(tokens, keep, gamma=self.gamma))
+        columns = {
+            "floor": floor.distance,
+            "floor_squared": floor.squared_distance,
+            "floor_kind": floor.kind,
+            "logdet_ceiling": ceiling.value,
+            "ceiling_kind": ceiling.kind,
+            "greedy_ratio": ceiling.greedy_ratio,
+            "floor_seconds": floor_seconds,
+            "ceiling_seconds": ceiling_seconds,
+        }
+        return columns, floor.best.indices
+
+    def _measured(self, ladder: Ladder, kept: NDArray[np.int64]) -> Record:
+        """Return distance and surrogate of a kept set; the distance's certificate is checked anew."""
+        transport = wasserstein2(ladder.tokens, kept, cost=ladder.cost)
+        verification = verify_transport(ladder.tokens, transport)
+        return {
+            "w2": transport.distance,
+            "w2_squared": transport.squared_distance,
+            "certificate_error": verification.error,
+            "certified": verification.sound,
+            "logdet": ladder.released.value(kept, self.gamma),
+        }
+
+    def _settings(self) -> SweepSettings:
+        """Return the sweep that makes the selections; it checks its settings when made."""
+        return SweepSettings(self.methods, self.ratios, (self.gamma,), self.seeds, (self.normalise,))
+
+
+def read_certificates(path: str | PathLike[str]) -> pd.DataFrame:
+    """Read the table of a :class:`CertifyStudy`.
+
+    Raises
+    ------
+    InputError
+        The file is missing or holds something else.
+    """
+    table = read_table(path)
+    if absent := [name for name in CertifyStudy.schema.names if name not in table.column_names]:
+        raise InputError(f"{path} lacks the columns {', '.join(absent)}: make it with otanalysis certify.")
+    frame: pd.DataFrame = table.to_pandas()
+    return frame.astype({"seed": "Int64"})
+
+
+def summarise_certificates(path: str | PathLike[str]) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Tabulate a study and write ``certify_summary.csv`` and ``certify_greedy.csv`` beside its table.
+
+    The provenance of both, that of the table, is written to ``certify_summary.provenance.json``.
+
+    Returns
+    -------
+    summary, greedy : DataFrame
+        From :func:`~otanalysis.stats.certificate_tables.certificate_table` and ``greedy_table``.
+
+    Raises
+    ------
+    InputError
+        As for :func:`read_certificates`.
+    """
+    table = Path(path)
+    rows = read_certificates(table)
+    summary, greedy = certificate_table(rows), greedy_table(rows)
+    for name, frame in (("certify_summary.csv", summary), ("certify_greedy.csv", greedy)):
+        write_atomic(table.with_name(name), frame.to_csv(index=False, float_format="%.8g").encode())
+    about = json.dumps(read_provenance(table), indent=2) + "\n"
+    write_atomic(table.with_name("certify_summary.provenance.json"), about.encode())
+    return summary, greedy
+
+
+def _squared_distance(row: Record) -> float:
+    return float(row["w2_squared"])
+
+
+def _timed(work: Callable[[], _T]) -> tuple[_T, float]:
+    """Return a result and the seconds of this process that it took, whatever else the machine did."""
+    start = time.process_time()
+    result = work()
+    return result, time.process_time() - start

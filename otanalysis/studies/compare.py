@@ -1,0 +1,172 @@
+"""Methods side by side on the tokens of one image: the quick look before a sweep."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+import numpy as np
+import pandas as pd
+
+from otanalysis.arrays import Array
+from otanalysis.errors import InputError
+from otanalysis.normalise import Normalisation
+from otanalysis.selection import SELECTORS, Selection, Selector, select
+from otanalysis.stats.rows import DEFAULT_GAMMA
+from otanalysis.surrogate.ladder import Ladder
+from otanalysis.tokens.read import Sample
+from otanalysis.transport import wasserstein2_floor
+
+__all__ = ["compare", "random_distances", "select_all"]
+
+
+def select_all(
+    tokens: Array | Sample,
+    methods: Iterable[str | Selector] = tuple(SELECTORS),
+    *,
+    ratio: float | None = None,
+    keep: int | None = None,
+    gamma: float = DEFAULT_GAMMA,
+    seed: int = 0,
+) -> dict[str, Selection]:
+    """Choose the tokens of one image with several methods.
+
+    Parameters
+    ----------
+    tokens : array [m, d] or Sample
+        All tokens.
+    methods : iterable of str or Selector
+        Names, or selectors of one's own.
+    ratio, keep, gamma, seed
+        As for :func:`otanalysis.select`.
+
+    Returns
+    -------
+    dict from str to Selection
+        By the method's name, in the order given.
+
+    Raises
+    ------
+    InputError
+        As for :func:`otanalysis.select`.
+
+    Examples
+    --------
+    >>> chosen = select_all(np.eye(9), ["first", "uniform"], keep=3)
+    >>> {name: selection.indices.tolist() for name, selection in chosen.items()}
+    {'first': [0, 1, 2], 'uniform': [1, 4, 7]}
+    """
+    cloud = _cloud(tokens)
+    chosen = [select(cloud, one, ratio=ratio, keep=keep, gamma=gamma, seed=seed) for one in methods]
+    if not chosen:
+        raise InputError("At least one method is needed, got none.")
+    return {selection.method: selection for selection in chosen}
+
+
+def compare(
+    tokens: Array | Sample,
+    methods: Iterable[str | Selector] = tuple(SELECTORS),
+    *,
+    ratio: float | None = None,
+    keep: int | None = None,
+    gamma: float = DEFAULT_GAMMA,
+    normalise: Normalisation = "none",
+    seed: int = 0,
+    effort: float = 1.0,
+) -> pd.DataFrame:
+    r"""Measure the kept sets of several methods on one image, on every rung, against the certified floor.
+
+    Parameters
+    ----------
+    tokens : array [m, d] or Sample
+        All tokens.
+    methods : iterable of str or Selector
+        Names, or selectors of one's own.
+    ratio, keep, gamma, seed
+        As for :func:`otanalysis.select`; gamma is that of the log-determinants too.
+    normalise : {"none", "columns", "rows"}
+        Of the tokens under the distances; the selection never sees it.
+    effort : float
+        Of the search for the floor, see :func:`otanalysis.wasserstein2_floor`.
+
+    Returns
+    -------
+    DataFrame
+        One row a method, the closest first, with the method as index: ``w2``, ``over_floor`` (:math:`W_2^2`
+        over the certified floor: at most so many times the best possible), and what
+        :meth:`otanalysis.Ladder.values` returns.
+
+    Raises
+    ------
+    InputError, ConvergenceError
+        As for :func:`otanalysis.select` and :class:`otanalysis.Ladder`.
+
+    Examples
+    --------
+    >>> tokens = np.random.default_rng(0).standard_normal((60, 4))
+    >>> table = compare(tokens, ["first", "ot-medoids"], keep=6)
+    >>> table.index.tolist(), bool((table["over_floor"] >= 1).all())
+    (['ot-medoids', 'first'], True)
+    """
+    cloud = _cloud(tokens)
+    ladder = Ladder(cloud, normalise=normalise, gamma=gamma)
+    chosen = select_all(cloud, methods, ratio=ratio, keep=keep, gamma=gamma, seed=seed)
+    size = next(iter(chosen.values())).keep
+    floor = wasserstein2_floor(ladder.tokens, size, cost=ladder.cost, effort=effort).squared_distance
+    rows = {name: ladder.values(selection.indices) for name, selection in chosen.items()}
+    table = pd.DataFrame.from_dict(rows, orient="index").rename_axis("method").sort_values("w2")
+    squared = table["w2_squared"]
+    table.insert(1, "over_floor", squared / floor if floor > 0.0 else np.where(squared > 0.0, np.inf, 1.0))
+    return table
+
+
+def random_distances(
+    tokens: Array | Sample,
+    keep: int | Sequence[int],
+    *,
+    draws: int = 200,
+    normalise: Normalisation = "none",
+    seed: int = 0,
+) -> pd.DataFrame:
+    r"""Measure the exact distance of random kept sets of one image: what a method has to beat.
+
+    Parameters
+    ----------
+    tokens : array [m, d] or Sample
+        All tokens.
+    keep : int or sequence of int
+        Numbers of kept tokens.
+    draws : int
+        Sets of each size.
+    normalise : {"none", "columns", "rows"}
+        Of the tokens under the distance.
+    seed : int
+        Of the draws.
+
+    Returns
+    -------
+    DataFrame
+        One row a set: ``keep`` and ``w2``.
+
+    Examples
+    --------
+    >>> tokens = np.random.default_rng(0).standard_normal((60, 4))
+    >>> found = random_distances(tokens, (3, 12), draws=20)
+    >>> means = found.groupby("keep")["w2"].mean()
+    >>> len(found), bool(means[3] > means[12])
+    (40, True)
+    """
+    ladder = Ladder(_cloud(tokens), normalise=normalise)
+    m = len(ladder.tokens)
+    generator = np.random.default_rng(seed)
+    sizes = [keep] if isinstance(keep, int) else list(keep)
+    return pd.DataFrame(
+        [
+            {"keep": size, "w2": ladder.distances(generator.permutation(m)[:size])["w2"]}
+            for size in sizes
+            for _ in range(draws)
+        ]
+    )
+
+
+def _cloud(tokens: Array | Sample) -> Array:
+    return tokens.tokens if isinstance(tokens, Sample) else tokens

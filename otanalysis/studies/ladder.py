@@ -1,0 +1,232 @@
+"""Every rung of the ladder for many subsets of every sample: where agreement with exact transport is lost."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from os import PathLike
+from pathlib import Path
+from typing import Any, ClassVar
+from zlib import crc32
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from otanalysis.arrays import check_tokens, resolve_keep
+from otanalysis.errors import InputError
+from otanalysis.files import write_atomic
+from otanalysis.normalise import Normalisation
+from otanalysis.selection import SELECTORS, select_many
+from otanalysis.selection.pool import Subset, check_drawn, draw_pool
+from otanalysis.stats.ladder_tables import ladder_table
+from otanalysis.stats.rows import DEFAULT_GAMMA
+from otanalysis.studies.engine import measure_samples
+from otanalysis.studies.provenance import read_provenance, read_table
+from otanalysis.studies.runs import SweepSettings
+from otanalysis.surrogate.ladder import Ladder
+from otanalysis.tokens import open_dump
+from otanalysis.tokens.read import Sample
+from otanalysis.transport import squared_distances
+
+__all__ = ["SUMMARY_NAME", "LadderStudy", "measure_ladder", "read_ladder", "summarise_ladder"]
+
+SUMMARY_NAME = "ladder_summary.csv"
+"""Name of the summary, beside the table that it is of."""
+
+_VALUES = (
+    "w2",
+    "w2_squared",
+    "quantisation_error",
+    "gelbrich_w2_squared",
+    "bures_w2_squared",
+    "trace_objective",
+    "kept_second_moment",
+    "logdet_same_tokens",
+    "logdet",
+    "duality_gap",
+)
+
+
+@dataclass(frozen=True)
+class LadderStudy:
+    """All rungs for a pool of subsets of a sample, at every ratio and under every normalisation.
+
+    The pool is chosen on the raw tokens, once a ratio: it is the same under all normalisations, and does not
+    depend on which other ratios are measured.
+
+    Attributes
+    ----------
+    ratios : tuple of float
+        Kept shares of the tokens, in (0, 1].
+    normalisations : tuple of {"none", "columns", "rows"}
+        Of the tokens under rungs 0 to 4; rung 5 is always on normalised columns.
+    subsets : int
+        Drawn subsets a sample and ratio, besides that of every registered method; see
+        :func:`~otanalysis.selection.pool.draw_pool`.
+    seed : int
+        Of the draws and of the stochastic methods; every sample has its own stream.
+    gamma : float
+        Of rungs 4 and 5 and of OTPrune.
+
+    Raises
+    ------
+    InputError
+        If a setting is missing, repeated, unknown or out of range.
+    """
+
+    ratios: tuple[float, ...] = (0.05, 0.098, 0.15, 0.2)
+    normalisations: tuple[Normalisation, ...] = ("none", "columns", "rows")
+    subsets: int = 40
+    seed: int = 0
+    gamma: float = DEFAULT_GAMMA
+
+    name: ClassVar[str] = "ladder"
+    version: ClassVar[int] = 1
+    schema: ClassVar[pa.Schema] = pa.schema(
+        [
+            ("m", pa.int32()),
+            ("normalisation", pa.string()),
+            ("ratio", pa.float64()),
+            ("keep", pa.int32()),
+            ("gamma", pa.float64()),
+            ("number", pa.int32()),
+            ("origin", pa.string()),
+            *((value, pa.float64()) for value in _VALUES),
+        ]
+    )
+
+    def __post_init__(self) -> None:
+        check_drawn(self.subsets)
+        self._settings()
+
+    def __call__(self, sample: Sample) -> list[dict[str, Any]]:
+        """Return one row a normalisation, ratio and subset; ``number`` counts the subsets of a pool."""
+        tokens: NDArray[np.float64] = np.asarray(check_tokens(sample.tokens), dtype=np.float64)
+        pools = self._pools(sample.id, tokens)
+        rows: list[dict[str, Any]] = []
+        for normalisation in self.normalisations:
+            ladder = Ladder(tokens, normalise=normalisation, gamma=self.gamma)
+            for ratio, pool in pools.items():
+                head = {"m": len(tokens), "normalisation": normalisation, "ratio": ratio, "gamma": self.gamma}
+                rows += [
+                    head
+                    | {"keep": len(subset.indices), "number": number, "origin": subset.origin}
+                    | ladder.values(subset.indices)
+                    for number, subset in enumerate(pool)
+                ]
+        return rows
+
+    def _pools(self, sample_id: str, tokens: NDArray[np.float64]) -> dict[float, tuple[Subset, ...]]:
+        keeps = {ratio: resolve_keep(len(tokens), ratio=ratio) for ratio in self.ratios}
+        cost = squared_distances(tokens)
+        made = {
+            run.selector.name: select_many(
+                tokens, run.selector, keeps.values(), seed=run.image_seed(sample_id), cost=cost
+            )
+            for run in self._settings().runs()
+        }
+        pools = {}
+        for ratio, keep in keeps.items():
+            generator = np.random.default_rng([self.seed, crc32(sample_id.encode()), keep])
+            chosen = {method: np.asarray(by_keep[keep].indices) for method, by_keep in made.items()}
+            pools[ratio] = draw_pool(chosen, len(tokens), drawn=self.subsets, generator=generator)
+        return pools
+
+    def _settings(self) -> SweepSettings:
+        """Return the sweep that makes the methods' subsets; it checks its settings when made."""
+        return SweepSettings(tuple(SELECTORS), self.ratios, (self.gamma,), (self.seed,), self.normalisations)
+
+
+def measure_ladder(
+    dumps: Iterable[str | PathLike[str]],
+    study: LadderStudy,
+    *,
+    out: str | PathLike[str],
+    jobs: int = 1,
+    limit: int | None = None,
+    progress: bool = True,
+) -> Path:
+    """Measure the ladder on the samples of some dumps; the table is ``out/ladder.parquet``.
+
+    Parameters
+    ----------
+    dumps : paths
+        Finished dumps, one a benchmark.
+    study : LadderStudy
+        What to measure.
+    out, jobs, limit, progress
+        As for :func:`~otanalysis.studies.engine.measure_samples`.
+
+    Returns
+    -------
+    Path
+        The table, one row a sample, normalisation, ratio and subset: ``dump``, ``model``, ``benchmark``,
+        ``sample``, ``m``, ``normalisation``, ``ratio``, ``keep``, ``gamma``, ``number``, ``origin`` (see
+        :class:`~otanalysis.selection.pool.Subset`) and what
+        :meth:`otanalysis.surrogate.ladder.Ladder.values` returns.
+
+    Raises
+    ------
+    InputError
+        If two dumps are of one benchmark, or as for ``measure_samples``.
+    DumpError, KeyboardInterrupt
+        As for ``measure_samples``.
+    """
+    paths = list(dumps)
+    _check_benchmarks([open_dump(path).manifest.benchmark for path in paths])
+    return measure_samples(study, paths, out=out, jobs=jobs, limit=limit, progress=progress)
+
+
+def read_ladder(path: str | PathLike[str]) -> pd.DataFrame:
+    """Read the table that :func:`measure_ladder` wrote.
+
+    Raises
+    ------
+    InputError
+        If the file is missing or is another table.
+    """
+    table: pd.DataFrame = read_table(path).to_pandas()
+    if absent := [name for name in LadderStudy.schema.names if name not in table.columns]:
+        raise InputError(
+            f"{path} lacks the columns {', '.join(absent)}: pass the ladder.parquet of `otanalysis ladder`."
+        )
+    return table
+
+
+def summarise_ladder(path: str | PathLike[str]) -> pd.DataFrame:
+    """Summarise a table of the ladder; the summary and its provenance are written beside it.
+
+    Parameters
+    ----------
+    path : path
+        What :func:`measure_ladder` returned.
+
+    Returns
+    -------
+    DataFrame
+        As :func:`~otanalysis.stats.ladder_tables.ladder_table` describes, also written as
+        :data:`SUMMARY_NAME`; how it came about stands in ``ladder_summary.provenance.json``.
+
+    Raises
+    ------
+    InputError
+        If the file is missing or is another table.
+    """
+    summary = ladder_table(read_ladder(path))
+    target = Path(path).with_name(SUMMARY_NAME)
+    write_atomic(target, summary.to_csv(index=False, float_format="%.8g").encode())
+    provenance = json.dumps(read_provenance(path), indent=1, sort_keys=True) + "\n"
+    write_atomic(target.with_suffix(".provenance.json"), provenance.encode())
+    return summary
+
+
+def _check_benchmarks(names: Sequence[str]) -> None:
+    """Refuse before the measurement what the summary could not tell apart."""
+    if twice := sorted({name for name in names if names.count(name) > 1}):
+        raise InputError(
+            f"The ladder wants one dump a benchmark, and {', '.join(twice)} came twice: "
+            "measure one model at a time."
+        )

@@ -1,0 +1,166 @@
+"""What a sweep asks for: which selections are to be measured, and the key of every answer."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, fields, replace
+from functools import cached_property
+from importlib.metadata import version
+from typing import Any, cast, get_args
+from zlib import crc32
+
+import numpy as np
+
+from otanalysis.arrays import resolve_keep
+from otanalysis.errors import InputError
+from otanalysis.normalise import Normalisation
+from otanalysis.selection import SELECTORS
+from otanalysis.selection.own import check_recorded, code_fingerprint, is_own
+from otanalysis.selection.selector import Selector
+from otanalysis.surrogate.kernel import check_gamma
+
+__all__ = ["Measurement", "Run", "SweepSettings"]
+
+_MEASUREMENT_VERSION = 2
+"""Grows when the same settings would give other numbers, so that older parts are measured again."""
+
+_VERSION = version("otanalysis")
+_LARGE = 10**6  # any number of tokens will do to check a ratio
+
+
+@dataclass(frozen=True)
+class Run:
+    """One way to select: a selector with its parameters, and the seed if it draws at random."""
+
+    selector: Selector
+    seed: int | None
+
+    @property
+    def gamma(self) -> float | None:
+        """The selector's gamma, or None if it has none."""
+        return cast("float | None", getattr(self.selector, "gamma", None))
+
+    def image_seed(self, sample_id: str) -> int:
+        """Return the seed for one image: its own, or all images would keep the same places."""
+        entropy = [self.seed or 0, crc32(sample_id.encode())]
+        return int(np.random.SeedSequence(entropy).generate_state(1)[0])
+
+
+@dataclass(frozen=True)
+class Measurement:
+    """One row per sample: a run at a ratio, with its distances under a normalisation."""
+
+    run: Run
+    ratio: float
+    normalisation: Normalisation
+
+    @cached_property
+    def key(self) -> str:
+        """Text that is equal for equal measurements, across processes and sessions."""
+        content = [
+            _MEASUREMENT_VERSION,
+            _VERSION,
+            repr(self.run.selector),
+            self.run.seed,
+            self.ratio,
+            self.normalisation,
+        ]
+        if is_own(self.run.selector):
+            content.append(code_fingerprint(self.run.selector))
+        return json.dumps(content)
+
+
+@dataclass(frozen=True)
+class SweepSettings:
+    """What is measured of every sample; checked when made.
+
+    Attributes
+    ----------
+    methods : tuple of str or Selector
+        Names in :data:`otanalysis.selection.SELECTORS`, and selectors with a name of their own, which are
+        used as they are.
+    ratios : tuple of float
+        Kept shares of the tokens, in (0, 1].
+    gammas : tuple of float
+        For the named methods that have a gamma; positive.
+    seeds : tuple of int
+        For the methods that draw at random; the others run once.
+    normalisations : tuple of {"none", "columns", "rows"}
+        Of the tokens before the distances; the selection never sees it.
+
+    Raises
+    ------
+    InputError
+        One of them is empty, has a repetition, an unknown name or a value out of range, or a selector is
+        not whole or has a name that is taken.
+    """
+
+    methods: tuple[str | Selector, ...]
+    ratios: tuple[float, ...]
+    gammas: tuple[float, ...]
+    seeds: tuple[int, ...]
+    normalisations: tuple[Normalisation, ...]
+
+    def __post_init__(self) -> None:
+        _check_methods(self.methods)
+        for item in fields(self):
+            _check_list(item.name, getattr(self, item.name))
+        _check_known("normalisation", self.normalisations, get_args(Normalisation))
+        for ratio in self.ratios:
+            resolve_keep(_LARGE, ratio=ratio)
+        for gamma in self.gammas:
+            check_gamma(gamma)
+        if bad := [seed for seed in self.seeds if seed < 0]:
+            raise InputError(f"A seed must be a whole number from 0 on, got {bad[0]}.")
+
+    def runs(self) -> Iterator[Run]:
+        """Yield every run once: gammas for the methods with a gamma, seeds for the stochastic ones."""
+        for method in self.methods:
+            for variant in self._variants(method):
+                for seed in self.seeds if variant.stochastic else (None,):
+                    yield Run(variant, seed)
+
+    def _variants(self, method: str | Selector) -> list[Selector]:
+        if not isinstance(method, str):
+            return [method]
+        selector: Any = SELECTORS[method]
+        has_gamma = "gamma" in {item.name for item in fields(selector)}
+        return [replace(selector, gamma=one) for one in self.gammas] if has_gamma else [selector]
+
+    def measurements(self) -> tuple[Measurement, ...]:
+        """Return every measurement, in the order of the table's rows within a sample."""
+        return tuple(
+            Measurement(run, ratio, normalisation)
+            for run in self.runs()
+            for normalisation in self.normalisations
+            for ratio in self.ratios
+        )
+
+    def digest(self) -> str:
+        """Return the SHA-256 of what is measured."""
+        keys = json.dumps([one.key for one in self.measurements()])
+        return hashlib.sha256(keys.encode()).hexdigest()
+
+
+def _check_list(name: str, values: Sequence[object]) -> None:
+    if not values:
+        raise InputError(f"A sweep needs at least one of {name}, got none.")
+    if len(set(values)) < len(values):
+        raise InputError(f"The {name} of a sweep must be distinct, got {', '.join(map(str, values))}.")
+
+
+def _check_methods(methods: Sequence[str | Selector]) -> None:
+    _check_known("method", [one for one in methods if isinstance(one, str)], tuple(SELECTORS))
+    own = [check_recorded(one).name for one in methods if not isinstance(one, str)]
+    if taken := [name for name in own if name in SELECTORS or own.count(name) > 1]:
+        raise InputError(
+            f"The name {taken[0]!r} of a selector is taken, and a table could not tell the two apart; "
+            "give it a name of its own."
+        )
+
+
+def _check_known(kind: str, names: Sequence[str], known: Sequence[str]) -> None:
+    if unknown := [name for name in names if name not in known]:
+        raise InputError(f"Unknown {kind} {unknown[0]!r}; known are {', '.join(known)}.")

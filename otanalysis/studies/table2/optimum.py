@@ -1,0 +1,164 @@
+"""The best value of every rung over all subsets of one size: exact where that is affordable, else bounded."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from itertools import combinations
+from math import comb
+
+import numpy as np
+
+from otanalysis.errors import ConvergenceError
+from otanalysis.image import FloatArray
+from otanalysis.studies.table2.branch_and_bound import best_subset
+from otanalysis.studies.table2.capacitated_medoids import capacitated_medoids
+from otanalysis.studies.table2.rung_objectives import rung_objective
+from otanalysis.studies.table2.spectral_relaxation import Kept
+from otanalysis.surrogate import RUNGS, Ladder, Rung
+from otanalysis.surrogate.upper_bound import logdet_upper_bound
+from otanalysis.transport import wasserstein2
+from otanalysis.transport.floor.bound import wasserstein2_floor
+
+__all__ = ["Optimum", "optima"]
+
+ENUMERATED_UP_TO = 20_000
+"""Most subsets that are measured one by one: exact transport of that many takes two seconds."""
+
+SEARCHED_UP_TO = 40
+"""Most tokens for branching and for the integer programme: at 100 the latter takes seconds to minutes."""
+
+NODE_LIMITS = (30, 300)
+"""Nodes of branch and bound on rungs 1 and 2, which stay open at any affordable number (the bound is a sixth
+to a third off, and ten times as many nodes change little), and on rungs 3 to 5, most of which close."""
+
+CONTRADICTION = 1e-6
+"""A subset that beats a bound by more than this share of it proves the bound wrong: the bounds allow for
+their own rounding, and the values are right to about 1e-10."""
+
+
+@dataclass(frozen=True)
+class Optimum:
+    """The best value of a rung over all subsets of one size.
+
+    Attributes
+    ----------
+    best_known : float
+        Value of the best subset found.
+    bound : float
+        No subset is better than this; equal to ``best_known`` where the optimum is known.
+    kind : str
+        How it is known: "enumerated", "milp", "branch-and-bound"; "certificate" where only the bound is.
+    """
+
+    best_known: float
+    bound: float
+    kind: str
+
+
+def optima(
+    ladder: Ladder, keep: int, candidates: Sequence[Kept], values: Mapping[str, FloatArray]
+) -> dict[str, Optimum]:
+    """Return the optimum of every rung.
+
+    Parameters
+    ----------
+    ladder : Ladder
+        The tokens, not normalised.
+    keep : int
+        Size of the subsets, smaller than the number of tokens.
+    candidates : sequence of ndarray [keep]
+        Good subsets to start searches from; at least one.
+    values : mapping
+        Column of a rung to its values of the subsets measured so far, candidates and others: the best known
+        is never worse than any of them.
+
+    Returns
+    -------
+    dict
+        From the column of each rung to its optimum.
+
+    Raises
+    ------
+    ConvergenceError
+        If a solver stopped early, or a subset is better than the bound.
+    """
+    m = len(ladder.tokens)
+    if comb(m, keep) <= ENUMERATED_UP_TO:
+        found = _enumerated(ladder, keep)
+    elif m <= SEARCHED_UP_TO:
+        found = {RUNGS[0].column: _programmed(ladder, keep)}
+        found |= {
+            rung.column: _branched(ladder, keep, rung, candidates, NODE_LIMITS[rung.maximised])
+            for rung in RUNGS[1:]
+        }
+    else:
+        floor = wasserstein2_floor(ladder.tokens, keep, cost=ladder.cost)
+        known = floor.best.squared_distance
+        found = {RUNGS[0].column: Optimum(known, floor.squared_distance, "certificate")}
+        found |= {rung.column: _branched(ladder, keep, rung, candidates, 1) for rung in RUNGS[1:4]}
+        found |= {rung.column: _surrogate_ceiling(ladder, keep, rung) for rung in RUNGS[4:]}
+    return {rung.column: _reconciled(found[rung.column], rung, values[rung.column]) for rung in RUNGS}
+
+
+def _enumerated(ladder: Ladder, keep: int) -> dict[str, Optimum]:
+    """Score every subset; the exact distance only of those that its lower bounds leave in play."""
+    m = len(ladder.tokens)
+    subsets = np.array(list(combinations(range(m), keep)), dtype=np.int64)
+    found = {}
+    for rung in RUNGS[1:]:
+        objective = rung_objective(ladder, keep, rung.number)
+        scores = objective.scores(subsets)
+        best = ladder.values(subsets[int(np.argmax(scores))])[rung.column]
+        found[rung.column] = Optimum(best, best, "enumerated")
+        if rung.number == 1:
+            gelbrich = objective.rung_value(scores)
+    quantised = ladder.cost[:, subsets].min(axis=2).mean(axis=0)
+    floors = np.maximum(gelbrich, quantised)
+    best = np.inf
+    for index in np.argsort(floors, kind="stable"):
+        if floors[index] >= best:
+            break
+        transport = wasserstein2(ladder.tokens, subsets[index], cost=ladder.cost)
+        best = min(best, transport.squared_distance)
+    return {RUNGS[0].column: Optimum(best, best, "enumerated")} | found
+
+
+def _programmed(ladder: Ladder, keep: int) -> Optimum:
+    kept, bound = capacitated_medoids(ladder.cost, keep)
+    return Optimum(ladder.values(kept)[RUNGS[0].column], bound, "milp")
+
+
+def _branched(ladder: Ladder, keep: int, rung: Rung, candidates: Sequence[Kept], node_limit: int) -> Optimum:
+    objective = rung_objective(ladder, keep, rung.number)
+    search = best_subset(objective.objective, candidates, node_limit=node_limit, score=objective.score)
+    return Optimum(
+        ladder.values(search.kept)[rung.column],
+        float(objective.rung_value(search.bound)),
+        "branch-and-bound" if search.exact else "certificate",
+    )
+
+
+def _surrogate_ceiling(ladder: Ladder, keep: int, rung: Rung) -> Optimum:
+    """Bound a log-determinant over all subsets; the released one sees columns of unit norm."""
+    if rung.number == 5:
+        bound = logdet_upper_bound(ladder.tokens, keep, gamma=ladder.gamma)
+    else:
+        scale = np.sqrt(ladder.tokens.shape[1]) / (float(np.linalg.norm(ladder.tokens)) or 1.0)
+        bound = logdet_upper_bound(ladder.tokens * scale, keep, gamma=ladder.gamma, normalise="none")
+    return Optimum(bound.greedy, bound.value, "certificate")
+
+
+def _reconciled(optimum: Optimum, rung: Rung, values: FloatArray) -> Optimum:
+    """Return the optimum with what the measured subsets say of it."""
+    best = float(values.max() if rung.maximised else values.min())
+    best = max(best, optimum.best_known) if rung.maximised else min(best, optimum.best_known)
+    excess = (best - optimum.bound) if rung.maximised else (optimum.bound - best)
+    if excess > CONTRADICTION * abs(optimum.bound):
+        raise ConvergenceError(
+            f"No subset was to be better than {optimum.bound:.9g} ({optimum.kind}) on rung {rung.number}, "
+            f"but one has {best:.9g}; report the tokens as a bug."
+        )
+    # What is left within the tolerances of the solvers is no difference.
+    closed = optimum.kind != "certificate" or excess >= 0.0
+    return Optimum(best, best if closed else optimum.bound, optimum.kind)

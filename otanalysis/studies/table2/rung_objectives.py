@@ -1,0 +1,126 @@
+"""Rungs 1 to 5 of the ladder as spectral objectives, whose subsets can be scored in bulk and bounded."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from otanalysis.image import FloatArray
+from otanalysis.normalise import normalise_tokens
+from otanalysis.studies.table2.spectral_relaxation import Kept, SpectralObjective
+from otanalysis.surrogate import RUNGS, Ladder
+from otanalysis.transport import wasserstein2
+
+__all__ = ["RungObjective", "rung_objective", "rung_values"]
+
+
+@dataclass(frozen=True, eq=False)
+class RungObjective:
+    r"""A rung as a score to be maximised, and its bound.
+
+    Attributes
+    ----------
+    objective : SpectralObjective
+        At least the score of every subset.
+    constant : float
+        The rung is ``constant - score`` where it is minimised; ignored where it is maximised.
+    maximised : bool
+        Whether the rung itself is the score.
+    centred : bool
+        Whether the score takes the spectrum of the kept rows without their mean (rung 1). Their covariance is
+        below their second moment around any point, so the objective, which does not remove the mean, is a
+        bound.
+    """
+
+    objective: SpectralObjective
+    constant: float
+    maximised: bool
+    centred: bool
+
+    def score(self, kept: Kept) -> float:
+        """Return the score of one subset [k]."""
+        return float(self.scores(kept[None, :])[0])
+
+    def scores(self, subsets: Kept) -> FloatArray:
+        """Return the scores [n] of subsets [n, k]."""
+        rows = self.objective.vectors[subsets]
+        if self.centred:
+            rows = rows - rows.mean(axis=1, keepdims=True)
+        return self.objective.values(rows, subsets)
+
+    def rung_value(self, score: FloatArray | float) -> FloatArray:
+        """Return the value of the rung that belongs to a score; a distance is never negative."""
+        return np.asarray(score if self.maximised else np.maximum(0.0, self.constant - score))
+
+
+def rung_objective(ladder: Ladder, keep: int, number: int) -> RungObjective:
+    r"""Return the objective of one of the rungs 1 to 5.
+
+    With :math:`V = U \, \mathrm{diag}(\sigma) \, W^\top` and :math:`X_C = \Sigma^{1/2} \Sigma_C
+    \Sigma^{1/2}`, the rows :math:`a_c = u_c \sigma^2 / \sqrt{mk}` give :math:`\sum_{c \in C} a_c a_c^\top`
+    the spectrum of :math:`X_C`. For rung 1 the tokens lose their mean first, and :math:`|\mu_C|^2 +
+    \mathrm{tr} S_C` is the mean squared norm of the kept ones. Rungs 4 and 5 have the factor
+    :math:`\sqrt\gamma` in place of :math:`1 / \sqrt{mk}`.
+
+    Parameters
+    ----------
+    ladder : Ladder
+        The tokens, not normalised.
+    keep : int
+        Size of the subsets.
+    number : int
+        Of the rung.
+
+    Returns
+    -------
+    RungObjective
+    """
+    tokens = ladder.tokens
+    m, d = tokens.shape
+    rung = RUNGS[number]
+    if number == 5:
+        tokens = np.asarray(normalise_tokens(tokens, "columns"))
+    elif number == 4:
+        tokens = tokens * (np.sqrt(d) / (float(np.linalg.norm(tokens)) or 1.0))
+    elif number == 1:
+        tokens = tokens - tokens.mean(axis=0)
+    left, singular, _ = np.linalg.svd(tokens, full_matrices=False)
+    factor = np.sqrt(ladder.gamma) if number >= 4 else 1.0 / np.sqrt(m * keep)
+    norms = np.sum(tokens**2, axis=1)
+    objective = SpectralObjective(
+        vectors=left * (factor * singular**2),
+        offsets=np.zeros(m) if rung.maximised else -norms / keep,
+        scale=1.0 if rung.maximised else 2.0,
+        transform="log1p" if number >= 4 else "sqrt",
+        keep=keep,
+    )
+    return RungObjective(objective, float(norms.mean()), rung.maximised, centred=number == 1)
+
+
+def rung_values(ladder: Ladder, subsets: Kept) -> dict[str, FloatArray]:
+    """Return every rung of many subsets of one size: what ``ladder.values`` says of each, in less time.
+
+    Parameters
+    ----------
+    ladder : Ladder
+        The tokens, not normalised.
+    subsets : ndarray [n, k]
+        Positions of the kept tokens, distinct within a row.
+
+    Returns
+    -------
+    dict
+        From the column of each rung to its values [n].
+
+    Raises
+    ------
+    ConvergenceError
+        If an exact distance could not be certified.
+    """
+    exact = [wasserstein2(ladder.tokens, kept, cost=ladder.cost).squared_distance for kept in subsets]
+    values = {RUNGS[0].column: np.array(exact)}
+    for rung in RUNGS[1:]:
+        objective = rung_objective(ladder, subsets.shape[1], rung.number)
+        values[rung.column] = objective.rung_value(objective.scores(subsets))
+    return values

@@ -1,0 +1,171 @@
+"""The synthetic table in numbers: means over trials with intervals, and how close they are to the published.
+
+The win rate is the share of random subsets that are worse on a rung, a tie counting half; the optimality
+ratio has the definitions of :data:`~otanalysis.studies.table2.synthetic_ratios.RATIOS`.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+
+from otanalysis.errors import InputError
+from otanalysis.files import DATA_VARIABLE, data_folder
+from otanalysis.stats.rows import RESAMPLES
+from otanalysis.stats.statistics import bootstrap_means, percentile_interval
+from otanalysis.studies.table2.synthetic_ratios import RATIOS
+
+__all__ = ["SIZE", "WIN_RATE", "compare_with_published", "published_synthetic", "synthetic_table"]
+
+WIN_RATE = "win_rate"
+"""Name of the win rate among the measures."""
+
+SIZE = ["m", "d", "keep"]
+"""The columns of a size."""
+
+_CELL = ["rung", "method", "measure"]
+_PUBLISHED = ("m", "d", "k", "method", "optimality_ratio_percent", "win_rate_percent")
+
+
+def synthetic_table(rows: pd.DataFrame, *, resamples: int = RESAMPLES, seed: int = 0) -> pd.DataFrame:
+    """Average over the trials.
+
+    Parameters
+    ----------
+    rows : DataFrame
+        The table of :func:`~otanalysis.studies.table2.study.synthetic`.
+    resamples, seed : int
+        Of the bootstrap over trials; all cells of a size and law share the draws.
+
+    Returns
+    -------
+    DataFrame
+        Columns ``m``, ``d``, ``keep``, ``law``, ``rung``, ``method``, ``measure`` (:data:`WIN_RATE` or a
+        name in :data:`~otanalysis.studies.table2.synthetic_ratios.RATIOS`), ``value`` with its 95 % interval
+        ``low`` to ``high`` (missing for a single trial), ``trials``, ``draws`` (random subsets a trial),
+        ``optimum`` (how it is known, and in what share of the trials) and ``certified``. In ``value`` the
+        best subset found stands for the optimum; the true ratio is at least ``certified``, the mean of what
+        the bounds leave, and at most ``value`` unless it is negative (worse than the random subsets that some
+        ratios start from). ``certified`` is missing where no optimum is needed.
+    """
+    measured = pd.concat([_measured(rows, WIN_RATE), *(_measured(rows, name) for name in RATIOS)])
+    kinds = rows.groupby([*SIZE, "law", "rung"], sort=False)["optimum"].agg(_kinds).reset_index()
+    found = [
+        _averaged(own, resamples, np.random.default_rng(seed))
+        for _, own in measured.groupby([*SIZE, "law"], sort=False)
+    ]
+    table = pd.concat(found, ignore_index=True).merge(kinds, on=[*SIZE, "law", "rung"])
+    order = [*SIZE, "law", *_CELL, "value", "low", "high", "certified", "optimum", "trials", "draws"]
+    return table[order]
+
+
+def published_synthetic() -> pd.DataFrame:
+    """Read Table 2 of arXiv:2602.20205 from the clone's data folder.
+
+    Returns
+    -------
+    DataFrame
+        Columns ``m``, ``d``, ``keep``, ``method``, ``ratio`` and ``win_rate``, the last two as shares of one.
+
+    Raises
+    ------
+    InputError
+        If it is not there: the package was installed without its repository.
+    """
+    path = data_folder() / "published" / "synthetic.csv"
+    if not path.is_file():
+        raise InputError(
+            f"The published table was wanted at {path}, but is not there; run from a clone of the repository "
+            f"(pip install -e .), or set {DATA_VARIABLE} to the clone's data folder."
+        )
+    table = pd.read_csv(path)
+    if absent := [name for name in _PUBLISHED if name not in table.columns]:
+        raise InputError(f"{path} lacks the columns {', '.join(absent)}: restore it from the repository.")
+    return pd.DataFrame(
+        {
+            "m": table["m"],
+            "d": table["d"],
+            "keep": table["k"],
+            "method": table["method"],
+            "ratio": table["optimality_ratio_percent"] / 100,
+            WIN_RATE: table["win_rate_percent"] / 100,
+        }
+    )
+
+
+def compare_with_published(table: pd.DataFrame, published: pd.DataFrame) -> pd.DataFrame:
+    """Say how far every combination of law, rung and ratio definition is from the published numbers.
+
+    Parameters
+    ----------
+    table : DataFrame
+        From :func:`synthetic_table`.
+    published : DataFrame
+        From :func:`published_synthetic`.
+
+    Returns
+    -------
+    DataFrame
+        Columns ``law``, ``rung``, ``definition``, ``m``, ``d``, ``keep`` (missing in the rows over all
+        sizes), ``sizes``, ``win_gap`` and ``ratio_gap`` (mean absolute difference over the published methods,
+        in percentage points) and ``gap``, their mean. Closest first, the rows over all sizes before those of
+        single sizes. Empty where no size is published.
+    """
+    joined = table.merge(published, on=[*SIZE, "method"])
+    wins = joined[joined["measure"] == WIN_RATE]
+    wins = wins.assign(win_gap=100 * (wins["value"] - wins[WIN_RATE]).abs())
+    ratios = joined[joined["measure"] != WIN_RATE].rename(columns={"measure": "definition"})
+    ratios = ratios.assign(ratio_gap=100 * (ratios["value"] - ratios["ratio"]).abs())
+    cell = [*SIZE, "law", "rung", "method"]
+    pairs = ratios[[*cell, "definition", "ratio_gap"]].merge(wins[[*cell, "win_gap"]], on=cell)
+    combination = ["law", "rung", "definition"]
+    single = pairs.groupby([*combination, *SIZE], sort=False)[["win_gap", "ratio_gap"]].mean().reset_index()
+    overall = single.groupby(combination, sort=False)[["win_gap", "ratio_gap"]].mean().reset_index()
+    sizes = single.groupby(combination, sort=False).size().rename("sizes").reset_index()
+    overall = overall.merge(sizes, on=combination)
+    overall[SIZE] = np.nan
+    ranked = []
+    for part in (overall, single.assign(sizes=1)):
+        part = part.assign(gap=(part["win_gap"] + part["ratio_gap"]) / 2)
+        ranked.append(part.astype(dict.fromkeys(SIZE, "Int64")).sort_values("gap", kind="stable"))
+    columns = [*combination, *SIZE, "sizes", "win_gap", "ratio_gap", "gap"]
+    return pd.concat([part[columns] for part in ranked], ignore_index=True)
+
+
+def _measured(rows: pd.DataFrame, measure: str) -> pd.DataFrame:
+    """Return one measure of every row, by the best subset found and by the bound."""
+    keys = rows[[*SIZE, "law", "trial", "draws", "rung", "method"]]
+    if measure == WIN_RATE:
+        return keys.assign(measure=measure, value=rows[WIN_RATE], certified=np.nan)
+    definition = RATIOS[measure]
+    value, against_bound = (
+        definition.compute(rows, rows[name].to_numpy(dtype=np.float64)) for name in ("best_known", "bound")
+    )
+    # The true ratio lies between the two, which change places where it is negative.
+    certified = np.minimum(value, against_bound) if definition.needs_optimum else np.nan
+    found = keys.assign(measure=measure, value=value, certified=certified)
+    return found[found["value"].notna()]
+
+
+def _averaged(own: pd.DataFrame, resamples: int, generator: np.random.Generator) -> pd.DataFrame:
+    """Return the means over the trials of one size and law, a row a rung, method and measure."""
+    by_trial = own.pivot_table(index="trial", columns=_CELL, values="value", sort=False)
+    certified = own.groupby(_CELL, sort=False)["certified"].mean()
+    values = by_trial.to_numpy(dtype=np.float64)
+    draws = bootstrap_means(values, resamples, generator=generator)
+    # Resamples of a single trial would all be that trial: no interval is better than one of no width.
+    low, high = percentile_interval(draws if len(values) > 1 else np.full_like(draws, np.nan))
+    cells = by_trial.columns.to_frame(index=False)
+    cells = cells.assign(value=values.mean(axis=0), low=low, high=high, trials=len(values))
+    cells["certified"] = certified.reindex(by_trial.columns).to_numpy()
+    for name in (*SIZE, "law", "draws"):
+        cells[name] = own[name].iloc[0]
+    return cells
+
+
+def _kinds(kinds: pd.Series) -> str:
+    """Return how the optima are known, and in how many trials; rows of all methods count as one."""
+    shares = kinds.value_counts(normalize=True)
+    if len(shares) == 1:
+        return str(shares.index[0])
+    return ", ".join(f"{kind} ({100 * share:.0f}%)" for kind, share in shares.items())

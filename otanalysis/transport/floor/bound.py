@@ -1,0 +1,310 @@
+r"""Certified floors: how small the exact distance of a kept set can be at all.
+
+For every kept set :math:`C` of ``keep`` tokens :math:`W_2^2(P, Q_C)` is at least
+
+* the **Lagrangian bound** with capacity cuts, see :mod:`otanalysis.transport.floor.lagrangian`. It is
+  evaluated at multipliers that a dual ascent found; any multipliers give a valid bound;
+* the **spectral bound**: ``k`` points lie in an affine space of dimension :math:`k - 1`, and of all such
+  spaces the one through the mean along the first principal axes is closest to the tokens, so
+  :math:`W_2^2 \geq \frac1m \sum_{i \geq k} \sigma_i^2` with the singular values :math:`\sigma_1 \geq \sigma_2
+  \geq \dots` of the centred tokens. It holds for any weights and costs :math:`O(m d \min(m, d))`; it is zero
+  for ``k > d``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from math import gcd
+from types import MappingProxyType
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from otanalysis.arrays import Array, check_tokens, resolve_keep, to_numpy
+from otanalysis.errors import InputError
+from otanalysis.image import FloatArray, check_cost, check_distances, normalised_once
+from otanalysis.normalise import Normalisation
+from otanalysis.transport.exact import ExactTransport, solve_exact
+from otanalysis.transport.floor.coarse_start import aggregated_prices
+from otanalysis.transport.floor.cuts import CapacityCuts, cluster_cuts, dendrogram
+from otanalysis.transport.floor.dual_ascent import climb
+from otanalysis.transport.floor.lagrangian import COST_ERROR, EPS, TINY, Prices, bound_at, evaluate
+from otanalysis.transport.floor.local_search import round_along, settle
+
+__all__ = ["DistanceFloor", "spectral_bound", "wasserstein2_floor"]
+
+IntArray = npt.NDArray[np.int64]
+
+_ALL = float(np.inf)
+_STAGES = (
+    (0.2, 50, _ALL),
+    (0.07, 60, _ALL),
+    (0.02, 90, 5.0),
+    (0.02, 90, 5.0),
+    (0.007, 90, 5.0),
+    (0.007, 90, 5.0),
+)
+"""Width of the smoothing as a share of a kept set's distance, and steps; cuts are sought between them."""
+_LEAST_WIDTH = 1e-9  # for costs of about one
+_NEW_CUTS = 60  # a stage
+_ROUNDINGS = 3  # for small clouds more, as long as they take no longer than three of this many tokens:
+_ROUNDED = 576
+_TRIALS = 500
+_NEARBY = 500  # exchanges with a token nearby
+_TOURNAMENT = 8  # kept tokens drawn for an exchange, of which one goes
+_LEAST_LIKING = 1e-2  # a token that the fractional plan never keeps can still be tried
+
+
+@dataclass(frozen=True, eq=False)
+class DistanceFloor:
+    r"""A certified lower bound of the exact distance over all kept sets of one size, and the best set met.
+
+    Attributes
+    ----------
+    squared_distance : float
+        The bound: :math:`W_2^2(P, Q_C)` is at least this for every ``C`` of ``keep`` tokens (squared unit).
+    distance : float
+        Its square root, a bound of :math:`W_2`.
+    multipliers : ndarray [m]
+        Prices of the tokens in the Lagrangian bound. Give them, with ``cuts`` and ``cut_prices``, to
+        :func:`~otanalysis.transport.floor.lagrangian.lagrangian_bound` to check the bound.
+    cuts : CapacityCuts
+        The capacity cuts in the Lagrangian bound.
+    cut_prices : ndarray [c]
+        Their prices.
+    kind : {"lagrangian", "spectral", "trivial"}
+        Which bound is the largest; "trivial" is zero.
+    parts : mapping
+        The value of each bound, each valid alone.
+    best : ExactTransport
+        The kept set with the smallest distance that the search met.
+    keep : int
+        Number of kept tokens.
+    """
+
+    squared_distance: float
+    distance: float
+    multipliers: FloatArray
+    cuts: CapacityCuts = field(repr=False)
+    cut_prices: FloatArray
+    kind: str
+    parts: Mapping[str, float]
+    best: ExactTransport = field(repr=False)
+    keep: int
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Return what is pickled: a read-only view of a mapping cannot be."""
+        return {**self.__dict__, "parts": dict(self.parts)}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__.update(state, parts=MappingProxyType(state["parts"]))
+
+    @property
+    def gap(self) -> float:
+        """Share of the best met squared distance that the bound leaves open; zero where both are zero."""
+        found = self.best.squared_distance
+        return 1.0 - self.squared_distance / found if found > 0.0 else 0.0
+
+
+def spectral_bound(tokens: Array, keep: int) -> float:
+    r"""Return :math:`\frac1m \sum_{i \geq k} \sigma_i^2` of the centred tokens, with rounding allowed for.
+
+    Parameters
+    ----------
+    tokens : array [m, d]
+        All tokens.
+    keep : int
+        Number of kept tokens, in ``1..m``.
+
+    Returns
+    -------
+    float
+        At most :math:`W_2^2(P, Q_C)` for every kept set, whatever its weights (squared unit).
+
+    Raises
+    ------
+    InputError
+        If the tokens are not a finite matrix or ``keep`` is out of range.
+
+    Examples
+    --------
+    >>> spectral_bound([[1.0, 0.0], [-1.0, 0.0], [0.0, 2.0], [0.0, -2.0]], 1) <= 2.5
+    True
+    """
+    cloud = np.asarray(to_numpy(check_tokens(tokens)))
+    m, d = cloud.shape
+    count = resolve_keep(m, keep=keep)
+    # Powers of two change no digit, and no square of what is left overflows.
+    exponent = int(np.frexp(np.abs(cloud).max())[1])
+    cloud = np.ldexp(cloud, -exponent)
+    values = np.linalg.svd(cloud - cloud.mean(axis=0), compute_uv=False)
+    # A singular value is off by a few ulps of the largest one times the size (Golub and Van Loan, 8.6).
+    error = 8.0 * max(m, d) * EPS * float(np.sqrt(m * d))
+    tail = np.maximum(values[count - 1 :] - error, 0.0)
+    bound = float(np.sum(tail**2) / m * (1.0 - 8.0 * max(m, d) * EPS))
+    with np.errstate(over="ignore"):
+        scaled = float(np.ldexp(bound, 2 * exponent))
+    return min(max(scaled - TINY, 0.0), float(np.finfo(np.float64).max))
+
+
+def _spectral_bound_of(cost: FloatArray, keep: int) -> float:
+    """Return the spectral bound from squared distances of about one, which are all that a caller may give.
+
+    Centred on both sides, minus half of them is the Gram matrix of the centred tokens; its eigenvalues are
+    the squared singular values (Weyl: off by no more than the norm of the error).
+    """
+    m = len(cost)
+    centred = cost - cost.mean(axis=0)
+    values = np.linalg.eigvalsh(-0.5 * (centred - centred.mean(axis=1)[:, None]))
+    error = 0.5 * m * float(cost.max()) * (COST_ERROR + 16.0 * (m + 16) * EPS)
+    tail = np.maximum(values[: m - keep + 1] - error, 0.0)
+    return float(tail.sum() / m * (1.0 - 8.0 * m * EPS))
+
+
+def wasserstein2_floor(
+    tokens: Array,
+    keep: int,
+    *,
+    cost: Array | None = None,
+    normalise: Normalisation = "none",
+    effort: float = 1.0,
+) -> DistanceFloor:
+    r"""Bound :math:`W_2^2(P, Q_C)` from below over **all** sets of ``keep`` tokens, and seek the best set.
+
+    The dual ascent climbs smooth forms of the bound, from wide to narrow, and between them adds the cuts that
+    its fractional plan violates; the plan then says where to search for the set. On the tokens of the bundled
+    model (56 of 576 kept) about 2.6 % are left open in the median, of which the search is about 0.2;
+    on unstructured clouds less than 1 %. Deterministic. The first call on a machine compiles for some
+    seconds.
+
+    Parameters
+    ----------
+    tokens : array [m, d]
+        All tokens; NumPy or torch.
+    keep : int
+        Number of kept tokens, in ``1..m``.
+    cost : array [m, m], optional
+        ``squared_distances(tokens)``; as for :func:`~otanalysis.transport.exact.wasserstein2`.
+    normalise : {"none", "columns", "rows"}
+        Normalisation of the tokens before the distance.
+    effort : float
+        Factor of the number of steps; 1 takes about half a second for 56 of 576 tokens on one core. The bound
+        is valid at any effort.
+
+    Returns
+    -------
+    DistanceFloor
+
+    Raises
+    ------
+    InputError
+        If an argument is not as described.
+    ConvergenceError
+        If an exact distance could not be certified.
+
+    Examples
+    --------
+    >>> floor = wasserstein2_floor([[0.0], [1.0], [4.0], [5.0]], 2)
+    >>> 0.49 < floor.squared_distance <= 0.5, floor.best.squared_distance
+    (True, 0.5)
+    """
+    if not 0.0 < effort < np.inf:
+        raise InputError(
+            f"effort must be positive and finite; got {effort}: 1 is about half a second for 576 tokens."
+        )
+    matrix = check_distances(check_cost(cost, check_tokens(normalised_once(tokens, cost, normalise))))
+    count = resolve_keep(len(matrix), keep=keep)
+    # The solvers' tolerances are absolute: they want costs of about one. Powers of two change no digit.
+    exponent = int(np.frexp(matrix.max())[1])
+    unit = np.ldexp(matrix, -exponent)
+    found, best = _bracket(unit, count, effort)
+    prices = found.scaled(exponent)
+    spectral = float(np.ldexp(_spectral_bound_of(unit, count), exponent)) - TINY
+    parts = {"lagrangian": bound_at(matrix, count, prices), "spectral": spectral}
+    kind = max(parts, key=lambda name: parts[name])
+    value = max(parts[kind], 0.0)
+    return DistanceFloor(
+        squared_distance=value,
+        distance=float(np.sqrt(value)),
+        multipliers=prices.tokens,
+        cuts=prices.cuts,
+        cut_prices=prices.cut_prices,
+        kind=kind if value > 0.0 else "trivial",
+        parts=MappingProxyType(parts),
+        best=solve_exact(matrix, best.indices),
+        keep=count,
+    )
+
+
+def _bracket(cost: FloatArray, keep: int, effort: float) -> tuple[Prices, ExactTransport]:
+    """Return prices of a good bound, and a good kept set; for costs of about one."""
+    # numba takes half a second to load.
+    from otanalysis.transport.floor.cut_separation import neighbourhood, violated_union_cuts
+
+    m = len(cost)
+    if keep == m or float(cost.max()) == 0.0:
+        return _free(m, keep), settle(cost, np.arange(keep), 0)
+    groups, persistence, linkage = dendrogram(cost)
+    places = neighbourhood(cost, groups, persistence)
+    start = aggregated_prices(cost, linkage, cluster_cuts(groups, persistence, keep), keep)
+    guess = settle(cost, round_along(_leaves(linkage), np.ones(m), keep, np.random.default_rng(0)), 2)
+    best, prices, breadth = evaluate(cost, keep, start), start, 1.0
+    for number, (share, steps, choice) in enumerate(_STAGES):
+        width, most = max(share * guess.squared_distance, _LEAST_WIDTH), max(10, round(effort * steps))
+        found = climb(cost, keep, start, width=width, steps=most, choice=choice, breadth=breadth)
+        value = evaluate(cost, keep, found.prices)
+        if value > best:
+            best, prices = value, found.prices
+        if value >= best - share * guess.squared_distance:
+            start = found.prices
+        else:
+            # The short lists promised what does not hold on all entries: back, with longer ones.
+            start, breadth = prices, 2.0 * breadth
+        if number + 1 < len(_STAGES):
+            start = _with_new_cuts(start, violated_union_cuts(places, found.shares, found.kept, _NEW_CUTS))
+    return prices, _search(cost, keep, found.kept, _leaves(linkage), effort)
+
+
+def _free(m: int, keep: int) -> Prices:
+    """Return prices of zero."""
+    nobody = np.zeros((0, m), dtype=np.bool_)
+    return Prices(np.zeros(m), CapacityCuts(nobody, nobody, m / keep), np.zeros(0))
+
+
+def _with_new_cuts(prices: Prices, new: CapacityCuts) -> Prices:
+    """Drop the cuts without a price and add new ones at the price zero."""
+    priced = np.flatnonzero(prices.cut_prices > 0.0)
+    return Prices(
+        prices.tokens,
+        prices.cuts.take(priced).join(new),
+        np.concatenate([prices.cut_prices[priced], np.zeros(len(new))]),
+    )
+
+
+def _search(cost: FloatArray, keep: int, likes: FloatArray, order: IntArray, effort: float) -> ExactTransport:
+    """Return a good kept set: roundings of the fractional plan, and exchanges from the best of them."""
+    from otanalysis.transport.floor.swap_search import improve_by_swaps, settled
+
+    m, generator = len(cost), np.random.default_rng(0)
+    units = gcd(m, keep)
+    weight, capacity = keep // units, m // units
+    starts = [
+        settled(cost, round_along(order, likes, keep, generator), weight, capacity)
+        for _ in range(_ROUNDINGS * max(1, _ROUNDED // m))
+    ]
+    kept, _ = min(starts, key=lambda one: float(one[1]))
+    trials = round(effort * _TRIALS)
+    chance = likes + _LEAST_LIKING
+    tokens = generator.choice(m, size=trials, p=chance / chance.sum())
+    columns = generator.integers(keep, size=(trials, _TOURNAMENT))
+    kept, _ = improve_by_swaps(cost, kept, weight, capacity, columns, tokens, round(effort * _NEARBY))
+    return settle(cost, np.sort(kept), 0)
+
+
+def _leaves(linkage: FloatArray) -> IntArray:
+    """Return the tokens in the order of the dendrogram's leaves."""
+    from scipy.cluster.hierarchy import leaves_list
+
+    return np.asarray(leaves_list(linkage), dtype=np.int64)

@@ -1,0 +1,136 @@
+"""Dual ascent: good prices for the Lagrangian bound, and the fractional plan that they come from.
+
+L-BFGS (Byrd, Lu, Nocedal and Zhu, 1995, for the non-negative prices of the cuts) on the smooth form of the
+bound, see :mod:`otanalysis.transport.floor.smoothed_dual`. It looks at a short list of the cheapest entries
+of every token only. What is returned is evaluated on all entries by the caller, so neither costs validity.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+from scipy.optimize import minimize
+
+from otanalysis.image import FloatArray
+from otanalysis.transport.floor.lagrangian import Prices, cheapest_fill, filling_count, reduced_cost
+
+__all__ = ["Climb", "climb"]
+
+_LENGTH = 4.0  # length of the short lists, in tokens that one kept token serves
+_SHORTEST = 16  # and this many more
+_DEAREST = 4.0  # prices stay below this many times the largest cost, whatever the short lists promise
+_WANTED_BY = 6  # keepers at least that would serve a token, on the short lists
+_MEMORY = 15  # pairs that L-BFGS remembers
+_KEEPERS_WIDTH = 2.0  # width of the choice of keepers, in that of the choice of tokens times the capacity
+
+
+@dataclass(frozen=True, eq=False)
+class Climb:
+    """Where an ascent ended.
+
+    Attributes
+    ----------
+    prices : Prices
+        The best of the smooth bound.
+    kept : ndarray [m]
+        Share to which each token is kept there; sums to ``keep``.
+    shares : ndarray [m, m]
+        Share of token ``i`` that ``j`` serves there.
+    """
+
+    prices: Prices
+    kept: FloatArray
+    shares: FloatArray
+
+
+def climb(
+    cost: FloatArray,
+    keep: int,
+    start: Prices,
+    *,
+    width: float,
+    steps: int,
+    choice: float = np.inf,
+    breadth: float = 1.0,
+) -> Climb:
+    """Raise the smooth Lagrangian bound from the given prices.
+
+    Parameters
+    ----------
+    cost : ndarray [m, m]
+        Squared distances.
+    keep : int
+        Number of kept tokens.
+    start : Prices
+        Where to begin.
+    width : float
+        Width of the smoothing (squared unit): positive; wide ones are climbed fast, narrow ones are close to
+        the bound.
+    steps : int
+        Number of steps at most.
+    choice : float
+        How many tokens are looked at as keepers, in multiples of ``keep``: those that are cheap at ``start``.
+    breadth : float
+        Factor of the length of the short lists.
+    """
+    # numba takes half a second to load.
+    from otanalysis.transport.floor.smoothed_dual import short_list, smooth_bound
+
+    m, cuts = len(cost), start.cuts
+    length = min(m, int(breadth * _LENGTH * m / keep) + _SHORTEST)
+    keepers, near = _promising(_lifted(reduced_cost(cost, start), keep), start, keep, choice, length)
+    short = short_list(near, cost[keepers[:, None], near], cuts.served, cuts.keepers[:, keepers])
+    # A cut's slope grows with its group; this brings all coordinates to one scale.
+    scale = np.concatenate([np.ones(m), np.sqrt(np.maximum(cuts.served.sum(axis=1), 1.0))])
+    rest, limit, widths = cuts.rest, cuts.limit, np.array([width, _KEEPERS_WIDTH * width * m / keep])
+    thresholds, slope = np.zeros(len(keepers) + 1), np.zeros(m + len(cuts))
+    kept, shares = np.zeros(len(keepers)), np.zeros(near.shape)
+
+    dearest = _DEAREST * float(cost.max())
+
+    def descend(point: FloatArray) -> tuple[float, FloatArray]:
+        price = point / scale
+        value = smooth_bound(
+            short, keep, rest, limit, price[:m], price[m:], widths, thresholds, shares, kept, slope
+        )
+        return -float(value), -slope / scale
+
+    found = minimize(
+        descend,
+        np.concatenate([start.tokens, start.cut_prices]) * scale,
+        jac=True,
+        method="L-BFGS-B",
+        bounds=[(-dearest, dearest)] * m + [(0.0, high) for high in dearest * scale[m:]],
+        options={"maxiter": steps, "maxcor": _MEMORY, "ftol": 0.0, "gtol": 0.0},
+    )
+    descend(found.x)
+    price = found.x / scale
+    plan, often = np.zeros((m, m)), np.zeros(m)
+    plan[keepers[:, None], near] = kept[:, None] * shares
+    often[keepers] = kept
+    return Climb(Prices(price[:m], cuts, np.maximum(price[m:], 0.0)), often, plan.T.copy())
+
+
+def _lifted(rows: FloatArray, keep: int) -> FloatArray:
+    """Return the reduced costs [m, m] at prices so high that some keepers would serve each token.
+
+    A token that is on nobody's short list could raise its price, and the smooth bound, without end.
+    """
+    count = filling_count(len(rows) / keep, len(rows))
+    dearest = np.partition(rows, count - 1, axis=1)[:, count - 1]
+    wanted = min(_WANTED_BY, len(rows)) - 1
+    missing = np.partition(rows - dearest[:, None], wanted, axis=0)[wanted]
+    return np.asarray(rows - np.maximum(missing, 0.0))
+
+
+def _promising(
+    rows: FloatArray, prices: Prices, keep: int, choice: float, length: int
+) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
+    """Return the tokens that are cheap to keep [n], in ascending order, and what is cheap to serve [n, p]."""
+    m = len(rows)
+    most = min(m, round(min(choice * keep, m)) + _SHORTEST)
+    totals = cheapest_fill(rows, m / keep).totals - prices.cuts.rebate(prices.cut_prices)
+    keepers = np.sort(np.argpartition(totals, most - 1)[:most])
+    return keepers, np.argpartition(rows[keepers], length - 1, axis=1)[:, :length]

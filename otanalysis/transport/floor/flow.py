@@ -1,0 +1,271 @@
+"""An optimal plan between all tokens and the kept ones that can be changed and kept optimal, compiled.
+
+With one keeper exchanged most of an optimal plan stays optimal: only what the old keeper served must find
+another place. Every such token travels along a cheapest path of reassignments to the room that the new keeper
+brings (successive shortest paths over the ``k`` kept tokens, found by Dijkstra's algorithm on reduced prices;
+Edmonds and Karp, 1972; Ahuja, Magnanti and Orlin, 1993, section 9.7). That is far less work than a new solve.
+Amounts are whole: a token weighs ``k / g``, a keeper has room for ``m / g``, with ``g`` the greatest common
+divisor.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numba
+import numpy as np
+import numpy.typing as npt
+
+from otanalysis.image import FloatArray
+
+__all__ = ["Flow", "clone_flow", "exchange_keeper", "restore_flow", "solve_flow"]
+
+BoolArray = npt.NDArray[np.bool_]
+IntArray = npt.NDArray[np.int64]
+
+
+class Flow(NamedTuple):
+    """An optimal plan, and what reassignments cost."""
+
+    kept: IntArray
+    """[k]"""
+    used: BoolArray
+    """Whether a token is kept [m]."""
+    cost: FloatArray
+    """[m, k]"""
+    amount: npt.NDArray[np.int32]
+    """The plan [m, k]."""
+    members: npt.NDArray[np.int32]
+    """The tokens with an amount in each column [k, n], the first ``number`` of them."""
+    number: npt.NDArray[np.int32]
+    """[k]"""
+    move: FloatArray
+    """Cheapest reassignment of a member of one column to another [k, k]."""
+    mover: npt.NDArray[np.int32]
+    """Which member [k, k]."""
+    room: IntArray
+    """What is left in every column [k]."""
+    price: FloatArray
+    """Dual prices of the columns [k]: no move costs less than its target's price above its origin's."""
+    changed: BoolArray
+    """Whether a column is another than when the flow was last equal to its copy [k]."""
+    unsettled: BoolArray
+    """Whether a column has changed since its keeper was last looked at [k]."""
+
+
+@numba.njit(cache=True, error_model="numpy")
+def solve_flow(cost, kept, weight, capacity):  # type: ignore[no-untyped-def]
+    """Return an optimal plan and its cost.
+
+    Parameters
+    ----------
+    cost : ndarray [m, m]
+        Squared distances, symmetric.
+    kept : ndarray [k]
+        The kept tokens.
+    weight, capacity : int
+        Units that a token weighs, and that a keeper has room for; ``m * weight == k * capacity``.
+    """
+    m, k = len(cost), len(kept)
+    used = np.zeros(m, np.bool_)
+    used[kept] = True
+    flow = Flow(
+        kept.copy(),
+        used,
+        np.empty((m, k)),
+        np.zeros((m, k), np.int32),
+        np.zeros((k, min(m, capacity) + 1), np.int32),
+        np.zeros(k, np.int32),
+        np.full((k, k), np.inf),
+        np.full((k, k), -1, np.int32),
+        np.full(k, capacity, np.int64),
+        np.zeros(k),
+        np.ones(k, np.bool_),
+        np.ones(k, np.bool_),
+    )
+    for a in range(k):
+        flow.cost[:, a] = cost[kept[a]]
+    total, room_to_work = 0.0, _room_to_work(k)
+    for i in range(m):
+        total += _route(flow, i, weight, room_to_work)
+    return flow, total
+
+
+@numba.njit(cache=True, error_model="numpy")
+def exchange_keeper(cost, flow, a, token, total, limit):  # type: ignore[no-untyped-def]
+    """Give column ``a`` the keeper ``token``; return the new cost, infinity once it is above the limit."""
+    k, number, room_to_work = len(flow.kept), flow.number[a], _room_to_work(len(flow.kept))
+    homeless = flow.members[a, :number].copy()
+    units, nearest = np.empty(number, np.int64), np.empty(number)
+    for place, t in enumerate(homeless):
+        units[place] = flow.amount[t, a]
+        total -= units[place] * flow.cost[t, a]
+        flow.amount[t, a] = 0
+    flow.used[flow.kept[a]], flow.used[token] = False, True
+    flow.kept[a], flow.number[a], flow.room[a] = token, 0, units.sum()
+    flow.changed[a] = flow.unsettled[a] = True
+    flow.cost[:, a] = cost[token]
+    flow.price[a] = np.inf
+    for b in range(k):
+        flow.move[a, b], flow.mover[a, b] = np.inf, -1
+        if b != a:
+            _look_for_mover(flow, b, a)
+            flow.price[a] = min(flow.price[a], flow.price[b] + flow.move[b, a])
+    if k == 1:
+        flow.price[a] = 0.0
+    for place, t in enumerate(homeless):
+        nearest[place] = units[place] * flow.cost[t].min()
+    ahead = nearest.sum()
+    for place in np.argsort(cost[token][homeless]):
+        ahead -= nearest[place]
+        total += _route(flow, homeless[place], units[place], room_to_work)
+        if total + ahead > limit:
+            return np.inf
+    return total
+
+
+@numba.njit(cache=True, error_model="numpy")
+def clone_flow(flow):  # type: ignore[no-untyped-def]
+    """Return a copy; from now on ``changed`` says what differs from it."""
+    flow.changed[:] = False
+    return Flow(
+        flow.kept.copy(),
+        flow.used.copy(),
+        flow.cost.copy(),
+        flow.amount.copy(),
+        flow.members.copy(),
+        flow.number.copy(),
+        flow.move.copy(),
+        flow.mover.copy(),
+        flow.room.copy(),
+        flow.price.copy(),
+        flow.changed.copy(),
+        flow.unsettled.copy(),
+    )
+
+
+@numba.njit(cache=True, error_model="numpy")
+def restore_flow(flow, copy):  # type: ignore[no-untyped-def]
+    """Make the flow equal to its copy again; only what has changed is touched."""
+    for a in range(len(flow.kept)):
+        if flow.changed[a]:
+            flow.used[flow.kept[a]] = False
+            for t in flow.members[a, : flow.number[a]]:
+                flow.amount[t, a] = 0
+    for a in range(len(flow.kept)):
+        if flow.changed[a]:
+            if flow.kept[a] != copy.kept[a]:
+                flow.cost[:, a] = copy.cost[:, a]
+            flow.kept[a], flow.number[a], flow.room[a] = copy.kept[a], copy.number[a], copy.room[a]
+            flow.used[flow.kept[a]] = True
+            for place in range(flow.number[a]):
+                t = copy.members[a, place]
+                flow.members[a, place], flow.amount[t, a] = t, copy.amount[t, a]
+    flow.move[:], flow.mover[:], flow.price[:] = copy.move, copy.mover, copy.price
+    flow.changed[:], flow.unsettled[:] = False, copy.unsettled
+
+
+@numba.njit(cache=True, error_model="numpy")
+def _room_to_work(k):  # type: ignore[no-untyped-def]
+    """Return distance, predecessor, distance less price and whether it is final, for every column."""
+    return np.empty(k), np.empty(k, np.int64), np.empty(k), np.empty(k, np.bool_)
+
+
+@numba.njit(cache=True, error_model="numpy")
+def _route(flow, token, units, room_to_work):  # type: ignore[no-untyped-def]
+    """Place the units of a token, others giving way; return what it costs, infinity if there is no room."""
+    distance, before, _, _ = room_to_work
+    total = 0.0
+    while units > 0:
+        goal = _nearest_room(flow, token, room_to_work)
+        if goal < 0:
+            return np.inf
+        amount, b = min(units, flow.room[goal]), goal
+        while before[b] >= 0:
+            amount = min(amount, flow.amount[flow.mover[before[b], b], before[b]])
+            b = before[b]
+        flow.room[goal] -= amount
+        b = goal
+        while before[b] >= 0:
+            a, moved = before[b], flow.mover[before[b], b]
+            _leave(flow, a, moved, amount)
+            _enter(flow, b, moved, amount)
+            b = a
+        _enter(flow, b, token, amount)
+        total += amount * distance[goal]
+        units -= amount
+    return total
+
+
+@numba.njit(cache=True, error_model="numpy")
+def _nearest_room(flow, token, room_to_work):  # type: ignore[no-untyped-def]
+    """Return the column with room that the token reaches at the least cost, -1 for none; raise the prices.
+
+    Dijkstra's algorithm: less its price, no distance falls along a move, but for rounding. What is written is
+    the way there.
+    """
+    distance, before, reduced, final = room_to_work
+    k, goal, last = len(flow.kept), -1, 0.0
+    for a in range(k):
+        distance[a], before[a], final[a] = flow.cost[token, a], -1, False
+        reduced[a] = distance[a] - flow.price[a]
+    for _ in range(k):
+        a, last = -1, np.inf
+        for b in range(k):
+            if reduced[b] < last and not final[b]:
+                a, last = b, reduced[b]
+        if a < 0:
+            return -1
+        final[a] = True
+        if flow.room[a] > 0:
+            goal = a
+            break
+        for b in range(k):
+            way = distance[a] + flow.move[a, b]
+            if way < distance[b] and not final[b]:
+                distance[b], before[b], reduced[b] = way, a, way - flow.price[b]
+    if goal >= 0:
+        for a in range(k):
+            if final[a]:
+                flow.price[a] += reduced[a] - last
+    return goal
+
+
+@numba.njit(cache=True, error_model="numpy")
+def _look_for_mover(flow, a, b):  # type: ignore[no-untyped-def]
+    least, which = np.inf, -1
+    for t in flow.members[a, : flow.number[a]]:
+        price = flow.cost[t, b] - flow.cost[t, a]
+        if price < least:
+            least, which = price, t
+    flow.move[a, b], flow.mover[a, b] = least, which
+
+
+@numba.njit(cache=True, error_model="numpy")
+def _enter(flow, a, token, amount):  # type: ignore[no-untyped-def]
+    flow.changed[a] = flow.unsettled[a] = True
+    if flow.amount[token, a] == 0:
+        flow.members[a, flow.number[a]] = token
+        flow.number[a] += 1
+        for b in range(len(flow.kept)):
+            price = flow.cost[token, b] - flow.cost[token, a]
+            if price < flow.move[a, b]:
+                flow.move[a, b], flow.mover[a, b] = price, token
+    flow.amount[token, a] += amount
+
+
+@numba.njit(cache=True, error_model="numpy")
+def _leave(flow, a, token, amount):  # type: ignore[no-untyped-def]
+    flow.changed[a] = flow.unsettled[a] = True
+    flow.amount[token, a] -= amount
+    if flow.amount[token, a] > 0:
+        return
+    last = flow.number[a] - 1
+    for place in range(last):
+        if flow.members[a, place] == token:
+            flow.members[a, place] = flow.members[a, last]
+            break
+    flow.number[a] = last
+    for b in range(len(flow.kept)):
+        if flow.mover[a, b] == token:
+            _look_for_mover(flow, a, b)

@@ -1,0 +1,174 @@
+"""Answer prompts with images from kept tokens, in batches, and say what each answer took."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from time import perf_counter
+from typing import TYPE_CHECKING, Any
+
+from otanalysis.progress import progress_bar
+from otanalysis.vlm.lmms_eval.decoding import Decoding, cut_at_stops
+from otanalysis.vlm.model import VisionLanguageModel
+from otanalysis.vlm.prompts import build_prompt
+from otanalysis.vlm.pruned import Pruned
+
+if TYPE_CHECKING:
+    import torch
+    from PIL.Image import Image
+
+__all__ = ["Answer", "Request", "Responder"]
+
+
+@dataclass(frozen=True)
+class Request:
+    """One question of a task.
+
+    Attributes
+    ----------
+    context : str
+        The words.
+    load_images : callable
+        Returns the pictures, none for words alone; called when the turn comes.
+    settings : Mapping
+        The task's generation settings, see :class:`~otanalysis.vlm.lmms_eval.decoding.Decoding`.
+    """
+
+    context: str
+    load_images: Callable[[], Sequence[Image]]
+    settings: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Answer:
+    """An answer, with the numbers of tokens that the language model read and wrote for it."""
+
+    text: str
+    input_tokens: int
+    output_tokens: int
+
+
+class Responder:
+    """A pruned model that answers any number of requests.
+
+    Parameters
+    ----------
+    vlm
+        Model and processor.
+    pruned
+        What is kept of its tokens.
+    batch_size
+        Prompts a call of ``generate``.
+    max_new_tokens
+        Longest answer where a request sets none.
+
+    Attributes
+    ----------
+    seconds : float
+        Time spent in ``generate`` so far, image encoder and selection included.
+    """
+
+    def __init__(
+        self, vlm: VisionLanguageModel, pruned: Pruned, *, batch_size: int, max_new_tokens: int
+    ) -> None:
+        self.vlm, self.pruned = vlm, pruned
+        self.seconds = 0.0
+        self._batch_size, self._max_new_tokens = batch_size, max_new_tokens
+        # Answers are written behind the prompt, so that shorter prompts of a batch are filled in front.
+        vlm.processor.tokenizer.padding_side = "left"
+
+    def answer(self, requests: Sequence[Request], *, progress: bool = False) -> list[Answer]:
+        """Answer requests, in the order given; long prompts run first: memory runs out at once or never."""
+        answers: dict[int, Answer] = {}
+        with progress_bar("Answering", "questions", shown=progress) as bar:
+            task = bar.add_task("", total=len(requests))
+            for places in self._batches(requests):
+                batch = [requests[place] for place in places]
+                answers |= zip(places, self._answer_batch(batch), strict=True)
+                bar.advance(task, len(batch))
+        return [answers[place] for place in range(len(requests))]
+
+    def _batches(self, requests: Sequence[Request]) -> Iterator[list[int]]:
+        """Yield places of requests with equal settings, longest words first."""
+        groups: dict[str, list[int]] = {}
+        for place, request in enumerate(requests):
+            groups.setdefault(json.dumps(request.settings, sort_keys=True, default=str), []).append(place)
+        for places in groups.values():
+            ordered = sorted(places, key=lambda place: (-len(requests[place].context), place))
+            for start in range(0, len(ordered), self._batch_size):
+                yield ordered[start : start + self._batch_size]
+
+    def _answer_batch(self, batch: Sequence[Request]) -> list[Answer]:
+        """Answer those with pictures together and those without together: a processor takes no mixture."""
+        decoding = Decoding.of_task(batch[0].settings, max_new_tokens=self._max_new_tokens)
+        pictures = [[image.convert("RGB") for image in request.load_images()] for request in batch]
+        answers: dict[int, Answer] = {}
+        for seen in (True, False):
+            places = [place for place, images in enumerate(pictures) if bool(images) is seen]
+            if places:
+                texts = [
+                    build_prompt(self.vlm.processor, batch[place].context, len(pictures[place]))
+                    for place in places
+                ]
+                images = [pictures[place] for place in places] if seen else None
+                answers |= zip(places, self._generate(texts, images, decoding), strict=True)
+        return [answers[place] for place in range(len(batch))]
+
+    def _generate(
+        self, texts: list[str], images: list[list[Image]] | None, decoding: Decoding
+    ) -> list[Answer]:
+        import torch
+
+        inputs = self._inputs(texts, images)
+        ends = _end_ids(self.vlm)
+        start = perf_counter()
+        with torch.inference_mode(), self.pruned:
+            whole = self.vlm.model.generate(
+                **inputs, **decoding.arguments, eos_token_id=ends, pad_token_id=_pad_id(self.vlm)
+            )
+        fresh = whole[:, inputs["input_ids"].shape[1] :].cpu()
+        self.seconds += perf_counter() - start
+        read = inputs["attention_mask"].sum(dim=1).tolist()
+        if images is not None and self.pruned.last is not None:
+            for image in self.pruned.last.images:
+                read[image.prompt] -= int((~image.stays).sum())
+        words = self.vlm.processor.tokenizer.batch_decode(fresh, skip_special_tokens=True)
+        return [
+            Answer(cut_at_stops(text, decoding.stops), length, _written(ids, ends))
+            for text, length, ids in zip(words, read, fresh, strict=True)
+        ]
+
+    def _inputs(self, texts: list[str], images: list[list[Image]] | None) -> dict[str, Any]:
+        processor, model = self.vlm.processor, self.vlm.model
+        options: dict[str, Any] = {"return_tensors": "pt", "padding": True}
+        beginning = processor.tokenizer.bos_token
+        if beginning and all(text.startswith(beginning) for text in texts):
+            options["add_special_tokens"] = False  # the chat template has written it
+        if images is not None:
+            options["images"] = images
+        made = processor(text=texts, **options).to(model.device, dtype=model.dtype)
+        return {name: value for name, value in made.items() if name != "labels"}
+
+
+def _end_ids(vlm: VisionLanguageModel) -> list[int]:
+    """Return the tokens that end an answer: those that the model names, else the tokenizer's."""
+    ids = vlm.model.generation_config.eos_token_id
+    if ids is None:
+        ids = vlm.processor.tokenizer.eos_token_id
+    return [int(one) for one in ids] if isinstance(ids, list) else [int(ids)]
+
+
+def _pad_id(vlm: VisionLanguageModel) -> int:
+    for owner in (vlm.model.generation_config, vlm.processor.tokenizer):
+        if owner.pad_token_id is not None:
+            return int(owner.pad_token_id)
+    return _end_ids(vlm)[0]
+
+
+def _written(ids: torch.Tensor, ends: Sequence[int]) -> int:
+    """Return the number of tokens up to the one that ends the answer, that one counted."""
+    for place, one in enumerate(ids.tolist()):
+        if one in ends:
+            return place + 1
+    return len(ids)

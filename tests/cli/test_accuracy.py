@@ -1,0 +1,139 @@
+"""``otanalysis accuracy import`` prints what it writes, extends a table, and names mistakes in a line."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from typer.testing import CliRunner, Result
+
+from otanalysis.cli import app
+from otanalysis.scores.table import read_accuracy
+
+Refused = Callable[[Result, str, Path], None]
+ARGUMENTS = "pretrained=org/llava,method={method},ratio={ratio},gamma=0.01,seed=0"
+
+
+def run(*arguments: object) -> Result:
+    return CliRunner().invoke(app, ["accuracy", "import", *map(str, arguments)], env={"COLUMNS": "120"})
+
+
+def write_results(folder: Path, scores: dict[str, Any], *, method: str, ratio: float) -> Path:
+    """Write a results file as ``lmms-eval --model otanalysis_hf`` does, of ``{task: (key, value)}``."""
+    results = {
+        task: {"alias": task, f"{key},none": value, f"{key}_stderr,none": 0.005}
+        for task, (key, value) in scores.items()
+    }
+    file = folder / "org__llava" / "20260101_120000_results.json"
+    file.parent.mkdir(parents=True)
+    content = {
+        "results": results,
+        "n-samples": {task: {"original": 500, "effective": 500} for task in scores},
+        "config": {"model": "otanalysis_hf", "model_args": ARGUMENTS.format(method=method, ratio=ratio)},
+        "model_name": "org/llava",
+    }
+    file.write_text(json.dumps(content))
+    return folder
+
+
+@pytest.fixture
+def runs(tmp_path: Path) -> tuple[Path, Path]:
+    scores = {"gqa": ("exact_match", 0.5662), "mme": ("mme_perception_score", 1368.0)}
+    better = {"gqa": ("exact_match", 0.6196), "mme": ("mme_perception_score", 1506.0)}
+    return (
+        write_results(tmp_path / "otprune", scores, method="otprune", ratio=0.098),
+        write_results(tmp_path / "full", better, method="full", ratio=1),
+    )
+
+
+def test_two_imports_make_one_table(runs: tuple[Path, Path], tmp_path: Path) -> None:
+    out = tmp_path / "tables" / "accuracy.csv"
+    first = run(runs[0], "--method", "otprune", "--ratio", 0.098, "--model", "llava", "--out", out)
+    assert first.exit_code == 0, first.stderr
+    assert "llava: method otprune, ratio 0.098, gamma 0.01, seed 0" in first.stdout
+    assert [line.split()[1::2] for line in first.stdout.splitlines() if " gqa " in line] == [
+        ["gqa", "EM", "56.62", "0.5", "500"]
+    ]
+    assert "accuracy.csv: 2 rows" in first.stdout
+    second = run(runs[1], "--model", "llava", "--out", out)
+    assert second.exit_code == 0, second.stderr
+    assert "accuracy.csv: 4 rows" in second.stdout
+    table = read_accuracy(out)
+    assert table[["benchmark", "method", "ratio", "value"]].to_numpy().tolist() == [
+        ["gqa", "otprune", 0.098, 56.62],
+        ["mme", "otprune", 0.098, 1368.0],
+        ["gqa", "full", 1.0, 61.96],
+        ["mme", "full", 1.0, 1506.0],
+    ]
+    before = out.read_bytes()
+    assert run(runs[0], "--model", "llava", "--out", out).exit_code == 0
+    assert out.read_bytes() == before, "the same rows twice are once"
+
+
+def test_json_holds_the_imported_rows_alone(runs: tuple[Path, Path], tmp_path: Path) -> None:
+    out = tmp_path / "accuracy.parquet"
+    assert run(runs[0], "--out", out).exit_code == 0
+    rows = json.loads(run(runs[1], "--out", out, "--json").stdout)
+    assert [(row["benchmark"], row["value"], row["n"]) for row in rows] == [
+        ("gqa", 61.96, 500),
+        ("mme", 1506.0, 500),
+    ]
+    assert len(read_accuracy(out)) == 4
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (("--method", "random"), "records method otprune, and --method says random"),
+        (("--ratio", "1.5"), "must lie in (0, 1]"),
+        (("--metric", "gqa"), "--metric wants TASK=KEY"),
+        (("--tasks", "gqa,,mme"), "--tasks"),
+        (("--tasks", "pope"), "no score of pope"),
+        (("--seed", "-1"), "whole number from 0 on"),
+    ],
+)
+def test_mistakes_are_one_sentence_and_write_nothing(
+    runs: tuple[Path, Path],
+    tmp_path: Path,
+    assert_refused: Refused,
+    options: tuple[str, ...],
+    message: str,
+) -> None:
+    out = tmp_path / "accuracy.csv"
+    assert_refused(run(runs[0], *options, "--out", out), message, out)
+
+
+def test_a_foreign_ending_is_refused_before_reading(tmp_path: Path, assert_refused: Refused) -> None:
+    out = tmp_path / "accuracy.xlsx"
+    assert_refused(run("absent", "--out", out), "ends in .csv or .parquet", out)
+
+
+def test_a_value_that_disagrees_with_the_table_leaves_it_as_it_was(
+    runs: tuple[Path, Path], tmp_path: Path
+) -> None:
+    out = tmp_path / "accuracy.csv"
+    run(runs[0], "--out", out)
+    before = out.read_bytes()
+    other = write_results(tmp_path / "again", {"gqa": ("exact_match", 0.57)}, method="otprune", ratio=0.098)
+    result = run(other, "--out", out)
+    assert result.exit_code == 2
+    assert "is 57 in [lmms-eval" in result.stderr
+    assert "56.62 in [lmms-eval" in result.stderr
+    assert result.stderr.count("\n") == 1
+    assert out.read_bytes() == before
+
+
+def test_a_method_that_is_none_of_ours_is_remarked(tmp_path: Path) -> None:
+    file = tmp_path / "scores.csv"
+    file.write_text("benchmark,metric,value\ngqa,EM,56.6\n")
+    options = ("--ratio", 0.1, "--model", "m", "--out", tmp_path / "accuracy.csv")
+    odd = run(file, "--method", "OTPrune", *options)
+    assert odd.exit_code == 0
+    assert "m: method OTPrune, ratio 0.1 " in odd.stdout
+    assert "The figures know otprune, not OTPrune" in odd.stderr
+    foreign = run(file, "--method", "fastv", *options)
+    assert "The figures do not show fastv" in foreign.stderr
+    assert run(file, "--method", "otprune", *options).stderr == ""

@@ -1,0 +1,228 @@
+"""The command line: it says what the library says, and a mistake is one sentence and exit status 2."""
+
+from __future__ import annotations
+
+import json
+import re
+import shlex
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import typer
+from typer.testing import CliRunner, Result
+
+import otanalysis as ota
+from otanalysis.cli import app
+from otanalysis.studies import sweep as sweep_module
+from otanalysis.studies.sweep import read_sweep
+from otanalysis.tokens import DumpWriter
+
+
+def commands_of(group: Any, *before: str) -> dict[tuple[str, ...], Any]:
+    """Every command, those of groups of commands too, by the words that call it."""
+    found: dict[tuple[str, ...], Any] = {}
+    for name, command in group.commands.items():
+        words = (*before, name)
+        found |= commands_of(command, *words) if hasattr(command, "commands") else {words: command}
+    return found
+
+
+COMMANDS = commands_of(typer.main.get_command(app))
+
+
+def run(*arguments: object) -> Result:
+    """Run the program in this process."""
+    return CliRunner().invoke(app, [str(argument) for argument in arguments])
+
+
+def refused(result: Result) -> str:
+    """Check that the program ended with one sentence on stderr and status 2; return the sentence."""
+    assert result.exit_code == 2, result.output
+    assert result.stdout == ""
+    assert result.stderr.count("\n") == 1
+    assert "Traceback" not in result.stderr
+    return result.stderr.strip()
+
+
+@pytest.fixture
+def tokens_file(tmp_path: Path) -> Path:
+    file = tmp_path / "tokens.npy"
+    np.save(file, np.random.default_rng(0).standard_normal((40, 6)).astype(np.float32))
+    return file
+
+
+def test_the_issues_commands_are_there() -> None:
+    assert {("select",), ("distance",), ("verify",), ("sweep",), ("figures",)} <= set(COMMANDS)
+    assert ("accuracy", "import") in COMMANDS
+
+
+@pytest.mark.parametrize("words", sorted(COMMANDS), ids=" ".join)
+def test_every_help_shows_an_example_that_parses(words: tuple[str, ...]) -> None:
+    result = run(*words, "--help")
+    assert result.exit_code == 0
+    example = re.search(r"Example: (otanalysis .*)", " ".join(result.stdout.split()))
+    assert example is not None
+    program, *shown = shlex.split(example.group(1))
+    assert (program, *shown[: len(words)]) == ("otanalysis", *words)
+    with COMMANDS[words].make_context(words[-1], shown[len(words) :]) as context:
+        assert context.params
+
+
+def test_help_loads_nothing_heavy() -> None:
+    code = (
+        "import sys\n"
+        "from otanalysis.cli import app\n"
+        "try:\n    app(['sweep', '--help'])\nexcept SystemExit:\n    pass\n"
+        "heavy = {'numpy', 'pandas', 'torch', 'matplotlib', 'transformers', 'ot'} & set(sys.modules)\n"
+        "sys.exit(' '.join(heavy) or 0)"
+    )
+    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert result.returncode == 0, result.stderr
+
+
+@pytest.mark.parametrize("method", sorted(ota.SELECTORS))
+def test_select_says_what_the_library_says(tokens_file: Path, method: str) -> None:
+    result = run("select", tokens_file, "--method", method, "--ratio", 0.2, "--seed", 3, "--json")
+    assert result.exit_code == 0, result.stderr
+    said = json.loads(result.stdout)
+    expected = ota.select(np.load(tokens_file), method, ratio=0.2, seed=3)
+    assert said["indices"] == expected.indices.tolist()
+    assert said["pick_order"] == expected.pick_order.tolist()
+    assert (said["method"], said["m"], said["keep"]) == (method, 40, 8)
+    assert (said["gains"] is None) == (expected.gains is None)
+
+
+def test_select_passes_its_options_on(tokens_file: Path) -> None:
+    result = run("select", tokens_file, "--keep", 7, "--gamma", 5, "--normalise", "none", "--json")
+    expected = ota.select(np.load(tokens_file), keep=7, gamma=5.0, normalise="none")
+    assert json.loads(result.stdout)["indices"] == expected.indices.tolist()
+    text = run("select", tokens_file, "--keep", 7, "--gamma", 5, "--normalise", "none").stdout
+    assert text.split(":\n")[1].split() == [str(index) for index in expected.indices]
+
+
+@pytest.mark.parametrize("normalise", ["none", "columns", "rows"])
+def test_distance_says_what_the_library_says(tokens_file: Path, normalise: str) -> None:
+    tokens = np.load(tokens_file)
+    kept = ota.select(tokens, "divprune", keep=4).indices
+    expected = ota.wasserstein2(tokens, kept, normalise=normalise).distance
+    listed = ",".join(str(index) for index in kept)
+    for how in (["--indices", listed], ["--method", "divprune", "--keep", 4]):
+        said = json.loads(run("distance", tokens_file, *how, "--normalise", normalise, "--json").stdout)
+        assert said["w2"] == pytest.approx(expected)
+        assert said["w2_squared"] == pytest.approx(expected**2)
+        assert said["bures_w2_squared"] <= said["gelbrich_w2_squared"] <= said["w2_squared"]
+    assert f"{expected:.6g}" in run("distance", tokens_file, *how, "--normalise", normalise).stdout
+
+
+def test_sweep_writes_the_table_that_it_names(make_dump: Callable[..., Path], tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    options = [
+        "--methods",
+        "first,random",
+        "--ratios",
+        "0.25,0.5",
+        "--seeds",
+        "0,1",
+        "--normalise",
+        "none,rows",
+    ]
+    result = run(
+        "sweep", make_dump("a"), make_dump("b", seed=1), *options, "--out", out, "--jobs", 1, "--quiet"
+    )
+    assert result.exit_code == 0, result.stderr
+    table = read_sweep(result.stdout.strip())
+    assert len(table) == 2 * 3 * (1 + 2) * 2 * 2
+    assert result.stderr == ""
+
+
+def test_ctrl_c_says_what_is_kept(
+    make_dump: Callable[..., Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def stopped(*_: Any, **__: Any) -> None:
+        raise KeyboardInterrupt("Stopped: 3 of 7 parts are kept.")
+
+    monkeypatch.setattr(sweep_module, "sweep", stopped)
+    result = run("sweep", make_dump("a"), "--out", tmp_path / "out")
+    assert result.exit_code == 130
+    assert result.stderr == "Stopped: 3 of 7 parts are kept.\n"
+
+
+def test_verify_tells_sound_from_damaged(make_dump: Callable[..., Path]) -> None:
+    folder = make_dump("a", samples=3)
+    result = run("verify", folder)
+    assert result.exit_code == 0
+    assert "is sound: 3 samples in 2 shards" in result.stdout
+    shard = next(folder.glob("*.safetensors"))
+    data = bytearray(shard.read_bytes())
+    data[-1] ^= 1
+    shard.write_bytes(bytes(data))
+    assert "does not match its SHA-256" in refused(run("verify", folder))
+
+
+def test_an_unfinished_dump_is_refused_everywhere(tmp_path: Path) -> None:
+    DumpWriter(tmp_path / "half", model="m", benchmark="b")
+    for command in (["verify"], ["sweep", "--out", tmp_path / "out"]):
+        assert "is not finished: 0 samples" in refused(run(*command, tmp_path / "half"))
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["select", "FILE", "--ratio", "2"], "(0, 1]"),
+        (["select", "FILE", "--ratio", "0.1", "--method", "best"], "known are otprune"),
+        (["select", "FILE"], "ratio"),
+        (["select", "FILE", "--ratio", "0.1", "--keep", "3"], "ratio"),
+        (["select", "FILE", "--keep", "41"], "40"),
+        (["select", "FILE", "--keep", "3", "--normalise", "cells"], "cells"),
+        (["select", "FILE", "--keep", "3", "--seed", "-1"], "--seed"),
+        (["select", "missing.npy", "--keep", "3"], "missing.npy"),
+        (["select", "NAN", "--keep", "3"], "NaN"),
+        (["select", "TEXT", "--keep", "3"], "numpy.save"),
+        (["select", "PICKLE", "--keep", "3"], "numpy.save"),
+        (["select", "SEVERAL", "--keep", "3"], "numpy.save"),
+        (["distance", "FILE"], "--indices or --method"),
+        (["distance", "FILE", "--indices", "1,x"], "'1,x'"),
+        (["distance", "FILE", "--indices", "1,1"], "distinct"),
+        (["distance", "FILE", "--indices", "40"], "40"),
+        (["distance", "FILE", "--indices", "1", "--keep", "3"], "go with --method"),
+        (["distance", "FILE", "--indices", "1", "--method", "first"], "either"),
+        (["verify", "FOLDER"], "not a dump"),
+        (["sweep", "FOLDER"], "not a dump"),
+        (["sweep", "FOLDER", "--ratios", "0.1,,0.2"], "--ratios"),
+        (["sweep", "FOLDER", "--ratios", "a"], "--ratios"),
+        (["sweep", "FOLDER", "--seeds", "0.5"], "--seeds"),
+        (["sweep", "FOLDER", "--methods", "best"], "known are otprune"),
+    ],
+)
+def test_mistakes_are_one_sentence(
+    tokens_file: Path, tmp_path: Path, arguments: list[str], message: str
+) -> None:
+    bad = np.load(tokens_file)
+    bad[3, 2] = np.nan
+    files = {name: tmp_path / f"{name.lower()}.npy" for name in ("NAN", "TEXT", "PICKLE")}
+    np.save(files["NAN"], bad)
+    files["TEXT"].write_text("not an array")
+    np.save(files["PICKLE"], np.array([{}]), allow_pickle=True)
+    files["SEVERAL"] = tmp_path / "several.npz"
+    np.savez(files["SEVERAL"], a=bad, b=bad)
+    files |= {"FILE": tokens_file, "FOLDER": tmp_path}
+    before = sorted(tmp_path.rglob("*"))
+    assert message in refused(run(*(files.get(word, word) for word in arguments)))
+    assert sorted(tmp_path.rglob("*")) == before
+
+
+def test_the_module_and_the_script_are_the_same_program(tokens_file: Path) -> None:
+    script = Path(sys.executable).with_name("otanalysis")
+    for program in ([sys.executable, "-m", "otanalysis"], [str(script)]):
+        command = [*program, "select", str(tokens_file), "--ratio", "0"]
+        result = subprocess.run(command, capture_output=True, text=True, check=False)
+        assert (result.returncode, result.stdout) == (2, "")
+        assert result.stderr.startswith("ratio must lie in (0, 1]")
+        version = subprocess.run([*program, "--version"], capture_output=True, text=True, check=True)
+        assert version.stdout == f"otanalysis {ota.__version__}\n"

@@ -1,0 +1,174 @@
+"""From dumps on disk to figures, and every mistake as one sentence with nothing written."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from otanalysis.errors import DumpError, InputError, OtAnalysisError
+from otanalysis.figures.build import GAMMAS, RATIOS, run
+from otanalysis.selection import SELECTORS
+
+MakeDump = Callable[..., Path]
+
+
+def accuracy_of(folder: Path, benchmarks: list[str]) -> Path:
+    """A complete table: more tokens, higher score."""
+    rows = []
+    for benchmark in benchmarks:
+        head = {"model": "noise", "benchmark": benchmark, "metric": "accuracy", "n": 400}
+        rows.append(head | {"method": "full", "ratio": 1.0, "value": 0.9, "standard_error": 0.015})
+        for place, method in enumerate(SELECTORS):
+            for ratio in RATIOS:
+                for gamma in GAMMAS if method == "otprune" else (None,):
+                    value = 0.5 + ratio + 0.01 * place
+                    setting = {"method": method, "ratio": ratio, "gamma": gamma}
+                    rows.append(head | setting | {"value": value, "standard_error": 0.02})
+    path = folder / "accuracy.csv"
+    pd.DataFrame(rows).to_csv(path, index=False)
+    return path
+
+
+def test_dumps_and_accuracies_become_figures_and_a_second_run_measures_nothing(
+    make_dump: MakeDump, tmp_path: Path
+) -> None:
+    dumps = [make_dump(name, samples=2, m=24, d=4) for name in ("alpha", "beta")]
+    table = accuracy_of(tmp_path, ["alpha", "beta"])
+    said: list[str] = []
+    out, results = tmp_path / "figures", tmp_path / "results"
+    paths = run((4, 5), dumps, table, out, jobs=1, results=results, say=said.append)
+    assert {path.name for path in paths} == {
+        *(f"figure{n}.{kind}" for n in (4, 5) for kind in ("pdf", "png", "csv")),
+        "captions.md",
+    }
+    assert all(path.stat().st_size > 200 for path in paths)
+    assert said == []
+    measured = {path: path.stat().st_mtime_ns for path in results.rglob("*.parquet")}
+    before = {path.name: path.read_bytes() for path in paths}
+    again = run((4, 5), dumps, table, out, jobs=1, results=results, say=said.append)
+    assert {path.name: path.read_bytes() for path in again} == before
+    assert {path: path.stat().st_mtime_ns for path in results.rglob("*.parquet")} == measured
+    assert len(measured) > 0
+
+    run((4,), dumps, table, out, jobs=1, distance="w2_squared", results=results, say=said.append)
+    captions = (out / "captions.md").read_text()
+    assert captions.count("**Figure 4.") == captions.count("**Figure 5.") == 1, "a caption went missing"
+    assert captions.encode() != before["captions.md"]
+
+
+def test_without_accuracies_the_distances_are_drawn_and_the_rest_is_named(
+    make_dump: MakeDump, tmp_path: Path
+) -> None:
+    said: list[str] = []
+    paths = run(
+        (3,),
+        [make_dump("alpha", samples=2, m=24, d=4)],
+        None,
+        tmp_path / "out",
+        jobs=1,
+        normalise="rows",
+        results=tmp_path / "results",
+        say=said.append,
+    )
+    assert {path.name for path in paths} == {
+        "figure3.pdf",
+        "figure3.png",
+        "figure3.csv",
+        "captions.md",
+        "missing_scores.sh",
+    }
+    assert len(said) == 1
+    assert "OTPrune at 5%, 9.8%, 15%, 20%" in said[0]
+    table = pd.read_csv(tmp_path / "out" / "figure3.csv")
+    assert set(table.normalisation) == {"rows"}
+
+
+@pytest.mark.parametrize(
+    ("options", "error", "words"),
+    [
+        ({"only": (1,)}, InputError, "'1' was asked for"),
+        ({"only": ()}, InputError, "none was asked for"),
+        ({"distance": "w3"}, InputError, "'w3'"),
+        ({"normalise": "tokens"}, InputError, "'tokens'"),
+        ({"ratio": 0.3}, InputError, "0.3"),
+        ({"jobs": 0}, InputError, "got 0"),
+        ({"accuracy": "absent.csv"}, InputError, r"absent\.csv"),
+        ({"dumps": ["absent-dump"]}, DumpError, "absent-dump"),
+    ],
+)
+def test_a_mistake_is_told_before_anything_is_written(
+    make_dump: MakeDump,
+    tmp_path: Path,
+    options: dict[str, object],
+    error: type[OtAnalysisError],
+    words: str,
+) -> None:
+    given = {"dumps": [make_dump("alpha", m=24)], "out": tmp_path / "out", "results": tmp_path / "results"}
+    with pytest.raises(error, match=words):
+        run(**{**given, **options})  # type: ignore[arg-type]
+    assert not (tmp_path / "out").exists()
+    assert not (tmp_path / "results").exists()
+
+
+def test_tables_that_do_not_fit_the_dumps_are_refused_before_the_sweep(
+    make_dump: MakeDump, tmp_path: Path
+) -> None:
+    results = tmp_path / "results"
+    other = accuracy_of(tmp_path, ["gqa"])
+    with pytest.raises(InputError, match="none of the benchmarks"):
+        run(dumps=[make_dump("alpha")], accuracy=other, out=tmp_path / "out", results=results)
+    twice = [make_dump("one", benchmark="pope"), make_dump("two", benchmark="pope", seed=1)]
+    with pytest.raises(InputError, match="pope came twice"):
+        run(dumps=twice, out=tmp_path / "out", results=results)
+    models = pd.concat(
+        [pd.read_csv(other).assign(benchmark="alpha", model=name) for name in ("llava-7b", "llava-13b")]
+    )
+    models.to_csv(tmp_path / "models.csv", index=False)
+    with pytest.raises(InputError, match="none of which is the model"):
+        run(dumps=[tmp_path / "alpha"], accuracy=tmp_path / "models.csv", results=results)
+    assert not results.exists()
+
+
+def test_dumps_of_two_models_and_tables_of_two_metrics_are_refused_before_the_sweep(
+    make_dump: MakeDump, tmp_path: Path
+) -> None:
+    results = tmp_path / "results"
+    dumps = [make_dump("alpha", model="one"), make_dump("beta", model="two")]
+    with pytest.raises(InputError, match="dumps of one model, and these are of one, two"):
+        run(dumps=dumps, out=tmp_path / "out", results=results)
+    table = pd.read_csv(accuracy_of(tmp_path, ["alpha"]))
+    pd.concat([table, table.assign(metric="f1")]).to_csv(tmp_path / "metrics.csv", index=False)
+    with pytest.raises(InputError, match="one metric per benchmark, and alpha have several"):
+        run(dumps=dumps[:1], accuracy=tmp_path / "metrics.csv", out=tmp_path / "out", results=results)
+    assert not results.exists()
+
+
+def test_the_command_says_one_sentence_and_exits_with_2(tmp_path: Path) -> None:
+    for arguments, words in (
+        (["--dumps", "nowhere", "elsewhere"], "nowhere"),
+        (["--only", "two"], "'two'"),
+        (["--accuracy", "nothing.csv", "--dumps", "nowhere"], "nothing.csv"),
+    ):
+        done = subprocess.run(
+            [sys.executable, "-m", "otanalysis.figures", *arguments],
+            capture_output=True,
+            text=True,
+            cwd=tmp_path,
+            check=False,
+        )
+        assert done.returncode == 2
+        assert words in done.stderr
+        assert len(done.stderr.strip().splitlines()) == 1
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_help_shows_an_example() -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "otanalysis.figures", "--help"], capture_output=True, text=True, check=True
+    )
+    assert "Example: python -m otanalysis.figures --only 2,4" in " ".join(done.stdout.split())

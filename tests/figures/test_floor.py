@@ -1,0 +1,193 @@
+"""Figure C: the hatched region ends at the certified floor, and the caption says the tables' numbers."""
+
+from __future__ import annotations
+
+import importlib.util
+import re
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+from matplotlib.axes import Axes
+from matplotlib.collections import PolyCollection
+from matplotlib.figure import Figure
+
+from otanalysis.errors import InputError
+from otanalysis.figures.figure4 import draw_figure4
+from otanalysis.figures.floor import caption_floor, draw_floor
+from otanalysis.figures.style import figure_bytes, method_look
+from otanalysis.stats.certificate_tables import FLOOR, certificate_table, floor_table, greedy_table
+from otanalysis.stats.rows import MEAN
+from otanalysis.studies.certify import BEST
+
+ROUNDING = 1e-12  # a path holds the very numbers of the table, but for the steps of the axis
+
+
+def _layout() -> Any:
+    # Test folders are no packages, so the neighbour is loaded by its path.
+    path = Path(__file__).with_name("test_registry.py")
+    spec = importlib.util.spec_from_file_location("neighbour_of_floor", path)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[spec.name] = module
+    spec.loader.exec_module(module)
+    return module
+
+
+LAYOUT = _layout()
+
+
+def certificates(sweep: pd.DataFrame) -> pd.DataFrame:
+    """Rows of a study: the made-up sweep with a floor a tenth below the closest set of every sample."""
+    rows = sweep[sweep["gamma"].isna() | (sweep["gamma"] == 0.01)].copy()
+    cell = ["dump", "sample", "ratio"]
+    closest = rows.groupby(cell)["w2"].transform("min")
+    rows["floor"], rows["met"] = 0.9 * closest, 0.95 * closest
+    best = rows.drop_duplicates(cell).assign(method=BEST, gamma=np.nan, seed=None, w2=lambda own: own["met"])
+    rows = pd.concat([rows, best.assign(w2_squared=best["w2"] ** 2).astype(rows.dtypes)], ignore_index=True)
+    rows["floor_squared"] = rows["floor"] ** 2
+    place = rows["sample"].str[1:].astype(int) + 0.5 * (rows["benchmark"] == "read-row")
+    rows["greedy_ratio"] = 0.9 + 0.02 * place + 0.05 * rows["ratio"]
+    return rows.assign(ceiling_kind="factorisation")
+
+
+@pytest.fixture(scope="module")
+def rows(build_tables: Any) -> pd.DataFrame:
+    return certificates(build_tables(("presence", "read-row"), samples=4).sweep)
+
+
+@pytest.fixture(scope="module")
+def table(rows: pd.DataFrame) -> pd.DataFrame:
+    return floor_table(rows, resamples=20)
+
+
+def panel_of(figure: Figure, title: str) -> Axes:
+    (found,) = [panel for panel in figure.axes if panel.get_title() == title]
+    return found
+
+
+def hatched_edges(panel: Axes) -> list[float]:
+    """Upper edges of the hatched regions, from left to right."""
+    regions = [one for one in panel.collections if isinstance(one, PolyCollection) and one.get_hatch()]
+    corners = [region.get_paths()[0].vertices for region in regions]
+    return [float(np.max(one[:, 1])) for one in sorted(corners, key=lambda own: own[:, 0].min())]
+
+
+def dotted(panel: Axes) -> list[float]:
+    """Heights of the dotted lines, from left to right."""
+    lines = [line for line in panel.lines if line.is_dashed()]
+    return [float(line.get_ydata()[0]) for line in sorted(lines, key=lambda own: float(own.get_xdata()[0]))]
+
+
+@pytest.mark.parametrize(
+    ("title", "benchmark"), [("presence", "presence"), ("Average over benchmarks", MEAN)]
+)
+def test_the_hatched_region_ends_at_the_floor_and_the_dots_are_the_best_met(
+    table: pd.DataFrame, title: str, benchmark: str
+) -> None:
+    panel = panel_of(draw_floor(table), title)
+    own = table[table["benchmark"] == benchmark].sort_values("ratio")
+    edges, met = hatched_edges(panel), dotted(panel)
+    np.testing.assert_allclose(edges, own.loc[own["method"] == FLOOR, "value"], rtol=ROUNDING)
+    np.testing.assert_allclose(met, own.loc[own["method"] == BEST, "value"], rtol=ROUNDING)
+    # The region reaches down to the end of the axis, and every bar ends above it.
+    for region in (one for one in panel.collections if isinstance(one, PolyCollection) and one.get_hatch()):
+        assert region.get_paths()[0].vertices[:, 1].min() == panel.get_ylim()[0]
+    tips = [bar.get_y() + bar.get_height() for bar in panel.patches]
+    assert len(tips) == 8 * 4
+    assert min(tips) > max(edges)
+
+
+def test_the_region_follows_the_floor_of_the_table(table: pd.DataFrame) -> None:
+    higher = table.copy()
+    higher.loc[higher["method"] == FLOOR, "value"] *= 1.01
+    before, after = (hatched_edges(panel_of(draw_floor(one), "presence")) for one in (table, higher))
+    np.testing.assert_allclose(after, 1.01 * np.array(before), rtol=ROUNDING)
+
+
+def test_floor_and_best_are_no_bars_and_figure_4_has_neither(table: pd.DataFrame) -> None:
+    names = {text.get_text() for legend in draw_floor(table).legends for text in legend.get_texts()}
+    assert {"best met", "impossible", "OT-medoids"} <= names
+    assert not {FLOOR, BEST} & names
+    plain = draw_figure4(table[~table["method"].isin([FLOOR, BEST])])
+    assert hatched_edges(panel_of(plain, "presence")) == []
+    assert dotted(panel_of(plain, "presence")) == []
+
+
+@pytest.mark.parametrize("count", [1, 11, 24])
+def test_no_word_is_cut_or_lies_on_another(build_tables: Any, count: int) -> None:
+    names = tuple(f"coco2017_caption_val_{number}" for number in range(count))
+    figure = draw_floor(
+        floor_table(certificates(build_tables(names, samples=2).sweep), resamples=5, distance="w2_squared")
+    )
+    assert LAYOUT.cut(figure) == []
+    assert LAYOUT.overlapping(figure) == []
+
+
+@pytest.mark.parametrize("unknown", [0.0, np.nan])
+def test_a_benchmark_without_a_floor_is_drawn_without_the_region(table: pd.DataFrame, unknown: float) -> None:
+    hollow = table.copy()
+    hollow.loc[
+        (hollow["benchmark"] == "presence") & (hollow["method"] == FLOOR), ["value", "low", "high"]
+    ] = unknown
+    figure = draw_floor(hollow)
+    assert len(figure_bytes(figure, "png")) > 1000
+    assert panel_of(figure, "presence").get_ylim()[0] > 0.0
+    limits = [panel.get_ylim() for panel in figure.axes]
+    assert len(set(limits)) == 1
+
+
+def test_a_table_without_the_floor_or_a_column_is_refused(table: pd.DataFrame) -> None:
+    with pytest.raises(InputError, match="lacks the floor"):
+        draw_floor(table[table["method"] != FLOOR])
+    with pytest.raises(InputError, match="method"):
+        draw_floor(table.drop(columns="method"))
+    with pytest.raises(InputError, match=r"Figure C.*value"):
+        draw_floor(table.drop(columns="value"))
+
+
+def line_of(caption: str, label: str) -> str:
+    (found,) = [line for line in caption.splitlines() if line.startswith(f"- {label}: ")]
+    return found.removeprefix(f"- {label}: ")
+
+
+def test_the_caption_says_the_numbers_of_the_tables(rows: pd.DataFrame) -> None:
+    proven, greedy = certificate_table(rows, resamples=20), greedy_table(rows)
+    caption = caption_floor(proven, greedy)
+    assert caption.startswith("**Figure C.")
+    assert "raw tokens" in caption
+    assert "8 images of 2 benchmarks" in caption
+    assert "5%, 9.8%, 15%, 20%" in caption
+    mean = proven[proven["benchmark"] == MEAN].sort_values("ratio")
+    for method in ("otprune", "ot-medoids", "uniform", BEST):
+        label = "the closest kept set met" if method == BEST else method_look(method).label
+        over, closed = re.fullmatch(r"(.*) \(share (.*)\)", line_of(caption, label)).groups()  # type: ignore[union-attr]
+        for quantity, said in (("over_floor", over), ("gap_closed", closed)):
+            own = mean[(mean["method"] == method) & (mean["quantity"] == quantity)]["value"]
+            assert said == ", ".join(f"{value:.2f}" for value in own).replace("-", "−")
+    assert "share" not in line_of(caption, "Random")
+    pooled = greedy[greedy["benchmark"] == MEAN]
+    assert pooled["low"].min() > pooled["worst"].min() + 1e-3
+    assert f"reaches {pooled['median'].min():.4f} of" in caption
+    assert f"and {pooled['worst'].min():.4f} at worst" in caption
+    assert "0.632" in caption
+
+
+def test_the_caption_follows_its_tables(rows: pd.DataFrame) -> None:
+    one = rows[rows["benchmark"] == "presence"].assign(normalisation="rows")
+    far = one[one["method"] != "random"].assign(floor_squared=one["floor_squared"] / 2.0)
+    first = caption_floor(certificate_table(one, resamples=5), greedy_table(one))
+    second = caption_floor(certificate_table(far, resamples=5), greedy_table(far))
+    assert "4 images of 1 benchmark;" in first
+    assert "row-normalised tokens" in first
+    assert "share −" not in second
+    numbers = [
+        [float(word) for word in line_of(text, "OTPrune").split(" (")[0].split(", ")]
+        for text in (first, second)
+    ]
+    # Two decimals are said.
+    np.testing.assert_allclose(numbers[1], 2.0 * np.array(numbers[0]), atol=0.016)

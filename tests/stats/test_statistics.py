@@ -1,0 +1,200 @@
+"""Statistics against scipy, enumeration by definition, and closed forms."""
+
+from __future__ import annotations
+
+from itertools import permutations
+from math import factorial
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from scipy import stats
+
+from otanalysis.errors import InputError
+from otanalysis.stats.statistics import (
+    bootstrap_means,
+    percentile_interval,
+    ratio_standard_error,
+    spearman_rho,
+    spearman_test,
+)
+
+ROUNDING = 1e-12  # a handful of float64 operations on ranks of size at most 12
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.integers(2, 9), st.integers(0, 10_000), st.booleans())
+def test_rho_agrees_with_scipy_with_and_without_ties(n: int, seed: int, ties: bool) -> None:
+    generator = np.random.default_rng(seed)
+    x, y = generator.normal(size=(2, n))
+    if ties:
+        x, y = np.round(x), np.round(y)
+    ours = float(spearman_rho(x, y))
+    if np.ptp(x) == 0 or np.ptp(y) == 0:
+        assert np.isnan(ours)
+    else:
+        assert ours == pytest.approx(float(stats.spearmanr(x, y).statistic), abs=ROUNDING)
+
+
+def test_rho_is_vectorised_over_leading_axes_and_broadcasts() -> None:
+    generator = np.random.default_rng(1)
+    x, y = generator.normal(size=(7, 5)), generator.normal(size=5)
+    expected = [float(stats.spearmanr(row, y).statistic) for row in x]
+    np.testing.assert_allclose(spearman_rho(x, y), expected, atol=ROUNDING)
+
+
+def p_by_definition(x: np.ndarray, y: np.ndarray) -> float:
+    observed = abs(stats.spearmanr(x, y).statistic)
+    null = [abs(stats.spearmanr(x, np.array(order)).statistic) for order in permutations(y)]
+    return float(np.mean(np.array(null) >= observed - 1e-9))
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_exact_p_value_agrees_with_enumeration(seed: int) -> None:
+    generator = np.random.default_rng(seed)
+    x, y = generator.normal(size=(2, 5))
+    if seed >= 4:  # ties: the floor 2/n! no longer holds
+        y = np.round(y)
+    test = spearman_test(x, y)
+    assert test.exact
+    assert test.permutations == 120
+    assert test.p_value == pytest.approx(p_by_definition(x, y), abs=ROUNDING)
+
+
+@pytest.mark.parametrize("n", [3, 5, 7, 9])
+def test_smallest_p_is_two_in_n_factorial_and_is_reached_by_a_perfect_order(n: int) -> None:
+    test = spearman_test(np.arange(n), -np.arange(n))
+    assert test.rho == -1.0
+    assert test.smallest_p == pytest.approx(2 / factorial(n), rel=1e-12)
+    assert test.p_value == test.smallest_p
+
+
+def test_imperfect_order_does_not_reach_the_smallest_p() -> None:
+    test = spearman_test([1, 2, 3, 4, 5], [1, 2, 3, 5, 4])
+    assert test.rho == pytest.approx(0.9)
+    assert test.p_value == pytest.approx(10 / 120)
+    assert test.p_value > test.smallest_p
+
+
+def test_all_pairings_under_the_null_give_a_uniform_or_conservative_p() -> None:
+    x = np.arange(5)
+    p = np.array([spearman_test(x, np.array(order)).p_value for order in permutations(range(5))])
+    for level in (0.02, 0.05, 0.1, 0.2, 0.5):
+        assert np.mean(p <= level) <= level + ROUNDING
+
+
+def test_constant_list_has_no_correlation_and_no_p() -> None:
+    test = spearman_test([1.0, 1.0, 1.0], [1.0, 2.0, 3.0])
+    assert np.isnan(test.rho)
+    assert np.isnan(test.p_value)
+
+
+def test_monte_carlo_beyond_nine_is_seeded_and_states_its_error() -> None:
+    generator = np.random.default_rng(3)
+    x = np.arange(11.0)
+    y = x + generator.normal(scale=4.0, size=11)
+    first = spearman_test(x, y, generator=np.random.default_rng(0))
+    again = spearman_test(x, y, generator=np.random.default_rng(0))
+    other = spearman_test(x, y, generator=np.random.default_rng(1))
+    assert not first.exact
+    assert first == again
+    assert first.p_value != other.p_value
+    assert abs(first.p_value - other.p_value) < 6 * (first.standard_error + other.standard_error)
+    reference = stats.permutation_test(
+        (y,),
+        lambda order: abs(stats.spearmanr(x, order).statistic),
+        permutation_type="pairings",
+        alternative="greater",
+        n_resamples=4000,
+        rng=np.random.default_rng(5),
+    )
+    assert first.p_value == pytest.approx(reference.pvalue, abs=6 * np.sqrt(0.25 / 4000))
+
+
+def test_monte_carlo_without_a_generator_is_refused() -> None:
+    with pytest.raises(InputError, match="generator"):
+        spearman_test(np.arange(12), np.arange(12))
+
+
+@pytest.mark.parametrize(
+    ("x", "y"), [([1.0], [1.0]), ([1.0, 2.0], [1.0, 2.0, 3.0]), ([1.0, np.nan, 2.0], [1.0, 2.0, 3.0])]
+)
+def test_unusable_pairs_are_refused(x: list[float], y: list[float]) -> None:
+    with pytest.raises(InputError):
+        spearman_test(x, y)
+
+
+def test_bootstrap_has_the_moments_of_resampling_with_replacement() -> None:
+    values = np.random.default_rng(0).normal(size=(40, 2))
+    means = bootstrap_means(values, 20_000, generator=np.random.default_rng(1))
+    error = values.std(axis=0) / np.sqrt(40)  # exact standard deviation of a bootstrap mean
+    np.testing.assert_allclose(
+        means.mean(axis=0), values.mean(axis=0), atol=5 * error.max() / np.sqrt(20_000)
+    )
+    np.testing.assert_allclose(means.std(axis=0), error, rtol=0.03)
+
+
+def test_bootstrap_pairs_the_columns() -> None:
+    column = np.random.default_rng(0).normal(size=(30, 1))
+    means = bootstrap_means(np.hstack([column, 3 * column]), 50, generator=np.random.default_rng(1))
+    np.testing.assert_allclose(means[:, 1], 3 * means[:, 0], rtol=1e-12)
+
+
+def test_bootstrap_follows_its_generator() -> None:
+    values = np.random.default_rng(0).normal(size=(30, 1))
+    draw = [bootstrap_means(values, 20, generator=np.random.default_rng(seed)) for seed in (4, 4, 5)]
+    np.testing.assert_array_equal(draw[0], draw[1])
+    assert np.abs(draw[0] - draw[2]).max() > 0
+
+
+@pytest.mark.parametrize(
+    ("values", "resamples"),
+    [(np.empty((0, 2)), 5), (np.ones((3, 1)), 0), (np.ones(3), 5)],
+)
+def test_bootstrap_refuses_nothing_to_draw(values: np.ndarray, resamples: int) -> None:
+    with pytest.raises(InputError, match="bootstrap_means"):
+        bootstrap_means(values, resamples, generator=np.random.default_rng(0))
+
+
+def test_bootstrap_interval_covers_the_mean_about_as_often_as_it_says() -> None:
+    generator = np.random.default_rng(7)
+    covered = 0
+    for _ in range(300):
+        means = bootstrap_means(generator.normal(size=(60, 1)), 400, generator=generator)
+        low, high = percentile_interval(means)
+        covered += int(low[0] <= 0.0 <= high[0])
+    assert 0.89 <= covered / 300 <= 0.99  # 95 % plus or minus four binomial standard errors (0.0126)
+
+
+def test_percentile_interval_leaves_out_nan_and_gives_nan_for_none() -> None:
+    table = np.column_stack([np.arange(101.0), np.arange(101.0), np.full(101, np.nan)])
+    table[::2, 1] = np.nan
+    low, high = percentile_interval(table)
+    assert (low[0], high[0]) == pytest.approx((2.5, 97.5))
+    assert (low[1], high[1]) == pytest.approx(tuple(np.quantile(np.arange(1.0, 100.0, 2), [0.025, 0.975])))
+    assert np.isnan(low[2])
+    assert np.isnan(high[2])
+
+
+@pytest.mark.parametrize("level", [0.0, 1.0, 95.0])
+def test_percentile_interval_refuses_levels_outside_the_unit_interval(level: float) -> None:
+    with pytest.raises(InputError, match="level"):
+        percentile_interval(np.arange(10.0), level=level)
+
+
+def test_delta_method_agrees_with_simulated_ratios() -> None:
+    generator = np.random.default_rng(0)
+    a, b = generator.normal(0.6, 0.015, 200_000), generator.normal(0.8, 0.02, 200_000)
+    assert float(ratio_standard_error(0.6, 0.015, 0.8, 0.02)) == pytest.approx(float(np.std(a / b)), rel=0.02)
+
+
+def test_delta_method_is_wider_than_the_truth_when_the_errors_are_shared() -> None:
+    generator = np.random.default_rng(0)
+    shared = generator.normal(0.0, 0.015, 200_000)
+    spread = float(np.std((0.6 + shared) / (0.8 + shared)))
+    assert float(ratio_standard_error(0.6, 0.015, 0.8, 0.015)) > 1.5 * spread
+
+
+def test_ratio_to_zero_has_no_error() -> None:
+    assert np.isnan(ratio_standard_error(0.5, 0.1, 0.0, 0.1))

@@ -1,0 +1,131 @@
+"""The optimum of every rung against the measure of every subset, by each of the ways to find it."""
+
+from __future__ import annotations
+
+from itertools import combinations
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from otanalysis.errors import ConvergenceError
+from otanalysis.studies.table2 import optimum as optimum_module
+from otanalysis.studies.table2.capacitated_medoids import FEASIBILITY, capacitated_medoids
+from otanalysis.studies.table2.optimum import Optimum, optima
+from otanalysis.studies.table2.rung_objectives import rung_values
+from otanalysis.studies.table2.token_laws import LAWS
+from otanalysis.surrogate import RUNGS, Ladder
+from otanalysis.transport import squared_distances, wasserstein2
+
+Floats = NDArray[np.float64]
+
+EXACT = 1e-8
+"""What enumeration (nothing), branch and bound and the integer programme (both 1e-9) leave."""
+
+
+def brute_force(ladder: Ladder, keep: int) -> dict[str, float]:
+    """Best value of every rung by the plain ladder, subset by subset."""
+    m = len(ladder.tokens)
+    every = [ladder.values(np.array(kept)) for kept in combinations(range(m), keep)]
+    return {
+        rung.column: (max if rung.maximised else min)(one[rung.column] for one in every) for rung in RUNGS
+    }
+
+
+def found(ladder: Ladder, keep: int) -> dict[str, Optimum]:
+    start = np.arange(keep)
+    return optima(ladder, keep, [start], rung_values(ladder, start[None, :]))
+
+
+@pytest.fixture(params=list(LAWS))
+def ladder(request: pytest.FixtureRequest) -> Ladder:
+    return Ladder(LAWS[request.param].draw(np.random.default_rng(3), 9, 4))
+
+
+@pytest.mark.parametrize("keep", [1, 4])
+def test_enumeration_finds_the_best_of_every_rung(ladder: Ladder, keep: int) -> None:
+    wanted = brute_force(ladder, keep)
+    for column, optimum in found(ladder, keep).items():
+        assert optimum.kind == "enumerated"
+        assert optimum.best_known == optimum.bound == pytest.approx(wanted[column], rel=EXACT)
+
+
+@pytest.mark.parametrize("keep", [1, 4])
+def test_branching_and_the_integer_programme_find_the_same(
+    ladder: Ladder, keep: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(optimum_module, "ENUMERATED_UP_TO", 0)
+    monkeypatch.setattr(optimum_module, "NODE_LIMITS", (10_000, 10_000))
+    wanted = brute_force(ladder, keep)
+    for column, optimum in found(ladder, keep).items():
+        assert optimum.kind == ("milp" if column == RUNGS[0].column else "branch-and-bound")
+        assert optimum.best_known == optimum.bound == pytest.approx(wanted[column], rel=EXACT)
+
+
+@pytest.mark.parametrize("keep", [2, 4, 7])
+def test_certificates_and_the_best_found_enclose_the_optimum(
+    ladder: Ladder, keep: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(optimum_module, "ENUMERATED_UP_TO", 0)
+    monkeypatch.setattr(optimum_module, "SEARCHED_UP_TO", 0)
+    wanted, got = brute_force(ladder, keep), found(ladder, keep)
+    for rung in RUNGS:
+        optimum = got[rung.column]
+        low, high = sorted((optimum.best_known, optimum.bound))
+        assert optimum.kind == ("branch-and-bound" if low == high else "certificate")
+        assert low <= wanted[rung.column] * (1 + EXACT)
+        assert high >= wanted[rung.column] * (1 - EXACT)
+        assert (optimum.bound == high) == rung.maximised or low == high
+
+
+def test_a_search_that_is_stopped_early_says_certificate(monkeypatch: pytest.MonkeyPatch) -> None:
+    ladder = Ladder(LAWS["gaussian"].draw(np.random.default_rng(0), 11, 10))
+    monkeypatch.setattr(optimum_module, "ENUMERATED_UP_TO", 0)
+    monkeypatch.setattr(optimum_module, "NODE_LIMITS", (2, 2))
+    optimum = found(ladder, 5)["bures_w2_squared"]
+    assert optimum.kind == "certificate"
+    assert optimum.bound < brute_force(ladder, 5)["bures_w2_squared"] <= optimum.best_known
+
+
+def test_a_subset_that_is_better_than_the_bound_is_an_error(ladder: Ladder) -> None:
+    start = np.arange(4)
+    values = rung_values(ladder, start[None, :])
+    values["logdet"] = values["logdet"] * 100
+    with pytest.raises(ConvergenceError, match="on rung 5"):
+        optima(ladder, 4, [start], values)
+
+
+@pytest.mark.parametrize("keep", [1, 3, 4, 7])
+@pytest.mark.parametrize("seed", range(4))
+def test_the_integer_programme_is_exact_among_ties_and_twins(seed: int, keep: int) -> None:
+    generator = np.random.default_rng(seed)
+    tokens = generator.integers(0, 3, (8, 2)).astype(float)
+    cost = squared_distances(tokens)
+    every = [wasserstein2(tokens, kept, cost=cost).squared_distance for kept in combinations(range(8), keep)]
+    kept, bound = capacitated_medoids(cost, keep)
+    own = wasserstein2(tokens, kept, cost=cost).squared_distance
+    assert own == pytest.approx(min(every), abs=EXACT)
+    assert bound <= min(every)
+    assert bound == pytest.approx(min(every), abs=2 * FEASIBILITY * cost.max())
+    assert max(every) > min(every) + EXACT  # or any subset would do
+
+
+def test_laws_are_what_they_say() -> None:
+    draws = {name: law.draw(np.random.default_rng(0), 900, 6) for name, law in LAWS.items()}
+    assert {tokens.shape for tokens in draws.values()} == {(900, 6)}
+    np.testing.assert_allclose(np.linalg.norm(draws["unit-rows"], axis=1), 1.0, rtol=1e-14)
+    # Means and deviations of 5400 numbers: a standard error of 0.014.
+    assert abs(draws["gaussian"].mean()) < 0.05
+    assert abs(draws["gaussian"].std() - 1) < 0.05
+    assert draws["uniform"].min() >= 0
+    assert draws["uniform"].max() < 1
+    assert abs(draws["uniform"].mean() - 0.5) < 0.02
+    near = np.sort(squared_distances(draws["clustered"]), axis=1)[:, 1:10].mean()
+    assert near < squared_distances(draws["clustered"]).mean() / 10
+
+
+@pytest.mark.parametrize("law", list(LAWS))
+def test_laws_follow_their_generator(law: str) -> None:
+    first, again, other = (LAWS[law].draw(np.random.default_rng(seed), 12, 3) for seed in (1, 1, 2))
+    np.testing.assert_array_equal(first, again)
+    assert not np.array_equal(first, other)

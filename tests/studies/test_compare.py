@@ -1,0 +1,56 @@
+"""Methods side by side on one image: every number is what the public functions say."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+import otanalysis as ota
+from otanalysis.errors import InputError
+from otanalysis.studies.compare import compare, random_distances, select_all
+
+TOKENS = np.random.default_rng(0).standard_normal((40, 5))
+
+
+def test_every_number_is_what_the_public_functions_say() -> None:
+    table = compare(TOKENS, ["otprune", "random", "ot-medoids"], keep=6, gamma=0.1, normalise="rows", seed=3)
+    assert table["w2"].is_monotonic_increasing
+    assert set(table.index) == {"otprune", "random", "ot-medoids"}
+    ladder = ota.Ladder(TOKENS, normalise="rows", gamma=0.1)
+    floor = ota.wasserstein2_floor(ladder.tokens, 6).squared_distance
+    for method, row in table.iterrows():
+        kept = ota.select(TOKENS, str(method), keep=6, gamma=0.1, seed=3).indices
+        assert row.drop("over_floor").to_dict() == ladder.values(kept)
+        assert row["over_floor"] == row["w2_squared"] / floor >= 1.0
+
+
+def test_a_floor_of_zero_leaves_only_perfect_sets_at_one() -> None:
+    twins = np.repeat(np.eye(2), 2, axis=0)
+    table = compare(twins, ["uniform", "first"], keep=2)
+    assert table["over_floor"].to_dict() == {"uniform": 1.0, "first": np.inf}
+
+
+def test_samples_are_taken_as_their_tokens(make_dump: Callable[..., Path]) -> None:
+    sample = ota.open_dump(make_dump("a"))[0]
+    pd.testing.assert_frame_equal(
+        compare(sample, ["first"], keep=3), compare(sample.tokens, ["first"], keep=3)
+    )
+
+
+def test_random_distances_are_those_of_random_sets_and_follow_the_seed() -> None:
+    found = random_distances(TOKENS, (4, 8), draws=30, seed=1)
+    assert found.groupby("keep").size().to_dict() == {4: 30, 8: 30}
+    pd.testing.assert_frame_equal(found, random_distances(TOKENS, [4, 8], draws=30, seed=1))
+    other = random_distances(TOKENS, 4, draws=30, seed=2)
+    assert not np.array_equal(other["w2"], found.loc[found["keep"] == 4, "w2"])
+    kept = np.random.default_rng(1).permutation(40)[:4]
+    assert found["w2"][0] == pytest.approx(ota.wasserstein2(TOKENS, kept).distance, rel=1e-9)
+
+
+def test_no_method_is_refused() -> None:
+    with pytest.raises(InputError, match="At least one method"):
+        select_all(TOKENS, [], keep=3)

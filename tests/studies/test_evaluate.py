@@ -1,0 +1,146 @@
+"""Accuracy under pruning: each number is what answering by hand gives, and a stop loses nothing."""
+
+from __future__ import annotations
+
+import json
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+
+import otanalysis as ota
+from otanalysis.errors import InputError
+from otanalysis.mini.benchmarks import BENCHMARKS
+from otanalysis.mini.bundled import bundled_model_path
+from otanalysis.scores.table import ACCURACY_COLUMNS, read_accuracy
+from otanalysis.studies import evaluate as evaluate_module
+from otanalysis.studies.evaluate import MAJORITY, evaluate
+from otanalysis.vlm.answer import answer_prompts
+from otanalysis.vlm.choose import FULL
+from otanalysis.vlm.model import load_model
+
+SETTINGS: dict[str, Any] = {
+    "benchmarks": ("presence", "count-digits"),
+    "methods": ("otprune", "random"),
+    "ratios": (0.05, 0.2),
+    "gammas": (0.01, 1.0),
+    "seeds": (0, 1),
+    "questions": 6,
+    "progress": False,
+}
+
+
+@pytest.fixture(scope="module")
+def bundled() -> Path:
+    return bundled_model_path()
+
+
+def test_every_value_is_the_mean_score_of_answers_given_by_hand(bundled: Path, tmp_path: Path) -> None:
+    out = tmp_path / "accuracy.csv"
+    table = evaluate(bundled, **SETTINGS, out=out, parts=tmp_path / "parts")
+    pd.testing.assert_frame_equal(
+        read_accuracy(out), table.reset_index(drop=True), check_dtype=False, check_exact=False
+    )
+    assert tuple(table.columns) == ACCURACY_COLUMNS
+    # full, two gammas and two seeds at two ratios, majority; for each of two benchmarks
+    assert len(table) == 2 * (1 + 2 * 2 + 2 * 2 + 1)
+
+    vlm = load_model(bundled)
+    for name in SETTINGS["benchmarks"]:
+        benchmark = BENCHMARKS[name]
+        items = list(benchmark.items(6))
+        tokens = vlm.visual_tokens([item.picture for item in items])
+        prompts = [f"<image> {item.question.text}" for item in items]
+        kept = {
+            (FULL, 1.0): tokens,
+            ("otprune", 0.05): [
+                one[ota.select(one.numpy(), "otprune", ratio=0.05, gamma=1.0).indices] for one in tokens
+            ],
+        }
+        for (method, ratio), visual in kept.items():
+            answers = answer_prompts(vlm, prompts, visual)
+            scores = [
+                benchmark.score(answer, item.question.answer)
+                for answer, item in zip(answers, items, strict=True)
+            ]
+            row = table[(table.benchmark == name) & (table.method == method) & (table.ratio == ratio)]
+            row = row[row.gamma.isna() | (row.gamma == 1.0)]
+            assert row.value.item() == pytest.approx(np.mean(scores))
+            assert row.standard_error.item() == pytest.approx(np.std(scores, ddof=1) / np.sqrt(6))
+    assert table.value.nunique() > 3, "scores that are all alike would hide a mistake"
+
+
+def test_the_majority_row_scores_the_commonest_training_answer(bundled: Path, tmp_path: Path) -> None:
+    settings = SETTINGS | {"methods": ("first",), "benchmarks": ("presence",), "questions": 20}
+    table = evaluate(bundled, **settings, out=tmp_path / "a.csv", parts=tmp_path / "parts")
+    guess = BENCHMARKS["presence"].majority_answer()
+    assert guess in ("yes", "no")
+    share = np.mean([item.question.answer == guess for item in BENCHMARKS["presence"].items(20)])
+    assert table[table.method == MAJORITY].value.item() == pytest.approx(share)
+
+
+def test_what_was_measured_is_not_measured_again(
+    bundled: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = {**SETTINGS, "parts": tmp_path / "parts"}
+    first = evaluate(bundled, **run, out=tmp_path / "a.csv")
+    asked: list[str] = []
+    original = evaluate_module.answer_prompts
+
+    def counted(vlm: Any, prompts: list[str], visual: list[Any]) -> list[str]:
+        asked.extend(prompts)
+        return original(vlm, prompts, visual)
+
+    monkeypatch.setattr(evaluate_module, "answer_prompts", counted)
+    again = evaluate(bundled, **run, out=tmp_path / "b.csv")
+    assert asked == []
+    assert (tmp_path / "a.csv").read_bytes() == (tmp_path / "b.csv").read_bytes()
+
+    lost = next((tmp_path / "parts").rglob("presence-*random*.parquet"))
+    lost.unlink()
+    healed = evaluate(bundled, **run, out=tmp_path / "c.csv")
+    assert len(asked) == 6 * len(SETTINGS["ratios"])
+    pd.testing.assert_frame_equal(again, first)
+    pd.testing.assert_frame_equal(healed, first)
+
+
+def test_the_provenance_names_model_settings_and_versions(bundled: Path, tmp_path: Path) -> None:
+    evaluate(bundled, **SETTINGS, out=tmp_path / "a.csv", parts=tmp_path / "parts")
+    provenance = json.loads((tmp_path / "a.provenance.json").read_text())
+    assert provenance["questions_per_benchmark"] == 6
+    assert provenance["ratios"] == [0.05, 0.2]
+    assert any("OTPrune(gamma=1.0" in selector for selector in provenance["selectors"])
+    assert provenance["versions"]["torch"].startswith(torch.__version__.split("+")[0])
+
+
+def test_images_get_random_choices_of_their_own() -> None:
+    """The same places in every image would make Random a single subset, whatever the number of images."""
+    from otanalysis.studies.runs import SweepSettings
+
+    run = next(SweepSettings(("random",), (0.05,), (0.01,), (0,), ("none",)).runs())
+    items = list(islice(BENCHMARKS["presence"].items(3), 3))
+    clouds = [np.random.default_rng(0).standard_normal((40, 3))] * 3
+    costs = [ota.squared_distances(cloud) for cloud in clouds]
+    kept = evaluate_module._select(run, items, clouds, costs, (0.2,))[0.2]
+    assert len({tuple(places) for places in kept}) == 3
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"benchmarks": ("absence",)}, "Unknown benchmark 'absence'"),
+        ({"methods": ("magic",)}, "Unknown method 'magic'"),
+        ({"ratios": (1.5,)}, "ratio"),
+        ({"questions": 1}, "At least 2 questions"),
+    ],
+)
+def test_bad_settings_are_refused_before_anything_runs(
+    untrained: Path, tmp_path: Path, change: dict[str, Any], message: str
+) -> None:
+    with pytest.raises(InputError, match=message):
+        evaluate(untrained, **SETTINGS | change, out=tmp_path / "a.csv", parts=tmp_path / "parts")
+    assert not (tmp_path / "a.csv").exists()

@@ -1,0 +1,97 @@
+"""Cuts of unions of clusters: violated as their definition says, also where no single cluster's cut is."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from otanalysis.transport import squared_distances
+from otanalysis.transport.floor.cut_separation import neighbourhood, violated_union_cuts
+from otanalysis.transport.floor.cuts import dendrogram, violated_cuts
+
+SIZES, KEEP = (7, 7, 7, 19), 5
+
+
+def four_clusters() -> np.ndarray:
+    """Return 40 tokens, of which each kept one serves 8: three groups of 7 and one of 19."""
+    generator = np.random.default_rng(0)
+    centres = np.array([[0.0, 0.0], [10.0, 0.0], [0.0, 11.0], [300.0, 0.0]])
+    return np.repeat(centres, SIZES, axis=0) + 0.1 * generator.standard_normal((40, 2))
+
+
+def fractional_plan() -> tuple[np.ndarray, np.ndarray]:
+    """Return shares [m, m] and kept [m]: 7/8 of a token for each small group, which serve one another."""
+    group = np.repeat(np.arange(4), SIZES)
+    kept = np.zeros(40)
+    first = np.array([0, 7, 14])
+    kept[first] = 7 / 8
+    kept[21:24] = (5 - 3 * 7 / 8) / 3
+    shares = np.zeros((40, 40))
+    for number, j in enumerate(first):
+        # Of each token of its own group as much as it is kept itself, the rest from the next group.
+        shares[group == number, j] = 7 / 8
+        shares[group == (number + 1) % 3, j] = 1 / 8
+    shares[21:, 21:24] = 1 / 3
+    return shares, kept
+
+
+@pytest.fixture(name="groups")
+def _groups() -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    cost = squared_distances(four_clusters())
+    groups, persistence, _ = dendrogram(cost)
+    return cost, groups, persistence
+
+
+def excess(served: np.ndarray, keepers: np.ndarray, shares: np.ndarray, kept: np.ndarray) -> float:
+    """Return the violation of one residual capacity inequality, by its definition."""
+    capacity = len(kept) / KEEP
+    whole, rest = divmod(served.sum() / capacity, 1.0)
+    left = shares[np.ix_(served, keepers)].sum() - capacity * rest * kept[keepers].sum()
+    return float(left - capacity * whole * (1.0 - rest))
+
+
+def test_the_cut_of_a_union_is_found_where_single_clusters_violate_none(groups: tuple) -> None:
+    cost, clusters, persistence = groups
+    shares, kept = fractional_plan()
+    small = clusters[clusters[:, :21].any(axis=1) & (clusters.sum(axis=1) <= 7)]
+
+    cuts = violated_union_cuts(neighbourhood(cost, clusters, persistence), shares, kept, 10)
+
+    assert len(violated_cuts(small, shares, kept, 10)) == 0
+    assert len(cuts) > 0
+    violations = [excess(a, b, shares, kept) for a, b in zip(cuts.served, cuts.keepers, strict=True)]
+    assert min(violations) > 0.02
+    assert violations == sorted(violations, reverse=True)
+
+
+def test_whole_plans_violate_no_cut(groups: tuple) -> None:
+    cost, clusters, persistence = groups
+    places = neighbourhood(cost, clusters, persistence)
+    for seed in range(20):
+        chosen = np.random.default_rng(seed).permutation(40)[:KEEP]
+        kept, shares = np.zeros(40), np.zeros((40, 40))
+        kept[chosen] = 1.0
+        for number, j in enumerate(chosen):
+            shares[8 * number : 8 * (number + 1), j] = 1.0
+
+        assert len(violated_union_cuts(places, shares, kept, 10)) == 0
+
+
+def test_neighbours_are_the_closest_that_share_no_token(groups: tuple) -> None:
+    cost, clusters, persistence = groups
+    places = neighbourhood(cost, clusters, persistence)
+
+    for own, near in zip(places.clusters, places.near, strict=True):
+        apart = [other for other in range(len(places.clusters)) if not (own & places.clusters[other]).any()]
+        mean = {other: cost[np.ix_(own, places.clusters[other])].mean() for other in apart}
+        expected = sorted(apart, key=lambda other: mean[other])[: near.size]
+        assert [mean[one] for one in near if one >= 0] == pytest.approx(
+            [mean[one] for one in expected], rel=1e-4
+        )
+
+
+def test_no_more_than_asked_are_returned(groups: tuple) -> None:
+    cost, clusters, persistence = groups
+    shares, kept = fractional_plan()
+
+    assert len(violated_union_cuts(neighbourhood(cost, clusters, persistence), shares, kept, 1)) == 1
