@@ -39,8 +39,7 @@ from otanalysis.figures.ladder_captions import caption_ladder, caption_scatter
 from otanalysis.figures.scatter import draw_scatter
 from otanalysis.figures.style import use_paper_style
 from otanalysis.mini.bundled import bundled_dumps
-from otanalysis.stats.ladder_points import scatter_table
-from otanalysis.stats.ladder_tables import ladder_table
+from otanalysis.stats.ladder_tables import ladder_table, scatter_table
 from otanalysis.studies.compare import select_all
 from otanalysis.studies.ladder import LadderStudy, measure_ladder, read_ladder
 

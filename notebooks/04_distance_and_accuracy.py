@@ -38,8 +38,8 @@ from otanalysis.figures.figure2 import draw_figure2
 from otanalysis.figures.style import use_paper_style
 from otanalysis.mini.bundled import bundled_accuracy_path, bundled_dumps
 from otanalysis.scores.table import read_accuracy
-from otanalysis.stats.ranking import figure2_tables
-from otanalysis.stats.rows import MEAN
+from otanalysis.stats.cells import MEAN
+from otanalysis.stats.figure_tables import figure2_tables
 from otanalysis.stats.statistics import spearman_test
 from otanalysis.studies.sweep import read_sweep, sweep
 

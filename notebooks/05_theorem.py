@@ -43,10 +43,9 @@ from otanalysis.theorem.greedy import GUARANTEE, GreedyRatio
 from otanalysis.theorem.instance_sets import Effort
 from otanalysis.theorem.instances import Kernel
 from otanalysis.theorem.report import as_values
+from otanalysis.theorem.setfunctions import tabulate, worst_addition, worst_nesting
 from otanalysis.theorem.submodularity import MonotoneEverywhere, SubmodularEverywhere
-from otanalysis.theorem.violations import tabulate, worst_addition, worst_nesting
-from otanalysis.theorem.witness import replay_witness, save_witness
-from otanalysis.theorem.worst_case import Arena, GreedyUnderAttack
+from otanalysis.theorem.worst_case import Arena, GreedyUnderAttack, replay_witness, save_witness
 
 use_paper_style()
 plt.rcParams["figure.dpi"] = 120

@@ -43,7 +43,7 @@ From the ground up; each may import those above it in this list.
 ``otanalysis.progress``      time left, one sentence at the end, exit status
 ``otanalysis.files``         files that appear whole or not at all, checksums, the data folder
 ``otanalysis.arrays``        checks of token clouds and kept sets, normalisation
-``otanalysis.normalise``     normalisation of tokens
+``otanalysis.arrays``     normalisation of tokens
 ``otanalysis.tokens``        dumps of tokens on disk: read, written, verified
 ``otanalysis.scores``        accuracy tables, and the results of other programs read into them
 ``otanalysis.image``         squared distances of one image

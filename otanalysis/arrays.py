@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import operator
-from typing import Any, TypeAlias
+from typing import Any, Literal, TypeAlias, get_args
 
 import numpy as np
 import numpy.typing as npt
@@ -12,7 +12,16 @@ from array_api_compat import array_namespace, device, is_array_api_obj
 
 from otanalysis.errors import InputError
 
-__all__ = ["Array", "check_indices", "check_tokens", "like", "resolve_keep", "to_numpy"]
+__all__ = [
+    "Array",
+    "Normalisation",
+    "check_indices",
+    "check_tokens",
+    "like",
+    "normalise_tokens",
+    "resolve_keep",
+    "to_numpy",
+]
 
 Array: TypeAlias = Any
 """An array of any library that follows the array API: NumPy or torch here."""
@@ -208,3 +217,50 @@ def _from_ratio(m: int, ratio: Any) -> int:
     if not (math.isfinite(share) and 0.0 < share <= 1.0):
         raise InputError(f"ratio must lie in (0, 1]; got {ratio}: 0.098 keeps 9.8 % of the tokens.")
     return max(1, round(share * m))
+
+
+Normalisation: TypeAlias = Literal["none", "columns", "rows"]
+"""How tokens are scaled before a kernel or a distance."""
+
+
+def normalise_tokens(tokens: Array, how: Normalisation) -> Array:
+    r"""Scale a token cloud, without removing its mean.
+
+    ``columns`` divides every feature by its Euclidean norm over the tokens, :math:`V_{:,j} / \lVert V_{:,j}
+    \rVert_2`, as the released code of arXiv:2602.20205 does: unit second moment per feature, up to the factor
+    :math:`\sqrt m`. ``rows`` gives every token unit norm. A zero column or row stays zero.
+
+    Parameters
+    ----------
+    tokens : array [m, d]
+        NumPy or torch.
+    how : {"none", "columns", "rows"}
+
+    Returns
+    -------
+    array [m, d], float64
+        Of the library of ``tokens``.
+
+    Raises
+    ------
+    InputError
+        If ``how`` is unknown or the tokens are not a finite matrix.
+
+    Examples
+    --------
+    >>> normalise_tokens([[3.0, 0.0], [4.0, 0.0]], "columns")
+    array([[0.6, 0. ],
+           [0.8, 0. ]])
+    """
+    if how not in get_args(Normalisation):
+        raise InputError(f"normalise must be one of {', '.join(get_args(Normalisation))}; got {how!r}.")
+    array = check_tokens(tokens)
+    if how == "none":
+        return array
+    xp = array_namespace(array)
+    axis = 0 if how == "columns" else 1
+    # Dividing by the largest entry first keeps the squares from overflowing or vanishing.
+    largest = xp.max(xp.abs(array), axis=axis, keepdims=True)
+    array = array / xp.where(largest > 0, largest, xp.ones_like(largest))
+    norms = xp.sqrt(xp.sum(array * array, axis=axis, keepdims=True))
+    return array / xp.where(norms > 0, norms, xp.ones_like(norms))

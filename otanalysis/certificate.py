@@ -6,8 +6,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from otanalysis.arrays import Array, check_indices, check_tokens, to_numpy
-from otanalysis.normalise import Normalisation, normalise_tokens
+from otanalysis.arrays import Array, Normalisation, check_indices, check_tokens, normalise_tokens, to_numpy
 from otanalysis.selection import Selection
 from otanalysis.surrogate import logdet_upper_bound, logdet_value, otprune_kernel
 from otanalysis.surrogate.upper_bound import LogdetBound
@@ -18,7 +17,7 @@ from otanalysis.transport import (
     wasserstein2,
     wasserstein2_floor,
 )
-from otanalysis.transport.verify import Verification, verify_transport
+from otanalysis.transport.exact import Verification, verify_transport
 
 __all__ = ["Certificate", "certify"]
 

@@ -5,9 +5,8 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from otanalysis.arrays import Array, check_indices, check_tokens, to_numpy
+from otanalysis.arrays import Array, Normalisation, check_indices, check_tokens, normalise_tokens, to_numpy
 from otanalysis.errors import InputError
-from otanalysis.normalise import Normalisation, normalise_tokens
 
 __all__ = [
     "FloatArray",

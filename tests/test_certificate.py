@@ -13,9 +13,9 @@ import torch
 from scipy.optimize import linear_sum_assignment
 
 import otanalysis as ota
+from otanalysis.arrays import Normalisation, normalise_tokens
 from otanalysis.certificate import Certificate, certify
 from otanalysis.errors import ConvergenceError, InputError
-from otanalysis.normalise import Normalisation, normalise_tokens
 from otanalysis.surrogate import logdet_upper_bound
 
 # Float64 sums of some dozen terms; the bounds have their own allowance on top.

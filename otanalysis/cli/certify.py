@@ -10,7 +10,7 @@ import typer
 if TYPE_CHECKING:
     import pandas as pd
 
-    from otanalysis.normalise import Normalisation
+    from otanalysis.arrays import Normalisation
 
 __all__ = ["certify"]
 
@@ -45,7 +45,7 @@ def certify(
 
     from otanalysis.cli.options import comma_list, numbers, whole_numbers
     from otanalysis.selection import SELECTORS
-    from otanalysis.stats.rows import MEAN
+    from otanalysis.stats.cells import MEAN
     from otanalysis.studies.certify import CertifyStudy, read_certificates, summarise_certificates
     from otanalysis.studies.engine import measure_samples
 

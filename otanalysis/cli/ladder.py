@@ -10,7 +10,7 @@ import typer
 if TYPE_CHECKING:
     import pandas as pd
 
-    from otanalysis.normalise import Normalisation
+    from otanalysis.arrays import Normalisation
 
 __all__ = ["ladder"]
 
@@ -40,7 +40,7 @@ def ladder(
     from joblib import cpu_count
 
     from otanalysis.cli.options import comma_list, numbers
-    from otanalysis.stats.rows import MEAN
+    from otanalysis.stats.cells import MEAN
     from otanalysis.studies.ladder import SUMMARY_NAME, LadderStudy, measure_ladder, summarise_ladder
 
     study = LadderStudy(

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, cast
 import typer
 
 if TYPE_CHECKING:
-    from otanalysis.normalise import Normalisation
+    from otanalysis.arrays import Normalisation
 
 __all__ = ["sweep"]
 

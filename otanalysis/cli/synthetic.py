@@ -10,8 +10,7 @@ import typer
 if TYPE_CHECKING:
     import pandas as pd
 
-    from otanalysis.studies.table2.study import SyntheticSummary
-    from otanalysis.studies.table2.synthetic_trial import Size
+    from otanalysis.studies.table2.study import Size, SyntheticSummary
 
 __all__ = ["synthetic"]
 
@@ -41,10 +40,9 @@ def synthetic(
     from joblib import cpu_count
 
     from otanalysis.cli.options import comma_list
-    from otanalysis.studies.table2.study import summarise_synthetic
+    from otanalysis.studies.table2.study import LAWS, summarise_synthetic
     from otanalysis.studies.table2.study import synthetic as run
     from otanalysis.studies.table2.tables import published_synthetic
-    from otanalysis.studies.table2.token_laws import LAWS
 
     published_synthetic()  # said now, not after minutes of measuring, where it is missing
     path = run(
@@ -69,7 +67,7 @@ def synthetic(
 def _size(text: str) -> Size:
     """Read ``20x10x5``."""
     from otanalysis.errors import InputError
-    from otanalysis.studies.table2.synthetic_trial import Size
+    from otanalysis.studies.table2.study import Size
 
     numbers = text.split("x")
     if len(numbers) != 3 or not all(number.isdecimal() for number in numbers):

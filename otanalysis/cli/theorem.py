@@ -90,7 +90,7 @@ def _run(claims: list, shown: bool) -> list[Outcome]:  # type: ignore[type-arg]
 
 
 def _save_worst(outcomes: Sequence[Outcome], path: Path) -> float:
-    from otanalysis.theorem.witness import save_witness
+    from otanalysis.theorem.worst_case import save_witness
 
     attacked = [one for one in outcomes if one.witness is not None]
     arena, matrix = min(attacked, key=lambda one: one.worst_margin).witness
@@ -115,7 +115,7 @@ def _replay(path: Path, as_json: bool) -> None:
     from dataclasses import asdict
 
     from otanalysis.theorem.greedy import GUARANTEE
-    from otanalysis.theorem.witness import replay_witness
+    from otanalysis.theorem.worst_case import replay_witness
 
     found = replay_witness(path)
     if as_json:

@@ -14,7 +14,7 @@ from otanalysis.errors import InputError
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from otanalysis.normalise import Normalisation
+    from otanalysis.arrays import Normalisation
     from otanalysis.selection import Selection
 
 __all__ = ["distance", "select", "verify"]
@@ -143,7 +143,7 @@ def _indices(text: str) -> list[int]:
 
 def _distances(tokens: Any, kept: Any, normalise: str) -> dict[str, Any]:
     import otanalysis as ota
-    from otanalysis.normalise import normalise_tokens
+    from otanalysis.arrays import normalise_tokens
 
     cloud = normalise_tokens(tokens, cast("Normalisation", normalise))
     transport = ota.wasserstein2(cloud, kept)

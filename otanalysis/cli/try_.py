@@ -49,7 +49,7 @@ def try_(
     that is not timed), and draws the kept patches on the picture.
     """
     from otanalysis.errors import InputError
-    from otanalysis.explore.views import overlay_layers
+    from otanalysis.explore.overlay import overlay_layers
     from otanalysis.figures.style import figure_bytes, method_look
     from otanalysis.files import write_atomic
     from otanalysis.mini.bundled import bundled_model_path

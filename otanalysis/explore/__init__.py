@@ -8,7 +8,6 @@ needs ipywidgets. May import every room but the command line.
 
 from otanalysis.explore.arrows import plan_arrows
 from otanalysis.explore.explorer import Explorer
-from otanalysis.explore.overlay import overlay, overlays
-from otanalysis.explore.picture import pca_rgb
+from otanalysis.explore.overlay import overlay, overlays, pca_rgb
 
 __all__ = ["Explorer", "overlay", "overlays", "pca_rgb", "plan_arrows"]

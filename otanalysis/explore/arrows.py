@@ -12,8 +12,17 @@ from matplotlib.figure import Figure
 
 from otanalysis.arrays import Array, to_numpy
 from otanalysis.errors import InputError
-from otanalysis.explore.overlay import figure_of, new_panel, outline, show_pixels
-from otanalysis.explore.picture import Floats, Grid, Source, kept_positions, scene_of
+from otanalysis.explore.overlay import (
+    Floats,
+    Grid,
+    Source,
+    figure_of,
+    kept_positions,
+    new_panel,
+    outline,
+    scene_of,
+    show_pixels,
+)
 from otanalysis.figures.style import paper_style
 from otanalysis.selection import Selection
 from otanalysis.tokens import Sample

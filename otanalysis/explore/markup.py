@@ -10,7 +10,7 @@ from textwrap import shorten
 import numpy as np
 
 from otanalysis.errors import OtAnalysisError
-from otanalysis.explore.picture import Scene
+from otanalysis.explore.overlay import Scene
 from otanalysis.figures.style import method_look
 
 __all__ = ["STYLE", "data_uri", "glyph", "missing", "number", "text", "theme_colour"]

@@ -14,11 +14,10 @@ from typing import Any, TypeVar, cast, get_args
 import numpy as np
 import numpy.typing as npt
 
-from otanalysis.arrays import check_tokens, resolve_keep, to_numpy
+from otanalysis.arrays import Normalisation, check_tokens, normalise_tokens, resolve_keep, to_numpy
 from otanalysis.errors import InputError
-from otanalysis.explore.picture import Scene, scene_of
+from otanalysis.explore.overlay import Scene, scene_of
 from otanalysis.explore.worker import OtherProcess
-from otanalysis.normalise import Normalisation, normalise_tokens
 from otanalysis.selection import SELECTORS, Selection, Selector, select_many
 from otanalysis.surrogate import logdet_value, otprune_kernel
 from otanalysis.tokens import Dump, Sample

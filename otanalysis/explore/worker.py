@@ -10,16 +10,16 @@ import os
 import pickle
 import subprocess
 import sys
-from collections.abc import Callable
-from concurrent.futures import CancelledError, Future
+from collections.abc import Callable, Iterator
+from concurrent.futures import CancelledError, Future, wait
 from contextlib import suppress
 from pathlib import Path
-from threading import Lock, Thread
+from threading import Event, Lock, Thread, main_thread
 from typing import Any, TypeVar, cast
 
 from otanalysis.explore import serve
 
-__all__ = ["OtherProcess"]
+__all__ = ["Background", "OtherProcess"]
 
 _T = TypeVar("_T")
 
@@ -151,3 +151,45 @@ class OtherProcess:
                 # What was not sent is lost.
                 with suppress(OSError):
                     cast(Any, pipe).close()
+
+
+class Background:
+    """Runs the latest work in steps, and drops what is outdated.
+
+    A work is a generator. It yields the seconds to pause before its next step, be they none, and is left
+    there once newer work is asked for, or the program ends.
+    """
+
+    def __init__(self) -> None:
+        self._outdated = Event()
+        self._latest: Future[None] | None = None
+
+    def ask(self, work: Callable[[], Iterator[float]]) -> None:
+        """Begin this work in place of any other, which is left at its next ``yield``."""
+        self._outdated.set()
+        before, self._latest, self._outdated = self._latest, Future(), Event()
+        Thread(
+            target=_run, args=(work, before, self._latest, self._outdated), name="otanalysis-explorer"
+        ).start()
+
+    def wait(self) -> None:
+        """Return when the latest work is done; raise what it raised."""
+        if self._latest is not None:
+            self._latest.result()
+
+
+def _run(
+    work: Callable[[], Iterator[float]], before: Future[None] | None, done: Future[None], outdated: Event
+) -> None:
+    """Do the work once the one before is left."""
+    try:
+        if before is not None:
+            wait([before])
+        if not outdated.is_set():
+            for pause in work():
+                if outdated.wait(pause) or not main_thread().is_alive():
+                    break
+    except Exception as error:
+        done.set_exception(error)
+    else:
+        done.set_result(None)

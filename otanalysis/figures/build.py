@@ -18,8 +18,7 @@ from otanalysis.figures.theory import THEORY_FIGURES, draw_theory
 from otanalysis.files import write_atomic
 from otanalysis.scores.table import read_accuracy
 from otanalysis.selection import SELECTORS
-from otanalysis.stats.cells import check_accuracy
-from otanalysis.stats.rows import DEFAULT_GAMMA
+from otanalysis.stats.cells import DEFAULT_GAMMA, check_accuracy
 from otanalysis.studies.sweep import sweep
 from otanalysis.tokens import open_dump
 

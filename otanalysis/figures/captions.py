@@ -16,8 +16,8 @@ import pandas as pd
 
 from otanalysis.figures.layout import benchmarks_of, per_cent, tokens_words
 from otanalysis.figures.style import method_look
-from otanalysis.stats.ranking import Figure2Tables
-from otanalysis.stats.rows import DEFAULT_GAMMA, MEAN
+from otanalysis.stats.cells import DEFAULT_GAMMA, MEAN
+from otanalysis.stats.figure_tables import Figure2Tables
 
 __all__ = ["caption2", "caption3", "caption4", "caption5", "join_captions"]
 

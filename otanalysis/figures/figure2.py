@@ -24,8 +24,8 @@ from otanalysis.figures.layout import (
     tokens_name,
 )
 from otanalysis.figures.style import TEXT_WIDTH, method_look, paper_style
-from otanalysis.stats.ranking import Figure2Tables
-from otanalysis.stats.rows import MEAN
+from otanalysis.stats.cells import MEAN
+from otanalysis.stats.figure_tables import Figure2Tables
 
 __all__ = ["draw_figure2"]
 
@@ -58,7 +58,7 @@ def draw_figure2(tables: Figure2Tables) -> Figure:
     Parameters
     ----------
     tables : Figure2Tables
-        From :func:`otanalysis.stats.ranking.figure2_tables`. Without scores, only distances are
+        From :func:`otanalysis.stats.figure_tables.figure2_tables`. Without scores, only distances are
         drawn.
 
     Returns

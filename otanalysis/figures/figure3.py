@@ -24,7 +24,7 @@ from otanalysis.figures.layout import (
     tokens_name,
 )
 from otanalysis.figures.style import TEXT_WIDTH, method_look, paper_style
-from otanalysis.stats.rows import MEAN
+from otanalysis.stats.cells import MEAN
 
 __all__ = ["draw_figure3"]
 

@@ -22,7 +22,7 @@ from otanalysis.figures.layout import (
     tokens_name,
 )
 from otanalysis.figures.style import TEXT_WIDTH, paper_style
-from otanalysis.stats.rows import DEFAULT_GAMMA, MEAN
+from otanalysis.stats.cells import DEFAULT_GAMMA, MEAN
 
 __all__ = ["draw_figure5"]
 

@@ -10,8 +10,8 @@ from otanalysis.errors import InputError
 from otanalysis.figures.figure4 import draw_relative_distances
 from otanalysis.figures.layout import benchmarks_of, per_cent, require_columns, tokens_words
 from otanalysis.figures.style import method_look
+from otanalysis.stats.cells import MEAN
 from otanalysis.stats.certificate_tables import FLOOR
-from otanalysis.stats.rows import MEAN
 from otanalysis.studies.certify import BEST
 
 __all__ = ["caption_floor", "draw_floor"]

@@ -15,8 +15,8 @@ from matplotlib.lines import Line2D
 from otanalysis.figures.layout import Sheet, benchmarks_of, per_cent, require_columns, short_name
 from otanalysis.figures.style import TEXT_WIDTH, paper_style
 from otanalysis.selection.pool import RANDOM
+from otanalysis.stats.cells import MEAN
 from otanalysis.stats.ladder_tables import DROPPED_TERM, FREE_WEIGHTS
-from otanalysis.stats.rows import MEAN
 from otanalysis.surrogate.ladder import RUNGS
 
 __all__ = ["draw_ladder", "main_ratio"]

@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 
 from otanalysis.figures.layout import benchmarks_of, per_cent, tokens_words
 from otanalysis.selection.pool import METHOD, RANDOM
-from otanalysis.stats.ladder_points import SCATTERED
-from otanalysis.stats.rows import MEAN
+from otanalysis.stats.cells import MEAN
+from otanalysis.stats.ladder_tables import SCATTERED
 from otanalysis.surrogate.ladder import RUNGS
 
 __all__ = ["caption_ladder", "caption_scatter"]
@@ -55,7 +55,7 @@ def caption_ladder(table: pd.DataFrame) -> str:
 
 
 def caption_scatter(table: pd.DataFrame) -> str:
-    """Write the caption of Figure B from :func:`otanalysis.stats.ladder_points.scatter_table`.
+    """Write the caption of Figure B from :func:`otanalysis.stats.ladder_tables.scatter_table`.
 
     Returns
     -------

@@ -19,7 +19,7 @@ from matplotlib.patches import Patch
 
 from otanalysis.errors import InputError
 from otanalysis.figures.style import TEXT_WIDTH, method_look
-from otanalysis.stats.rows import MEAN
+from otanalysis.stats.cells import MEAN
 
 __all__ = [
     "Sheet",

@@ -16,8 +16,7 @@ from otanalysis.figures.style import method_look
 from otanalysis.mini.benchmarks import BENCHMARKS
 from otanalysis.scores.tasks import TASKS
 from otanalysis.selection import SELECTORS
-from otanalysis.stats.cells import RATIO_DIGITS
-from otanalysis.stats.rows import DEFAULT_GAMMA
+from otanalysis.stats.cells import DEFAULT_GAMMA, RATIO_DIGITS
 
 __all__ = ["MissingScores", "Setting", "missing_scores", "needed_settings"]
 

@@ -18,8 +18,13 @@ from otanalysis.figures.figure5 import draw_figure5
 from otanalysis.figures.missing import missing_scores
 from otanalysis.figures.style import figure_bytes
 from otanalysis.selection import SELECTORS
-from otanalysis.stats.figure_tables import figure3_table, figure4_table, figure5_table
-from otanalysis.stats.ranking import Figure2Tables, figure2_tables
+from otanalysis.stats.figure_tables import (
+    Figure2Tables,
+    figure2_tables,
+    figure3_table,
+    figure4_table,
+    figure5_table,
+)
 
 __all__ = [
     "FIGURES",
@@ -85,7 +90,7 @@ def draw_all(
     Parameters
     ----------
     rows, scores : DataFrame
-        As :func:`otanalysis.stats.ranking.figure2_tables` wants them.
+        As :func:`otanalysis.stats.figure_tables.figure2_tables` wants them.
     only, distance, normalise, ratio, say
         As in :func:`run`.
     model, pretrained, table, out : str or path

@@ -15,7 +15,7 @@ from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 from otanalysis.figures.layout import Sheet, method_legend, per_cent, require_columns, tokens_words
 from otanalysis.figures.style import TEXT_WIDTH, method_look, paper_style
 from otanalysis.selection.pool import METHOD
-from otanalysis.stats.ladder_points import SCATTERED
+from otanalysis.stats.ladder_tables import SCATTERED
 
 __all__ = ["draw_scatter"]
 
@@ -42,7 +42,7 @@ def draw_scatter(table: pd.DataFrame) -> Figure:
     Parameters
     ----------
     table : DataFrame
-        From :func:`otanalysis.stats.ladder_points.scatter_table`.
+        From :func:`otanalysis.stats.ladder_tables.scatter_table`.
 
     Returns
     -------

@@ -7,15 +7,14 @@ from os import PathLike
 from pathlib import Path
 from typing import Any, cast
 
+from otanalysis.arrays import Normalisation
 from otanalysis.figures.floor import caption_floor, draw_floor
 from otanalysis.figures.ladder import draw_ladder
 from otanalysis.figures.ladder_captions import caption_ladder, caption_scatter
 from otanalysis.figures.registry import Files, csv_bytes, rendered
 from otanalysis.figures.scatter import draw_scatter
-from otanalysis.normalise import Normalisation
 from otanalysis.stats.certificate_tables import certificate_table, floor_table, greedy_table
-from otanalysis.stats.ladder_points import scatter_table
-from otanalysis.stats.ladder_tables import ladder_table
+from otanalysis.stats.ladder_tables import ladder_table, scatter_table
 from otanalysis.studies.certify import CertifyStudy, read_certificates
 from otanalysis.studies.engine import measure_samples
 from otanalysis.studies.ladder import LadderStudy, measure_ladder, read_ladder

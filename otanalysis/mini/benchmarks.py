@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from types import MappingProxyType
@@ -15,11 +15,52 @@ from numpy.typing import NDArray
 
 from otanalysis.errors import InputError
 from otanalysis.mini.digits import Split, digit_bank
-from otanalysis.mini.metrics import METRICS
 from otanalysis.mini.questions import QUESTIONS, Question
 from otanalysis.mini.scenes import LAYOUTS, Scene, paint
 
-__all__ = ["BENCHMARKS", "Benchmark", "Item"]
+__all__ = ["BENCHMARKS", "METRICS", "Benchmark", "Item", "count_score", "edit_similarity", "exact_match"]
+
+
+def exact_match(answer: str, truth: str) -> float:
+    """Return 1 if the words agree, else 0."""
+    return float(answer.split() == truth.split())
+
+
+def count_score(answer: str, truth: str) -> float:
+    r"""Return :math:`\max(0, 1 - |a - t| / \max(t, 1))` for counts, 0 for an answer that is no count.
+
+    >>> count_score("3", "4")
+    0.75
+    """
+    if not answer.strip().isdigit():
+        return 0.0
+    return max(0.0, 1.0 - abs(int(answer) - int(truth)) / max(int(truth), 1))
+
+
+def edit_similarity(answer: str, truth: str) -> float:
+    """Return 1 minus the Levenshtein distance between the words, divided by the longer length.
+
+    >>> edit_similarity("1 2 4", "1 2 3 4")
+    0.75
+    """
+    a, b = answer.split(), truth.split()
+    distances = np.arange(len(b) + 1)
+    for row, word in enumerate(a, start=1):
+        previous, distances = distances, np.empty_like(distances)
+        distances[0] = row
+        for column, other in enumerate(b, start=1):
+            distances[column] = min(
+                previous[column] + 1, distances[column - 1] + 1, previous[column - 1] + (word != other)
+            )
+    return 1.0 - float(distances[-1]) / max(len(a), len(b), 1)
+
+
+METRICS: Final[dict[str, Callable[[str, str], float]]] = {
+    "exact_match": exact_match,
+    "count_score": count_score,
+    "edit_similarity": edit_similarity,
+}
+"""Metric name -> function of an answer and the truth."""
 
 
 @dataclass(frozen=True)
@@ -43,7 +84,7 @@ class Benchmark:
     layout
         Name of the layout of its scenes in :data:`~otanalysis.mini.scenes.LAYOUTS`.
     metric
-        Name of its metric in :data:`~otanalysis.mini.metrics.METRICS`.
+        Name of its metric in :data:`~otanalysis.mini.benchmarks.METRICS`.
     """
 
     name: str

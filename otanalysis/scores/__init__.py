@@ -12,8 +12,8 @@ the table.
 from __future__ import annotations
 
 from otanalysis.scores.importing import import_results
-from otanalysis.scores.merging import add_scores
-from otanalysis.scores.settings import Settings
+from otanalysis.scores.score import Settings
+from otanalysis.scores.table import add_scores
 from otanalysis.scores.tasks import TASKS, Task
 
 __all__ = ["TASKS", "Settings", "Task", "add_scores", "import_results"]

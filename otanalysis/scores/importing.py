@@ -10,13 +10,10 @@ from pathlib import Path
 import pandas as pd
 
 from otanalysis.errors import InputError
-from otanalysis.scores.lmms_eval import is_lmms_eval, read_lmms_eval
-from otanalysis.scores.lmms_eval_vendored import is_vendored, read_vendored
-from otanalysis.scores.merging import add_scores
+from otanalysis.scores.lmms_eval import is_lmms_eval, is_vendored, read_lmms_eval, read_vendored
 from otanalysis.scores.plain_csv import is_plain, read_plain
-from otanalysis.scores.score import Choice, Score
-from otanalysis.scores.settings import Settings
-from otanalysis.scores.table import ACCURACY_COLUMNS
+from otanalysis.scores.score import Choice, Score, Settings
+from otanalysis.scores.table import ACCURACY_COLUMNS, add_scores
 from otanalysis.scores.vlmevalkit import is_vlmevalkit, read_vlmevalkit
 
 __all__ = ["import_results"]

@@ -4,6 +4,12 @@
 ``"<metric>_stderr,<filter>"`` (``"N/A"`` where it was not computed), ``n-samples[task]["effective"]``,
 ``higher_is_better[task][metric]`` and, in ``config``, the model with its arguments. Where the model is
 ``otanalysis_hf``, the arguments say what was kept.
+
+Results of the older lmms-eval that the released OTPrune and DivPrune codes carry along.
+
+``<output>/<MMDD_HHMM>_<suffix>_<model>_model_args_<hash>/results.json`` has the scores under the same keys as
+today's, but no number of questions. Method and ratio were environment variables and are recorded nowhere, so
+that the user has to say them; a metric that failed is stored as -1000.
 """
 
 from __future__ import annotations
@@ -16,15 +22,24 @@ from otanalysis.errors import InputError
 from otanalysis.scores.score import (
     Choice,
     Score,
+    Settings,
     checked_value,
     number_or_none,
     scaled,
     unknown_task,
 )
-from otanalysis.scores.settings import Settings
 from otanalysis.scores.tasks import TASKS
 
-__all__ = ["PLUGIN", "PLUGIN_DEFAULTS", "is_lmms_eval", "model_arguments", "read_lmms_eval", "task_scores"]
+__all__ = [
+    "PLUGIN",
+    "PLUGIN_DEFAULTS",
+    "is_lmms_eval",
+    "is_vendored",
+    "model_arguments",
+    "read_lmms_eval",
+    "read_vendored",
+    "task_scores",
+]
 
 PLUGIN = "otanalysis_hf"
 """Name of this package's model in lmms-eval."""
@@ -187,3 +202,14 @@ def _questions(document: Document, task: str) -> int | None:
     effective = counts.get("effective") if isinstance(counts, dict) else None
     whole = isinstance(effective, int | float) and effective >= 1 and effective % 1 == 0
     return int(effective) if whole and effective is not None else None
+
+
+def is_vendored(document: Mapping[str, Any]) -> bool:
+    """Say whether a document of lmms-eval is of the older layout, which does not count the questions."""
+    return "n-samples" not in document
+
+
+def read_vendored(document: Mapping[str, Any], file: Path, choice: Choice) -> list[Score]:
+    """Return the headline scores of an older results file; parameters and errors as for the current one."""
+    settings = Settings(model=model_arguments(document).get("pretrained"))
+    return task_scores(document, file, choice, settings=settings, program="older lmms-eval")

@@ -12,12 +12,12 @@ from otanalysis.errors import InputError
 from otanalysis.scores.score import (
     Choice,
     Score,
+    Settings,
     checked_value,
     number_or_none,
     scaled,
     unknown_task,
 )
-from otanalysis.scores.settings import Settings
 from otanalysis.scores.table import ACCURACY_COLUMNS, VARIABLE_RATIO
 from otanalysis.scores.tasks import TASKS
 

@@ -16,8 +16,7 @@ from typing import Any
 import pandas as pd
 
 from otanalysis.errors import InputError
-from otanalysis.scores.score import Choice, Score, checked_value, scaled, unknown_task
-from otanalysis.scores.settings import Settings
+from otanalysis.scores.score import Choice, Score, Settings, checked_value, scaled, unknown_task
 from otanalysis.scores.tasks import KIT_DATASETS, TASKS, KitDataset
 
 __all__ = ["is_vlmevalkit", "read_vlmevalkit"]

@@ -3,8 +3,7 @@
 May import errors, tokens, transport and surrogate.
 """
 
-from otanalysis.selection.batch import select_batch
-from otanalysis.selection.registry import SELECTORS, select, select_many
+from otanalysis.selection.registry import SELECTORS, select, select_batch, select_many
 from otanalysis.selection.selector import Selection, Selector, StackSelector, build_selection
 
 __all__ = [

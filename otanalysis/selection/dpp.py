@@ -10,8 +10,8 @@ import numpy as np
 
 from otanalysis.arrays import Array
 from otanalysis.selection.selector import Selection, build_selections, prepare, prepare_stack, stack
-from otanalysis.surrogate.greedy import greedy_logdet
 from otanalysis.surrogate.kernel import cosine_kernel
+from otanalysis.surrogate.logdet import greedy_logdet
 
 __all__ = ["GreedyDPP"]
 
@@ -22,7 +22,7 @@ class GreedyDPP:
 
     The first pick is the first token that is not zero, since all of them tie. The kernel is singular: beyond
     its rank every determinant vanishes. From there on gains are minus infinity and the picks start a new
-    greedy run over the tokens left (:func:`~otanalysis.surrogate.greedy.greedy_logdet`). Gains are increments
+    greedy run over the tokens left (:func:`~otanalysis.surrogate.logdet.greedy_logdet`). Gains are increments
     of the log-determinant, never positive.
     """
 

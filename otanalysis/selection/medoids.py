@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from heapq import heapify, heapreplace
 from typing import ClassVar
 
 import numpy as np
@@ -10,10 +11,63 @@ import numpy as np
 from otanalysis.arrays import Array, to_numpy
 from otanalysis.errors import ConvergenceError
 from otanalysis.image import FloatArray, check_cost
-from otanalysis.selection.build import build_medoids
 from otanalysis.selection.selector import Selection, build_selection, prepare
+from otanalysis.transport.exact import wasserstein2
+from otanalysis.transport.floor.local_search import move_medoids
 
-__all__ = ["KMedoids", "medoids"]
+__all__ = ["KMedoids", "OTMedoids", "build_medoids", "medoids"]
+
+
+def build_medoids(cost: FloatArray, keep: int) -> np.ndarray[tuple[int], np.dtype[np.int64]]:
+    r"""Return medoids picked one by one, each the token that lowers the quantisation error most.
+
+    BUILD of Kaufman and Rousseeuw (1987), pick by pick that of ``kmedoids.pam_build``, which looks at every
+    token before every pick. What a token would lower the error by never grows as others are picked, so one
+    that would not win with its value of earlier is not looked at again (Minoux, 1978). Rounding keeps the
+    order of sums whose terms are ordered: even ties end alike.
+
+    Parameters
+    ----------
+    cost : ndarray [m, m]
+        Squared distances.
+    keep : int
+        Number of medoids.
+
+    Returns
+    -------
+    ndarray [keep]
+        In the order picked, distinct; fewer once every token has a duplicate among them.
+
+    Examples
+    --------
+    >>> from otanalysis.transport import squared_distances
+    >>> build_medoids(squared_distances([[0.0], [1.0], [2.0], [8.0]]), 2)
+    array([2, 3])
+    """
+    medoids = [int(np.argmin(np.add.accumulate(cost, axis=1)[:, -1]))]
+    nearest = cost[medoids[0]]
+    # Change of the error, token, and the number of medoids that it was computed for; ties go by the token.
+    changes = [(_change(cost, nearest, token), token, 1) for token in range(len(cost))]
+    heapify(changes)
+    while len(medoids) < keep:
+        change, token, count = changes[0]
+        if count < len(medoids):
+            heapreplace(changes, (_change(cost, nearest, token), token, len(medoids)))
+        elif change < 0.0:
+            medoids.append(token)
+            nearest = np.minimum(nearest, cost[token])
+        else:
+            break
+    return np.array(medoids, dtype=np.int64)
+
+
+def _change(cost: FloatArray, nearest: FloatArray, token: int) -> float:
+    """Return the change of the error by one more medoid: its own part first, then the others' in order."""
+    terms = np.empty(len(cost) + 1)
+    terms[0] = -nearest[token]
+    np.minimum(cost[token] - nearest, 0.0, out=terms[1:])
+    terms[token + 1] = 0.0
+    return float(np.add.accumulate(terms)[-1])
 
 
 @dataclass(frozen=True)
@@ -75,3 +129,53 @@ def medoids(cost: FloatArray, keep: int, max_iter: int) -> np.ndarray[tuple[int]
     # BUILD stops once every token has a duplicate among the medoids: the lowest others make up the count.
     is_kept[np.flatnonzero(~is_kept)[: keep - int(is_kept.sum())]] = True
     return np.flatnonzero(is_kept)
+
+
+@dataclass(frozen=True)
+class OTMedoids:
+    r"""Keep tokens that locally minimise the exact distance :math:`W_2^2(P, Q_C)` with uniform weights.
+
+    Starts from k-medoids and repeats: solve exact transport from all tokens to the kept ones (plan
+    :math:`G`), then move every kept token ``c`` to the token ``j`` that serves its share best,
+    :math:`\arg\min_j \sum_i G_{ic} D_{ij}`, among those not kept. No round increases the exact distance.
+    Stops when no token moves. Not nested; deterministic.
+
+    Parameters
+    ----------
+    max_rounds : int
+        Exact solves before giving up; 4 to 10 are the rule.
+
+    Raises
+    ------
+    ConvergenceError
+        If tokens still move after ``max_rounds``.
+    """
+
+    max_rounds: int = 200
+
+    name: ClassVar[str] = "ot-medoids"
+    nested: ClassVar[bool] = False
+    stochastic: ClassVar[bool] = False
+
+    def __call__(
+        self,
+        tokens: Array,
+        keep: int,
+        *,
+        generator: np.random.Generator | None = None,
+        cost: Array | None = None,
+    ) -> Selection:
+        """Keep ``keep`` of the tokens [m, d]; the generator is not used."""
+        cloud, count = prepare(tokens, keep)
+        array = to_numpy(cloud)
+        distances = check_cost(cost, array)
+        kept = medoids(distances, count, max_iter=100)
+        for _ in range(self.max_rounds):
+            moved = move_medoids(distances, wasserstein2(array, kept, cost=distances))
+            if np.array_equal(moved, kept):
+                return build_selection(self, cloud, np.sort(kept))
+            kept = moved
+        raise ConvergenceError(
+            f"ot-medoids was to settle within {self.max_rounds} rounds, but tokens still move; "
+            "raise max_rounds."
+        )

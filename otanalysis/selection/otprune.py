@@ -9,11 +9,10 @@ from typing import ClassVar
 
 import numpy as np
 
-from otanalysis.arrays import Array
-from otanalysis.normalise import Normalisation
+from otanalysis.arrays import Array, Normalisation
 from otanalysis.selection.selector import Selection, build_selections, prepare, prepare_stack, stack
-from otanalysis.surrogate.greedy import greedy_logdet
 from otanalysis.surrogate.kernel import otprune_kernel
+from otanalysis.surrogate.logdet import greedy_logdet
 
 __all__ = ["OTPrune"]
 

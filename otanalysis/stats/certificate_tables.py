@@ -17,9 +17,8 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from otanalysis.errors import InputError
-from otanalysis.stats.cells import DistanceCells, distance_cells
+from otanalysis.stats.cells import MEAN, RESAMPLES, DistanceCells, distance_cells, with_mean
 from otanalysis.stats.figure_tables import figure4_table
-from otanalysis.stats.rows import MEAN, RESAMPLES, with_mean
 from otanalysis.stats.statistics import percentile_interval
 
 __all__ = ["FLOOR", "certificate_table", "floor_table", "greedy_table"]
@@ -109,7 +108,7 @@ def greedy_table(rows: pd.DataFrame) -> pd.DataFrame:
     DataFrame
         Columns ``benchmark, ratio, median, low, worst, n, kind``: median, 5 % quantile and smallest certified
         ratio over samples, and the bound that was the tightest most often. Rows of benchmark
-        :data:`~otanalysis.stats.rows.MEAN` pool all samples.
+        :data:`~otanalysis.stats.cells.MEAN` pool all samples.
 
     Raises
     ------

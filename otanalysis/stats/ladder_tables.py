@@ -22,11 +22,19 @@ from numpy.typing import NDArray
 
 from otanalysis.errors import InputError
 from otanalysis.selection.pool import RANDOM
-from otanalysis.stats.rows import MEAN, RESAMPLES, with_mean
+from otanalysis.stats.cells import MEAN, RESAMPLES, with_mean
 from otanalysis.stats.statistics import bootstrap_means, percentile_interval, spearman_rho
 from otanalysis.surrogate.ladder import RUNGS
 
-__all__ = ["DROPPED_TERM", "FREE_WEIGHTS", "agreement", "check_ladder_rows", "ladder_table"]
+__all__ = [
+    "DROPPED_TERM",
+    "FREE_WEIGHTS",
+    "SCATTERED",
+    "agreement",
+    "check_ladder_rows",
+    "ladder_table",
+    "scatter_table",
+]
 
 Floats = NDArray[np.float64]
 
@@ -104,7 +112,7 @@ def ladder_table(rows: pd.DataFrame, *, resamples: int = RESAMPLES, seed: int = 
     -------
     DataFrame
         Columns ``normalisation``, ``ratio``, ``pool`` (``all`` or ``random``), ``benchmark`` (with
-        :data:`~otanalysis.stats.rows.MEAN`), ``measure`` (column of a rung, :data:`DROPPED_TERM` or
+        :data:`~otanalysis.stats.cells.MEAN`), ``measure`` (column of a rung, :data:`DROPPED_TERM` or
         :data:`FREE_WEIGHTS`), ``quantity`` (``rho``, ``win_rate``, ``regret``), ``value``, ``low``, ``high``,
         ``n`` (samples that have a value), ``subsets`` (in a pool) and ``gamma``. A value is missing where
         the measure is constant over the pools, as :math:`\mathrm{tr} \Sigma_C` is for tokens of one length;
@@ -201,3 +209,57 @@ def _ratio(part: Floats, whole: Floats) -> Floats:
     result = np.full(part.shape, np.nan)
     np.divide(part, whole, out=result, where=whole > 0)
     return result
+
+
+SCATTERED = (RUNGS[2], RUNGS[3], RUNGS[5])
+"""The rungs on either side of the dropped term, and the surrogate that the released code maximises."""
+
+
+def scatter_table(rows: pd.DataFrame, *, ratio: float = 0.098) -> pd.DataFrame:
+    r"""Tabulate exact distance against rungs 2, 3 and 5, every subset relative to the random ones.
+
+    Parameters
+    ----------
+    rows : DataFrame
+        From :func:`otanalysis.studies.ladder.read_ladder`.
+    ratio : float
+        Share of tokens kept, one of those in ``rows``.
+
+    Returns
+    -------
+    DataFrame
+        One row a subset, normalisation and rung: ``normalisation``, ``ratio``, ``benchmark``, ``sample``,
+        ``origin``, ``measure`` (column of the rung), ``x`` (its value), ``y`` (exact :math:`W_2`), ``length``
+        (:math:`\mathrm{tr} \Sigma_C`), each divided by its mean over the random subsets of the sample;
+        ``rho`` (mean of Spearman's correlation within a sample, over samples) and ``gamma``. The squared
+        distance of rung 2 enters by its root.
+
+    Raises
+    ------
+    InputError
+        As for :func:`ladder_table`, or if there is no such ratio.
+    """
+    check_ladder_rows(rows)
+    own = rows[np.isclose(rows["ratio"], ratio)].reset_index(drop=True)
+    if own.empty:
+        known = ", ".join(f"{known:g}" for known in sorted(rows["ratio"].unique()))
+        raise InputError(f"The table of the ladder has no ratio {ratio:g} (it has: {known}): measure it too.")
+    correlations = ladder_table(own, resamples=1)  # only the values are read, not the intervals
+    whole = correlations[(correlations["pool"] == "all") & (correlations["quantity"] == "rho")]
+    rho = whole[whole["benchmark"] == MEAN].set_index(["normalisation", "measure"])["value"]
+    head = own[[*_SAMPLE, "origin", "gamma"]]
+    far, length = _relative(own, own["w2"]), _relative(own, own[DROPPED_TERM])
+    parts = []
+    for rung in SCATTERED:
+        values = own[rung.column] if rung.maximised else np.sqrt(own[rung.column])
+        agreed = [float(rho[kind, rung.column]) for kind in own["normalisation"]]
+        x = _relative(own, values)
+        parts.append(head.assign(measure=rung.column, x=x, y=far, length=length, rho=agreed))
+    return pd.concat(parts, ignore_index=True)
+
+
+def _relative(rows: pd.DataFrame, values: pd.Series) -> pd.Series:
+    """Divide by the mean over the random subsets of the same sample and setting; missing where that is 0."""
+    keys = [rows[name] for name in _SAMPLE]
+    base = values.where(rows["origin"] == RANDOM).groupby(keys).transform("mean")
+    return values / base.where(base > 0)

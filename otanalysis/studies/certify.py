@@ -15,19 +15,18 @@ import pandas as pd
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from otanalysis.arrays import check_tokens, resolve_keep
+from otanalysis.arrays import Normalisation, check_tokens, resolve_keep
 from otanalysis.errors import InputError
 from otanalysis.files import write_atomic
-from otanalysis.normalise import Normalisation
 from otanalysis.selection import SELECTORS, select_many
+from otanalysis.stats.cells import DEFAULT_GAMMA
 from otanalysis.stats.certificate_tables import certificate_table, greedy_table
-from otanalysis.stats.rows import DEFAULT_GAMMA
 from otanalysis.studies.provenance import read_provenance, read_table
 from otanalysis.studies.runs import SweepSettings
 from otanalysis.surrogate import Ladder, logdet_upper_bound
 from otanalysis.tokens.read import Sample
 from otanalysis.transport import squared_distances, wasserstein2, wasserstein2_floor
-from otanalysis.transport.verify import verify_transport
+from otanalysis.transport.exact import verify_transport
 
 __all__ = ["BEST", "CertifyStudy", "read_certificates", "summarise_certificates"]
 

@@ -7,11 +7,10 @@ from collections.abc import Iterable, Sequence
 import numpy as np
 import pandas as pd
 
-from otanalysis.arrays import Array
+from otanalysis.arrays import Array, Normalisation
 from otanalysis.errors import InputError
-from otanalysis.normalise import Normalisation
 from otanalysis.selection import SELECTORS, Selection, Selector, select
-from otanalysis.stats.rows import DEFAULT_GAMMA
+from otanalysis.stats.cells import DEFAULT_GAMMA
 from otanalysis.surrogate.ladder import Ladder
 from otanalysis.tokens.read import Sample
 from otanalysis.transport import wasserstein2_floor

@@ -15,14 +15,13 @@ import pandas as pd
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from otanalysis.arrays import check_tokens, resolve_keep
+from otanalysis.arrays import Normalisation, check_tokens, resolve_keep
 from otanalysis.errors import InputError
 from otanalysis.files import write_atomic
-from otanalysis.normalise import Normalisation
 from otanalysis.selection import SELECTORS, select_many
 from otanalysis.selection.pool import Subset, check_drawn, draw_pool
+from otanalysis.stats.cells import DEFAULT_GAMMA
 from otanalysis.stats.ladder_tables import ladder_table
-from otanalysis.stats.rows import DEFAULT_GAMMA
 from otanalysis.studies.engine import measure_samples
 from otanalysis.studies.provenance import read_provenance, read_table
 from otanalysis.studies.runs import SweepSettings

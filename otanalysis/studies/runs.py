@@ -13,12 +13,10 @@ from zlib import crc32
 
 import numpy as np
 
-from otanalysis.arrays import resolve_keep
+from otanalysis.arrays import Normalisation, resolve_keep
 from otanalysis.errors import InputError
-from otanalysis.normalise import Normalisation
 from otanalysis.selection import SELECTORS
-from otanalysis.selection.own import check_recorded, code_fingerprint, is_own
-from otanalysis.selection.selector import Selector
+from otanalysis.selection.selector import Selector, check_recorded, code_fingerprint, is_own
 from otanalysis.surrogate.kernel import check_gamma
 
 __all__ = ["Measurement", "Run", "SweepSettings"]

@@ -4,25 +4,134 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable, Sequence
+import time
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from functools import partial
 from os import PathLike
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+from numpy.typing import NDArray
 
-from otanalysis.normalise import Normalisation
-from otanalysis.selection import SELECTORS, Selector
-from otanalysis.studies.chunks import describe_dumps, open_chunks
+from otanalysis.arrays import Normalisation, check_tokens, resolve_keep
+from otanalysis.errors import InputError
+from otanalysis.files import write_atomic
+from otanalysis.selection import SELECTORS, Selection, Selector, select_many
+from otanalysis.studies.chunks import Chunk, describe_dumps, open_chunks
 from otanalysis.studies.parallel import run_parts
-from otanalysis.studies.provenance import answers, read_table, write_table
-from otanalysis.studies.runs import SweepSettings
-from otanalysis.studies.sweep_parts import PART_SCHEMA, PartStore
-from otanalysis.tokens.read import Dump
+from otanalysis.studies.provenance import answers, read_table, to_parquet, write_table
+from otanalysis.studies.runs import Measurement, Run, SweepSettings
+from otanalysis.surrogate.ladder import Ladder
+from otanalysis.tokens.read import Dump, Sample
 
-__all__ = ["TABLE_NAME", "read_sweep", "sweep"]
+__all__ = [
+    "DEFAULT_LOGDET_GAMMA",
+    "PART_SCHEMA",
+    "TABLE_NAME",
+    "PartStore",
+    "measure_sample",
+    "read_sweep",
+    "sweep",
+]
+
+PART_SCHEMA = pa.schema(
+    [
+        ("model", pa.string()),
+        ("benchmark", pa.string()),
+        ("sample", pa.string()),
+        ("m", pa.int64()),
+        ("d", pa.int64()),
+        ("method", pa.string()),
+        ("ratio", pa.float64()),
+        ("keep", pa.int64()),
+        ("gamma", pa.float64()),
+        ("logdet_gamma", pa.float64()),
+        ("seed", pa.int64()),
+        ("normalisation", pa.string()),
+        ("w2", pa.float64()),
+        ("w2_squared", pa.float64()),
+        ("quantisation_error", pa.float64()),
+        ("gelbrich_w2_squared", pa.float64()),
+        ("bures_w2_squared", pa.float64()),
+        ("trace_objective", pa.float64()),
+        ("logdet", pa.float64()),
+        ("duality_gap", pa.float64()),
+        ("kept_indices", pa.list_(pa.int32())),
+        ("seconds", pa.float64()),
+        ("key", pa.string()),
+    ]
+)
+"""Columns of a part; ``key`` is that of the :class:`~otanalysis.studies.runs.Measurement`."""
+
+_KEYS = b"otanalysis.keys"
+
+
+@dataclass(frozen=True)
+class PartStore:
+    """The folder of the parts: one folder in it a chunk, so that finding a chunk's parts stays fast."""
+
+    folder: Path
+
+    def missing(self, chunk: Chunk, measurements: Sequence[Measurement]) -> list[Measurement]:
+        """Return those of the measurements that no part of the chunk holds."""
+        held = {key for _, keys in self._parts(chunk) for key in keys}
+        return [one for one in measurements if one.key not in held]
+
+    def measure(self, chunk: Chunk, measurements: Sequence[Measurement]) -> None:
+        """Measure the samples of a chunk and write the part.
+
+        Raises
+        ------
+        InputError, ConvergenceError, DumpError
+            As the measuring raises them; bad tokens are named by their sample.
+        """
+        records = []
+        for sample_id in chunk.sample_ids:
+            try:
+                records += measure_sample(chunk.dump.sample(sample_id), measurements)
+            except InputError as error:
+                raise InputError(f"Sample {sample_id!r} of {chunk.dump.path}: {error}") from error
+        manifest = chunk.dump.manifest
+        origin = {"model": manifest.model, "benchmark": manifest.benchmark}
+        keys = json.dumps([one.key for one in measurements]).encode()
+        table = pa.Table.from_pylist([origin | one for one in records], schema=PART_SCHEMA)
+        path = self.folder / chunk.name / f"{hashlib.sha256(keys).hexdigest()[:24]}.parquet"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        write_atomic(path, to_parquet(table.replace_schema_metadata({_KEYS: keys})))
+
+    def read(self, chunk: Chunk, measurements: Sequence[Measurement]) -> pa.Table:
+        """Return the rows of a chunk: samples in order, in each the measurements in the order given."""
+        wanted = {one.key: place for place, one in enumerate(measurements)}
+        pieces, left = [], set(wanted)
+        for path, keys in self._parts(chunk):
+            if take := left & keys:
+                table = pq.read_table(path, partitioning=None)
+                pieces.append(table.filter(pc.is_in(table["key"], pa.array(sorted(take)))))
+                left -= take
+        rows = pa.concat_tables(pieces)
+        samples = {sample_id: place for place, sample_id in enumerate(chunk.sample_ids)}
+        places = [
+            samples[sample] * len(wanted) + wanted[key]
+            for sample, key in zip(rows["sample"].to_pylist(), rows["key"].to_pylist(), strict=True)
+        ]
+        return rows.take(pc.sort_indices(pa.array(places)))
+
+    def _parts(self, chunk: Chunk) -> Iterator[tuple[Path, set[str]]]:
+        for path in sorted((self.folder / chunk.name).glob("*.parquet")):
+            try:
+                schema = pq.read_schema(path)
+            except (OSError, pa.ArrowInvalid):
+                continue  # damaged after it was written: measured again, and then replaced
+            metadata = schema.metadata or {}
+            if _KEYS in metadata and schema.names == PART_SCHEMA.names:
+                yield path, set(json.loads(metadata[_KEYS]))
+
 
 TABLE_NAME = "sweep.parquet"
 """Name of the table in the output folder."""
@@ -150,4 +259,97 @@ def _about(opened: dict[str, Dump], settings: SweepSettings, limit: int | None) 
             "limit": limit,
         },
         "dumps": describe_dumps(opened),
+    }
+
+
+DEFAULT_LOGDET_GAMMA = 0.01
+"""Factor of the surrogate's kernel in the rows of methods without a gamma: the released code's."""
+
+Record = dict[str, Any]
+
+
+def measure_sample(sample: Sample, measurements: Sequence[Measurement]) -> list[Record]:
+    """Measure one sample.
+
+    Parameters
+    ----------
+    sample : Sample
+        Its tokens have the shape ``[m, d]``.
+    measurements : sequence of Measurement
+        What to measure.
+
+    Returns
+    -------
+    list of dict
+        One a measurement, in the order given.
+
+    Raises
+    ------
+    InputError
+        The tokens are not a finite matrix.
+    ConvergenceError
+        An exact distance could not be certified.
+    """
+    image = _Image(sample.tokens)
+    runs: dict[Run, set[float]] = {}
+    for one in measurements:
+        runs.setdefault(one.run, set()).add(one.ratio)
+    selections = {run: _select(image, run, ratios, sample.id) for run, ratios in runs.items()}
+    return [_record(sample, image, one, *selections[one.run][one.ratio]) for one in measurements]
+
+
+class _Image:
+    """The tokens of one sample, with one ladder a normalisation, made when it is needed."""
+
+    def __init__(self, tokens: NDArray[np.floating]) -> None:
+        self.tokens: NDArray[np.float64] = np.asarray(check_tokens(tokens), dtype=np.float64)
+        self._ladders: dict[Normalisation, Ladder] = {}
+
+    def ladder(self, normalisation: Normalisation) -> Ladder:
+        if normalisation not in self._ladders:
+            self._ladders[normalisation] = Ladder(self.tokens, normalise=normalisation)
+        return self._ladders[normalisation]
+
+
+def _select(
+    image: _Image, run: Run, ratios: Iterable[float], sample_id: str
+) -> dict[float, tuple[Selection, float]]:
+    """Return the selection at each ratio and the seconds of the call that made it."""
+    keeps = {ratio: resolve_keep(len(image.tokens), ratio=ratio) for ratio in ratios}
+    cost = image.ladder("none").cost
+    groups = [sorted(set(keeps.values()))]
+    if not run.selector.nested:
+        groups = [[keep] for keep in groups[0]]
+    made: dict[int, tuple[Selection, float]] = {}
+    for group in groups:
+        start = time.perf_counter()
+        selections = select_many(image.tokens, run.selector, group, seed=run.image_seed(sample_id), cost=cost)
+        seconds = time.perf_counter() - start
+        made |= {keep: (selection, seconds) for keep, selection in selections.items()}
+    return {ratio: made[keep] for ratio, keep in keeps.items()}
+
+
+def _record(
+    sample: Sample, image: _Image, measurement: Measurement, selection: Selection, seconds: float
+) -> Record:
+    run = measurement.run
+    indices = np.asarray(selection.indices)
+    gamma = DEFAULT_LOGDET_GAMMA if run.gamma is None else run.gamma
+    m, d = image.tokens.shape
+    return {
+        "sample": sample.id,
+        "m": m,
+        "d": d,
+        "method": run.selector.name,
+        "ratio": measurement.ratio,
+        "keep": selection.keep,
+        "gamma": run.gamma,
+        "logdet_gamma": gamma,
+        "seed": run.seed,
+        "normalisation": measurement.normalisation,
+        **image.ladder(measurement.normalisation).distances(indices),
+        "logdet": image.ladder("none").released.value(indices, gamma),
+        "kept_indices": indices.tolist(),
+        "seconds": seconds,
+        "key": measurement.key,
     }

@@ -3,11 +3,10 @@
 Array-API code: NumPy or torch in, the same kind out. May import errors, tokens and transport.
 """
 
-from otanalysis.normalise import normalise_tokens
-from otanalysis.surrogate.greedy import greedy_logdet
+from otanalysis.arrays import normalise_tokens
 from otanalysis.surrogate.kernel import cosine_kernel, otprune_kernel
 from otanalysis.surrogate.ladder import RUNGS, Ladder, Rung
-from otanalysis.surrogate.logdet import logdet_value, paper_objective
+from otanalysis.surrogate.logdet import greedy_logdet, logdet_value, paper_objective
 from otanalysis.surrogate.upper_bound import LogdetBound, kernel_upper_bound, logdet_upper_bound
 
 __all__ = [

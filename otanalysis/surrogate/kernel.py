@@ -6,9 +6,8 @@ import math
 
 from array_api_compat import array_namespace, device
 
-from otanalysis.arrays import Array
+from otanalysis.arrays import Array, Normalisation, normalise_tokens
 from otanalysis.errors import InputError
-from otanalysis.normalise import Normalisation, normalise_tokens
 
 __all__ = ["check_gamma", "cosine_kernel", "otprune_kernel"]
 

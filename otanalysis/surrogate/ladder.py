@@ -35,9 +35,8 @@ from functools import cached_property
 
 import numpy as np
 
-from otanalysis.arrays import Array, check_indices, check_tokens, to_numpy
+from otanalysis.arrays import Array, Normalisation, check_indices, check_tokens, normalise_tokens, to_numpy
 from otanalysis.image import FloatArray
-from otanalysis.normalise import Normalisation, normalise_tokens
 from otanalysis.surrogate.logdet import GramLogdet
 from otanalysis.transport import (
     TokenMoments,

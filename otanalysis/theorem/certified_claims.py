@@ -7,10 +7,15 @@ from pathlib import Path
 
 import numpy as np
 
-from otanalysis.normalise import normalise_tokens
+from otanalysis.arrays import normalise_tokens
 from otanalysis.theorem import negative_controls as controls
-from otanalysis.theorem.certified_bounds import CertifiedRootBound, CertifiedTraceBound
-from otanalysis.theorem.certified_checks import CertifiedGreedy, CertifiedMonotone, CertifiedSubmodular
+from otanalysis.theorem.certified_checks import (
+    CertifiedGreedy,
+    CertifiedMonotone,
+    CertifiedRootBound,
+    CertifiedSubmodular,
+    CertifiedTraceBound,
+)
 from otanalysis.theorem.check import Claim, Control
 from otanalysis.theorem.exact_arithmetic import ExactKernel, exact_kernel
 from otanalysis.theorem.instance_sets import (
@@ -24,8 +29,7 @@ from otanalysis.theorem.instance_sets import (
 )
 from otanalysis.theorem.instances import Kernel
 from otanalysis.theorem.relations import root_bound
-from otanalysis.theorem.search import worst_factor
-from otanalysis.theorem.worst_case import RELEASED_GAMMA, tokens_of
+from otanalysis.theorem.worst_case import RELEASED_GAMMA, tokens_of, worst_factor
 
 __all__ = ["build_certified_claims"]
 

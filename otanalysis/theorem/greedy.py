@@ -10,7 +10,7 @@ from typing import TypeAlias
 import numpy as np
 
 from otanalysis.image import FloatArray
-from otanalysis.surrogate.greedy import greedy_logdet
+from otanalysis.surrogate.logdet import greedy_logdet
 from otanalysis.theorem.check import Tally
 from otanalysis.theorem.instances import Kernel
 from otanalysis.theorem.setfunctions import Masks, best_by_size, logdet_table

@@ -2,22 +2,150 @@ r"""Instances on which greedy does badly, as kernels and as tokens.
 
 Every kernel with eigenvalues of at least one is :math:`I + P` with :math:`P \succeq 0`, so no kernel of the
 theorem is out of reach of the paper's form; :func:`tokens_of` writes down the tokens.
+
+The worst kernel for greedy as a smooth program.
+
+Number the items so that greedy takes :math:`0, \dots, k-1` in this order, and let the last :math:`k` be its
+rival. Over kernels :math:`I + A A^\top`
+
+.. math:: \min_A \; \frac{F(\{0, \dots, k-1\})}{F(\{m-k, \dots, m-1\})} \quad \text{s.t.} \quad
+          F(P_t \cup t) \geq F(P_t \cup x), \quad P_t = \{0, \dots, t-1\}, \; t < k, \; x > t
+
+has smooth objective and constraints, while the ratio itself jumps where greedy changes its mind and stops a
+plain hill climb. Each feasible point is an instance whose true ratio is at most the objective.
 """
 
 from __future__ import annotations
 
+import json
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeAlias
 
 import numpy as np
+from scipy.optimize import minimize
 
+from otanalysis.arrays import check_tokens
+from otanalysis.errors import InputError
+from otanalysis.files import write_atomic
 from otanalysis.image import FloatArray
 from otanalysis.surrogate.kernel import otprune_kernel
 from otanalysis.theorem.check import Tally
 from otanalysis.theorem.greedy import GUARANTEE, RATIO_TOLERANCE, Greedy, greedy_ratios, released_greedy
-from otanalysis.theorem.search import Comparisons, greedy_comparisons, worst_factor
+from otanalysis.theorem.setfunctions import Masks, best_by_size, logdet_table
 
-__all__ = ["RELEASED_GAMMA", "Arena", "GreedyUnderAttack", "kernel_of", "tokens_of"]
+__all__ = [
+    "RELEASED_GAMMA",
+    "Arena",
+    "Comparisons",
+    "GreedyUnderAttack",
+    "Replay",
+    "greedy_comparisons",
+    "kernel_of",
+    "replay_witness",
+    "save_witness",
+    "tokens_of",
+    "worst_factor",
+]
+
+# Greedy's picks stay ahead by this much (in log-determinant), so that rounding does not undo the instance.
+TIE_SLACK = 1e-6
+# Entries stay below: where a worse and worse instance grows without end, kernels would turn singular.
+_LARGEST_ENTRY = 30.0
+_ITERATIONS = 300
+_PRECISION = 1e-10
+
+Comparisons: TypeAlias = Callable[[int, int], list[Masks]]
+"""From ``m`` and ``k`` to one array [n, size] of index sets a step: the first set is the one picked."""
+
+
+def greedy_comparisons(m: int, keep: int) -> list[Masks]:
+    """Return what greedy compares: at step ``t`` the prefix of ``t`` items with each of the items left."""
+    return [np.array([[*range(step), item] for item in range(step, m)]) for step in range(keep)]
+
+
+def worst_factor(
+    m: int,
+    keep: int,
+    generator: np.random.Generator,
+    *,
+    comparisons: Comparisons = greedy_comparisons,
+    nuclear_norm: float | None = None,
+    start: FloatArray | None = None,
+) -> FloatArray:
+    r"""Return a factor :math:`A` whose kernel :math:`I + A A^\top` is a local worst case of greedy.
+
+    Sequential least squares (SLSQP) with exact gradients, :math:`\partial \log\det (I + B B^\top) /
+    \partial B = 2 (I + B B^\top)^{-1} B`.
+
+    Parameters
+    ----------
+    m, keep : int
+        Number of items, and of those that greedy takes.
+    generator : numpy.random.Generator
+        Draws the start.
+    comparisons : callable
+        What the greedy under attack compares.
+    nuclear_norm : float, optional
+        What the singular values of the factor must add up to.
+    start : ndarray [m, keep], optional
+        Where to start in place of a random point.
+
+    Returns
+    -------
+    ndarray [m, keep]
+    """
+    shape = (m, keep)
+    if start is None:
+        start = generator.standard_normal(shape) * 10.0 ** generator.uniform(-0.3, 0.8)
+    steps = comparisons(m, keep)
+    picked, rival = np.arange(keep)[None, :], np.arange(m - keep, m)[None, :]
+
+    def objective(point: FloatArray) -> tuple[float, FloatArray]:
+        (low,), (low_slope,) = _logdets(point.reshape(shape), picked)
+        (high,), (high_slope,) = _logdets(point.reshape(shape), rival)
+        return float(low / high), (low_slope * high - high_slope * low) / high**2
+
+    def leads(point: FloatArray) -> FloatArray:
+        values = [_logdets(point.reshape(shape), sets)[0] for sets in steps]
+        return np.concatenate([one[0] - one[1:] for one in values]) - TIE_SLACK
+
+    def lead_slopes(point: FloatArray) -> FloatArray:
+        slopes = [_logdets(point.reshape(shape), sets)[1] for sets in steps]
+        return np.concatenate([one[0] - one[1:] for one in slopes])
+
+    constraints: list[Any] = [{"type": "ineq", "fun": leads, "jac": lead_slopes}]
+    if nuclear_norm is not None:
+        constraints.append({"type": "eq", "fun": lambda point: _nuclear(point, shape) - nuclear_norm})
+    # A line search may run into overflow; it turns back there, and what is not finite is not kept.
+    with np.errstate(all="ignore"):
+        found = minimize(
+            objective,
+            start.ravel(),
+            jac=True,
+            constraints=constraints,
+            bounds=[(-_LARGEST_ENTRY, _LARGEST_ENTRY)] * start.size,
+            method="SLSQP",
+            options={"maxiter": _ITERATIONS, "ftol": _PRECISION},
+        )
+    point = np.asarray(found.x).reshape(shape)
+    return point if np.all(np.isfinite(point)) else start
+
+
+def _logdets(factor: FloatArray, sets: Masks) -> tuple[FloatArray, FloatArray]:
+    """Return the log-determinants [n] of the index sets [n, size] and their gradients [n, m * d]."""
+    rows = factor[sets]
+    kernels = np.eye(sets.shape[1]) + rows @ rows.swapaxes(1, 2)
+    slopes = np.zeros((len(sets), *factor.shape))
+    slopes[np.arange(len(sets))[:, None], sets] = 2.0 * np.linalg.solve(kernels, rows)
+    return np.linalg.slogdet(kernels)[1], slopes.reshape(len(sets), -1)
+
+
+def _nuclear(point: FloatArray, shape: tuple[int, int]) -> float:
+    return float(np.linalg.svd(point.reshape(shape), compute_uv=False).sum())
+
 
 RELEASED_GAMMA = 0.01
 
@@ -149,3 +277,120 @@ def tokens_of(factor: FloatArray) -> FloatArray:
         tokens[:, short] = cosine * (a + tangent * b)
         tokens[:, long] = cosine * (b - tangent * a)
     return tokens
+
+
+_FORMAT = "otanalysis greedy witness 1"
+_MOST_ITEMS = 16
+
+
+@dataclass(frozen=True)
+class Replay:
+    """A saved instance, run again.
+
+    Attributes
+    ----------
+    keep : int
+        Number of items at which the ratio is worst.
+    greedy, optimum : list of int
+        The items that greedy picks, in order, and a best set.
+    ratio : float
+        F(greedy) / F(optimum), computed now.
+    saved_ratio : float
+        The ratio in the file.
+    """
+
+    keep: int
+    greedy: list[int]
+    optimum: list[int]
+    ratio: float
+    saved_ratio: float
+
+    @property
+    def reproduced(self) -> bool:
+        """Whether the ratio in the file is met again, up to the rounding of two logarithms."""
+        return abs(self.ratio - self.saved_ratio) <= RATIO_TOLERANCE
+
+    @property
+    def within_guarantee(self) -> bool:
+        """Whether greedy keeps its guarantee here."""
+        return self.ratio >= GUARANTEE - RATIO_TOLERANCE
+
+
+def save_witness(path: Path, form: str, matrix: FloatArray) -> Replay:
+    """Write an instance with what greedy does on it; numbers are written so that they are read back exactly.
+
+    Parameters
+    ----------
+    path : Path
+        The JSON file; its folder is made if it is missing.
+    form : {"factor", "tokens"}
+        See :class:`~otanalysis.theorem.worst_case.Arena`.
+    matrix : ndarray [m, d]
+
+    Raises
+    ------
+    InputError
+        If the file cannot be written.
+    """
+    found = _run(form, matrix, None)
+    content = {
+        "format": _FORMAT,
+        "form": form,
+        "gamma": RELEASED_GAMMA if form == "tokens" else None,
+        "normalise": "columns" if form == "tokens" else None,
+        "keep": found.keep,
+        "ratio": found.ratio,
+        "greedy": found.greedy,
+        "optimum": found.optimum,
+        "matrix": matrix.tolist(),
+    }
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        write_atomic(path, (json.dumps(content, indent=1) + "\n").encode())
+    except OSError as error:
+        raise InputError(
+            f"The worst instance cannot be written to {path} ({error.strerror}); choose another --save."
+        ) from error
+    return found
+
+
+def replay_witness(path: Path) -> Replay:
+    """Read a saved instance and run greedy and brute force on it again.
+
+    Raises
+    ------
+    InputError
+        If the file is missing or is no saved instance.
+    """
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+        form, ratio, matrix = content["form"], float(content["ratio"]), check_tokens(content["matrix"])
+        known = content["format"] == _FORMAT and form in ("factor", "tokens")
+    except OSError as error:
+        raise InputError(f"Cannot read {path}: {error.strerror}; check the path.") from error
+    except (ValueError, KeyError, TypeError) as error:
+        raise InputError(
+            f"{path} is not an instance that otanalysis theorem --save wrote ({type(error).__name__})."
+        ) from error
+    if not known or len(matrix) > _MOST_ITEMS:
+        raise InputError(
+            f"{path} cannot be run again: {_FORMAT!r} with at most {_MOST_ITEMS} items was wanted; "
+            f"got {content['format']!r}, form {form!r} and {len(matrix)} items."
+        )
+    return _run(form, matrix, ratio)
+
+
+def _run(form: str, matrix: FloatArray, saved_ratio: float | None) -> Replay:
+    kernel = kernel_of(form, matrix)
+    ratios = greedy_ratios(kernel)
+    keep = int(np.argmin(ratios)) + 1
+    order, _ = released_greedy(kernel, keep)
+    best: Any = best_by_size(logdet_table(kernel))[1][keep]
+    ratio = float(ratios[keep - 1])
+    return Replay(
+        keep=keep,
+        greedy=order.tolist(),
+        optimum=[item for item in range(len(kernel)) if int(best) >> item & 1],
+        ratio=ratio,
+        saved_ratio=ratio if saved_ratio is None else saved_ratio,
+    )

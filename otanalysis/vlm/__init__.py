@@ -5,12 +5,12 @@ but ``otanalysis.mini.training`` imports. The heavy imports happen inside functi
 package works without torch.
 """
 
+from otanalysis.vlm.answer import Trial, try_pruning
 from otanalysis.vlm.choose import KeptImage
 from otanalysis.vlm.encode import encode_images
 from otanalysis.vlm.families import FAMILIES
 from otanalysis.vlm.model import VisionLanguageModel, load_model
 from otanalysis.vlm.pruned import Pruned, PrunedCall
-from otanalysis.vlm.trial import Trial, try_pruning
 
 __all__ = [
     "FAMILIES",

@@ -3,15 +3,32 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass
+from time import perf_counter
+from typing import TYPE_CHECKING, Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
 
 from otanalysis.errors import InputError
+from otanalysis.vlm.choose import KeptImage
+from otanalysis.vlm.layout import Picture
 from otanalysis.vlm.model import VisionLanguageModel
+from otanalysis.vlm.pruned import Pruned, PrunedCall
 
 if TYPE_CHECKING:
     import torch
 
-__all__ = ["answer_prompts", "prepare_inputs"]
+__all__ = [
+    "PLACEHOLDER",
+    "Answer",
+    "Trial",
+    "answer_prompts",
+    "build_prompt",
+    "prepare_inputs",
+    "question_prompt",
+    "try_pruning",
+]
 
 
 def prepare_inputs(
@@ -99,3 +116,184 @@ def answer_prompts(
         output = vlm.model.generate(**inputs, max_new_tokens=max_new_tokens, do_sample=False)
     fresh = output[:, inputs["input_ids"].shape[1] :]
     return [text.strip() for text in vlm.processor.tokenizer.batch_decode(fresh, skip_special_tokens=True)]
+
+
+PLACEHOLDER: Final = "<image>"
+"""Where tasks of lmms-eval say that an image stands in their words, if they say so."""
+
+_IMAGE: Final = {"type": "image"}
+
+
+def build_prompt(processor: Any, context: str, images: int) -> str:
+    r"""Return the text for a processor: the chat template where it has one, else placeholders and words.
+
+    Parameters
+    ----------
+    processor
+        A Hugging Face processor.
+    context : str
+        The task's words. If they hold as many ``<image>`` as there are images, the images stand there; else
+        these are taken out, and the images stand in front of the words.
+    images : int
+        Number of images, 0 for words alone.
+
+    Examples
+    --------
+    >>> from types import SimpleNamespace
+    >>> plain = SimpleNamespace(image_token="<image>", tokenizer=SimpleNamespace())
+    >>> build_prompt(plain, "is there a 7 ?", 2)
+    '<image> <image>\nis there a 7 ?'
+    """
+    inside = images > 0 and context.count(PLACEHOLDER) == images
+    words = context if inside else context.replace(PLACEHOLDER, "").strip()
+    if getattr(processor, "chat_template", None):
+        content = _interleaved(words) if inside else [_IMAGE] * images + [_text(words)]
+        return _templated(processor, content)
+    token = str(getattr(processor, "image_token", PLACEHOLDER))
+    front = " ".join([token] * images) + "\n" if images and not inside else ""
+    text = front + (words.replace(PLACEHOLDER, token) if inside else words)
+    if getattr(processor.tokenizer, "chat_template", None):
+        return _templated(processor.tokenizer, text)
+    return text
+
+
+def _templated(owner: Any, content: Any) -> str:
+    message = {"role": "user", "content": content}
+    return str(owner.apply_chat_template([message], tokenize=False, add_generation_prompt=True))
+
+
+def _interleaved(words: str) -> list[dict[str, str]]:
+    """Return the parts of a message whose images stand among the words."""
+    first, *others = words.split(PLACEHOLDER)
+    parts = [_text(first)] if first.strip() else []
+    for other in others:
+        parts += [_IMAGE, *([_text(other)] if other.strip() else [])]
+    return parts
+
+
+def _text(words: str) -> dict[str, str]:
+    return {"type": "text", "text": words}
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What the model said, and how long that took.
+
+    Attributes
+    ----------
+    text : str
+        Without the prompt and special tokens.
+    seconds : float
+        From the pixels to the last word: encoding, selection and generation.
+    new_tokens : int
+        Number of words or parts of words generated, the end mark among them.
+    """
+
+    text: str
+    seconds: float
+    new_tokens: int
+
+
+@dataclass(frozen=True, eq=False)
+class Trial:
+    """One question, two answers.
+
+    Attributes
+    ----------
+    full, pruned : Answer
+        With all visual tokens, and with the kept ones.
+    call : PrunedCall
+        What was kept.
+    prompt : str
+        What the processor was given.
+    """
+
+    full: Answer
+    pruned: Answer
+    call: PrunedCall
+    prompt: str
+
+    @property
+    def image(self) -> KeptImage:
+        """What was kept of the picture."""
+        return self.call.images[0]
+
+
+def question_prompt(processor: Any, question: str) -> str:
+    """Return the prompt that asks about one picture: by the processor's chat template, if it has one.
+
+    Parameters
+    ----------
+    processor
+        The model's processor.
+    question
+        What is asked; taken as the whole prompt if it holds the image placeholder already.
+    """
+    whole = str(processor.image_token) in question
+    return question if whole else build_prompt(processor, question, images=1)
+
+
+def try_pruning(
+    vlm: VisionLanguageModel,
+    picture: NDArray[np.uint8],
+    question: str,
+    *,
+    max_new_tokens: int = 64,
+    **pruning: Any,
+) -> Trial:
+    """Answer a question with all visual tokens and with the kept ones, decoding greedily.
+
+    A short answer goes before both and is not timed: the first call of a model takes longer.
+
+    Parameters
+    ----------
+    vlm
+        The model.
+    picture
+        RGB, ``uint8`` of shape ``[h, w, 3]``.
+    question
+        As for :func:`question_prompt`.
+    max_new_tokens
+        Longest answer.
+    **pruning
+        As for :class:`~otanalysis.vlm.pruned.Pruned`: ``selector``, ``ratio`` and others.
+
+    Returns
+    -------
+    Trial
+
+    Raises
+    ------
+    InputError
+        As :class:`~otanalysis.vlm.pruned.Pruned` raises it, or if the prompt holds more than one placeholder.
+    """
+    from PIL import Image
+
+    prompt = question_prompt(vlm.processor, question)
+    if prompt.count(vlm.image_token) != 1:
+        raise InputError(f"One picture wants one {vlm.image_token} in the prompt; got {prompt!r}.")
+    height, width = picture.shape[:2]
+    pruned = Pruned(vlm.model, pictures=[Picture.through(vlm.processor, height, width)], **pruning)
+    inputs = vlm.processor(images=[Image.fromarray(picture)], text=[prompt], return_tensors="pt")
+    inputs = dict(inputs.to(vlm.model.device))
+    if "pixel_values" in inputs:
+        inputs["pixel_values"] = inputs["pixel_values"].to(vlm.model.dtype)
+    _answer(vlm, inputs, max_new_tokens=2)
+    full = _answer(vlm, inputs, max_new_tokens=max_new_tokens)
+    with pruned:
+        kept = _answer(vlm, inputs, max_new_tokens=max_new_tokens)
+    if pruned.last is None:
+        raise InputError(f"The processor of {vlm.name} made no pixel_values of the picture.")
+    return Trial(full, kept, pruned.last, prompt)
+
+
+def _answer(vlm: VisionLanguageModel, inputs: dict[str, Any], *, max_new_tokens: int) -> Answer:
+    import torch
+
+    start = perf_counter()
+    with torch.inference_mode():
+        output = vlm.model.generate(**inputs, max_new_tokens=max_new_tokens, do_sample=False)
+        fresh = output[:, inputs["input_ids"].shape[1] :].cpu()
+    seconds = perf_counter() - start
+    text = vlm.processor.tokenizer.batch_decode(fresh, skip_special_tokens=True)[0].strip()
+    return Answer(text, seconds, fresh.shape[1])

@@ -16,7 +16,7 @@ from otanalysis.vlm.layout import Box, ImageTokens, View
 if TYPE_CHECKING:
     import torch
 
-    from otanalysis.normalise import Normalisation
+    from otanalysis.arrays import Normalisation
 
 __all__ = ["FULL", "KeptImage", "TokenChooser"]
 

@@ -26,7 +26,7 @@ from otanalysis.vlm.shorten import (
 if TYPE_CHECKING:
     import torch
 
-    from otanalysis.normalise import Normalisation
+    from otanalysis.arrays import Normalisation
     from otanalysis.selection import Selector
 
 __all__ = ["Pruned", "PrunedCall"]

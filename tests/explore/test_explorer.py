@@ -22,9 +22,8 @@ from psutil import STATUS_ZOMBIE, NoSuchProcess, Process
 from otanalysis.errors import InputError, MissingDependencyError
 from otanalysis.explore import Explorer
 from otanalysis.explore import state as room
-from otanalysis.explore.background import Background
-from otanalysis.explore.controls import values_of, view_of
-from otanalysis.explore.explorer import View
+from otanalysis.explore.explorer import View, values_of, view_of
+from otanalysis.explore.worker import Background
 from otanalysis.selection import build_selection
 from otanalysis.tokens import DumpWriter
 from otanalysis.transport import wasserstein2_floor

@@ -13,13 +13,11 @@ import pytest
 from PIL import Image
 
 from otanalysis.errors import ConvergenceError
-from otanalysis.explore.curve import Line, curve_svg
-from otanalysis.explore.html import page_of, still_figure
+from otanalysis.explore.html import numbers_html, page_of, rows_of, still_figure
 from otanalysis.explore.markup import STYLE, data_uri, glyph, number, theme_colour
 from otanalysis.explore.overlay import dimmed
 from otanalysis.explore.state import Bench, View
-from otanalysis.explore.svg import WIDTH, patches_svg
-from otanalysis.explore.table import numbers_html, rows_of
+from otanalysis.explore.svg import WIDTH, Line, curve_svg, patches_svg
 from otanalysis.selection import SELECTORS
 from otanalysis.transport import squared_distances
 

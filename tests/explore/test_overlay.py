@@ -13,8 +13,7 @@ from matplotlib.figure import Figure
 import otanalysis as ota
 from otanalysis.errors import InputError
 from otanalysis.explore import overlay, overlays
-from otanalysis.explore.overlay import dimmed
-from otanalysis.explore.picture import scene_of
+from otanalysis.explore.overlay import dimmed, scene_of
 
 GRID = (3, 4)
 

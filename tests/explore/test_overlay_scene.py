@@ -9,7 +9,7 @@ import pytest
 
 from otanalysis.errors import InputError
 from otanalysis.explore import pca_rgb
-from otanalysis.explore.picture import scene_of
+from otanalysis.explore.overlay import scene_of
 from otanalysis.tokens import DumpWriter, Sample, open_dump
 
 ROUNDING = 1e-9  # two singular value decompositions of rotated or permuted tokens

@@ -9,8 +9,13 @@ import pandas as pd
 import pytest
 
 from otanalysis.figures.captions import caption2, caption3, caption4, caption5
-from otanalysis.stats.figure_tables import figure3_table, figure4_table, figure5_table
-from otanalysis.stats.ranking import Figure2Tables, figure2_tables
+from otanalysis.stats.figure_tables import (
+    Figure2Tables,
+    figure2_tables,
+    figure3_table,
+    figure4_table,
+    figure5_table,
+)
 
 PAPER = ("first", "last", "uniform", "random", "divprune")
 

@@ -19,8 +19,8 @@ from otanalysis.errors import InputError
 from otanalysis.figures.figure4 import draw_figure4
 from otanalysis.figures.floor import caption_floor, draw_floor
 from otanalysis.figures.style import figure_bytes, method_look
+from otanalysis.stats.cells import MEAN
 from otanalysis.stats.certificate_tables import FLOOR, certificate_table, floor_table, greedy_table
-from otanalysis.stats.rows import MEAN
 from otanalysis.studies.certify import BEST
 
 ROUNDING = 1e-12  # a path holds the very numbers of the table, but for the steps of the axis

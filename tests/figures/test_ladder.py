@@ -18,8 +18,7 @@ from otanalysis.errors import InputError
 from otanalysis.figures.ladder import draw_ladder, main_ratio
 from otanalysis.figures.ladder_captions import caption_ladder, caption_scatter
 from otanalysis.figures.scatter import draw_scatter
-from otanalysis.stats.ladder_points import scatter_table
-from otanalysis.stats.ladder_tables import ladder_table
+from otanalysis.stats.ladder_tables import ladder_table, scatter_table
 from otanalysis.surrogate.ladder import RUNGS
 
 

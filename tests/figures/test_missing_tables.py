@@ -10,8 +10,7 @@ import pytest
 
 from otanalysis.figures.missing import missing_scores
 from otanalysis.selection import SELECTORS
-from otanalysis.stats.figure_tables import figure3_table, figure5_table
-from otanalysis.stats.ranking import figure2_tables
+from otanalysis.stats.figure_tables import figure2_tables, figure3_table, figure5_table
 
 
 def lacking_in_the_tables(sweep: pd.DataFrame, scores: pd.DataFrame, figure: int) -> set[tuple[Any, ...]]:

@@ -20,8 +20,7 @@ from otanalysis.figures.figure5 import draw_figure5
 from otanalysis.figures.layout import Sheet, short_name
 from otanalysis.figures.registry import draw_all
 from otanalysis.figures.style import paper_style
-from otanalysis.stats.figure_tables import figure3_table, figure4_table, figure5_table
-from otanalysis.stats.ranking import figure2_tables
+from otanalysis.stats.figure_tables import figure2_tables, figure3_table, figure4_table, figure5_table
 
 PAPER = ("first", "last", "uniform", "random", "divprune")
 SLACK = 1.5  # pixels at 100 dpi: the boxes of letters reach a little beyond their ink

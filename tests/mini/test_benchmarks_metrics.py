@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from otanalysis.mini.metrics import METRICS, count_score, edit_similarity, exact_match
+from otanalysis.mini.benchmarks import METRICS, count_score, edit_similarity, exact_match
 
 answers = st.lists(st.sampled_from("0123"), max_size=6).map(tuple)
 

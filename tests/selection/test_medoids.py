@@ -7,7 +7,7 @@ import pytest
 
 from otanalysis.errors import ConvergenceError
 from otanalysis.selection import select
-from otanalysis.selection.ot_medoids import OTMedoids
+from otanalysis.selection.medoids import OTMedoids
 from otanalysis.transport import squared_distances, wasserstein2
 from otanalysis.transport.floor.local_search import move_medoids
 

@@ -6,8 +6,8 @@ import kmedoids
 import numpy as np
 import pytest
 
-from otanalysis.selection import build
-from otanalysis.selection.build import build_medoids
+from otanalysis.selection import medoids as build
+from otanalysis.selection.medoids import build_medoids
 from otanalysis.transport import squared_distances
 
 

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from otanalysis.errors import InputError
-from otanalysis.selection import SELECTORS, Selection, StackSelector, batch, select, select_batch
+from otanalysis.selection import SELECTORS, Selection, StackSelector, registry, select, select_batch
 from otanalysis.surrogate import greedy_logdet, otprune_kernel
 
 NAMES = sorted(SELECTORS)
@@ -275,7 +275,7 @@ def test_a_huge_batch_runs_in_parts_that_fit(
     images, selector = clouds(*[10] * 5), Recording()
     expected = select_batch(images, "otprune", keep=3)
     # Two matrices [10, 10] and two [3, 10] of eight bytes an image.
-    monkeypatch.setattr(batch, "STACK_BYTES", int(images_at_once * 2 * (100 + 30) * 8))
+    monkeypatch.setattr(registry, "STACK_BYTES", int(images_at_once * 2 * (100 + 30) * 8))
 
     parts = select_batch(images, selector, keep=3)
 
@@ -291,7 +291,7 @@ def test_the_memory_of_a_batch_stays_within_what_is_planned(
     import tracemalloc
 
     limit = 40 * 2**20
-    monkeypatch.setattr(batch, "STACK_BYTES", limit)
+    monkeypatch.setattr(registry, "STACK_BYTES", limit)
     images = [image.astype(np.float32) for image in clouds(*[400] * 60)]
     everything = 60 * 16 * 400 * (400 + 40)
 

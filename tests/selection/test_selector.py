@@ -13,7 +13,7 @@ import pytest
 import otanalysis as ota
 from otanalysis.errors import InputError
 from otanalysis.selection import build_selection
-from otanalysis.selection.own import check_recorded, code_fingerprint, is_own
+from otanalysis.selection.selector import check_recorded, code_fingerprint, is_own
 
 TOKENS = np.random.default_rng(0).standard_normal((12, 3))
 

@@ -9,8 +9,8 @@ import pandas as pd
 import pytest
 
 from otanalysis.errors import InputError
+from otanalysis.stats.cells import MEAN
 from otanalysis.stats.certificate_tables import FLOOR, certificate_table, floor_table, greedy_table
-from otanalysis.stats.rows import MEAN
 
 ROUNDING = 1e-12  # means of a few numbers
 # Squared distances of the samples of a benchmark; the floor is the sample's own.

@@ -10,9 +10,8 @@ import pytest
 from scipy import stats
 
 from otanalysis.errors import InputError
-from otanalysis.stats.figure_tables import figure3_table, figure4_table, figure5_table
-from otanalysis.stats.ranking import figure2_tables
-from otanalysis.stats.rows import MEAN
+from otanalysis.stats.cells import MEAN
+from otanalysis.stats.figure_tables import figure2_tables, figure3_table, figure4_table, figure5_table
 
 PAPER = ("first", "last", "uniform", "random", "divprune")
 ROUNDING = 1e-10  # means of at most a thousand float64 numbers

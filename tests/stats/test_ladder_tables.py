@@ -10,9 +10,8 @@ import pytest
 from scipy.stats import spearmanr
 
 from otanalysis.errors import InputError
-from otanalysis.stats.ladder_points import scatter_table
-from otanalysis.stats.ladder_tables import DROPPED_TERM, agreement, ladder_table
-from otanalysis.stats.rows import MEAN
+from otanalysis.stats.cells import MEAN
+from otanalysis.stats.ladder_tables import DROPPED_TERM, agreement, ladder_table, scatter_table
 from otanalysis.surrogate.ladder import RUNGS
 
 SAMPLES, RANDOMS = 6, 8

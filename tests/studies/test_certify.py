@@ -11,8 +11,8 @@ import pandas as pd
 import pytest
 
 import otanalysis as ota
+from otanalysis.arrays import Normalisation, normalise_tokens
 from otanalysis.errors import InputError
-from otanalysis.normalise import Normalisation, normalise_tokens
 from otanalysis.selection import SELECTORS
 from otanalysis.studies.certify import BEST, CertifyStudy, read_certificates, summarise_certificates
 from otanalysis.studies.engine import measure_samples

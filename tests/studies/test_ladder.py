@@ -11,8 +11,8 @@ import pandas as pd
 import pytest
 
 import otanalysis as ota
+from otanalysis.arrays import normalise_tokens
 from otanalysis.errors import InputError
-from otanalysis.normalise import normalise_tokens
 from otanalysis.selection import SELECTORS
 from otanalysis.studies.ladder import (
     SUMMARY_NAME,

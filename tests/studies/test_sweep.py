@@ -15,11 +15,11 @@ import pytest
 from safetensors.numpy import load_file, save_file
 
 import otanalysis as ota
+from otanalysis.arrays import normalise_tokens
 from otanalysis.errors import DumpError, InputError
-from otanalysis.normalise import normalise_tokens
 from otanalysis.selection import build_selection
 from otanalysis.selection.otprune import OTPrune
-from otanalysis.studies import sweep_parts
+from otanalysis.studies import sweep as sweep_module
 from otanalysis.studies.provenance import read_provenance
 from otanalysis.studies.runs import SweepSettings
 from otanalysis.studies.sweep import read_sweep, sweep
@@ -79,13 +79,13 @@ def without_times(table: pd.DataFrame) -> pd.DataFrame:
 def measured(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, int]]:
     """Record which samples are measured, and how many measurements of each."""
     calls: list[tuple[str, int]] = []
-    real = sweep_parts.measure_sample
+    real = sweep_module.measure_sample
 
     def recording(sample: Any, measurements: Any) -> Any:
         calls.append((sample.id, len(measurements)))
         return real(sample, measurements)
 
-    monkeypatch.setattr(sweep_parts, "measure_sample", recording)
+    monkeypatch.setattr(sweep_module, "measure_sample", recording)
     return calls
 
 
@@ -196,7 +196,7 @@ def test_a_stopped_sweep_keeps_its_parts_and_goes_on(
     dumps = [make_dump("a", samples=10), make_dump("b", samples=3, seed=1)]  # parts of 8, 2 and 3 samples
     whole = small(dumps, tmp_path / "whole")
     measured.clear()
-    recording = sweep_parts.measure_sample
+    recording = sweep_module.measure_sample
 
     def stopping(sample: Any, measurements: Any) -> Any:
         if sample.id == "b-1":
@@ -204,10 +204,10 @@ def test_a_stopped_sweep_keeps_its_parts_and_goes_on(
         return recording(sample, measurements)
 
     out = tmp_path / "out"
-    monkeypatch.setattr(sweep_parts, "measure_sample", stopping)
+    monkeypatch.setattr(sweep_module, "measure_sample", stopping)
     with pytest.raises(KeyboardInterrupt, match="2 of 3 parts are kept"):
         small(dumps, out)
-    monkeypatch.setattr(sweep_parts, "measure_sample", recording)
+    monkeypatch.setattr(sweep_module, "measure_sample", recording)
     assert not (out / "sweep.parquet").exists()
     assert len(list((out / "parts").rglob("*.parquet"))) == 2
     measured.clear()

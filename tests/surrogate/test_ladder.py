@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from otanalysis.arrays import Normalisation, normalise_tokens
 from otanalysis.errors import InputError
-from otanalysis.normalise import Normalisation, normalise_tokens
 from otanalysis.surrogate import RUNGS, Ladder
 from otanalysis.transport import (
     TokenMoments,

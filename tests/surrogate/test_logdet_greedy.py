@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from otanalysis.errors import InputError
 from otanalysis.surrogate import cosine_kernel, greedy_logdet, logdet_value, otprune_kernel
-from otanalysis.surrogate.greedy import combine_image_by_image, combine_in_one_launch
+from otanalysis.surrogate.logdet import combine_image_by_image, combine_in_one_launch
 
 # An incremental Cholesky factor against a determinant computed afresh: good conditions, some 20 rows.
 GAIN_TOLERANCE = 1e-9

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from otanalysis.surrogate.relaxation import Majorant, majorant_at, solve_relaxation
+from otanalysis.surrogate.upper_bound import Majorant, majorant_at, solve_relaxation
 
 # Two evaluations of sums of some twenty logarithms, relative to them.
 ROUNDING = 1e-9

@@ -12,12 +12,14 @@ import numpy as np
 import pytest
 
 from otanalysis.errors import MissingDependencyError
-from otanalysis.theorem.certified_bounds import CertifiedRootBound, CertifiedTraceBound, root_constant
 from otanalysis.theorem.certified_checks import (
     CertifiedGreedy,
     CertifiedMonotone,
+    CertifiedRootBound,
     CertifiedSubmodular,
+    CertifiedTraceBound,
     euler_guarantee,
+    root_constant,
 )
 from otanalysis.theorem.certified_claims import build_certified_claims
 from otanalysis.theorem.check import run_claim

@@ -9,8 +9,7 @@ import pytest
 
 from otanalysis.errors import InputError
 from otanalysis.surrogate import logdet_value
-from otanalysis.theorem.setfunctions import logdet_table
-from otanalysis.theorem.violations import tabulate, worst_addition, worst_nesting
+from otanalysis.theorem.setfunctions import logdet_table, tabulate, worst_addition, worst_nesting
 
 # Sums of a few log-determinants of a well-conditioned matrix of six rows.
 ROUNDING = 1e-10

@@ -12,9 +12,17 @@ from otanalysis.errors import InputError
 from otanalysis.selection import select
 from otanalysis.surrogate import otprune_kernel
 from otanalysis.theorem.greedy import GUARANTEE, greedy_ratios
-from otanalysis.theorem.search import greedy_comparisons, worst_factor
-from otanalysis.theorem.witness import replay_witness, save_witness
-from otanalysis.theorem.worst_case import RELEASED_GAMMA, Arena, GreedyUnderAttack, kernel_of, tokens_of
+from otanalysis.theorem.worst_case import (
+    RELEASED_GAMMA,
+    Arena,
+    GreedyUnderAttack,
+    greedy_comparisons,
+    kernel_of,
+    replay_witness,
+    save_witness,
+    tokens_of,
+    worst_factor,
+)
 
 # The local worst case for two of four items, met from nearly every start; two optimisers agree to 1e-4.
 WORST_OF_TWO = 0.8358

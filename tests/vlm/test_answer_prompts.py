@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from otanalysis.mini.training.architecture import build_processor
-from otanalysis.vlm.prompts import build_prompt
+from otanalysis.vlm.answer import build_prompt
 
 PARTS = (
     "{% for m in messages %}{{ m['role'] }}: {% for c in m['content'] %}{% if c['type'] == 'image' %}<image>"

@@ -13,10 +13,8 @@ from PIL import Image
 from otanalysis.errors import InputError
 from otanalysis.mini.benchmarks import BENCHMARKS
 from otanalysis.vlm import VisionLanguageModel, load_model, try_pruning
-from otanalysis.vlm.answer import answer_prompts
+from otanalysis.vlm.answer import answer_prompts, build_prompt, question_prompt
 from otanalysis.vlm.layout import layers_of
-from otanalysis.vlm.prompts import build_prompt
-from otanalysis.vlm.trial import question_prompt
 
 
 @pytest.fixture(scope="module")

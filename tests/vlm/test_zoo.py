@@ -10,7 +10,7 @@ import torch
 from transformers import AutoProcessor
 from transformers.utils import is_torchvision_available
 
-from otanalysis.vlm.processors import load_processor
+from otanalysis.vlm.model import load_processor
 
 TWO_TAKERS = ("llava_onevision", "qwen2_vl", "qwen2_5_vl", "internvl", "smolvlm")
 

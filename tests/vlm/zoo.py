@@ -18,7 +18,7 @@ import transformers as tf
 from PIL import Image
 from tokenizers import Tokenizer, models, pre_tokenizers, processors
 
-from otanalysis.vlm.processors import image_only, load_processor
+from otanalysis.vlm.model import image_only, load_processor
 
 SPECIAL: Final = ("<pad>", "<s>", "</s>", "<unk>")
 _WORDS: Final = """

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from otanalysis.arrays import normalise_tokens
 from otanalysis.image import FloatArray
-from otanalysis.normalise import normalise_tokens
 from otanalysis.studies.table2.spectral_relaxation import Kept, SpectralObjective
 from otanalysis.surrogate import RUNGS, Ladder
 from otanalysis.transport import wasserstein2

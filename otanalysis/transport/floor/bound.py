@@ -22,10 +22,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from otanalysis.arrays import Array, check_tokens, resolve_keep, to_numpy
+from otanalysis.arrays import Array, Normalisation, check_tokens, resolve_keep, to_numpy
 from otanalysis.errors import InputError
 from otanalysis.image import FloatArray, check_cost, check_distances, normalised_once
-from otanalysis.normalise import Normalisation
 from otanalysis.transport.exact import ExactTransport, solve_exact
 from otanalysis.transport.floor.coarse_start import aggregated_prices
 from otanalysis.transport.floor.cuts import CapacityCuts, cluster_cuts, dendrogram

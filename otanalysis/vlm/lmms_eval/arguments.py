@@ -8,8 +8,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import MISSING, dataclass, fields
 from typing import Any, Literal, get_args
 
+from otanalysis.arrays import Normalisation
 from otanalysis.errors import InputError
-from otanalysis.normalise import Normalisation
 from otanalysis.selection import SELECTORS
 from otanalysis.vlm.choose import FULL
 from otanalysis.vlm.model import Dtype

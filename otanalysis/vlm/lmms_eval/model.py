@@ -15,9 +15,8 @@ from loguru import logger
 
 from otanalysis.errors import InputError
 from otanalysis.vlm.lmms_eval.arguments import HarnessArguments
-from otanalysis.vlm.lmms_eval.decoding import Decoding
 from otanalysis.vlm.lmms_eval.plugin import MODEL_ID
-from otanalysis.vlm.lmms_eval.responder import Request, Responder
+from otanalysis.vlm.lmms_eval.responder import Decoding, Request, Responder
 from otanalysis.vlm.model import load_model
 from otanalysis.vlm.pruned import Pruned
 

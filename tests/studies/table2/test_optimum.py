@@ -10,10 +10,9 @@ from numpy.typing import NDArray
 
 from otanalysis.errors import ConvergenceError
 from otanalysis.studies.table2 import optimum as optimum_module
-from otanalysis.studies.table2.capacitated_medoids import FEASIBILITY, capacitated_medoids
-from otanalysis.studies.table2.optimum import Optimum, optima
+from otanalysis.studies.table2.optimum import FEASIBILITY, Optimum, capacitated_medoids, optima
 from otanalysis.studies.table2.rung_objectives import rung_values
-from otanalysis.studies.table2.token_laws import LAWS
+from otanalysis.studies.table2.study import LAWS
 from otanalysis.surrogate import RUNGS, Ladder
 from otanalysis.transport import squared_distances, wasserstein2
 

@@ -19,10 +19,9 @@ from otanalysis.progress import reported
 from otanalysis.selection import SELECTORS
 from otanalysis.studies.provenance import read_provenance
 from otanalysis.studies.table2 import study as synthetic_module
-from otanalysis.studies.table2.study import summarise_synthetic, synthetic
-from otanalysis.studies.table2.synthetic_ratios import RATIOS
-from otanalysis.studies.table2.synthetic_trial import Size, Trial
+from otanalysis.studies.table2.study import Size, Trial, summarise_synthetic, synthetic
 from otanalysis.studies.table2.tables import (
+    RATIOS,
     WIN_RATE,
     compare_with_published,
     published_synthetic,
@@ -72,7 +71,7 @@ def test_values_and_win_rates_are_those_of_the_plain_ladder(monkeypatch: pytest.
         seen["tokens"], seen["subsets"] = ladder.tokens, subsets
         return dict(original(ladder, subsets))
 
-    monkeypatch.setattr("otanalysis.studies.table2.synthetic_trial.rung_values", recorded)
+    monkeypatch.setattr("otanalysis.studies.table2.study.rung_values", recorded)
     found = pd.DataFrame(Trial(SMALL, "gaussian", 0, 5)())
     ladder, subsets = Ladder(seen["tokens"]), seen["subsets"]
     values = [ladder.values(kept) for kept in subsets]
@@ -96,8 +95,8 @@ def test_random_subsets_hold_every_token_equally_often(monkeypatch: pytest.Monke
         np.add.at(counts, subsets[len(SELECTORS) :].ravel(), 1)
         return {rung.column: np.arange(len(subsets), dtype=float) for rung in RUNGS}
 
-    monkeypatch.setattr("otanalysis.studies.table2.synthetic_trial.rung_values", counted)
-    monkeypatch.setattr("otanalysis.studies.table2.synthetic_trial.optima", lambda *_: _any_optimum())
+    monkeypatch.setattr("otanalysis.studies.table2.study.rung_values", counted)
+    monkeypatch.setattr("otanalysis.studies.table2.study.optima", lambda *_: _any_optimum())
     Trial(SMALL, "gaussian", 0, 0)()
     expected = SMALL.draws * SMALL.keep / SMALL.m
     # Six standard deviations of a hypergeometric count summed over independent draws.

@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 import pytest
 
+from otanalysis.arrays import normalise_tokens
 from otanalysis.errors import InputError
-from otanalysis.normalise import normalise_tokens
 from otanalysis.transport import (
     lagrangian_bound,
     spectral_bound,

@@ -14,7 +14,7 @@ from PIL import Image
 
 from otanalysis.errors import DumpError, InputError
 from otanalysis.tokens import open_dump, verify_dump
-from otanalysis.vlm.capture import capture_job
+from otanalysis.vlm.capture import capture as capture_module
 from otanalysis.vlm.capture.capture import CaptureReport, capture_tokens
 from otanalysis.vlm.capture.pictures import PictureItem
 from otanalysis.vlm.capture.sources import open_pictures
@@ -71,13 +71,13 @@ def test_batches_begin_at_the_same_pictures_after_a_stop(
 ) -> None:
     """Small models round alike in any batch, large ones do not: whole batches are encoded again."""
     batches: list[list[tuple[int, int]]] = []
-    original = capture_job.encode_pictures
+    original = capture_module.encode_pictures
 
     def encode(vlm: Any, inputs: Any, sizes: Any, layer: Any) -> Any:
         batches.append(sizes)
         return original(vlm, inputs, sizes, layer)
 
-    monkeypatch.setattr(capture_job, "encode_pictures", encode)
+    monkeypatch.setattr(capture_module, "encode_pictures", encode)
     capture(vlm, made_up(pictures), tmp_path / "whole")
     whole, batches[:] = list(batches), []
     assert [len(batch) for batch in whole] == [3, 3, 1]
@@ -239,7 +239,7 @@ def test_pictures_that_the_encoder_refuses_are_named(
     def refuse(*_: Any) -> Any:
         raise InputError("a layout that is not known")
 
-    monkeypatch.setattr(capture_job, "encode_pictures", refuse)
+    monkeypatch.setattr(capture_module, "encode_pictures", refuse)
     with pytest.raises(InputError, match=r"picture-0, picture-1, picture-2 cannot be captured: a layout"):
         capture(vlm, made_up(pictures), tmp_path / "dump")
 
@@ -316,7 +316,7 @@ def test_memory_does_not_grow_with_the_number_of_pictures(
     vlm = VisionLanguageModel("llava", *zoo.load("llava"))
     features: list[weakref.ref[Any]] = []
     most: list[int] = []
-    original = capture_job.encode_pictures
+    original = capture_module.encode_pictures
 
     def encode(*arguments: Any) -> Any:
         most.append(sum(one() is not None for one in features))
@@ -324,7 +324,7 @@ def test_memory_does_not_grow_with_the_number_of_pictures(
         features.extend(weakref.ref(image.features) for image in images)
         return images
 
-    monkeypatch.setattr(capture_job, "encode_pictures", encode)
+    monkeypatch.setattr(capture_module, "encode_pictures", encode)
     capture(vlm, Stream(4), tmp_path / "warm", batch_size=4)
     few, many = Stream(16, hoard=hoard), Stream(64, hoard=hoard)
     growth = -peak(vlm, few, tmp_path / "few") + peak(vlm, many, tmp_path / "many")

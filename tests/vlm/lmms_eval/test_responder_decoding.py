@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from otanalysis.errors import InputError
-from otanalysis.vlm.lmms_eval.decoding import Decoding, cut_at_stops
+from otanalysis.vlm.lmms_eval.responder import Decoding, cut_at_stops
 
 
 @pytest.mark.parametrize(
