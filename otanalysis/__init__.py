@@ -40,6 +40,7 @@ Rooms
 From the ground up; each may import those above it in this list.
 
 ``otanalysis.errors``        what is raised
+``otanalysis.defaults``      the default gamma, the ratios of the paper
 ``otanalysis.progress``      time left, one sentence at the end, exit status
 ``otanalysis.files``         files that appear whole or not at all, checksums, the data folder
 ``otanalysis.arrays``        checks of token clouds and kept sets, normalisation

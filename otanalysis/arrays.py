@@ -14,6 +14,9 @@ from otanalysis.errors import InputError
 
 __all__ = [
     "Array",
+    "BoolArray",
+    "FloatArray",
+    "IntArray",
     "Normalisation",
     "check_indices",
     "check_tokens",
@@ -218,6 +221,10 @@ def _from_ratio(m: int, ratio: Any) -> int:
         raise InputError(f"ratio must lie in (0, 1]; got {ratio}: 0.098 keeps 9.8 % of the tokens.")
     return max(1, round(share * m))
 
+
+FloatArray: TypeAlias = npt.NDArray[np.float64]
+IntArray: TypeAlias = npt.NDArray[np.int64]
+BoolArray: TypeAlias = npt.NDArray[np.bool_]
 
 Normalisation: TypeAlias = Literal["none", "columns", "rows"]
 """How tokens are scaled before a kernel or a distance."""

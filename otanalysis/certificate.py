@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from otanalysis.arrays import Array, Normalisation, check_indices, check_tokens, normalise_tokens, to_numpy
+from otanalysis.defaults import RELEASED_GAMMA
 from otanalysis.selection import Selection
 from otanalysis.surrogate import logdet_upper_bound, logdet_value, otprune_kernel
 from otanalysis.surrogate.upper_bound import LogdetBound
@@ -74,7 +75,7 @@ def certify(
     tokens: Array,
     selection: Selection | Array,
     *,
-    gamma: float = 0.01,
+    gamma: float = RELEASED_GAMMA,
     kernel_normalise: Normalisation = "columns",
     normalise: Normalisation = "none",
     effort: float = 1.0,

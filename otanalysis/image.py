@@ -5,11 +5,18 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from otanalysis.arrays import Array, Normalisation, check_indices, check_tokens, normalise_tokens, to_numpy
+from otanalysis.arrays import (
+    Array,
+    FloatArray,
+    Normalisation,
+    check_indices,
+    check_tokens,
+    normalise_tokens,
+    to_numpy,
+)
 from otanalysis.errors import InputError
 
 __all__ = [
-    "FloatArray",
     "check_cost",
     "check_distances",
     "kept_columns",
@@ -17,7 +24,6 @@ __all__ = [
     "squared_distances",
 ]
 
-FloatArray = npt.NDArray[np.float64]
 
 # |a|^2 + |b|^2 - 2ab loses log10((|a|^2 + |b|^2) / |a - b|^2) digits. Pairs that would lose more than 5 of
 # the 16 are computed again from their difference, which is exact for duplicates.

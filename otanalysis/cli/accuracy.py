@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from otanalysis.defaults import FULL
 from otanalysis.errors import InputError
 from otanalysis.progress import reported
 
@@ -96,7 +97,7 @@ def _remarks(rows: pd.DataFrame) -> list[str]:
     """Say which imported methods the figures will not find, which a slip of the keyboard causes too."""
     from otanalysis.selection import SELECTORS
 
-    known = (*SELECTORS, "full", "majority")
+    known = (*SELECTORS, FULL, "majority")
     strangers = [method for method in rows["method"].unique() if method not in known]
     remarks = [
         f"The figures know {method.lower()}, not {method}: import it under that name."

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Annotated, cast
 
 import typer
 
+from otanalysis.defaults import RELEASED_GAMMA
+
 if TYPE_CHECKING:
     import pandas as pd
 
@@ -24,7 +26,7 @@ def certify(
     normalise: Annotated[
         str, typer.Option(help="Of the tokens before the distances: none, columns or rows.")
     ] = "none",
-    gamma: Annotated[float, typer.Option(help="Of the surrogate and of otprune.")] = 0.01,
+    gamma: Annotated[float, typer.Option(help="Of the surrogate and of otprune.")] = RELEASED_GAMMA,
     seeds: Annotated[str, typer.Option(help="For the methods that draw at random.")] = "0,1,2",
     effort: Annotated[
         float, typer.Option(help="Of the search for the floor; 4 takes four times as long, for less gap.")

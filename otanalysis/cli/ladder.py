@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Annotated, cast
 
 import typer
 
+from otanalysis.defaults import RELEASED_GAMMA
+
 if TYPE_CHECKING:
     import pandas as pd
 
@@ -24,7 +26,7 @@ def ladder(
     subsets: Annotated[
         int, typer.Option(help="Drawn subsets of an image and ratio, besides those of all methods.")
     ] = 40,
-    gamma: Annotated[float, typer.Option(help="Of the log-determinants and of otprune.")] = 0.01,
+    gamma: Annotated[float, typer.Option(help="Of the log-determinants and of otprune.")] = RELEASED_GAMMA,
     seed: Annotated[int, typer.Option(help="Of the drawn subsets.")] = 0,
     limit: Annotated[int | None, typer.Option(help="Only the first samples of each dump.")] = None,
     out: Annotated[Path, typer.Option(help="Folder for the tables.")] = Path("results"),

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any, cast
 
 import typer
 
+from otanalysis.defaults import RELEASED_GAMMA
 from otanalysis.errors import InputError
 
 if TYPE_CHECKING:
@@ -36,7 +37,7 @@ def select(
     method: Method = "otprune",
     ratio: Ratio = None,
     keep: Keep = None,
-    gamma: Gamma = 0.01,
+    gamma: Gamma = RELEASED_GAMMA,
     normalise: Annotated[str, typer.Option(help="otprune's: none, columns or rows.")] = "columns",
     seed: Seed = 0,
     as_json: Json = False,
@@ -56,7 +57,7 @@ def distance(
     method: Annotated[str | None, typer.Option(help="Let this method choose the tokens.")] = None,
     ratio: Ratio = None,
     keep: Keep = None,
-    gamma: Gamma = 0.01,
+    gamma: Gamma = RELEASED_GAMMA,
     seed: Seed = 0,
     normalise: Annotated[
         str, typer.Option(help="Of the tokens before the distance: none, columns or rows.")

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from otanalysis.defaults import FULL, RELEASED_GAMMA
+
 if TYPE_CHECKING:
     from otanalysis.vlm import Trial
 
@@ -28,7 +30,7 @@ def try_(
         float | None, typer.Option(help="Share of the tokens to keep.", show_default="0.098")
     ] = None,
     keep: Annotated[int | None, typer.Option(help="Number of tokens to keep, instead of a share.")] = None,
-    gamma: Annotated[float, typer.Option(help="For otprune.")] = 0.01,
+    gamma: Annotated[float, typer.Option(help="For otprune.")] = RELEASED_GAMMA,
     seed: Annotated[int, typer.Option(help="For the methods that draw at random.")] = 0,
     positions: Annotated[
         str, typer.Option(help="Of kept tokens: renumbered (as in LLaVA's code) or original.")
@@ -62,7 +64,7 @@ def try_(
         raise InputError(f"--out must end in .png or .pdf; got {out.name!r}.")
     picture = PictureItem(str(image), image.read_bytes).read().pixels
     vlm: Any = load_model(model or bundled_model_path(), revision=revision, dtype=dtype, device=device)  # type: ignore[arg-type]
-    share = 0.098 if ratio is None and keep is None and method != "full" else ratio
+    share = 0.098 if ratio is None and keep is None and method != FULL else ratio
     trial = try_pruning(
         vlm,
         picture,

@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TypeAlias
-
 import numpy as np
-import numpy.typing as npt
 from matplotlib.axes import Axes
 from matplotlib.collections import PolyCollection
 from matplotlib.figure import Figure
 
-from otanalysis.arrays import Array, to_numpy
+from otanalysis.arrays import Array, FloatArray, IntArray, to_numpy
 from otanalysis.errors import InputError
 from otanalysis.explore.overlay import (
-    Floats,
     Grid,
     Source,
     figure_of,
@@ -37,8 +33,6 @@ _LEAST = 1e-3  # of the largest mass: a plan in floating point leaves crumbs tha
 # In patches: the shaft of an arrow that carries a whole token's mass, how far its head stands out, how long
 # that is, and how far from the centre of the kept patch the arrow ends.
 _SHAFT, _BARB, _HEAD, _GAP = 0.2, 0.26, 0.5, 0.5
-
-Integers: TypeAlias = npt.NDArray[np.int64]
 
 
 def plan_arrows(
@@ -121,7 +115,7 @@ def plan_arrows(
     return figure_of(panel)
 
 
-def _plan_of(source: Source, positions: Integers, transport: ExactTransport | None) -> Floats:
+def _plan_of(source: Source, positions: IntArray, transport: ExactTransport | None) -> FloatArray:
     """Return the plan [m, k] with its columns in the order of the positions."""
     tokens = to_numpy(source.tokens if isinstance(source, Sample) else source)
     if tokens.ndim != 2:
@@ -137,19 +131,19 @@ def _plan_of(source: Source, positions: Integers, transport: ExactTransport | No
     return transport.plan[:, [place[int(position)] for position in positions]]
 
 
-def _column_of(kept: int, positions: Integers) -> Integers:
+def _column_of(kept: int, positions: IntArray) -> IntArray:
     found = np.flatnonzero(positions == kept)
     if found.size == 0:
         raise InputError(f"kept={kept} is none of the {len(positions)} kept patches ({positions[0]}, ...).")
     return found
 
 
-def _centres(positions: Integers, grid: Grid) -> Floats:
+def _centres(positions: IntArray, grid: Grid) -> FloatArray:
     row, column = np.divmod(positions, grid[1])
     return np.stack([column, row], axis=1) + 0.5
 
 
-def _arrows(starts: Floats, ends: Floats, shares: Floats) -> Floats:
+def _arrows(starts: FloatArray, ends: FloatArray, shares: FloatArray) -> FloatArray:
     """Return outlines [n, 7, 2] of arrows; ``shares`` of a token's mass set their widths."""
     way = ends - starts
     length = np.linalg.norm(way, axis=1, keepdims=True)

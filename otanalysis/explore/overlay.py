@@ -14,7 +14,7 @@ from matplotlib.collections import PolyCollection
 from matplotlib.figure import Figure, SubFigure
 from numpy.typing import NDArray
 
-from otanalysis.arrays import Array, check_indices, check_tokens, to_numpy
+from otanalysis.arrays import Array, FloatArray, check_indices, check_tokens, to_numpy
 from otanalysis.errors import InputError
 from otanalysis.figures.style import TEXT_WIDTH, method_look, paper_style
 from otanalysis.selection import Selection
@@ -46,7 +46,6 @@ Grid: TypeAlias = tuple[int, int]
 Source: TypeAlias = Sample | Array
 """A sample of a dump, a picture [h, w, 3], or tokens [m, d]."""
 
-Floats: TypeAlias = npt.NDArray[np.float64]
 
 # Quantiles that become the ends of the colour scale: a few outlying tokens must not grey out all others.
 _ENDS = (0.02, 0.98)
@@ -84,12 +83,12 @@ class Scene:
         False where the pixels are the tokens' principal components.
     """
 
-    pixels: Floats
+    pixels: FloatArray
     grid: Grid
     is_image: bool
 
 
-def pca_rgb(tokens: Array, grid: Grid | None = None) -> Floats:
+def pca_rgb(tokens: Array, grid: Grid | None = None) -> FloatArray:
     r"""Colour a token grid by its first three principal components.
 
     The first becomes lightness, the next two become the green-red and the blue-yellow axis of Oklab. Each is
@@ -194,7 +193,7 @@ def _checked(grid: Any) -> Grid:
     return rows, columns
 
 
-def _pixels(picture: npt.NDArray[Any]) -> Floats:
+def _pixels(picture: npt.NDArray[Any]) -> FloatArray:
     """Return a picture as floats in [0, 1]: bytes are divided by 255, floats must lie there already."""
     if picture.ndim != 3 or picture.shape[2] != 3 or 0 in picture.shape:
         raise InputError(f"picture must be [h, w, 3] (red, green, blue); got shape {picture.shape}.")
@@ -205,7 +204,7 @@ def _pixels(picture: npt.NDArray[Any]) -> Floats:
     return picture.astype(np.float64)
 
 
-def _oklab_to_srgb(oklab: Floats) -> Floats:
+def _oklab_to_srgb(oklab: FloatArray) -> FloatArray:
     linear = np.clip((oklab @ _OKLAB_TO_LMS.T) ** 3 @ _LMS_TO_RGB.T, 0.0, 1.0)
     curved = 1.055 * linear ** (1 / 2.4) - 0.055
     return np.asarray(np.where(linear <= 0.0031308, 12.92 * linear, curved))
@@ -357,7 +356,7 @@ def show_pixels(panel: Axes, scene: Scene, *, lit: Array | None = None) -> None:
         side.set_visible(False)
 
 
-def dimmed(scene: Scene, lit: Array) -> Floats:
+def dimmed(scene: Scene, lit: Array) -> FloatArray:
     """Return the pixels [h, w, 3] with all patches but the lit ones dimmed.
 
     A picture whose sides are no multiples of the grid is sampled up, so that no patch border cuts a pixel.
@@ -371,7 +370,7 @@ def dimmed(scene: Scene, lit: Array) -> Floats:
     return np.where(shown, pixels, pixels @ DIMMING.T + DIMMED_BLACK)
 
 
-def _aligned(pixels: Floats, grid: Grid) -> Floats:
+def _aligned(pixels: FloatArray, grid: Grid) -> FloatArray:
     """Return the pixels with a whole number of them in every patch (nearest neighbour)."""
     picks = []
     for length, patches in zip(pixels.shape[:2], grid, strict=True):

@@ -15,6 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from otanalysis.arrays import Normalisation, check_tokens, normalise_tokens, resolve_keep, to_numpy
+from otanalysis.defaults import RELEASED_GAMMA
 from otanalysis.errors import InputError
 from otanalysis.explore.overlay import Scene, scene_of
 from otanalysis.explore.worker import OtherProcess
@@ -71,7 +72,7 @@ class View:
     sample: int = 0
     methods: tuple[str, str] = ("otprune", "ot-medoids")
     ratio: float = 0.098
-    gamma: float = 0.01
+    gamma: float = RELEASED_GAMMA
     kernel_normalise: Normalisation = "columns"
     normalise: Normalisation = "none"
 

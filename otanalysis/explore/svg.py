@@ -10,8 +10,9 @@ from secrets import token_hex
 
 import numpy as np
 
+from otanalysis.arrays import FloatArray
 from otanalysis.explore.markup import glyph, missing, number, text, theme_colour
-from otanalysis.explore.overlay import DIMMED_BLACK, DIMMING, Floats, Grid, Scene
+from otanalysis.explore.overlay import DIMMED_BLACK, DIMMING, Grid, Scene
 from otanalysis.explore.state import LARGEST_RATIO, Reading
 from otanalysis.figures.style import method_look
 
@@ -129,14 +130,14 @@ def _groups(canvas: _Canvas, reading: Reading) -> Iterator[str]:
         )
 
 
-def _how_many(shares: Floats) -> str:
+def _how_many(shares: FloatArray) -> str:
     whole = int((shares > 1 - _LEAST).sum())
     part = int((shares > _LEAST).sum()) - whole
     last = part or whole
     return f"{whole} whole{f' and {part} shared' * (part > 0)} patch{'es' * (last != 1)}"
 
 
-def _served(canvas: _Canvas, shares: Floats, position: int, number: int) -> str:
+def _served(canvas: _Canvas, shares: FloatArray, position: int, number: int) -> str:
     """Return the patches that a kept one takes mass from, as bright as their share, with lines to it."""
     name, clip = canvas.name, f"{canvas.name}c{number}"
     served = [int(one) for one in np.flatnonzero(shares > _LEAST)]

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pandas as pd
 
+from otanalysis.defaults import RATIOS, RELEASED_GAMMA
 from otanalysis.errors import InputError
 from otanalysis.figures.captions import join_captions
 from otanalysis.figures.registry import FIGURES, SCRIPT, SWEEP_COLUMNS, Files, draw_all, say_on_stderr
@@ -18,13 +19,12 @@ from otanalysis.figures.theory import THEORY_FIGURES, draw_theory
 from otanalysis.files import write_atomic
 from otanalysis.scores.table import read_accuracy
 from otanalysis.selection import SELECTORS
-from otanalysis.stats.cells import DEFAULT_GAMMA, check_accuracy
+from otanalysis.stats.cells import check_accuracy
 from otanalysis.studies.sweep import sweep
 from otanalysis.tokens import open_dump
 
 __all__ = ["run"]
 
-RATIOS = (0.05, 0.098, 0.15, 0.2)
 GAMMAS = (1e-4, 1e-3, 1e-2, 1e-1, 1.0, 10.0)
 SEEDS = (0, 1, 2)
 SAMPLES = 4
@@ -150,7 +150,7 @@ def _swept(
         dumps,
         methods=tuple(SELECTORS) if set(numbers) != {5} else ("otprune",),
         ratios=RATIOS,
-        gammas=GAMMAS if 5 in numbers else (DEFAULT_GAMMA,),
+        gammas=GAMMAS if 5 in numbers else (RELEASED_GAMMA,),
         seeds=SEEDS,
         normalisations=(normalise,),  # type: ignore[arg-type]  # checked by the caller
         out=results,

@@ -14,9 +14,10 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from otanalysis.defaults import FULL, RELEASED_GAMMA
 from otanalysis.figures.layout import benchmarks_of, per_cent, tokens_words
 from otanalysis.figures.style import method_look
-from otanalysis.stats.cells import DEFAULT_GAMMA, MEAN
+from otanalysis.stats.cells import MEAN
 from otanalysis.stats.figure_tables import Figure2Tables
 
 __all__ = ["caption2", "caption3", "caption4", "caption5", "join_captions"]
@@ -83,7 +84,7 @@ def caption3(table: pd.DataFrame) -> str:
     names = [method_look(name).label for name in _methods(table)]
     head = f"**Figure 3. Score and distance by share of tokens kept.** {_list(names)}; {_basis(table)}."
     count = len(benchmarks_of(table))
-    rows = table[(table["benchmark"] == MEAN) & table["value"].notna() & (table["method"] != "full")]
+    rows = table[(table["benchmark"] == MEAN) & table["value"].notna() & (table["method"] != FULL)]
     quantity = "relative_score" if (rows["quantity"] == "relative_score").any() else "score"
     scores = rows[rows["quantity"] == quantity]
     if scores.empty:
@@ -130,7 +131,7 @@ def caption5(table: pd.DataFrame) -> str:
     head = (
         f"**Figure 5. Effect of γ on OTPrune.** {'Score, distance' if scored else 'Distance'} "
         f"({_basis(table)}) and surrogate (log det with the same γ, which grows with γ by construction) as "
-        f"means over {len(benchmarks_of(table))} benchmarks and per benchmark; γ = {DEFAULT_GAMMA:g} (the "
+        f"means over {len(benchmarks_of(table))} benchmarks and per benchmark; γ = {RELEASED_GAMMA:g} (the "
         "released value) is marked. Bands are 95% intervals."
     )
     said = [_gamma_score(mean[mean["quantity"] == score]), _gamma_distance(mean)]
@@ -220,7 +221,7 @@ def _gamma_distance(mean: pd.DataFrame) -> str:
         f"{_span(rows.loc[rows['gamma'] == gamma, 'value'].to_numpy(dtype=np.float64))} at γ = {gamma:g}"
         for gamma in (gammas[0], gammas[-1])
     ]
-    return f"The distance is {' and '.join(spans)} times that at γ = {DEFAULT_GAMMA:g}, over the ratios."
+    return f"The distance is {' and '.join(spans)} times that at γ = {RELEASED_GAMMA:g}, over the ratios."
 
 
 def _versions_table(versions: Mapping[str, Figure2Tables]) -> str:
@@ -284,7 +285,7 @@ def _samples(table: pd.DataFrame) -> str:
 
 
 def _methods(table: pd.DataFrame) -> list[str]:
-    return [str(name) for name in table["method"].drop_duplicates() if name != "full"]
+    return [str(name) for name in table["method"].drop_duplicates() if name != FULL]
 
 
 def _list(words: list[str]) -> str:

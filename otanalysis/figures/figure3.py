@@ -12,6 +12,7 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 from matplotlib.ticker import MaxNLocator, PercentFormatter
 
+from otanalysis.defaults import FULL
 from otanalysis.figures.layout import (
     Sheet,
     benchmarks_of,
@@ -72,13 +73,13 @@ def draw_figure3(table: pd.DataFrame) -> Figure:
     names = benchmarks_of(table)
     table = table.dropna(subset=["value"])
     scored = bool((table["quantity"] == "score").any())
-    methods = [str(name) for name in table["method"].drop_duplicates() if name != "full"]
+    methods = [str(name) for name in table["method"].drop_duplicates() if name != FULL]
     with paper_style():
         block = DISTANCE_HEIGHT + (SCORE_HEIGHT + 0.07 if scored else 0.0)
         lines = ceil(len(names) / COLUMNS)
         blocks_top = TOP + MEAN_HEIGHT + 0.64
         sheet = Sheet.of_height(blocks_top + lines * block + (lines - 1) * 0.3 + 0.38)
-        sheet.legend(_legend(methods, full=bool((table["method"] == "full").any())), top=0.03, short=False)
+        sheet.legend(_legend(methods, full=bool((table["method"] == FULL).any())), top=0.03, short=False)
         _means(sheet, table)
         aside = 0.62 if scored else 0.36
         width = (TEXT_WIDTH - LEFT - (0.4 if scored else 0.06) - (COLUMNS - 1) * aside) / COLUMNS
@@ -175,7 +176,7 @@ def _block(
 
 
 def _curves(panel: Axes, rows: pd.DataFrame) -> None:
-    rows = rows[rows["method"] != "full"]
+    rows = rows[rows["method"] != FULL]
     methods = list(rows["method"].drop_duplicates())
     ratios = rows["ratio"].to_numpy(dtype=np.float64)
     # A small step aside keeps the error bars of different methods apart.
@@ -201,7 +202,7 @@ def _curves(panel: Axes, rows: pd.DataFrame) -> None:
 
 
 def _full_line(panel: Axes, rows: pd.DataFrame) -> None:
-    full = rows[(rows["method"] == "full") & (rows["quantity"] == "score")]
+    full = rows[(rows["method"] == FULL) & (rows["quantity"] == "score")]
     if full.empty:
         return
     value, low, high = (float(full[name].iloc[0]) for name in ("value", "low", "high"))
@@ -212,7 +213,7 @@ def _full_line(panel: Axes, rows: pd.DataFrame) -> None:
 
 def _relative_axis(panel: Axes, rows: pd.DataFrame) -> None:
     """Put the share of the full score on the right: one curve, read on two axes."""
-    full = rows.loc[(rows["method"] == "full") & (rows["quantity"] == "score"), "value"]
+    full = rows.loc[(rows["method"] == FULL) & (rows["quantity"] == "score"), "value"]
     if full.empty or not float(full.iloc[0]) > 0:
         return
     right = panel.twinx()
@@ -225,7 +226,7 @@ def _relative_axis(panel: Axes, rows: pd.DataFrame) -> None:
 
 
 def _ratio_axis(panel: Axes, rows: pd.DataFrame, *, labels: bool) -> None:
-    ratios = sorted({float(ratio) for ratio in rows.loc[rows["method"] != "full", "ratio"]})
+    ratios = sorted({float(ratio) for ratio in rows.loc[rows["method"] != FULL, "ratio"]})
     panel.set_xticks(ratios)
     panel.set_xticklabels([per_cent(ratio) for ratio in ratios] if labels else [])
     margin = 0.06 * (ratios[-1] - ratios[0]) if len(ratios) > 1 else 0.01

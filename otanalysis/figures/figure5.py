@@ -12,6 +12,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import FixedLocator, LogFormatterMathtext, LogLocator, MaxNLocator, NullLocator
 
+from otanalysis.defaults import RELEASED_GAMMA
 from otanalysis.figures.layout import (
     Sheet,
     benchmarks_of,
@@ -22,7 +23,7 @@ from otanalysis.figures.layout import (
     tokens_name,
 )
 from otanalysis.figures.style import TEXT_WIDTH, paper_style
-from otanalysis.stats.cells import DEFAULT_GAMMA, MEAN
+from otanalysis.stats.cells import MEAN
 
 __all__ = ["draw_figure5"]
 
@@ -150,12 +151,12 @@ def _legend(looks: dict[float, tuple[str, str]]) -> list[Line2D]:
         Line2D([], [], color=colour, marker=marker, mew=0, ms=4.2, label=f"{per_cent(ratio)} kept")
         for ratio, (colour, marker) in looks.items()
     ]
-    label = rf"released $\gamma={DEFAULT_GAMMA:g}$"
+    label = rf"released $\gamma={RELEASED_GAMMA:g}$"
     return [*handles, Line2D([], [], color="0.35", ls=(0, (2, 1.5)), lw=0.9, label=label)]
 
 
 def _curves(panel: Axes, rows: pd.DataFrame, looks: dict[float, tuple[str, str]], *, small: bool) -> None:
-    panel.axvline(DEFAULT_GAMMA, color="0.35", ls=(0, (2, 1.5)), lw=0.8, zorder=1)
+    panel.axvline(RELEASED_GAMMA, color="0.35", ls=(0, (2, 1.5)), lw=0.8, zorder=1)
     for ratio, (colour, marker) in looks.items():
         own = rows[rows["ratio"] == ratio].sort_values("gamma")
         if own.empty:

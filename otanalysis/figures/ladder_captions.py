@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
+from otanalysis.arrays import FloatArray
 from otanalysis.figures.layout import benchmarks_of, per_cent, tokens_words
 from otanalysis.selection.pool import METHOD, RANDOM
 from otanalysis.stats.cells import MEAN
@@ -18,7 +18,6 @@ from otanalysis.surrogate.ladder import RUNGS
 
 __all__ = ["caption_ladder", "caption_scatter"]
 
-Floats = NDArray[np.float64]
 
 _STEPS = {
     (0, 1): "from the exact distance to means and covariances",
@@ -78,7 +77,7 @@ def _verdict(kind: str, rows: pd.DataFrame) -> str:
     """Say what the ladder loses under one normalisation, and what choosing by its last rung costs."""
     whole = rows[rows["pool"] == "all"]
     rho = whole[whole["quantity"] == "rho"].pivot(index="measure", columns="ratio", values="value")
-    values: list[Floats] = [rho.loc[rung.column].to_numpy(dtype=np.float64) for rung in RUNGS]
+    values: list[FloatArray] = [rho.loc[rung.column].to_numpy(dtype=np.float64) for rung in RUNGS]
     listed = ", ".join(
         f"{_span(own)} at rung {rung.number}" for rung, own in zip(RUNGS[1:], values[1:], strict=True)
     )
@@ -88,7 +87,7 @@ def _verdict(kind: str, rows: pd.DataFrame) -> str:
     )
 
 
-def _losses(values: list[Floats]) -> str:
+def _losses(values: list[FloatArray]) -> str:
     lost = {
         (step, step + 1): values[step] - values[step + 1]
         for step in range(len(values) - 1)
@@ -121,7 +120,7 @@ def _last_rung(rows: pd.DataFrame) -> str:
 def _favourites(rows: pd.DataFrame) -> str:
     """Say how far the favourites of the last rung, and of the last that is a distance, are exactly."""
 
-    def found(column: str, quantity: str) -> Floats:
+    def found(column: str, quantity: str) -> FloatArray:
         own = rows[(rows["measure"] == column) & (rows["quantity"] == quantity)]
         return own["value"].to_numpy(dtype=np.float64)
 
@@ -150,12 +149,12 @@ def _scatter_verdict(kind: str, rows: pd.DataFrame) -> str:
     return f"{said} OTPrune's subsets have {length} times the tr Σ_C of random ones and {far} times their W2."
 
 
-def _span(values: Floats) -> str:
+def _span(values: FloatArray) -> str:
     low, high = _number(float(np.min(values))), _number(float(np.max(values)))
     return low if low == high else f"{low} to {high}"
 
 
-def _share(values: Floats) -> str:
+def _share(values: FloatArray) -> str:
     low, high = f"{100 * values.min():.0f}", f"{100 * values.max():.0f}"
     return f"{low}%" if low == high else f"{low} to {high}%"
 

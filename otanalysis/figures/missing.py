@@ -11,12 +11,13 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from otanalysis.defaults import FULL, RELEASED_GAMMA
 from otanalysis.figures.layout import per_cent
 from otanalysis.figures.style import method_look
 from otanalysis.mini.benchmarks import BENCHMARKS
 from otanalysis.scores.tasks import TASKS
 from otanalysis.selection import SELECTORS
-from otanalysis.stats.cells import DEFAULT_GAMMA, RATIO_DIGITS
+from otanalysis.stats.cells import RATIO_DIGITS
 
 __all__ = ["MissingScores", "Setting", "missing_scores", "needed_settings"]
 
@@ -176,7 +177,7 @@ def needed_settings(rows: pd.DataFrame, only: Sequence[int], ratio: float) -> di
     ratios = sorted({_rounded(value) for value in present["ratio"]})
     needed: dict[Setting, bool] = {}
     if {2, 3, 5} & set(only):
-        needed[Setting("full", 1.0)] = False
+        needed[Setting(FULL, 1.0)] = False
     for method in methods if 2 in only else ():
         needed[_default(method, _rounded(ratio))] = False
     for method in [name for name in SHARES if name in methods] if 3 in only else ():
@@ -214,12 +215,12 @@ def missing_scores(
         gammas = scores["gamma"] if "gamma" in scores.columns else [None] * len(scores)
         columns = (scores["benchmark"], scores["method"], scores["ratio"], gammas)
         for name, method, share, gamma in zip(*columns, strict=True):
-            if method == "full":
-                there.add((name, Setting("full", 1.0)))
+            if method == FULL:
+                there.add((name, Setting(FULL, 1.0)))
             elif gamma is None or np.isnan(gamma):
                 loose.add((name, _default(method, _rounded(share))))
             elif method != "otprune":
-                there |= {(name, Setting(method, _rounded(share)))} if gamma == DEFAULT_GAMMA else set()
+                there |= {(name, Setting(method, _rounded(share)))} if gamma == RELEASED_GAMMA else set()
             else:
                 there.add((name, Setting(method, _rounded(share), float(gamma))))
     found = {}
@@ -231,7 +232,7 @@ def missing_scores(
 
 
 def _default(method: str, ratio: float) -> Setting:
-    return Setting(method, ratio, DEFAULT_GAMMA if method == "otprune" else None)
+    return Setting(method, ratio, RELEASED_GAMMA if method == "otprune" else None)
 
 
 def _rounded(value: float) -> float:
@@ -239,17 +240,17 @@ def _rounded(value: float) -> float:
 
 
 def _words(method: str, ratios: Sequence[float], gammas: Sequence[float]) -> str:
-    if method == "full":
+    if method == FULL:
         return "all tokens"
     words = f"{method_look(method).label} at {', '.join(per_cent(ratio) for ratio in ratios)}"
-    if set(gammas) <= {DEFAULT_GAMMA}:
+    if set(gammas) <= {RELEASED_GAMMA}:
         return words
     return f"{words} with gamma {', '.join(f'{gamma:g}' for gamma in sorted(gammas))}"
 
 
 def _arguments(setting: Setting) -> dict[str, float]:
     """Return the model arguments beside the method, which are the options of the import too."""
-    found: dict[str, float] = {} if setting.method == "full" else {"ratio": setting.ratio}
+    found: dict[str, float] = {} if setting.method == FULL else {"ratio": setting.ratio}
     if setting.gamma is not None:
         found["gamma"] = setting.gamma
     if setting.method in SELECTORS and SELECTORS[setting.method].stochastic:
@@ -260,7 +261,7 @@ def _arguments(setting: Setting) -> dict[str, float]:
 def _order(setting: Setting) -> tuple[bool, bool, list[str], float, float]:
     """All tokens first, which every share needs; then the released gamma; then the rest."""
     gamma = setting.gamma or 0.0
-    usual = setting.gamma in (None, DEFAULT_GAMMA)
+    usual = setting.gamma in (None, RELEASED_GAMMA)
     places = list(SELECTORS)
     place = places.index(setting.method) if setting.method in places else -1
-    return (setting.method != "full", not usual, [f"{place:03d}"], setting.ratio, gamma)
+    return (setting.method != FULL, not usual, [f"{place:03d}"], setting.ratio, gamma)

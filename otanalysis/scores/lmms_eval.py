@@ -18,6 +18,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from otanalysis.defaults import FULL
 from otanalysis.errors import InputError
 from otanalysis.scores.score import (
     Choice,
@@ -138,7 +139,7 @@ def _recorded(document: Document, file: Path) -> Settings:
     if not isinstance(config, dict) or config.get("model") != PLUGIN:
         return Settings(model=model)
     ratio, method = arguments.get("ratio"), arguments.get("method")
-    if method == "full":
+    if method == FULL:
         return Settings(model=model, method=method, ratio=1.0)
     said = {**PLUGIN_DEFAULTS, **arguments}
     try:

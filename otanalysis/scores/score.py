@@ -8,6 +8,7 @@ from math import isclose, isfinite, isnan
 from pathlib import PurePath
 from typing import Any
 
+from otanalysis.defaults import FULL
 from otanalysis.errors import InputError
 from otanalysis.scores.table import FAILED_SCORE, VARIABLE_RATIO
 from otanalysis.scores.tasks import TASKS
@@ -47,7 +48,7 @@ class Settings:
     def __post_init__(self) -> None:
         if self.ratio is not None and not (isnan(self.ratio) or 0 < self.ratio <= 1):
             raise InputError(f"The ratio, the share of tokens kept, must lie in (0, 1], got {self.ratio:g}.")
-        if self.method == "full" and self.ratio not in (None, 1):
+        if self.method == FULL and self.ratio not in (None, 1):
             raise InputError(f"The method full keeps all tokens, so its ratio is 1, got {self.ratio:g}.")
         if self.gamma is not None and not self.gamma > 0:
             raise InputError(f"gamma must be positive, got {self.gamma:g}.")
@@ -96,14 +97,14 @@ class Settings:
                 f"{where} does not say which method kept the tokens: give --method "
                 "(full for the model with all tokens)."
             )
-        if self.method not in ("full", "majority") and self.ratio is None:
+        if self.method not in (FULL, "majority") and self.ratio is None:
             raise InputError(
                 f"{where} does not say which share of the tokens {self.method} kept: give --ratio, for "
                 f"instance 0.098 (a CSV may say {VARIABLE_RATIO} where the method chooses it itself)."
             )
         if self.model is None:
             raise InputError(f"{where} does not say which model it is: give --model, as its dumps name it.")
-        if self.method == "full":
+        if self.method == FULL:
             return Settings(self.model, self.method, 1.0, self.gamma, self.seed)
         return self
 

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from otanalysis.defaults import FULL
 from otanalysis.errors import InputError
 from otanalysis.files import write_atomic
 
@@ -184,7 +185,7 @@ def _number(table: pd.DataFrame, column: str, name: str) -> pd.Series[Any]:
 
 
 def _check_ranges(table: pd.DataFrame, name: str) -> None:
-    value, ratio, full = table["value"], table["ratio"], table["method"] == "full"
+    value, ratio, full = table["value"], table["ratio"], table["method"] == FULL
     rules = (
         (~np.isfinite(value), "value", "a finite number is wanted"),
         (value == FAILED_SCORE, "value", "that is how lmms-eval marks a failed metric: leave the row out"),

@@ -8,9 +8,9 @@ from typing import ClassVar
 
 import numpy as np
 
-from otanalysis.arrays import Array, to_numpy
+from otanalysis.arrays import Array, FloatArray, to_numpy
 from otanalysis.errors import ConvergenceError
-from otanalysis.image import FloatArray, check_cost
+from otanalysis.image import check_cost
 from otanalysis.selection.selector import Selection, build_selection, prepare
 from otanalysis.transport.exact import wasserstein2
 from otanalysis.transport.floor.local_search import move_medoids

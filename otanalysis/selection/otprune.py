@@ -10,6 +10,7 @@ from typing import ClassVar
 import numpy as np
 
 from otanalysis.arrays import Array, Normalisation
+from otanalysis.defaults import RELEASED_GAMMA
 from otanalysis.selection.selector import Selection, build_selections, prepare, prepare_stack, stack
 from otanalysis.surrogate.kernel import otprune_kernel
 from otanalysis.surrogate.logdet import greedy_logdet
@@ -34,7 +35,7 @@ class OTPrune:
         Normalisation of the tokens before the kernel.
     """
 
-    gamma: float = 0.01
+    gamma: float = RELEASED_GAMMA
     normalise: Normalisation = "columns"
 
     name: ClassVar[str] = "otprune"

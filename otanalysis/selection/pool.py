@@ -6,14 +6,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
-from otanalysis.arrays import check_indices
+from otanalysis.arrays import IntArray, check_indices
 from otanalysis.errors import InputError
 
 __all__ = ["METHOD", "MIXTURE", "RANDOM", "SWAP", "Subset", "draw_pool"]
 
-Indices = NDArray[np.int64]
 
 METHOD = "method:"
 """Start of the origin of a subset that a method chose; the method's name follows."""
@@ -46,11 +44,11 @@ class Subset:
     """
 
     origin: str
-    indices: Indices
+    indices: IntArray
 
 
 def draw_pool(
-    chosen: Mapping[str, Indices], m: int, *, drawn: int, generator: np.random.Generator
+    chosen: Mapping[str, IntArray], m: int, *, drawn: int, generator: np.random.Generator
 ) -> tuple[Subset, ...]:
     """Return the subsets of the methods and drawn ones of the same size, so that good and bad ones occur.
 
@@ -109,7 +107,7 @@ def check_drawn(drawn: int) -> None:
         raise InputError(f"At least {LEAST} subsets must be drawn besides those of the methods, got {drawn}.")
 
 
-def _mixture(picks: list[Indices], m: int, generator: np.random.Generator) -> Indices:
+def _mixture(picks: list[IntArray], m: int, generator: np.random.Generator) -> IntArray:
     first = int(generator.integers(len(picks)))
     own = generator.permutation(picks[first])
     part = own[: generator.integers(1, max(2, len(own)))]
@@ -123,7 +121,7 @@ def _mixture(picks: list[Indices], m: int, generator: np.random.Generator) -> In
     return np.sort(both[np.sort(places)][: len(own)]).astype(np.int64)
 
 
-def _swap(picks: list[Indices], m: int, generator: np.random.Generator) -> Indices:
+def _swap(picks: list[IntArray], m: int, generator: np.random.Generator) -> IntArray:
     own = generator.permutation(picks[generator.integers(len(picks))])
     outside = generator.permutation(np.setdiff1d(np.arange(m), own))
     most = max(1, int(_LARGEST_EXCHANGE * len(own)))

@@ -12,6 +12,7 @@ import numpy as np
 from array_api_compat import array_namespace, device
 
 from otanalysis.arrays import Array, Normalisation, check_tokens, resolve_keep
+from otanalysis.defaults import RELEASED_GAMMA
 from otanalysis.errors import InputError
 from otanalysis.selection.divprune import DivPrune
 from otanalysis.selection.dpp import GreedyDPP
@@ -51,7 +52,7 @@ def select(
     *,
     ratio: float | None = None,
     keep: int | None = None,
-    gamma: float = 0.01,
+    gamma: float = RELEASED_GAMMA,
     normalise: Normalisation = "columns",
     seed: int = 0,
 ) -> Selection:
@@ -101,7 +102,7 @@ def select_many(
     method: str | Selector,
     keeps: Iterable[int],
     *,
-    gamma: float = 0.01,
+    gamma: float = RELEASED_GAMMA,
     normalise: Normalisation = "columns",
     seed: int = 0,
     cost: Array | None = None,
@@ -166,7 +167,7 @@ def select_batch(
     *,
     ratio: float | None = None,
     keep: int | None = None,
-    gamma: float = 0.01,
+    gamma: float = RELEASED_GAMMA,
     normalise: Normalisation = "columns",
     seeds: int | Sequence[int] = 0,
 ) -> list[Selection]:

@@ -13,13 +13,13 @@ from types import MappingProxyType
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
+from otanalysis.arrays import FloatArray
+from otanalysis.defaults import FULL, RELEASED_GAMMA
 from otanalysis.errors import InputError
 from otanalysis.stats.statistics import bootstrap_means
 
 __all__ = [
-    "DEFAULT_GAMMA",
     "MEAN",
     "RESAMPLES",
     "DistanceCells",
@@ -32,7 +32,6 @@ __all__ = [
     "with_mean",
 ]
 
-Floats = NDArray[np.float64]
 Cell = tuple[str | float, ...]
 
 RATIO_DIGITS = 6
@@ -59,8 +58,8 @@ class DistanceCells:
 
     benchmarks: tuple[str, ...]
     cells: tuple[Cell, ...]
-    means: Floats
-    replicates: Floats
+    means: FloatArray
+    replicates: FloatArray
     samples: tuple[int, ...]
 
 
@@ -78,11 +77,11 @@ class ScoreCells:
         Number of questions; NaN where unknown.
     """
 
-    score: Floats
-    error: Floats
-    full: Floats
-    full_error: Floats
-    counts: Floats
+    score: FloatArray
+    error: FloatArray
+    full: FloatArray
+    full_error: FloatArray
+    counts: FloatArray
 
     @property
     def common_scale(self) -> bool:
@@ -199,8 +198,8 @@ def score_cells(
     check_accuracy(accuracy, benchmarks)
     optional = [name for name in ("gamma", "standard_error", "n") if name not in accuracy.columns]
     accuracy = accuracy.assign(**dict.fromkeys(optional, np.nan))
-    whole = _averaged(accuracy[accuracy["method"] == "full"], ["benchmark"])
-    pruned = accuracy[~accuracy["method"].isin(["full", "majority"])]
+    whole = _averaged(accuracy[accuracy["method"] == FULL], ["benchmark"])
+    pruned = accuracy[~accuracy["method"].isin([FULL, "majority"])]
     for column, wanted in fixed.items():
         pruned = pruned[_matches(pruned[column], wanted)]
     pruned = pruned.assign(
@@ -293,17 +292,15 @@ def _averaged(rows: pd.DataFrame, keys: list[str]) -> dict[tuple[object, ...], t
 MEAN = "mean"
 """Benchmark name of the rows that average over all benchmarks."""
 
-DEFAULT_GAMMA = 0.01
-"""The gamma of the released code, which every figure but the one about gamma uses."""
 
 RESAMPLES = 2000
 """Bootstrap size: the ends of a 95 % interval are then known to about 2 % of its width."""
 
-Measured = tuple[Floats, Floats]
+Measured = tuple[FloatArray, FloatArray]
 """Values of shape (c,) with their replicates of shape (r, c)."""
 
 
-def with_mean(values: Floats, replicates: Floats, scale: Floats | None = None) -> list[Measured]:
+def with_mean(values: FloatArray, replicates: FloatArray, scale: FloatArray | None = None) -> list[Measured]:
     """Per benchmark, then their mean (after scaling); a benchmark without a cell makes its mean missing."""
     factor = np.ones(len(values)) if scale is None else scale
     one = [(value, draws) for value, draws in zip(values, replicates, strict=True)]
@@ -331,5 +328,5 @@ def main_rows(sweep: pd.DataFrame, *, methods: Sequence[str], ratios: Sequence[f
     """Return the rows of these methods that have no gamma, or the default one."""
     rows = rows_with(sweep, methods=methods, ratios=ratios)
     gamma = rows["gamma"].to_numpy(dtype=np.float64, na_value=np.nan)
-    chosen: pd.DataFrame = rows[np.isnan(gamma) | np.isclose(gamma, DEFAULT_GAMMA)]
+    chosen: pd.DataFrame = rows[np.isnan(gamma) | np.isclose(gamma, RELEASED_GAMMA)]
     return chosen

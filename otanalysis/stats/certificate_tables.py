@@ -14,8 +14,8 @@ from functools import partial
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
+from otanalysis.arrays import FloatArray
 from otanalysis.errors import InputError
 from otanalysis.stats.cells import MEAN, RESAMPLES, DistanceCells, distance_cells, with_mean
 from otanalysis.stats.figure_tables import figure4_table
@@ -23,7 +23,6 @@ from otanalysis.stats.statistics import percentile_interval
 
 __all__ = ["FLOOR", "certificate_table", "floor_table", "greedy_table"]
 
-Floats = NDArray[np.float64]
 
 FLOOR = "floor"
 """Method name of the certified floor in tables."""
@@ -133,7 +132,7 @@ def greedy_table(rows: pd.DataFrame) -> pd.DataFrame:
 
 
 def _with_intervals(
-    far: DistanceCells, measure: Callable[[Floats], Floats]
+    far: DistanceCells, measure: Callable[[FloatArray], FloatArray]
 ) -> list[tuple[str, dict[str, object]]]:
     """Return a measure of the cells' means, with its interval, per benchmark and as the mean of them."""
     names, counts = [*far.benchmarks, MEAN], [*far.samples, sum(far.samples)]
@@ -146,13 +145,13 @@ def _with_intervals(
     return rows
 
 
-def _over(means: Floats, own: int, floor: int) -> Floats:
+def _over(means: FloatArray, own: int, floor: int) -> FloatArray:
     with np.errstate(divide="ignore", invalid="ignore"):
         ratio = means[..., own] / means[..., floor]
     return np.where((means[..., own] == 0.0) & (means[..., floor] == 0.0), 1.0, ratio)
 
 
-def _closed(means: Floats, own: int, floor: int, random: int) -> Floats:
+def _closed(means: FloatArray, own: int, floor: int, random: int) -> FloatArray:
     way = means[..., random] - means[..., floor]
     return np.asarray((means[..., random] - means[..., own]) / np.where(way == 0.0, np.nan, way))
 

@@ -19,12 +19,12 @@ from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 from scipy.stats import rankdata
 
+from otanalysis.arrays import FloatArray
+from otanalysis.defaults import FULL, RELEASED_GAMMA
 from otanalysis.errors import InputError
 from otanalysis.stats.cells import (
-    DEFAULT_GAMMA,
     MEAN,
     RESAMPLES,
     Cell,
@@ -41,7 +41,6 @@ from otanalysis.stats.statistics import percentile_interval, ratio_standard_erro
 
 __all__ = ["Figure2Tables", "figure2_tables", "figure3_table", "figure4_table", "figure5_table"]
 
-Floats = NDArray[np.float64]
 Record = dict[str, object]
 
 NORMAL_95 = 1.959963984540054
@@ -78,22 +77,21 @@ def figure3_table(
     rows = main_rows(sweep, methods=wanted, ratios=ratios)
     keys = ("method", "ratio")
     far = distance_cells(rows, distance, keys=keys, normalise=normalise, resamples=resamples, seed=seed)
-    good = score_cells(accuracy, far.benchmarks, far.cells, keys=keys, fixed={"gamma": DEFAULT_GAMMA})
+    good = score_cells(accuracy, far.benchmarks, far.cells, keys=keys, fixed={"gamma": RELEASED_GAMMA})
     records = [
         *_score_records(good, far, keys),
         *_distance_records(far, keys, baseline=_otprune_at_same_ratio),
     ]
     records += [
-        {"benchmark": name, "method": "full", "ratio": 1.0, "quantity": "score"}
-        | _normal(value, error, np.nan)
+        {"benchmark": name, "method": FULL, "ratio": 1.0, "quantity": "score"} | _normal(value, error, np.nan)
         for name, value, error in zip(far.benchmarks, good.full, good.full_error, strict=True)
     ]
     if good.common_scale:
         value, error = _mean_of(good.full, good.full_error)
-        full = {"benchmark": MEAN, "method": "full", "ratio": 1.0, "quantity": "score"}
+        full = {"benchmark": MEAN, "method": FULL, "ratio": 1.0, "quantity": "score"}
         records.append(full | _normal(value, error, np.nan))
     table = _finish(records, distance, normalise)
-    return table[table["method"].isin([*methods, "full"])].reset_index(drop=True)
+    return table[table["method"].isin([*methods, FULL])].reset_index(drop=True)
 
 
 def figure4_table(
@@ -232,10 +230,10 @@ class _Baseline:
 
 
 _otprune_at_same_ratio = _Baseline(0, "otprune")
-_default_gamma_at_same_ratio = _Baseline(1, DEFAULT_GAMMA)
+_default_gamma_at_same_ratio = _Baseline(1, RELEASED_GAMMA)
 
 
-def _mean_of(values: Floats, errors: Floats) -> tuple[float, float]:
+def _mean_of(values: FloatArray, errors: FloatArray) -> tuple[float, float]:
     """Mean over benchmarks, whose scenes are different, so their errors are independent."""
     return float(np.mean(values)), float(np.sqrt(np.sum(errors**2)) / len(errors))
 
@@ -310,7 +308,7 @@ def figure2_tables(
     rows = main_rows(sweep, methods=methods, ratios=[ratio])
     keys = ("method",)
     far = distance_cells(rows, distance, keys=keys, normalise=normalise, resamples=resamples, seed=seed)
-    at_ratio: dict[str, str | float] = {"gamma": DEFAULT_GAMMA, "ratio": ratio}
+    at_ratio: dict[str, str | float] = {"gamma": RELEASED_GAMMA, "ratio": ratio}
     good = score_cells(accuracy, far.benchmarks, far.cells, keys=keys, fixed=at_ratio)
     kind = "score" if good.common_scale else "relative_score"
     distances = with_mean(far.means, far.replicates)
@@ -346,15 +344,15 @@ def _drawn_scores(good: ScoreCells, resamples: int, generator: np.random.Generat
     return with_mean(good.score, drawn, scale)
 
 
-def _ranked(distance: Measured, score: Measured) -> dict[str, Floats]:
-    columns: dict[str, Floats] = {}
+def _ranked(distance: Measured, score: Measured) -> dict[str, FloatArray]:
+    columns: dict[str, FloatArray] = {}
     for name, (values, draws), sign in (("distance", distance, 1.0), ("score", score, -1.0)):
         low, high = percentile_interval(draws)
         columns |= {name: values, f"{name}_low": low, f"{name}_high": high}
         there = np.isfinite(values)
         ranks, rank_low, rank_high = (np.full(values.shape, np.nan) for _ in range(3))
         ranks[there] = rankdata(sign * values[there])
-        drawn: Floats = np.asarray(rankdata(sign * draws[:, there], axis=-1), dtype=np.float64)
+        drawn: FloatArray = np.asarray(rankdata(sign * draws[:, there], axis=-1), dtype=np.float64)
         if there.any():
             rank_low[there], rank_high[there] = percentile_interval(drawn)
         columns |= {f"{name}_rank": ranks, f"{name}_rank_low": rank_low, f"{name}_rank_high": rank_high}

@@ -20,6 +20,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from otanalysis.arrays import FloatArray
 from otanalysis.errors import InputError
 from otanalysis.selection.pool import RANDOM
 from otanalysis.stats.cells import MEAN, RESAMPLES, with_mean
@@ -36,7 +37,6 @@ __all__ = [
     "scatter_table",
 ]
 
-Floats = NDArray[np.float64]
 
 DROPPED_TERM = "kept_second_moment"
 r""":math:`\mathrm{tr} \Sigma_C`, which the step from rung 2 to rung 3 drops. Nobody would choose by it, so it
@@ -56,7 +56,7 @@ _POOLS = ("all", RANDOM)
 _SAMPLE = ["normalisation", "ratio", "benchmark", "sample"]
 
 
-def agreement(badness: Floats, exact: Floats, rivals: NDArray[np.bool_]) -> dict[str, Floats]:
+def agreement(badness: FloatArray, exact: FloatArray, rivals: NDArray[np.bool_]) -> dict[str, FloatArray]:
     """Compare a measure with the exact distance over the pools of some samples.
 
     Parameters
@@ -200,12 +200,12 @@ def check_ladder_rows(rows: pd.DataFrame) -> None:
         )
 
 
-def _rounded(values: Floats) -> Floats:
+def _rounded(values: FloatArray) -> FloatArray:
     scale = np.abs(values).max(axis=1, keepdims=True)
     return np.asarray(np.round(values / np.where(scale == 0, 1.0, scale), DIGITS))
 
 
-def _ratio(part: Floats, whole: Floats) -> Floats:
+def _ratio(part: FloatArray, whole: FloatArray) -> FloatArray:
     result = np.full(part.shape, np.nan)
     np.divide(part, whole, out=result, where=whole > 0)
     return result

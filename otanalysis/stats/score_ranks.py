@@ -15,12 +15,12 @@ import numpy as np
 import pandas as pd
 from scipy.stats import rankdata
 
+from otanalysis.defaults import FULL
 from otanalysis.errors import InputError
 from otanalysis.stats.cells import RATIO_DIGITS
 
 __all__ = ["is_one_shot", "rank_methods"]
 
-UNPRUNED = "full"
 NOT_ONE_SHOT = ("(calibrated)", "(fine-tuned)")
 """How published tables mark methods that are fitted to data or train the model before they prune it."""
 
@@ -30,10 +30,10 @@ def is_one_shot(method: str) -> bool:
 
     Examples
     --------
-    >>> [is_one_shot(name) for name in ("divprune", "FitPrune (calibrated)", "M3 (fine-tuned)", "full")]
+    >>> [is_one_shot(name) for name in ("divprune", "FitPrune (calibrated)", "M3 (fine-tuned)", FULL)]
     [True, False, False, False]
     """
-    return method not in (UNPRUNED, "majority") and not method.endswith(NOT_ONE_SHOT)
+    return method not in (FULL, "majority") and not method.endswith(NOT_ONE_SHOT)
 
 
 def rank_methods(
@@ -76,11 +76,11 @@ def rank_methods(
         model scores 0 on a benchmark, or no benchmark has all methods.
     """
     scores = _score_table(accuracy[accuracy["model"] == model], model, ratio)
-    if UNPRUNED not in scores.columns:
+    if FULL not in scores.columns:
         raise InputError(
             f"Scores of {model} with all tokens (method full) are wanted: add them to the table."
         )
-    full = scores[UNPRUNED].dropna()
+    full = scores[FULL].dropna()
     if methods is None:
         complete = scores.loc[full.index].notna().all()
         methods = [name for name in scores.columns if is_one_shot(name) and complete[name]]
@@ -104,7 +104,7 @@ def _score_table(rows: pd.DataFrame, model: str, ratio: float | None) -> pd.Data
         raise InputError(f"The table has no score of {model}: name one of its models.")
     if ratio is not None:
         near = rows["ratio"].astype(float).round(RATIO_DIGITS) == round(ratio, RATIO_DIGITS)
-        rows = rows[near | rows["ratio"].isna() | (rows["method"] == UNPRUNED)]
+        rows = rows[near | rows["ratio"].isna() | (rows["method"] == FULL)]
     settings = rows[["method", "ratio", "gamma"]].drop_duplicates()
     several = settings.loc[settings["method"].duplicated(), "method"].unique()
     if len(several):

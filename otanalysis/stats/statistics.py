@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.stats import rankdata
 
+from otanalysis.arrays import FloatArray
 from otanalysis.errors import InputError
 
 __all__ = [
@@ -28,7 +29,6 @@ __all__ = [
     "spearman_test",
 ]
 
-Floats = NDArray[np.float64]
 
 LARGEST_EXACT = 9
 """Most methods whose permutations are enumerated: 9! = 362,880 take 0.1 s, 10! would take 1 s and 300 MB."""
@@ -71,7 +71,7 @@ class SpearmanTest:
     standard_error: float
 
 
-def spearman_rho(x: ArrayLike, y: ArrayLike) -> Floats:
+def spearman_rho(x: ArrayLike, y: ArrayLike) -> FloatArray:
     r"""Spearman's rank correlation along the last axis, ties by mid-ranks.
 
     Parameters
@@ -146,7 +146,7 @@ def spearman_test(
     return SpearmanTest(rho, p, 1 / (1 + len(order)), n, len(order), False, error)
 
 
-def bootstrap_means(values: ArrayLike, resamples: int, *, generator: np.random.Generator) -> Floats:
+def bootstrap_means(values: ArrayLike, resamples: int, *, generator: np.random.Generator) -> FloatArray:
     r"""Means of bootstrap resamples of the rows, the same rows for every column (paired).
 
     Parameters
@@ -186,7 +186,7 @@ def bootstrap_means(values: ArrayLike, resamples: int, *, generator: np.random.G
     return np.asarray(counts @ table / n, dtype=np.float64)
 
 
-def percentile_interval(replicates: ArrayLike, *, level: float = 0.95) -> tuple[Floats, Floats]:
+def percentile_interval(replicates: ArrayLike, *, level: float = 0.95) -> tuple[FloatArray, FloatArray]:
     """Percentile interval along the first axis.
 
     Parameters
@@ -224,7 +224,7 @@ def percentile_interval(replicates: ArrayLike, *, level: float = 0.95) -> tuple[
 
 def ratio_standard_error(
     numerator: ArrayLike, numerator_error: ArrayLike, denominator: ArrayLike, denominator_error: ArrayLike
-) -> Floats:
+) -> FloatArray:
     r"""Propagate two independent standard errors to the ratio of two means (delta method).
 
     .. math:: \mathrm{se}^2\left(\frac{a}{b}\right) \approx \frac{s_a^2}{b^2} + \frac{a^2 s_b^2}{b^4}
@@ -260,15 +260,15 @@ def ratio_standard_error(
     return np.asarray(np.hypot(sa / safe, a * sb / safe**2), dtype=np.float64)
 
 
-def _centred_ranks(values: ArrayLike) -> Floats:
+def _centred_ranks(values: ArrayLike) -> FloatArray:
     """Mid-ranks along the last axis, minus their mean (n + 1) / 2."""
     array = np.asarray(values, dtype=np.float64)
-    ranks: Floats = np.asarray(rankdata(array, axis=-1), dtype=np.float64)
-    centred: Floats = ranks - (array.shape[-1] + 1) / 2
+    ranks: FloatArray = np.asarray(rankdata(array, axis=-1), dtype=np.float64)
+    centred: FloatArray = ranks - (array.shape[-1] + 1) / 2
     return centred
 
 
-def _check_pair(x: Floats, y: Floats) -> None:
+def _check_pair(x: FloatArray, y: FloatArray) -> None:
     if x.ndim != 1 or x.shape != y.shape or x.size < 2:
         raise InputError(
             f"A rank correlation wants two lists of one length >= 2, got shapes {x.shape} and {y.shape}."

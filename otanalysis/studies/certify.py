@@ -16,10 +16,10 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from otanalysis.arrays import Normalisation, check_tokens, resolve_keep
+from otanalysis.defaults import RATIOS, RELEASED_GAMMA
 from otanalysis.errors import InputError
 from otanalysis.files import write_atomic
 from otanalysis.selection import SELECTORS, select_many
-from otanalysis.stats.cells import DEFAULT_GAMMA
 from otanalysis.stats.certificate_tables import certificate_table, greedy_table
 from otanalysis.studies.provenance import read_provenance, read_table
 from otanalysis.studies.runs import SweepSettings
@@ -63,10 +63,10 @@ class CertifyStudy:
     """
 
     methods: tuple[str, ...] = tuple(SELECTORS)
-    ratios: tuple[float, ...] = (0.05, 0.098, 0.15, 0.2)
+    ratios: tuple[float, ...] = RATIOS
     normalise: Normalisation = "none"
     seeds: tuple[int, ...] = (0, 1, 2)
-    gamma: float = DEFAULT_GAMMA
+    gamma: float = RELEASED_GAMMA
     effort: float = 1.0
 
     name: ClassVar[str] = "certify"

@@ -8,9 +8,9 @@ import numpy as np
 import pandas as pd
 
 from otanalysis.arrays import Array, Normalisation
+from otanalysis.defaults import RELEASED_GAMMA
 from otanalysis.errors import InputError
 from otanalysis.selection import SELECTORS, Selection, Selector, select
-from otanalysis.stats.cells import DEFAULT_GAMMA
 from otanalysis.surrogate.ladder import Ladder
 from otanalysis.tokens.read import Sample
 from otanalysis.transport import wasserstein2_floor
@@ -24,7 +24,7 @@ def select_all(
     *,
     ratio: float | None = None,
     keep: int | None = None,
-    gamma: float = DEFAULT_GAMMA,
+    gamma: float = RELEASED_GAMMA,
     seed: int = 0,
 ) -> dict[str, Selection]:
     """Choose the tokens of one image with several methods.
@@ -67,7 +67,7 @@ def compare(
     *,
     ratio: float | None = None,
     keep: int | None = None,
-    gamma: float = DEFAULT_GAMMA,
+    gamma: float = RELEASED_GAMMA,
     normalise: Normalisation = "none",
     seed: int = 0,
     effort: float = 1.0,

@@ -17,6 +17,7 @@ import numpy as np
 import pandas as pd
 
 from otanalysis.arrays import resolve_keep
+from otanalysis.defaults import FULL, RATIOS, RELEASED_GAMMA
 from otanalysis.errors import InputError
 from otanalysis.files import write_atomic
 from otanalysis.image import squared_distances
@@ -27,7 +28,6 @@ from otanalysis.studies.parallel import run_parts
 from otanalysis.studies.provenance import environment
 from otanalysis.studies.runs import Run, SweepSettings
 from otanalysis.vlm.answer import answer_prompts
-from otanalysis.vlm.choose import FULL
 from otanalysis.vlm.model import VisionLanguageModel, load_model, model_fingerprint
 
 __all__ = ["MAJORITY", "evaluate"]
@@ -71,8 +71,8 @@ def evaluate(
     *,
     benchmarks: Sequence[str] = tuple(BENCHMARKS),
     methods: Sequence[str] = tuple(SELECTORS),
-    ratios: Sequence[float] = (0.05, 0.098, 0.15, 0.2),
-    gammas: Sequence[float] = (0.01,),
+    ratios: Sequence[float] = RATIOS,
+    gammas: Sequence[float] = (RELEASED_GAMMA,),
     seeds: Sequence[int] = (0,),
     questions: int = 400,
     out: str | PathLike[str],

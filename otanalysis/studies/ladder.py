@@ -16,11 +16,11 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from otanalysis.arrays import Normalisation, check_tokens, resolve_keep
+from otanalysis.defaults import RATIOS, RELEASED_GAMMA
 from otanalysis.errors import InputError
 from otanalysis.files import write_atomic
 from otanalysis.selection import SELECTORS, select_many
 from otanalysis.selection.pool import Subset, check_drawn, draw_pool
-from otanalysis.stats.cells import DEFAULT_GAMMA
 from otanalysis.stats.ladder_tables import ladder_table
 from otanalysis.studies.engine import measure_samples
 from otanalysis.studies.provenance import read_provenance, read_table
@@ -76,11 +76,11 @@ class LadderStudy:
         If a setting is missing, repeated, unknown or out of range.
     """
 
-    ratios: tuple[float, ...] = (0.05, 0.098, 0.15, 0.2)
+    ratios: tuple[float, ...] = RATIOS
     normalisations: tuple[Normalisation, ...] = ("none", "columns", "rows")
     subsets: int = 40
     seed: int = 0
-    gamma: float = DEFAULT_GAMMA
+    gamma: float = RELEASED_GAMMA
 
     name: ClassVar[str] = "ladder"
     version: ClassVar[int] = 1

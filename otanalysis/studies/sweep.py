@@ -20,6 +20,7 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from otanalysis.arrays import Normalisation, check_tokens, resolve_keep
+from otanalysis.defaults import RATIOS, RELEASED_GAMMA
 from otanalysis.errors import InputError
 from otanalysis.files import write_atomic
 from otanalysis.selection import SELECTORS, Selection, Selector, select_many
@@ -31,7 +32,6 @@ from otanalysis.surrogate.ladder import Ladder
 from otanalysis.tokens.read import Dump, Sample
 
 __all__ = [
-    "DEFAULT_LOGDET_GAMMA",
     "PART_SCHEMA",
     "TABLE_NAME",
     "PartStore",
@@ -143,8 +143,8 @@ def sweep(
     dumps: Iterable[str | PathLike[str]],
     *,
     methods: Sequence[str | Selector] = tuple(SELECTORS),
-    ratios: Sequence[float] = (0.05, 0.098, 0.15, 0.2),
-    gammas: Sequence[float] = (0.01,),
+    ratios: Sequence[float] = RATIOS,
+    gammas: Sequence[float] = (RELEASED_GAMMA,),
     seeds: Sequence[int] = (0,),
     normalisations: Sequence[Normalisation] = ("none",),
     out: str | PathLike[str],
@@ -262,9 +262,6 @@ def _about(opened: dict[str, Dump], settings: SweepSettings, limit: int | None) 
     }
 
 
-DEFAULT_LOGDET_GAMMA = 0.01
-"""Factor of the surrogate's kernel in the rows of methods without a gamma: the released code's."""
-
 Record = dict[str, Any]
 
 
@@ -334,7 +331,7 @@ def _record(
 ) -> Record:
     run = measurement.run
     indices = np.asarray(selection.indices)
-    gamma = DEFAULT_LOGDET_GAMMA if run.gamma is None else run.gamma
+    gamma = RELEASED_GAMMA if run.gamma is None else run.gamma
     m, d = image.tokens.shape
     return {
         "sample": sample.id,

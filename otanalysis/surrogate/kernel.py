@@ -7,12 +7,15 @@ import math
 from array_api_compat import array_namespace, device
 
 from otanalysis.arrays import Array, Normalisation, normalise_tokens
+from otanalysis.defaults import RELEASED_GAMMA
 from otanalysis.errors import InputError
 
 __all__ = ["check_gamma", "cosine_kernel", "otprune_kernel"]
 
 
-def otprune_kernel(tokens: Array, *, gamma: float = 0.01, normalise: Normalisation = "columns") -> Array:
+def otprune_kernel(
+    tokens: Array, *, gamma: float = RELEASED_GAMMA, normalise: Normalisation = "columns"
+) -> Array:
     r"""Return the kernel of OTPrune.
 
     .. math:: K = I + \gamma \tilde V \tilde V^\top, \quad \tilde V = V V^\top

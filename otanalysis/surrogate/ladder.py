@@ -35,8 +35,16 @@ from functools import cached_property
 
 import numpy as np
 
-from otanalysis.arrays import Array, Normalisation, check_indices, check_tokens, normalise_tokens, to_numpy
-from otanalysis.image import FloatArray
+from otanalysis.arrays import (
+    Array,
+    FloatArray,
+    Normalisation,
+    check_indices,
+    check_tokens,
+    normalise_tokens,
+    to_numpy,
+)
+from otanalysis.defaults import RELEASED_GAMMA
 from otanalysis.surrogate.logdet import GramLogdet
 from otanalysis.transport import (
     TokenMoments,
@@ -115,7 +123,9 @@ class Ladder:
     1.0
     """
 
-    def __init__(self, tokens: Array, *, normalise: Normalisation = "none", gamma: float = 0.01) -> None:
+    def __init__(
+        self, tokens: Array, *, normalise: Normalisation = "none", gamma: float = RELEASED_GAMMA
+    ) -> None:
         self._given = np.asarray(to_numpy(check_tokens(tokens)), dtype=np.float64)
         self.normalise: Normalisation = normalise
         self.gamma = gamma

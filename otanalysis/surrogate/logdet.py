@@ -9,9 +9,8 @@ from typing import Any
 import numpy as np
 from array_api_compat import array_namespace, device
 
-from otanalysis.arrays import Array, Normalisation, check_indices, normalise_tokens
+from otanalysis.arrays import Array, FloatArray, Normalisation, check_indices, normalise_tokens
 from otanalysis.errors import InputError
-from otanalysis.image import FloatArray
 from otanalysis.surrogate.kernel import check_gamma
 
 __all__ = ["GramLogdet", "check_kernel", "greedy_logdet", "logdet_value", "paper_objective"]

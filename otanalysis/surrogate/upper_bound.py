@@ -10,9 +10,9 @@ from types import MappingProxyType
 import numpy as np
 from scipy.linalg import cho_factor, cho_solve
 
-from otanalysis.arrays import Array, Normalisation, to_numpy
+from otanalysis.arrays import Array, FloatArray, Normalisation, to_numpy
+from otanalysis.defaults import RELEASED_GAMMA
 from otanalysis.errors import InputError
-from otanalysis.image import FloatArray
 from otanalysis.surrogate.kernel import otprune_kernel
 from otanalysis.surrogate.logdet import check_kernel, greedy_logdet
 
@@ -302,7 +302,7 @@ class LogdetBound:
 
 
 def logdet_upper_bound(
-    tokens: Array, keep: int, *, gamma: float = 0.01, normalise: Normalisation = "columns"
+    tokens: Array, keep: int, *, gamma: float = RELEASED_GAMMA, normalise: Normalisation = "columns"
 ) -> LogdetBound:
     r"""Bound the surrogate of OTPrune over all subsets of ``keep`` tokens from above.
 

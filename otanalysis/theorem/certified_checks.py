@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from otanalysis.image import FloatArray
+from otanalysis.arrays import FloatArray
 from otanalysis.theorem.check import Tally
 from otanalysis.theorem.exact_arithmetic import (
     Decision,

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from otanalysis.arrays import normalise_tokens
+from otanalysis.defaults import RELEASED_GAMMA
 from otanalysis.theorem import negative_controls as controls
 from otanalysis.theorem.certified_checks import (
     CertifiedGreedy,
@@ -29,7 +30,7 @@ from otanalysis.theorem.instance_sets import (
 )
 from otanalysis.theorem.instances import Kernel
 from otanalysis.theorem.relations import root_bound
-from otanalysis.theorem.worst_case import RELEASED_GAMMA, tokens_of, worst_factor
+from otanalysis.theorem.worst_case import tokens_of, worst_factor
 
 __all__ = ["build_certified_claims"]
 

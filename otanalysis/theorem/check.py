@@ -14,7 +14,7 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import ArrayLike
 
-from otanalysis.image import FloatArray
+from otanalysis.arrays import FloatArray
 
 __all__ = ["Check", "Claim", "Control", "Outcome", "Tally", "run_claim"]
 

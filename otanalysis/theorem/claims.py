@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from otanalysis.image import FloatArray
+from otanalysis.arrays import FloatArray
 from otanalysis.theorem import negative_controls as controls
 from otanalysis.theorem.check import Claim, Control
 from otanalysis.theorem.greedy import GUARANTEE, GreedyRatio, GreedySteps, describe_ratios

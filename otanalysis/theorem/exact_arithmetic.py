@@ -9,8 +9,8 @@ from typing import Any
 
 import numpy as np
 
+from otanalysis.arrays import FloatArray
 from otanalysis.errors import MissingDependencyError
-from otanalysis.image import FloatArray
 from otanalysis.theorem.check import Tally
 from otanalysis.theorem.instances import Kernel
 

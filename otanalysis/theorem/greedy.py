@@ -9,7 +9,7 @@ from typing import TypeAlias
 
 import numpy as np
 
-from otanalysis.image import FloatArray
+from otanalysis.arrays import FloatArray
 from otanalysis.surrogate.logdet import greedy_logdet
 from otanalysis.theorem.check import Tally
 from otanalysis.theorem.instances import Kernel

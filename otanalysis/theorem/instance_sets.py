@@ -9,9 +9,8 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from otanalysis.arrays import Normalisation, normalise_tokens, resolve_keep
+from otanalysis.arrays import FloatArray, Normalisation, normalise_tokens, resolve_keep
 from otanalysis.errors import InputError
-from otanalysis.image import FloatArray
 from otanalysis.theorem.greedy import released_greedy
 from otanalysis.theorem.instances import CLOUDS, MATRICES, Cloud, KeptSet, Kernel
 from otanalysis.theorem.relations import root_bound

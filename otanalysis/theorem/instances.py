@@ -10,7 +10,7 @@ from types import MappingProxyType
 import numpy as np
 import numpy.typing as npt
 
-from otanalysis.image import FloatArray
+from otanalysis.arrays import FloatArray
 from otanalysis.surrogate.kernel import otprune_kernel
 from otanalysis.transport import ExactTransport, TokenMoments, squared_distances, wasserstein2
 

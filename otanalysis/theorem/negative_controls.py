@@ -7,8 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from otanalysis.arrays import Array
-from otanalysis.image import FloatArray
+from otanalysis.arrays import Array, FloatArray
 from otanalysis.surrogate.logdet import logdet_value, paper_objective
 from otanalysis.theorem.exact_arithmetic import ExactKernel, Subsets, determinants, load_flint
 from otanalysis.theorem.instances import KeptSet

@@ -13,7 +13,7 @@ from typing import TypeAlias
 import numpy as np
 from scipy.optimize import brentq
 
-from otanalysis.image import FloatArray
+from otanalysis.arrays import FloatArray
 from otanalysis.surrogate.kernel import otprune_kernel
 from otanalysis.surrogate.logdet import logdet_value, paper_objective
 from otanalysis.theorem.check import Tally

@@ -15,8 +15,8 @@ from typing import TypeAlias
 import numpy as np
 import numpy.typing as npt
 
+from otanalysis.arrays import FloatArray
 from otanalysis.errors import InputError
-from otanalysis.image import FloatArray
 
 __all__ = [
     "Addition",

@@ -7,8 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from otanalysis.arrays import Array
-from otanalysis.image import FloatArray
+from otanalysis.arrays import Array, FloatArray
 from otanalysis.surrogate.logdet import logdet_value
 from otanalysis.theorem.check import Tally
 from otanalysis.theorem.instances import Kernel

@@ -27,17 +27,16 @@ from typing import Any, TypeAlias
 import numpy as np
 from scipy.optimize import minimize
 
-from otanalysis.arrays import check_tokens
+from otanalysis.arrays import FloatArray, check_tokens
+from otanalysis.defaults import RELEASED_GAMMA
 from otanalysis.errors import InputError
 from otanalysis.files import write_atomic
-from otanalysis.image import FloatArray
 from otanalysis.surrogate.kernel import otprune_kernel
 from otanalysis.theorem.check import Tally
 from otanalysis.theorem.greedy import GUARANTEE, RATIO_TOLERANCE, Greedy, greedy_ratios, released_greedy
 from otanalysis.theorem.setfunctions import Masks, best_by_size, logdet_table
 
 __all__ = [
-    "RELEASED_GAMMA",
     "Arena",
     "Comparisons",
     "GreedyUnderAttack",
@@ -146,8 +145,6 @@ def _logdets(factor: FloatArray, sets: Masks) -> tuple[FloatArray, FloatArray]:
 def _nuclear(point: FloatArray, shape: tuple[int, int]) -> float:
     return float(np.linalg.svd(point.reshape(shape), compute_uv=False).sum())
 
-
-RELEASED_GAMMA = 0.01
 
 # Some instances stay about as bad while their scale grows without end; real tokens have a few thousand
 # columns.

@@ -9,9 +9,17 @@ from threading import Lock
 import numpy as np
 import numpy.typing as npt
 
-from otanalysis.arrays import Array, Normalisation, check_indices, check_tokens, normalise_tokens, to_numpy
+from otanalysis.arrays import (
+    Array,
+    FloatArray,
+    Normalisation,
+    check_indices,
+    check_tokens,
+    normalise_tokens,
+    to_numpy,
+)
 from otanalysis.errors import ConvergenceError, InputError
-from otanalysis.image import FloatArray, kept_columns, normalised_once
+from otanalysis.image import kept_columns, normalised_once
 
 __all__ = ["ExactTransport", "Verification", "solve_exact", "verify_transport", "wasserstein2"]
 

@@ -6,14 +6,10 @@ from dataclasses import dataclass, field
 from functools import cached_property
 
 import numpy as np
-import numpy.typing as npt
 
-from otanalysis.arrays import Array, check_indices, check_tokens, to_numpy
-from otanalysis.image import FloatArray
+from otanalysis.arrays import Array, FloatArray, IntArray, check_indices, check_tokens, to_numpy
 
 __all__ = ["TokenMoments", "bures_squared", "gelbrich_squared", "trace_objective", "zero_mean_rungs"]
-
-Indices = npt.NDArray[np.int64]
 
 
 @dataclass(frozen=True, eq=False)
@@ -79,7 +75,7 @@ class _Cloud:
         )
         self._square_norms = np.sum(rows**2, axis=1)
 
-    def trace_product(self, kept: Indices, *, centre_kept: bool) -> float:
+    def trace_product(self, kept: IntArray, *, centre_kept: bool) -> float:
         r"""Return :math:`\mathrm{tr} (\Sigma^{1/2} \Sigma_C \Sigma^{1/2})^{1/2}`."""
         m, k = len(self._rows), len(kept)
         cross = self._factor[:, kept] if self._read_gram else self._factor @ self._rows[kept].T
@@ -87,7 +83,7 @@ class _Cloud:
             cross = cross - cross.mean(axis=1, keepdims=True)
         return float(np.linalg.svd(cross, compute_uv=False).sum()) / float(np.sqrt(m * k))
 
-    def bures(self, kept: Indices, *, centre_kept: bool, product: float | None = None) -> float:
+    def bures(self, kept: IntArray, *, centre_kept: bool, product: float | None = None) -> float:
         """Return the squared Bures distance between the covariances of all rows and of the kept ones.
 
         ``product`` is :meth:`trace_product` of the same arguments, if it is at hand.
@@ -210,6 +206,6 @@ def zero_mean_rungs(tokens: Array | TokenMoments, indices: Array) -> tuple[float
     return moments._raw.bures(kept, centre_kept=False, product=product), product
 
 
-def _prepare(tokens: Array | TokenMoments, indices: Array) -> tuple[TokenMoments, Indices]:
+def _prepare(tokens: Array | TokenMoments, indices: Array) -> tuple[TokenMoments, IntArray]:
     moments = tokens if isinstance(tokens, TokenMoments) else TokenMoments(tokens)
     return moments, check_indices(indices, len(moments.tokens))

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from otanalysis.arrays import resolve_keep
+from otanalysis.defaults import FULL
 from otanalysis.errors import InputError
 from otanalysis.selection import SELECTORS, Selection, Selector, select_batch
 from otanalysis.vlm.layout import Box, ImageTokens, View
@@ -18,10 +19,8 @@ if TYPE_CHECKING:
 
     from otanalysis.arrays import Normalisation
 
-__all__ = ["FULL", "KeptImage", "TokenChooser"]
+__all__ = ["KeptImage", "TokenChooser"]
 
-FULL = "full"
-"""Method name of the unpruned model."""
 
 _MANY = 2**31
 

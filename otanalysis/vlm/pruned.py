@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Literal, Self, get_args
 
+from otanalysis.defaults import RELEASED_GAMMA
 from otanalysis.errors import InputError
 from otanalysis.vlm.choose import KeptImage, TokenChooser
 from otanalysis.vlm.encode import encode_images, vision_inputs
@@ -135,7 +136,7 @@ class Pruned:
         *,
         ratio: float | None = None,
         keep: int | None = None,
-        gamma: float = 0.01,
+        gamma: float = RELEASED_GAMMA,
         normalise: Normalisation = "columns",
         seed: int = 0,
         positions: Positions = "renumbered",

@@ -10,7 +10,8 @@ from itertools import count
 import numpy as np
 from numpy.typing import NDArray
 
-from otanalysis.studies.table2.spectral_relaxation import Kept, SpectralObjective, Tangent, best_tangent
+from otanalysis.arrays import IntArray
+from otanalysis.studies.table2.spectral_relaxation import SpectralObjective, Tangent, best_tangent
 
 __all__ = ["SubsetSearch", "best_subset"]
 
@@ -41,7 +42,7 @@ class SubsetSearch:
         Nodes of the search tree that were opened.
     """
 
-    kept: Kept
+    kept: IntArray
     value: float
     bound: float
     nodes: int
@@ -56,11 +57,11 @@ class SubsetSearch:
 class _Incumbent:
     """The best subset so far; sees every candidate."""
 
-    score: Callable[[Kept], float]
-    kept: Kept
+    score: Callable[[IntArray], float]
+    kept: IntArray
     value: float = -np.inf
 
-    def offer(self, kept: Kept) -> bool:
+    def offer(self, kept: IntArray) -> bool:
         """Take the subset if it is better."""
         ascending = np.sort(kept)  # so that one subset has one value, to the last bit
         value = self.score(ascending)
@@ -76,10 +77,10 @@ class _Incumbent:
 
 def best_subset(
     objective: SpectralObjective,
-    candidates: Iterable[Kept],
+    candidates: Iterable[IntArray],
     *,
     node_limit: int,
-    score: Callable[[Kept], float] | None = None,
+    score: Callable[[IntArray], float] | None = None,
 ) -> SubsetSearch:
     """Search the subset with the largest score, best bound first.
 
@@ -135,13 +136,13 @@ def best_subset(
     return SubsetSearch(best.kept, best.value, max(best.value, left), nodes)
 
 
-def _rounded(tangent: Tangent, state: Kept, keep: int) -> Kept:
+def _rounded(tangent: Tangent, state: IntArray, keep: int) -> IntArray:
     """Return the subset that agrees with ``state`` and has the largest slopes."""
     preferred = np.where(state == 1, np.inf, np.where(state == -1, -np.inf, tangent.slopes))
     return np.argsort(-preferred, kind="stable")[:keep]
 
 
-def _descend(start: Kept, best: _Incumbent, m: int) -> None:
+def _descend(start: IntArray, best: _Incumbent, m: int) -> None:
     """Exchange one kept token for another as long as that helps, from a start of its own."""
     local = _Incumbent(best.score, start)
     local.offer(start)
@@ -156,7 +157,7 @@ def _descend(start: Kept, best: _Incumbent, m: int) -> None:
     best.offer(local.kept)
 
 
-def _settled(tangent: Tangent, state: Kept, keep: int, enough: float) -> Kept:
+def _settled(tangent: Tangent, state: IntArray, keep: int, enough: float) -> IntArray:
     """Return the state with the tokens added that no better subset can keep, or drop."""
     free = np.flatnonzero(state == 0)
     left = keep - int(np.sum(state == 1))
@@ -170,7 +171,7 @@ def _settled(tangent: Tangent, state: Kept, keep: int, enough: float) -> Kept:
     return settled
 
 
-def _children(state: Kept, tangent: Tangent, keep: int) -> list[Kept]:
+def _children(state: IntArray, tangent: Tangent, keep: int) -> list[IntArray]:
     """Return the states of the two halves of a node that still hold a choice, or the one subset left."""
     free = np.flatnonzero(state == 0)
     if free.size == 0:
@@ -185,7 +186,7 @@ def _children(state: Kept, tangent: Tangent, keep: int) -> list[Kept]:
     return halves
 
 
-def _completed(state: NDArray[np.int64], keep: int) -> Kept | None:
+def _completed(state: NDArray[np.int64], keep: int) -> IntArray | None:
     """Return the state with the forced rest filled in; None if no subset of this size agrees with it."""
     kept, free = int(np.sum(state == 1)), int(np.sum(state == 0))
     if kept > keep or kept + free < keep:

@@ -11,11 +11,10 @@ import numpy as np
 from scipy.optimize import Bounds, LinearConstraint, milp
 from scipy.sparse import csr_array
 
+from otanalysis.arrays import FloatArray, IntArray
 from otanalysis.errors import ConvergenceError
-from otanalysis.image import FloatArray
 from otanalysis.studies.table2.branch_and_bound import best_subset
 from otanalysis.studies.table2.rung_objectives import rung_objective
-from otanalysis.studies.table2.spectral_relaxation import Kept
 from otanalysis.surrogate import RUNGS, Ladder, Rung
 from otanalysis.surrogate.upper_bound import logdet_upper_bound
 from otanalysis.transport import wasserstein2
@@ -31,7 +30,7 @@ FEASIBILITY = 1e-6
 so its bound may be too high by about as much."""
 
 
-def capacitated_medoids(cost: FloatArray, keep: int) -> tuple[Kept, float]:
+def capacitated_medoids(cost: FloatArray, keep: int) -> tuple[IntArray, float]:
     r"""Return the ``keep`` tokens with the smallest :math:`W_2^2(P, Q_C)` over all subsets of that size.
 
     With :math:`y_j \in \{0, 1\}` for "token j is kept" and :math:`x_{ij}` the share of token i that goes
@@ -74,7 +73,7 @@ def capacitated_medoids(cost: FloatArray, keep: int) -> tuple[Kept, float]:
     medoids = m * m + np.arange(m)
     one = np.ones(m * m)
 
-    def rows(count: int, *terms: tuple[FloatArray, Kept, Kept]) -> csr_array:
+    def rows(count: int, *terms: tuple[FloatArray, IntArray, IntArray]) -> csr_array:
         values, row, column = (np.concatenate(part) for part in zip(*terms, strict=True))
         return csr_array((values, (row, column)), shape=(count, m * m + m))
 
@@ -138,7 +137,7 @@ class Optimum:
 
 
 def optima(
-    ladder: Ladder, keep: int, candidates: Sequence[Kept], values: Mapping[str, FloatArray]
+    ladder: Ladder, keep: int, candidates: Sequence[IntArray], values: Mapping[str, FloatArray]
 ) -> dict[str, Optimum]:
     """Return the optimum of every rung.
 
@@ -210,7 +209,9 @@ def _programmed(ladder: Ladder, keep: int) -> Optimum:
     return Optimum(ladder.values(kept)[RUNGS[0].column], bound, "milp")
 
 
-def _branched(ladder: Ladder, keep: int, rung: Rung, candidates: Sequence[Kept], node_limit: int) -> Optimum:
+def _branched(
+    ladder: Ladder, keep: int, rung: Rung, candidates: Sequence[IntArray], node_limit: int
+) -> Optimum:
     objective = rung_objective(ladder, keep, rung.number)
     search = best_subset(objective.objective, candidates, node_limit=node_limit, score=objective.score)
     return Optimum(

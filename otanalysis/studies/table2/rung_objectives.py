@@ -6,9 +6,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from otanalysis.arrays import normalise_tokens
-from otanalysis.image import FloatArray
-from otanalysis.studies.table2.spectral_relaxation import Kept, SpectralObjective
+from otanalysis.arrays import FloatArray, IntArray, normalise_tokens
+from otanalysis.studies.table2.spectral_relaxation import SpectralObjective
 from otanalysis.surrogate import RUNGS, Ladder
 from otanalysis.transport import wasserstein2
 
@@ -38,11 +37,11 @@ class RungObjective:
     maximised: bool
     centred: bool
 
-    def score(self, kept: Kept) -> float:
+    def score(self, kept: IntArray) -> float:
         """Return the score of one subset [k]."""
         return float(self.scores(kept[None, :])[0])
 
-    def scores(self, subsets: Kept) -> FloatArray:
+    def scores(self, subsets: IntArray) -> FloatArray:
         """Return the scores [n] of subsets [n, k]."""
         rows = self.objective.vectors[subsets]
         if self.centred:
@@ -98,7 +97,7 @@ def rung_objective(ladder: Ladder, keep: int, number: int) -> RungObjective:
     return RungObjective(objective, float(norms.mean()), rung.maximised, centred=number == 1)
 
 
-def rung_values(ladder: Ladder, subsets: Kept) -> dict[str, FloatArray]:
+def rung_values(ladder: Ladder, subsets: IntArray) -> dict[str, FloatArray]:
     """Return every rung of many subsets of one size: what ``ladder.values`` says of each, in less time.
 
     Parameters

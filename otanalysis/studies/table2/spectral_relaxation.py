@@ -36,13 +36,11 @@ from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
-from numpy.typing import NDArray
 
-from otanalysis.image import FloatArray
+from otanalysis.arrays import FloatArray, IntArray
 
 __all__ = ["SpectralObjective", "Tangent", "best_tangent"]
 
-Kept = NDArray[np.int64]
 
 EIGENVALUE_FLOOR = 1e-12
 """Share of the largest eigenvalue to which smaller ones are raised before the slopes are taken: the root's
@@ -86,7 +84,7 @@ class Tangent:
     intercept: float
     slopes: FloatArray
 
-    def bound(self, state: Kept, keep: int) -> float:
+    def bound(self, state: IntArray, keep: int) -> float:
         """Return the largest value over the ``keep``-subsets that agree with ``state``.
 
         Parameters
@@ -134,11 +132,11 @@ class SpectralObjective:
     transform: Literal["sqrt", "log1p"]
     keep: int
 
-    def value(self, kept: Kept) -> float:
+    def value(self, kept: IntArray) -> float:
         """Return the objective of the positions ``kept`` [k]."""
         return float(self.values(self.vectors[kept[None, :]], kept[None, :])[0])
 
-    def values(self, rows: FloatArray, subsets: Kept) -> FloatArray:
+    def values(self, rows: FloatArray, subsets: IntArray) -> FloatArray:
         """Return the objective [n] of subsets [n, k] with these ``rows`` [n, k, r] in place of their own."""
         singular = np.linalg.svd(rows, compute_uv=False)
         terms = singular if self.transform == "sqrt" else np.log1p(singular**2)
@@ -165,7 +163,7 @@ class SpectralObjective:
 
 
 def best_tangent(
-    objective: SpectralObjective, state: Kept, *, start: FloatArray, enough: float, steps: int
+    objective: SpectralObjective, state: IntArray, *, start: FloatArray, enough: float, steps: int
 ) -> Tangent:
     """Search the plane with the lowest bound by projected gradient ascent of the relaxation.
 
@@ -222,7 +220,7 @@ def _flattened(eigenvalues: FloatArray, keep: int) -> FloatArray:
     return levels
 
 
-def _projected(point: FloatArray, state: Kept, keep: int) -> FloatArray:
+def _projected(point: FloatArray, state: IntArray, keep: int) -> FloatArray:
     """Return the nearest weights in [0, 1] that agree with ``state`` and sum to ``keep``."""
     weights = np.where(state == 1, 1.0, 0.0)
     free = point[state == 0]

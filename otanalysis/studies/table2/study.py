@@ -19,10 +19,9 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from otanalysis.arrays import normalise_tokens
+from otanalysis.arrays import FloatArray, normalise_tokens
 from otanalysis.errors import InputError
 from otanalysis.files import write_atomic
-from otanalysis.image import FloatArray
 from otanalysis.selection import SELECTORS, select
 from otanalysis.studies.parallel import run_parts
 from otanalysis.studies.provenance import (

@@ -18,9 +18,9 @@ from types import MappingProxyType
 import numpy as np
 import pandas as pd
 
+from otanalysis.arrays import FloatArray
 from otanalysis.errors import InputError
 from otanalysis.files import DATA_VARIABLE, data_folder
-from otanalysis.image import FloatArray
 from otanalysis.stats.cells import RESAMPLES
 from otanalysis.stats.statistics import bootstrap_means, percentile_interval
 from otanalysis.surrogate import RUNGS

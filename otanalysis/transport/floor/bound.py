@@ -20,11 +20,10 @@ from types import MappingProxyType
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
-from otanalysis.arrays import Array, Normalisation, check_tokens, resolve_keep, to_numpy
+from otanalysis.arrays import Array, FloatArray, IntArray, Normalisation, check_tokens, resolve_keep, to_numpy
 from otanalysis.errors import InputError
-from otanalysis.image import FloatArray, check_cost, check_distances, normalised_once
+from otanalysis.image import check_cost, check_distances, normalised_once
 from otanalysis.transport.exact import ExactTransport, solve_exact
 from otanalysis.transport.floor.coarse_start import aggregated_prices
 from otanalysis.transport.floor.cuts import CapacityCuts, cluster_cuts, dendrogram
@@ -34,7 +33,6 @@ from otanalysis.transport.floor.local_search import round_along, settle
 
 __all__ = ["DistanceFloor", "spectral_bound", "wasserstein2_floor"]
 
-IntArray = npt.NDArray[np.int64]
 
 _ALL = float(np.inf)
 _STAGES = (

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from otanalysis.image import FloatArray
+from otanalysis.arrays import FloatArray
 from otanalysis.transport.floor.cuts import CapacityCuts
 from otanalysis.transport.floor.lagrangian import Prices
 

@@ -13,8 +13,8 @@ import numba
 import numpy as np
 import numpy.typing as npt
 
-from otanalysis.image import FloatArray
-from otanalysis.transport.floor.cuts import BoolArray, CapacityCuts, violated_cuts
+from otanalysis.arrays import BoolArray, FloatArray
+from otanalysis.transport.floor.cuts import CapacityCuts, violated_cuts
 
 __all__ = ["Neighbourhood", "neighbourhood", "violated_union_cuts"]
 

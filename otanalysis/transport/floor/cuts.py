@@ -25,11 +25,10 @@ from functools import cached_property
 import numpy as np
 import numpy.typing as npt
 
-from otanalysis.image import FloatArray
+from otanalysis.arrays import BoolArray, FloatArray
 
 __all__ = ["CapacityCuts", "cluster_cuts", "dendrogram", "distinct_columns", "violated_cuts"]
 
-BoolArray = npt.NDArray[np.bool_]
 
 # A group whose size is a multiple of q up to this share gives a cut that cannot be violated.
 _LEAST_REST = 1e-9

@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy.optimize import minimize
 
-from otanalysis.image import FloatArray
+from otanalysis.arrays import FloatArray
 from otanalysis.transport.floor.lagrangian import Prices, cheapest_fill, filling_count, reduced_cost
 
 __all__ = ["Climb", "climb"]

@@ -16,12 +16,9 @@ import numba
 import numpy as np
 import numpy.typing as npt
 
-from otanalysis.image import FloatArray
+from otanalysis.arrays import BoolArray, FloatArray, IntArray
 
 __all__ = ["Flow", "clone_flow", "exchange_keeper", "restore_flow", "solve_flow"]
-
-BoolArray = npt.NDArray[np.bool_]
-IntArray = npt.NDArray[np.int64]
 
 
 class Flow(NamedTuple):

@@ -30,16 +30,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 
-from otanalysis.arrays import Array, resolve_keep, to_numpy
+from otanalysis.arrays import Array, FloatArray, IntArray, resolve_keep, to_numpy
 from otanalysis.errors import InputError
-from otanalysis.image import FloatArray, check_cost, check_distances
+from otanalysis.image import check_cost, check_distances
 from otanalysis.transport.floor.cuts import CapacityCuts
 
 __all__ = ["Fill", "Prices", "cheapest_fill", "lagrangian_bound"]
 
-IntArray = npt.NDArray[np.int64]
 
 # squared_distances is right to 1e-9 relative in every entry (4e-10 is the worst seen, on pairs just too far
 # apart for it to recompute them), and so is the optimum over them.

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import numpy as np
-import numpy.typing as npt
 
-from otanalysis.image import FloatArray
+from otanalysis.arrays import FloatArray, IntArray
 from otanalysis.transport.exact import ExactTransport, solve_exact
 
 __all__ = ["move_medoids", "round_along", "settle"]
 
-IntArray = npt.NDArray[np.int64]
 
 # Relative to the largest cost a column can carry; sums of m products are exact to about m ulps.
 _LEAST_GAIN = 1e-12

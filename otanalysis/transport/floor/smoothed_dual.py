@@ -21,7 +21,7 @@ import numba
 import numpy as np
 import numpy.typing as npt
 
-from otanalysis.image import FloatArray
+from otanalysis.arrays import FloatArray
 from otanalysis.transport.floor.cuts import distinct_columns
 
 __all__ = ["ShortList", "short_list", "smooth_bound"]

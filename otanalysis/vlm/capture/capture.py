@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 from rich.progress import Progress
 
+from otanalysis.defaults import FULL
 from otanalysis.errors import DumpError, InputError
 from otanalysis.progress import progress_bar
 from otanalysis.tokens import DumpWriter
@@ -282,7 +283,7 @@ def capture_tokens(
         revision=revision,
         benchmark=benchmark,
         layer=captured_layer(vlm.model, layer),
-        select_strategy=str(getattr(vlm.model.config, "vision_feature_select_strategy", "full")),
+        select_strategy=str(getattr(vlm.model.config, "vision_feature_select_strategy", FULL)),
         processor=processor_settings(vlm.processor),
         grid=grid,
         dtype=dump_dtype,

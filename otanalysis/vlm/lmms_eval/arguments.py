@@ -9,9 +9,9 @@ from dataclasses import MISSING, dataclass, fields
 from typing import Any, Literal, get_args
 
 from otanalysis.arrays import Normalisation
+from otanalysis.defaults import FULL, RELEASED_GAMMA
 from otanalysis.errors import InputError
 from otanalysis.selection import SELECTORS
-from otanalysis.vlm.choose import FULL
 from otanalysis.vlm.model import Dtype
 from otanalysis.vlm.pruned import Positions
 
@@ -46,7 +46,7 @@ class HarnessArguments:
     pretrained: str
     method: str
     ratio: float = 1.0
-    gamma: float = 0.01
+    gamma: float = RELEASED_GAMMA
     normalise: Normalisation = "columns"
     seed: int = 0
     positions: Positions = "renumbered"

@@ -6,7 +6,6 @@ from itertools import combinations
 
 import numpy as np
 import pytest
-from numpy.typing import NDArray
 
 from otanalysis.errors import ConvergenceError
 from otanalysis.studies.table2 import optimum as optimum_module
@@ -15,8 +14,6 @@ from otanalysis.studies.table2.rung_objectives import rung_values
 from otanalysis.studies.table2.study import LAWS
 from otanalysis.surrogate import RUNGS, Ladder
 from otanalysis.transport import squared_distances, wasserstein2
-
-Floats = NDArray[np.float64]
 
 EXACT = 1e-8
 """What enumeration (nothing), branch and bound and the integer programme (both 1e-9) leave."""

@@ -8,12 +8,11 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from otanalysis.arrays import FloatArray
 from otanalysis.studies.table2.branch_and_bound import best_subset
 from otanalysis.studies.table2.rung_objectives import rung_objective, rung_values
 from otanalysis.studies.table2.spectral_relaxation import SpectralObjective, Tangent, best_tangent
 from otanalysis.surrogate import RUNGS, Ladder
-
-Floats = NDArray[np.float64]
 
 M = 9
 RUNG_NUMBERS = (1, 2, 3, 4, 5)
@@ -26,7 +25,7 @@ CANCELLED = 1e-7
 level of an ulp, 1e-8, stay."""
 
 
-def clouds() -> dict[str, Floats]:
+def clouds() -> dict[str, FloatArray]:
     generator = np.random.default_rng(0)
     plain = generator.standard_normal((M, 4))
     twins = plain.copy()
@@ -56,13 +55,13 @@ def every(keep: int) -> NDArray[np.int64]:
     return np.array(list(combinations(range(M), keep)))
 
 
-def slack(tangent: Tangent, objective: SpectralObjective, scores: Floats) -> float:
+def slack(tangent: Tangent, objective: SpectralObjective, scores: FloatArray) -> float:
     """Smallest distance of a plane above the scores of all subsets."""
     subsets = every(objective.keep)
     return float(np.min(tangent.intercept + tangent.slopes[subsets].sum(axis=1) - scores))
 
 
-def points(keep: int, generator: np.random.Generator) -> list[Floats]:
+def points(keep: int, generator: np.random.Generator) -> list[FloatArray]:
     """Weights inside, on the boundary and at a corner of what is feasible."""
     corner = np.zeros(M)
     corner[generator.permutation(M)[:keep]] = 1.0
