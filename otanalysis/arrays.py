@@ -1,4 +1,4 @@
-"""Checks at the boundary: token clouds, kept sets, and how many tokens to keep."""
+"""Arrays at the boundary: their types, the checks of token clouds and kept sets, and normalisation."""
 
 from __future__ import annotations
 
@@ -22,12 +22,20 @@ __all__ = [
     "check_tokens",
     "like",
     "normalise_tokens",
+    "normalised",
     "resolve_keep",
     "to_numpy",
 ]
 
 Array: TypeAlias = Any
 """An array of any library that follows the array API: NumPy or torch here."""
+
+FloatArray: TypeAlias = npt.NDArray[np.float64]
+IntArray: TypeAlias = npt.NDArray[np.int64]
+BoolArray: TypeAlias = npt.NDArray[np.bool_]
+
+Normalisation: TypeAlias = Literal["none", "columns", "rows"]
+"""How tokens are scaled before a kernel or a distance."""
 
 _ROWS_NAMED_IN_MESSAGES = 5
 
@@ -222,14 +230,6 @@ def _from_ratio(m: int, ratio: Any) -> int:
     return max(1, round(share * m))
 
 
-FloatArray: TypeAlias = npt.NDArray[np.float64]
-IntArray: TypeAlias = npt.NDArray[np.int64]
-BoolArray: TypeAlias = npt.NDArray[np.bool_]
-
-Normalisation: TypeAlias = Literal["none", "columns", "rows"]
-"""How tokens are scaled before a kernel or a distance."""
-
-
 def normalise_tokens(tokens: Array, how: Normalisation) -> Array:
     r"""Scale a token cloud, without removing its mean.
 
@@ -259,9 +259,13 @@ def normalise_tokens(tokens: Array, how: Normalisation) -> Array:
     array([[0.6, 0. ],
            [0.8, 0. ]])
     """
+    return normalised(check_tokens(tokens), how)
+
+
+def normalised(array: Array, how: Normalisation) -> Array:
+    """Return :func:`normalise_tokens` of tokens [m, d] that are a finite float64 matrix already."""
     if how not in get_args(Normalisation):
         raise InputError(f"normalise must be one of {', '.join(get_args(Normalisation))}; got {how!r}.")
-    array = check_tokens(tokens)
     if how == "none":
         return array
     xp = array_namespace(array)

@@ -4,17 +4,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-import numpy as np
-
-from otanalysis.arrays import Array, Normalisation, check_indices, check_tokens, normalise_tokens, to_numpy
+from otanalysis.arrays import Array, Normalisation, check_indices
 from otanalysis.defaults import RELEASED_GAMMA
+from otanalysis.image import Image
 from otanalysis.selection import Selection
-from otanalysis.surrogate import logdet_upper_bound, logdet_value, otprune_kernel
-from otanalysis.surrogate.upper_bound import LogdetBound
+from otanalysis.surrogate import LogdetBound, kernel_upper_bound, logdet_value, otprune_kernel
 from otanalysis.transport import (
     DistanceFloor,
     ExactTransport,
-    squared_distances,
     wasserstein2,
     wasserstein2_floor,
 )
@@ -72,7 +69,7 @@ class Certificate:
 
 
 def certify(
-    tokens: Array,
+    tokens: Array | Image,
     selection: Selection | Array,
     *,
     gamma: float = RELEASED_GAMMA,
@@ -84,7 +81,7 @@ def certify(
 
     Parameters
     ----------
-    tokens : array [m, d]
+    tokens : array [m, d] or Image
         All tokens; NumPy or torch.
     selection : Selection or array [k]
         The kept set: what :func:`~otanalysis.selection.registry.select` returned, or positions.
@@ -115,17 +112,16 @@ def certify(
     >>> 0.0 <= certificate.distance_gap < 1.0, 1 - np.exp(-1) <= certificate.greedy_ratio <= 1.0
     (True, True)
     """
-    cloud = np.asarray(to_numpy(check_tokens(tokens)))
+    image = Image.of(tokens).on_host
     given = selection.indices if isinstance(selection, Selection) else selection
-    kept = check_indices(given, len(cloud))
-    measured = np.asarray(normalise_tokens(cloud, normalise))
-    cost = squared_distances(measured)
-    transport = wasserstein2(measured, kept, cost=cost)
-    kernel = np.asarray(otprune_kernel(cloud, gamma=gamma, normalise=kernel_normalise))
+    kept = check_indices(given, len(image))
+    measured = image.normalised(normalise)
+    transport = wasserstein2(measured, kept)
+    kernel = otprune_kernel(image, gamma=gamma, normalise=kernel_normalise)
     return Certificate(
         transport=transport,
         verification=verify_transport(measured, transport),
-        floor=wasserstein2_floor(measured, len(kept), cost=cost, effort=effort),
+        floor=wasserstein2_floor(measured, len(kept), effort=effort),
         surrogate=logdet_value(kernel, kept),
-        ceiling=logdet_upper_bound(cloud, len(kept), gamma=gamma, normalise=kernel_normalise),
+        ceiling=kernel_upper_bound(kernel, len(kept)),
     )

@@ -1,44 +1,194 @@
-"""Squared Euclidean distances between the tokens of one image."""
+"""The tokens of one image, and what all their subsets share: each made once, when it is first asked for."""
 
 from __future__ import annotations
 
+from collections.abc import Callable, Hashable
+from functools import cached_property
+from typing import Any, TypeVar, cast
+
 import numpy as np
-import numpy.typing as npt
 
 from otanalysis.arrays import (
     Array,
+    BoolArray,
     FloatArray,
+    IntArray,
     Normalisation,
     check_indices,
     check_tokens,
-    normalise_tokens,
+    normalised,
     to_numpy,
 )
 from otanalysis.errors import InputError
 
-__all__ = [
-    "check_cost",
-    "check_distances",
-    "kept_columns",
-    "normalised_once",
-    "squared_distances",
-]
-
+__all__ = ["Image", "squared_distances"]
 
 # |a|^2 + |b|^2 - 2ab loses log10((|a|^2 + |b|^2) / |a - b|^2) digits. Pairs that would lose more than 5 of
 # the 16 are computed again from their difference, which is exact for duplicates.
 _CANCELLATION = 1e-5
 _CHUNK_ENTRIES = 2**22
 
+_T = TypeVar("_T")
 
-def squared_distances(a: Array, b: Array | None = None) -> FloatArray:
-    r"""Return the squared Euclidean distances :math:`D_{ij} = \lVert a_i - b_j \rVert^2`.
 
-    One such matrix serves every subset of an image: pass it as ``cost`` to the distances and the selectors.
+class Image:
+    r"""The tokens of one image, checked once, with what all their subsets share.
+
+    Every function of the package that takes the tokens ``[m, d]`` of an image takes this in their place.
+    Where many subsets of one image are measured or chosen, make one: nothing below is then computed twice,
+    and distances cannot be those of other tokens.
 
     Parameters
     ----------
-    a : array [m, d]
+    tokens : array [m, d]
+        One token a row; NumPy, torch or nested lists, any real type.
+
+    Attributes
+    ----------
+    tokens : array [m, d], float64
+        The tokens, of the library and on the device that they came from. Not to be written to.
+
+    Raises
+    ------
+    InputError
+        If the tokens are not a finite matrix.
+
+    Examples
+    --------
+    >>> import otanalysis as ota
+    >>> image = Image([[0.0, 3.0], [4.0, 0.0], [8.0, 3.0]])
+    >>> image.squared_distances
+    array([[ 0., 25., 64.],
+           [25.,  0., 25.],
+           [64., 25.,  0.]])
+    >>> ota.wasserstein2(image, ota.select(image, "kmedoids", keep=1).indices).squared_distance
+    16.666666666666664
+    >>> image.normalised("rows") is image.normalised("rows")
+    True
+    """
+
+    def __init__(self, tokens: Array) -> None:
+        self.tokens: Array = check_tokens(tokens)
+        self._shared: dict[Hashable, Any] = {}
+
+    @classmethod
+    def of(cls, tokens: Array | Image) -> Image:
+        """Return the image that was given, or make one of tokens ``[m, d]``."""
+        return tokens if isinstance(tokens, Image) else cls(tokens)
+
+    def __len__(self) -> int:
+        """Return the number of tokens, m."""
+        return int(self.tokens.shape[0])
+
+    def __repr__(self) -> str:
+        return f"Image({len(self)} tokens of dimension {self.tokens.shape[1]})"
+
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray[Any, Any]:
+        return np.array(self.host, dtype=dtype, copy=copy)
+
+    def __getstate__(self) -> dict[str, Any]:
+        # To another process go the tokens and the distances, the dearest to make; the rest is made there.
+        return {key: value for key, value in self.__dict__.items() if key in ("tokens", "squared_distances")}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__.update(state, _shared={})
+
+    def normalised(self, how: Normalisation) -> Image:
+        r"""Return the image of the normalised tokens, see :func:`~otanalysis.arrays.normalise_tokens`.
+
+        Parameters
+        ----------
+        how : {"none", "columns", "rows"}
+            "none" returns the image itself.
+
+        Raises
+        ------
+        InputError
+            If ``how`` is unknown.
+        """
+        if how == "none":
+            return self
+        return self._once(how, lambda: Image.of_checked(normalised(self.tokens, how)))
+
+    def shared(self, make: Callable[[Image], _T]) -> _T:
+        """Return ``make(self)``, called once: for whatever else the subsets of an image share.
+
+        Parameters
+        ----------
+        make : callable
+            The key too: a function or class of a module, not one made on the spot.
+        """
+        return self._once(make, lambda: make(self))
+
+    @cached_property
+    def on_host(self) -> Image:
+        """The image of the same tokens as a NumPy array: itself where they are one."""
+        return self if self.tokens is self.host else Image.of_checked(self.host)
+
+    @cached_property
+    def host(self) -> FloatArray:
+        """The tokens [m, d] as a NumPy array; without a copy where they are on the host."""
+        return np.asarray(to_numpy(self.tokens), dtype=np.float64)
+
+    @cached_property
+    def gram(self) -> Array:
+        r"""The Gram matrix :math:`V V^\top` [m, m], of the library of the tokens."""
+        # The same object on both sides lets NumPy use a symmetric product: half the work, a symmetric result.
+        return self.tokens @ self.tokens.T
+
+    @cached_property
+    def squared_gram(self) -> Array:
+        r""":math:`\tilde V \tilde V^\top` [m, m] with :math:`\tilde V = V V^\top`: what gamma multiplies."""
+        return self.gram @ self.gram.T
+
+    @cached_property
+    def squared_distances(self) -> FloatArray:
+        r"""The squared distances :math:`\lVert v_i - v_j \rVert^2` [m, m], on the host.
+
+        Raises
+        ------
+        InputError
+            If the squares overflow.
+        """
+        return _squared_distances(self.host, None)
+
+    def to_kept(self, indices: Array) -> tuple[FloatArray, IntArray]:
+        """Return the squared distances [m, k] from all tokens to the kept ones, and the kept positions [k].
+
+        Parameters
+        ----------
+        indices : array [k]
+            Positions of the kept tokens, distinct, in any order.
+
+        Raises
+        ------
+        InputError
+            If the indices are not as described.
+        """
+        kept = check_indices(indices, len(self))
+        return np.ascontiguousarray(self.squared_distances[:, kept]), kept
+
+    @classmethod
+    def of_checked(cls, tokens: Array) -> Image:
+        """Return an image of tokens that are finite float64 because of how they were made."""
+        image = cls.__new__(cls)
+        image.tokens, image._shared = tokens, {}
+        return image
+
+    def _once(self, key: Hashable, make: Callable[[], _T]) -> _T:
+        if key not in self._shared:
+            self._shared[key] = make()
+        return cast(_T, self._shared[key])
+
+
+def squared_distances(a: Array | Image, b: Array | None = None) -> FloatArray:
+    r"""Return the squared Euclidean distances :math:`D_{ij} = \lVert a_i - b_j \rVert^2`.
+
+    One such matrix serves every subset of an image: an :class:`Image` keeps it.
+
+    Parameters
+    ----------
+    a : array [m, d] or Image
         Tokens.
     b : array [n, d], optional
         Other points of the same dimension; ``a`` itself if left out.
@@ -60,15 +210,22 @@ def squared_distances(a: Array, b: Array | None = None) -> FloatArray:
     array([[ 0., 25.],
            [25.,  0.]])
     """
-    left = to_numpy(check_tokens(a, name="a"))
-    right = left if b is None else to_numpy(check_tokens(b, name="b"))
-    if left.shape[1] != right.shape[1]:
+    if isinstance(a, Image) and b is None:
+        return a.squared_distances
+    left = a.host if isinstance(a, Image) else np.asarray(to_numpy(check_tokens(a, name="a")))
+    right = None if b is None else np.asarray(to_numpy(check_tokens(b, name="b")))
+    if right is not None and left.shape[1] != right.shape[1]:
         raise InputError(f"a and b must have the same dimension; got {left.shape[1]} and {right.shape[1]}.")
+    return _squared_distances(left, right)
+
+
+def _squared_distances(left: FloatArray, right: FloatArray | None) -> FloatArray:
+    """Return the squared distances of checked matrices; of the rows of ``left`` where there is no other."""
     with np.errstate(over="ignore", invalid="ignore"):
         centre = left.mean(axis=0)
         left = left - centre
-        # The same object on both sides lets NumPy use a symmetric product: half the work, a symmetric result.
-        right = left if b is None else right - centre
+        # The same object on both sides: a symmetric product, as in Image.gram.
+        right = left if right is None else right - centre
         sums = np.sum(left**2, axis=1)[:, None] + np.sum(right**2, axis=1)[None, :]
         result = sums - 2.0 * (left @ right.T)
         if not np.isfinite(result).all():
@@ -77,92 +234,10 @@ def squared_distances(a: Array, b: Array | None = None) -> FloatArray:
     return np.asarray(result)
 
 
-def _recompute_close_pairs(
-    result: FloatArray, left: FloatArray, right: FloatArray, close: npt.NDArray[np.bool_]
-) -> None:
+def _recompute_close_pairs(result: FloatArray, left: FloatArray, right: FloatArray, close: BoolArray) -> None:
     """Overwrite the entries marked ``close`` in place with sums of squared differences, chunk by chunk."""
     rows, columns = np.nonzero(close)
     step = max(1, _CHUNK_ENTRIES // left.shape[1])
     for start in range(0, rows.size, step):
         i, j = rows[start : start + step], columns[start : start + step]
         result[i, j] = np.sum((left[i] - right[j]) ** 2, axis=1)
-
-
-def check_cost(cost: Array | None, tokens: Array) -> FloatArray:
-    """Return the shared cost matrix of an image, computed from the tokens if it was not given.
-
-    Parameters
-    ----------
-    cost : array [m, m], optional
-        What :func:`squared_distances` returned for these tokens.
-    tokens : array [m, d]
-        The tokens. With ``cost`` given only their number is looked at.
-
-    Returns
-    -------
-    ndarray [m, m], float64
-        Squared distances.
-
-    Raises
-    ------
-    InputError
-        If ``cost`` does not have one row and one column a token.
-    """
-    if cost is None:
-        return squared_distances(tokens)
-    matrix = np.asarray(to_numpy(cost), dtype=np.float64)
-    m = len(tokens)
-    if matrix.shape != (m, m):
-        raise InputError(
-            f"cost must be [m, m] for the m = {m} tokens; got shape {matrix.shape}: "
-            "pass what squared_distances(tokens) returned."
-        )
-    return matrix
-
-
-def check_distances(values: FloatArray) -> FloatArray:
-    """Return the squared distances unless one of them is negative or not finite.
-
-    Raises
-    ------
-    InputError
-        If one is.
-    """
-    # Also false for NaN.
-    if not (values.min() >= 0.0 and values.max() < np.inf):
-        raise InputError(
-            f"cost must hold finite, non-negative squared distances; got values from {values.min()} to "
-            f"{values.max()}: pass what squared_distances(tokens) returned."
-        )
-    return values
-
-
-def normalised_once(tokens: Array, cost: Array | None, normalise: Normalisation) -> Array:
-    """Return the normalised tokens; a given cost has its normalisation in it already.
-
-    Raises
-    ------
-    InputError
-        If a cost comes together with a normalisation, or the tokens or its name are not as described.
-    """
-    if cost is not None and normalise != "none":
-        raise InputError(
-            f"cost was given together with normalise={normalise!r}: compute cost from the normalised tokens "
-            'and leave normalise at "none".'
-        )
-    return tokens if normalise == "none" else normalise_tokens(tokens, normalise)
-
-
-def kept_columns(
-    tokens: Array, indices: Array, cost: Array | None
-) -> tuple[FloatArray, npt.NDArray[np.int64]]:
-    """Return the squared distances [m, k] from all tokens to the kept ones, and the kept positions [k].
-
-    Raises
-    ------
-    InputError
-        If tokens, indices or cost are not as described, or a given cost is negative or not finite there.
-    """
-    matrix = check_cost(cost, tokens)
-    kept = check_indices(indices, matrix.shape[0])
-    return check_distances(np.ascontiguousarray(matrix[:, kept])), kept

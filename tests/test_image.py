@@ -1,14 +1,26 @@
-"""Squared distances: against the definition, for duplicates and for clouds far from the origin."""
+"""Squared distances against the definition; the image object makes everything once, and nothing else."""
 
 from __future__ import annotations
 
+import pickle
 from fractions import Fraction
+from functools import cached_property
 
 import numpy as np
 import pytest
 from scipy.spatial.distance import cdist
 
+import otanalysis as ota
+from otanalysis import arrays
+from otanalysis import image as image_module
+from otanalysis.arrays import Normalisation, normalise_tokens
 from otanalysis.errors import InputError
+from otanalysis.image import Image
+from otanalysis.selection import SELECTORS, select
+from otanalysis.studies.runs import SweepSettings
+from otanalysis.studies.sweep import measure_sample
+from otanalysis.surrogate import Ladder
+from otanalysis.tokens import Sample
 from otanalysis.transport import quantisation_error, squared_distances, wasserstein2
 
 # The worst case that the docstring promises; cdist itself is exact to about d ulps.
@@ -76,17 +88,153 @@ def test_refuses_clouds_it_cannot_measure() -> None:
         squared_distances([[1e200], [-1e200]])
 
 
-@pytest.mark.parametrize("distance", [wasserstein2, quantisation_error])
-@pytest.mark.parametrize(
-    ("cost", "message"),
-    [
-        (np.zeros((3, 4)), "m = 4 tokens; got shape"),
-        (np.full((4, 4), np.nan), "non-negative squared distances"),
-        (np.full((4, 4), np.inf), "non-negative squared distances"),
-        (np.full((4, 4), -1.0), "non-negative squared distances"),
-    ],
-)
-def test_a_shared_cost_that_does_not_fit_is_refused(distance: object, cost: np.ndarray, message: str) -> None:
-    assert callable(distance)
-    with pytest.raises(InputError, match=message):
-        distance(np.zeros((4, 2)), [0, 1], cost=cost)
+class Traced:
+    """How often tokens are scanned for NaN, and how often an image makes a matrix."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.scans = 0
+        self.grams: list[Image] = []
+        self.distances: list[np.ndarray] = []
+        scan, gram, distances = arrays._check_finite, Image.gram.func, image_module._squared_distances
+
+        def counted_scan(array: np.ndarray, name: str) -> None:
+            self.scans += 1
+            scan(array, name)
+
+        def counted_gram(image: Image) -> np.ndarray:
+            self.grams.append(image)
+            return gram(image)
+
+        def counted_distances(left: np.ndarray, right: np.ndarray | None) -> np.ndarray:
+            self.distances.append(left)
+            return distances(left, right)
+
+        counted = cached_property(counted_gram)
+        counted.__set_name__(Image, "gram")
+        monkeypatch.setattr(arrays, "_check_finite", counted_scan)
+        monkeypatch.setattr(Image, "gram", counted)
+        monkeypatch.setattr(image_module, "_squared_distances", counted_distances)
+
+
+@pytest.fixture
+def traced(monkeypatch: pytest.MonkeyPatch) -> Traced:
+    return Traced(monkeypatch)
+
+
+def cloud(m: int = 30, d: int = 6) -> np.ndarray:
+    return np.random.default_rng(5).standard_normal((m, d)) + 0.5
+
+
+@pytest.mark.parametrize("method", sorted(SELECTORS))
+def test_selecting_scans_the_tokens_once(traced: Traced, method: str) -> None:
+    select(cloud(), method, keep=5)
+
+    assert traced.scans == 1
+    assert len(traced.grams) == (method in ("otprune", "dpp", "divprune"))
+    assert len(traced.distances) == (method in ("kmedoids", "ot-medoids"))
+
+
+def test_a_second_scan_and_a_second_matrix_would_be_seen(traced: Traced) -> None:
+    for _ in range(2):
+        select(cloud(), "otprune", keep=5)
+        wasserstein2(cloud(), [1, 2])
+
+    assert (traced.scans, len(traced.grams), len(traced.distances)) == (4, 2, 2)
+
+
+def test_a_sweep_of_one_sample_makes_everything_once(traced: Traced) -> None:
+    how: tuple[Normalisation, ...] = ("none", "columns", "rows")
+    asked = SweepSettings(("otprune", "divprune", "kmedoids", "random"), (0.1, 0.2), (0.01,), (0,), how)
+    measurements = asked.measurements()
+    assert len(measurements) == 24
+
+    rows = measure_sample(Sample("one", cloud(), None, {}), measurements)
+
+    assert len(rows) == 24
+    assert traced.scans == 1
+    assert len(traced.distances) == 3, "one a normalisation"
+    assert len({image.tokens.tobytes() for image in traced.grams}) == len(traced.grams) == 2, (
+        "columns and rows"
+    )
+
+
+def test_wide_tokens_take_the_gram_matrix_of_each_normalisation_once(traced: Traced) -> None:
+    image = Image(cloud(8, 20))
+    for _ in range(2):
+        for how in ("none", "columns", "rows"):
+            ladder = Ladder(image, normalise=how)
+            ladder.distances([1, 4])
+            ladder.released.value(np.array([1, 4]), 0.01)
+            select(image, "otprune", keep=2, normalise=how)
+        select(image, "dpp", keep=2)
+
+    # Gaussians of wide tokens are read off the Gram matrix: once more for the tokens less their mean.
+    assert len({one.tokens.tobytes() for one in traced.grams}) == len(traced.grams) == 2 * 3
+
+
+def test_everything_is_the_same_as_of_plain_tokens() -> None:
+    tokens = cloud()
+    image, kept = Image(tokens), [3, 17, 20]
+
+    for how in ("none", "columns", "rows"):
+        assert np.array_equal(image.normalised(how).tokens, normalise_tokens(tokens, how))
+        assert (
+            wasserstein2(image, kept, normalise=how).distance
+            == wasserstein2(tokens, kept, normalise=how).distance
+        )
+    assert quantisation_error(image, kept) == quantisation_error(tokens, kept)
+    assert ota.gelbrich_squared(image, kept) == ota.gelbrich_squared(tokens, kept)
+    assert ota.bures_squared(image, kept) == ota.bures_squared(tokens, kept)
+    assert ota.trace_objective(image, kept) == ota.trace_objective(tokens, kept)
+    assert ota.spectral_bound(image, 3) == ota.spectral_bound(tokens, 3)
+    assert ota.wasserstein2_floor(image, 3).parts == ota.wasserstein2_floor(tokens, 3).parts
+    assert ota.logdet_upper_bound(image, 3).value == ota.logdet_upper_bound(tokens, 3).value
+    assert ota.Ladder(image).values(kept) == ota.Ladder(tokens).values(kept)
+    assert ota.certify(image, kept).distance_ratio == ota.certify(tokens, kept).distance_ratio
+    assert ota.compare(image, keep=3).equals(ota.compare(tokens, keep=3))
+    assert np.array_equal(np.asarray(image), tokens)
+
+
+def test_an_image_is_checked_when_it_is_made() -> None:
+    with pytest.raises(InputError, match="finite"):
+        Image([[1.0, np.nan]])
+    with pytest.raises(InputError, match="normalise must be one of"):
+        Image([[1.0]]).normalised("columm")  # type: ignore[arg-type]
+    with pytest.raises(InputError, match=r"0\.\.1; got 2"):
+        Image([[1.0], [2.0]]).to_kept([2])
+    assert repr(Image([[1.0, 2.0]])) == "Image(1 tokens of dimension 2)"
+
+
+def test_what_an_image_keeps_is_made_once_and_goes_to_other_processes_with_its_distances() -> None:
+    image = Image(cloud())
+    made: list[int] = []
+
+    def count(one: Image) -> int:
+        made.append(len(one))
+        return len(made)
+
+    assert image.shared(count) == image.shared(count) == 1
+    assert image.squared_distances is image.squared_distances
+    assert image.gram is image.gram
+
+    sent = pickle.loads(pickle.dumps(image))
+
+    assert np.array_equal(sent.tokens, image.tokens)
+    assert "squared_distances" in sent.__dict__
+    assert "gram" not in sent.__dict__
+    assert sent.shared(len) == 30
+
+
+def test_torch_tokens_stay_where_they_are() -> None:
+    torch = pytest.importorskip("torch")
+    tokens = torch.from_numpy(cloud()).float()
+
+    image = Image(tokens)
+
+    assert isinstance(image.gram, torch.Tensor)
+    assert isinstance(image.normalised("rows").tokens, torch.Tensor)
+    assert isinstance(select(image, "random", keep=3).indices, torch.Tensor)
+    assert isinstance(image.squared_distances, np.ndarray)
+    assert isinstance(image.on_host.gram, np.ndarray)
+    assert Image(cloud()).on_host.tokens is not None
+    assert wasserstein2(image, [1, 2]).distance == wasserstein2(tokens, [1, 2]).distance

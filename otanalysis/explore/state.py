@@ -12,21 +12,20 @@ from threading import Lock
 from typing import Any, TypeVar, cast, get_args
 
 import numpy as np
-import numpy.typing as npt
 
-from otanalysis.arrays import Normalisation, check_tokens, normalise_tokens, resolve_keep, to_numpy
+from otanalysis.arrays import Normalisation, resolve_keep
 from otanalysis.defaults import RELEASED_GAMMA
 from otanalysis.errors import InputError
 from otanalysis.explore.overlay import Scene, scene_of
 from otanalysis.explore.worker import OtherProcess
+from otanalysis.image import Image
 from otanalysis.selection import SELECTORS, Selection, Selector, select_many
-from otanalysis.surrogate import logdet_value, otprune_kernel
+from otanalysis.surrogate.logdet import GramLogdet
 from otanalysis.tokens import Dump, Sample
 from otanalysis.transport import (
     DistanceFloor,
     ExactTransport,
     quantisation_error,
-    squared_distances,
     wasserstein2,
     wasserstein2_floor,
 )
@@ -238,16 +237,13 @@ class _Image:
 
     def __init__(self, sample: Sample, methods: Mapping[str, Selector]) -> None:
         self.sample, self._methods = sample, methods
-        self.tokens: npt.NDArray[np.float64] = np.asarray(to_numpy(check_tokens(sample.tokens)))
+        self.tokens = Image(sample.tokens)
         self.transports, self.floors, self.errors = _Memory(_RESULTS), _Memory(_RESULTS), _Memory(_RESULTS)
         self._selections, self._surrogates = _Memory(_RESULTS), _Memory(_RESULTS)
-        self._costs, self._kernels, self._scene = _Memory(_MATRICES), _Memory(_MATRICES), _Memory(1)
+        self._scene = _Memory(1)
 
     def scene(self) -> Scene:
         return self._scene.get(None, lambda: scene_of(self.sample))
-
-    def cost(self, normalise: Normalisation) -> npt.NDArray[np.float64]:
-        return self._costs.get(normalise, lambda: squared_distances(normalise_tokens(self.tokens, normalise)))
 
     def selection(self, method: str, keep: int, view: View) -> Selection:
         """Return the first picks of one long run where the method picks one by one."""
@@ -259,7 +255,7 @@ class _Image:
         options: dict[str, Any] = {"gamma": view.gamma, "normalise": view.kernel_normalise}
         made = self._selections.get(
             (method, count, self._kernel_of(method, view)),
-            lambda: select_many(self.tokens, asked, (count,), cost=self.cost("none"), **options)[count],
+            lambda: select_many(self.tokens, asked, (count,), **options)[count],
         )
         return made.prefix(keep) if selector.nested else made
 
@@ -276,7 +272,7 @@ class _Image:
     def transport(self, method: str, keep: int, view: View) -> ExactTransport:
         def make() -> ExactTransport:
             kept = self.selection(method, keep, view).indices
-            return wasserstein2(self.tokens, kept, cost=self.cost(view.normalise))
+            return wasserstein2(self.tokens.normalised(view.normalise), kept)
 
         return self.transports.get(self.transport_key(method, keep, view), make)
 
@@ -285,15 +281,13 @@ class _Image:
         return Reading(
             selection=selection,
             transport=self.transport(method, keep, view),
-            quantisation_error=quantisation_error(
-                self.tokens, selection.indices, cost=self.cost(view.normalise)
-            ),
+            quantisation_error=quantisation_error(self.tokens.normalised(view.normalise), selection.indices),
             surrogate=self._surrogate(selection, view),
         )
 
     def floor(self, keep: int, normalise: Normalisation) -> DistanceFloor:
         return self.floors.get(
-            (keep, normalise), lambda: wasserstein2_floor(self.tokens, keep, cost=self.cost(normalise))
+            (keep, normalise), lambda: wasserstein2_floor(self.tokens.normalised(normalise), keep)
         )
 
     def floor_apart(self, keep: int, normalise: Normalisation) -> Future[DistanceFloor]:
@@ -307,18 +301,13 @@ class _Image:
             except Exception as error:
                 self.errors.put((keep, normalise), error)
 
-        work = other_process().submit(wasserstein2_floor, self.tokens, keep, cost=self.cost(normalise))
+        work = other_process().submit(wasserstein2_floor, self.tokens.normalised(normalise), keep)
         work.add_done_callback(remember)
         return work
 
     def _surrogate(self, selection: Selection, view: View) -> float:
-        settings = (view.gamma, view.kernel_normalise)
-        kernel = self._kernels.get(
-            settings, lambda: otprune_kernel(self.tokens, gamma=settings[0], normalise=settings[1])
-        )
-        return self._surrogates.get(
-            (settings, selection.indices.tobytes()), lambda: logdet_value(kernel, selection.indices)
-        )
+        surrogate = GramLogdet(self.tokens.normalised(view.kernel_normalise))
+        return surrogate.value(selection.indices, view.gamma)
 
 
 class _Memory:

@@ -2,22 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
-import numpy as np
 from array_api_compat import array_namespace, device
 
 from otanalysis.arrays import Array
-from otanalysis.selection.selector import Selection, build_selections, prepare, prepare_stack, stack
-from otanalysis.surrogate.kernel import cosine_kernel
+from otanalysis.image import Image
+from otanalysis.selection.selector import GreedySelector
+from otanalysis.surrogate import cosine_kernel
 
 __all__ = ["DivPrune"]
 
 
 @dataclass(frozen=True)
-class DivPrune:
+class DivPrune(GreedySelector):
     r"""Greedy max-min selection in cosine distance, as in DivPrune's released code.
 
     The first pick is the token that is farthest from its nearest other token; each further one is farthest
@@ -26,29 +25,17 @@ class DivPrune:
     """
 
     name: ClassVar[str] = "divprune"
-    nested: ClassVar[bool] = True
-    stochastic: ClassVar[bool] = False
 
-    def __call__(
-        self,
-        tokens: Array,
-        keep: int,
-        *,
-        generator: np.random.Generator | None = None,
-        cost: Array | None = None,
-    ) -> Selection:
-        """Keep ``keep`` of the tokens [m, d]; generator and cost are not used."""
-        cloud, count = prepare(tokens, keep)
-        return self.select_stack([cloud], count)[0]
+    def matrix(self, image: Image) -> Array:
+        """Return the cosine distances [m, m]."""
+        return 1.0 - cosine_kernel(image)
 
-    def select_stack(self, clouds: Sequence[Array], keep: int) -> list[Selection]:
-        """Keep ``keep`` of the tokens [m, d] of each image, of the same m; one greedy run for all."""
-        m, count = prepare_stack(clouds, keep)
-        distances = stack((1.0 - cosine_kernel(cloud) for cloud in clouds), len(clouds))
-        return build_selections(self, m, *_farthest_first(distances, count))
+    def search(self, matrices: Array, keep: int) -> tuple[Array, Array]:
+        """Pick the farthest first."""
+        return farthest_first(matrices, keep)
 
 
-def _farthest_first(distances: Array, keep: int) -> tuple[Array, Array]:
+def farthest_first(distances: Array, keep: int) -> tuple[Array, Array]:
     """Return picks and their distances [images, keep]: greedy max-min on symmetric [images, m, m]."""
     xp, where = array_namespace(distances), device(distances)
     images, m = distances.shape[:2]

@@ -2,22 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
-import numpy as np
-
 from otanalysis.arrays import Array
-from otanalysis.selection.selector import Selection, build_selections, prepare, prepare_stack, stack
-from otanalysis.surrogate.kernel import cosine_kernel
-from otanalysis.surrogate.logdet import greedy_logdet
+from otanalysis.image import Image
+from otanalysis.selection.selector import GreedySelector
+from otanalysis.surrogate import cosine_kernel, greedy_logdet
 
 __all__ = ["GreedyDPP"]
 
 
 @dataclass(frozen=True)
-class GreedyDPP:
+class GreedyDPP(GreedySelector):
     r"""Greedy MAP of the determinantal point process whose kernel are the cosine similarities.
 
     The first pick is the first token that is not zero, since all of them tie. The kernel is singular: beyond
@@ -27,23 +24,11 @@ class GreedyDPP:
     """
 
     name: ClassVar[str] = "dpp"
-    nested: ClassVar[bool] = True
-    stochastic: ClassVar[bool] = False
 
-    def __call__(
-        self,
-        tokens: Array,
-        keep: int,
-        *,
-        generator: np.random.Generator | None = None,
-        cost: Array | None = None,
-    ) -> Selection:
-        """Keep ``keep`` of the tokens [m, d]; generator and cost are not used."""
-        cloud, count = prepare(tokens, keep)
-        return self.select_stack([cloud], count)[0]
+    def matrix(self, image: Image) -> Array:
+        """Return the cosine similarities [m, m]."""
+        return cosine_kernel(image)
 
-    def select_stack(self, clouds: Sequence[Array], keep: int) -> list[Selection]:
-        """Keep ``keep`` of the tokens [m, d] of each image, of the same m; one greedy run for all."""
-        m, count = prepare_stack(clouds, keep)
-        kernels = stack(map(cosine_kernel, clouds), len(clouds))
-        return build_selections(self, m, *greedy_logdet(kernels, count))
+    def search(self, matrices: Array, keep: int) -> tuple[Array, Array]:
+        """Maximise the log-determinant greedily."""
+        return greedy_logdet(matrices, keep)

@@ -8,17 +8,17 @@ from typing import ClassVar
 
 import numpy as np
 
-from otanalysis.arrays import Array, FloatArray, to_numpy
+from otanalysis.arrays import FloatArray, IntArray
 from otanalysis.errors import ConvergenceError
-from otanalysis.image import check_cost
-from otanalysis.selection.selector import Selection, build_selection, prepare
+from otanalysis.image import Image
+from otanalysis.selection.selector import Selector
 from otanalysis.transport.exact import wasserstein2
 from otanalysis.transport.floor.local_search import move_medoids
 
 __all__ = ["KMedoids", "OTMedoids", "build_medoids", "medoids"]
 
 
-def build_medoids(cost: FloatArray, keep: int) -> np.ndarray[tuple[int], np.dtype[np.int64]]:
+def build_medoids(cost: FloatArray, keep: int) -> IntArray:
     r"""Return medoids picked one by one, each the token that lowers the quantisation error most.
 
     BUILD of Kaufman and Rousseeuw (1987), pick by pick that of ``kmedoids.pam_build``, which looks at every
@@ -71,7 +71,7 @@ def _change(cost: FloatArray, nearest: FloatArray, token: int) -> float:
 
 
 @dataclass(frozen=True)
-class KMedoids:
+class KMedoids(Selector):
     r"""Keep the medoids of the tokens: a local minimum of the quantisation error.
 
     FasterPAM of the package kmedoids on squared Euclidean distances, started with BUILD, so that the result
@@ -92,23 +92,13 @@ class KMedoids:
     max_iter: int = 100
 
     name: ClassVar[str] = "kmedoids"
-    nested: ClassVar[bool] = False
-    stochastic: ClassVar[bool] = False
 
-    def __call__(
-        self,
-        tokens: Array,
-        keep: int,
-        *,
-        generator: np.random.Generator | None = None,
-        cost: Array | None = None,
-    ) -> Selection:
-        """Keep ``keep`` of the tokens [m, d]; the generator is not used."""
-        cloud, count = prepare(tokens, keep)
-        return build_selection(self, cloud, medoids(check_cost(cost, to_numpy(cloud)), count, self.max_iter))
+    def pick(self, image: Image, keep: int, generator: np.random.Generator | None) -> IntArray:
+        """Return the medoids [keep], ascending."""
+        return medoids(image.squared_distances, keep, self.max_iter)
 
 
-def medoids(cost: FloatArray, keep: int, max_iter: int) -> np.ndarray[tuple[int], np.dtype[np.int64]]:
+def medoids(cost: FloatArray, keep: int, max_iter: int) -> IntArray:
     """Return the ``keep`` medoids, ascending and distinct, of the squared distances [m, m].
 
     Raises
@@ -132,7 +122,7 @@ def medoids(cost: FloatArray, keep: int, max_iter: int) -> np.ndarray[tuple[int]
 
 
 @dataclass(frozen=True)
-class OTMedoids:
+class OTMedoids(Selector):
     r"""Keep tokens that locally minimise the exact distance :math:`W_2^2(P, Q_C)` with uniform weights.
 
     Starts from k-medoids and repeats: solve exact transport from all tokens to the kept ones (plan
@@ -154,26 +144,14 @@ class OTMedoids:
     max_rounds: int = 200
 
     name: ClassVar[str] = "ot-medoids"
-    nested: ClassVar[bool] = False
-    stochastic: ClassVar[bool] = False
 
-    def __call__(
-        self,
-        tokens: Array,
-        keep: int,
-        *,
-        generator: np.random.Generator | None = None,
-        cost: Array | None = None,
-    ) -> Selection:
-        """Keep ``keep`` of the tokens [m, d]; the generator is not used."""
-        cloud, count = prepare(tokens, keep)
-        array = to_numpy(cloud)
-        distances = check_cost(cost, array)
-        kept = medoids(distances, count, max_iter=100)
+    def pick(self, image: Image, keep: int, generator: np.random.Generator | None) -> IntArray:
+        """Return the tokens [keep] that settled, ascending."""
+        kept = medoids(image.squared_distances, keep, max_iter=100)
         for _ in range(self.max_rounds):
-            moved = move_medoids(distances, wasserstein2(array, kept, cost=distances))
+            moved = move_medoids(image.squared_distances, wasserstein2(image, kept))
             if np.array_equal(moved, kept):
-                return build_selection(self, cloud, np.sort(kept))
+                return np.sort(kept)
             kept = moved
         raise ConvergenceError(
             f"ot-medoids was to settle within {self.max_rounds} rounds, but tokens still move; "

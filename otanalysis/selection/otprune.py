@@ -2,24 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import partial
 from typing import ClassVar
-
-import numpy as np
 
 from otanalysis.arrays import Array, Normalisation
 from otanalysis.defaults import RELEASED_GAMMA
-from otanalysis.selection.selector import Selection, build_selections, prepare, prepare_stack, stack
-from otanalysis.surrogate.kernel import otprune_kernel
-from otanalysis.surrogate.logdet import greedy_logdet
+from otanalysis.image import Image
+from otanalysis.selection.selector import GreedySelector
+from otanalysis.surrogate import greedy_logdet, otprune_kernel
 
 __all__ = ["OTPrune"]
 
 
 @dataclass(frozen=True)
-class OTPrune:
+class OTPrune(GreedySelector):
     r"""The selection of arXiv:2602.20205, as in its released code.
 
     Greedy on :math:`\log\det K_{CC}` with :math:`K = I + \gamma \tilde V \tilde V^\top`, :math:`\tilde V = V
@@ -39,25 +35,12 @@ class OTPrune:
     normalise: Normalisation = "columns"
 
     name: ClassVar[str] = "otprune"
-    nested: ClassVar[bool] = True
-    stochastic: ClassVar[bool] = False
 
-    def __call__(
-        self,
-        tokens: Array,
-        keep: int,
-        *,
-        generator: np.random.Generator | None = None,
-        cost: Array | None = None,
-    ) -> Selection:
-        """Keep ``keep`` of the tokens [m, d]; generator and cost are not used."""
-        cloud, count = prepare(tokens, keep)
-        return self.select_stack([cloud], count)[0]
+    def matrix(self, image: Image) -> Array:
+        """Return the kernel [m, m]."""
+        return otprune_kernel(image, gamma=self.gamma, normalise=self.normalise)
 
-    def select_stack(self, clouds: Sequence[Array], keep: int) -> list[Selection]:
-        """Keep ``keep`` of the tokens [m, d] of each image, of the same m; one greedy run for all."""
-        m, count = prepare_stack(clouds, keep)
-        kernel_of = partial(otprune_kernel, gamma=self.gamma, normalise=self.normalise)
-        kernels = stack(map(kernel_of, clouds), len(clouds))
+    def search(self, matrices: Array, keep: int) -> tuple[Array, Array]:
+        """Maximise the log-determinant greedily."""
         # Every eigenvalue of the kernel is at least one.
-        return build_selections(self, m, *greedy_logdet(kernels, count, floor=1.0))
+        return greedy_logdet(matrices, keep, floor=1.0)

@@ -14,6 +14,7 @@ from array_api_compat import array_namespace, device
 from otanalysis.arrays import Array, Normalisation, check_tokens, resolve_keep
 from otanalysis.defaults import RELEASED_GAMMA
 from otanalysis.errors import InputError
+from otanalysis.image import Image
 from otanalysis.selection.divprune import DivPrune
 from otanalysis.selection.dpp import GreedyDPP
 from otanalysis.selection.medoids import KMedoids, OTMedoids
@@ -47,7 +48,7 @@ SELECTORS: Mapping[str, Selector] = MappingProxyType({method.name: method for me
 
 
 def select(
-    tokens: Array,
+    tokens: Array | Image,
     method: str | Selector = "otprune",
     *,
     ratio: float | None = None,
@@ -60,7 +61,7 @@ def select(
 
     Parameters
     ----------
-    tokens : array [m, d]
+    tokens : array [m, d] or Image
         All visual tokens of one image; NumPy, or torch: then the selection holds torch tensors on the same
         device. otprune, dpp and divprune run there, the others on the host.
     method : str or Selector
@@ -92,20 +93,19 @@ def select(
     >>> select(tokens, "uniform", keep=4).indices
     array([ 8, 24, 40, 56])
     """
-    cloud = check_tokens(tokens)
-    count = resolve_keep(cloud.shape[0], ratio=ratio, keep=keep)
-    return select_many(cloud, method, (count,), gamma=gamma, normalise=normalise, seed=seed)[count]
+    image = Image.of(tokens)
+    count = resolve_keep(len(image), ratio=ratio, keep=keep)
+    return select_many(image, method, (count,), gamma=gamma, normalise=normalise, seed=seed)[count]
 
 
 def select_many(
-    tokens: Array,
+    tokens: Array | Image,
     method: str | Selector,
     keeps: Iterable[int],
     *,
     gamma: float = RELEASED_GAMMA,
     normalise: Normalisation = "columns",
     seed: int = 0,
-    cost: Array | None = None,
 ) -> dict[int, Selection]:
     """Choose tokens for several counts at once; a nested method runs once, at the largest.
 
@@ -115,8 +115,6 @@ def select_many(
         As for :func:`select`.
     keeps : iterable of int
         Numbers of tokens to keep.
-    cost : array [m, m], optional
-        ``squared_distances(tokens)``, for the methods that need it.
 
     Returns
     -------
@@ -128,16 +126,18 @@ def select_many(
     InputError
         As for :func:`select`, or if ``keeps`` is empty.
     """
-    cloud = check_tokens(tokens)
+    image = Image.of(tokens)
     selector = configured(method, gamma=gamma, normalise=normalise)
-    counts = sorted({resolve_keep(cloud.shape[0], keep=keep) for keep in keeps})
+    counts = sorted({resolve_keep(len(image), keep=keep) for keep in keeps})
     if not counts:
         raise InputError("keeps must name at least one number of tokens; got none.")
+    # One that only looks like a selector takes the plain tokens.
+    given = image if isinstance(selector, Selector) else image.tokens
 
     def run(count: int) -> Selection:
-        selection = selector(cloud, count, generator=np.random.default_rng(seed), cost=cost)
+        selection = selector(given, count, generator=np.random.default_rng(seed))
         if is_own(selector):
-            check_kept(selector, selection, keep=count, m=cloud.shape[0])
+            check_kept(selector, selection, keep=count, m=len(image))
         return replace(selection, seed=seed) if selector.stochastic else selection
 
     if selector.nested:
@@ -162,7 +162,7 @@ STACK_BYTES = 2**30
 
 
 def select_batch(
-    clouds: Sequence[Array] | Array,
+    clouds: Sequence[Array | Image] | Array,
     method: str | Selector = "otprune",
     *,
     ratio: float | None = None,
@@ -181,7 +181,7 @@ def select_batch(
 
     Parameters
     ----------
-    clouds : sequence of arrays [m, d], or array [images, m, d]
+    clouds : sequence of arrays [m, d] or Images, or array [images, m, d]
         All visual tokens of each image; NumPy or torch. m may differ between the images of a sequence. Any
         real type, half precision too: all is computed in float64.
     method, gamma, normalise
@@ -240,7 +240,9 @@ def _as_images(clouds: Sequence[Array] | Array) -> list[Array]:
             f"got shape {tuple(shape)}: pass one image as [tokens]."
         )
     return [
-        image if _is_filled_matrix(image) else check_tokens(image, name=f"clouds[{place}]")
+        image
+        if isinstance(image, Image) or _is_filled_matrix(image)
+        else check_tokens(image, name=f"clouds[{place}]")
         for place, image in enumerate(clouds)
     ]
 
@@ -259,7 +261,7 @@ def _one_each(seeds: int | Sequence[int], images: int) -> list[int]:
 
 def _count(place: int, image: Array, ratio: float | None, keep: int | None) -> int:
     try:
-        return resolve_keep(image.shape[0], ratio=ratio, keep=keep)
+        return resolve_keep(len(image), ratio=ratio, keep=keep)
     except InputError as error:
         raise InputError(f"clouds[{place}]: {error}") from error
 
@@ -279,10 +281,11 @@ def _stacks(images: Sequence[Array], counts: Sequence[int]) -> Iterator[list[int
     """Yield the places of images that run together: same size, library and device, within STACK_BYTES."""
     groups: dict[Any, list[int]] = {}
     for place, image in enumerate(images):
-        kind = (image.shape[0], array_namespace(image), str(device(image)))
+        tokens = image.tokens if isinstance(image, Image) else image
+        kind = (len(image), array_namespace(tokens), str(device(tokens)))
         groups.setdefault(kind, []).append(place)
     for places in groups.values():
-        m, keep = images[places[0]].shape[0], counts[places[0]]
+        m, keep = len(images[places[0]]), counts[places[0]]
         # Two float64 matrices [m, m] and two [keep, m] at the widest point, eight bytes each.
         most = max(1, STACK_BYTES // (16 * m * (m + keep)))
         for start in range(0, len(places), most):

@@ -4,32 +4,30 @@ from __future__ import annotations
 
 import hashlib
 import inspect
+from abc import ABC, abstractmethod
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, is_dataclass, replace
 from types import CodeType
-from typing import Any, Protocol, cast, runtime_checkable
+from typing import Any, ClassVar, Protocol, cast, runtime_checkable
 
 import numpy as np
 from array_api_compat import array_namespace, device
 
-from otanalysis.arrays import Array, check_indices, check_tokens, like, resolve_keep
+from otanalysis.arrays import Array, check_indices, like, resolve_keep
 from otanalysis.errors import InputError
+from otanalysis.image import Image
 
 __all__ = [
+    "GreedySelector",
     "Selection",
     "Selector",
     "StackSelector",
     "build_selection",
-    "build_selections",
     "check_kept",
     "check_recorded",
     "check_selector",
     "code_fingerprint",
     "is_own",
-    "prepare",
-    "prepare_stack",
-    "require_generator",
-    "stack",
 ]
 
 
@@ -80,8 +78,8 @@ class Selection:
         )
 
 
-class Selector(Protocol):
-    """A selection method: a frozen dataclass whose fields are its parameters.
+class Selector(ABC):
+    """A selection method: a frozen dataclass whose fields are its parameters, and how it picks.
 
     ``nested`` methods pick one by one, so that a run for a larger count holds all smaller ones.
     ``stochastic`` ones draw from the generator and refuse to run without it; the others ignore it.
@@ -91,42 +89,100 @@ class Selector(Protocol):
     A method of one's own is a few lines, and goes wherever a method's name goes:
 
     >>> from dataclasses import dataclass
-    >>> from otanalysis.selection import build_selection, select
+    >>> from otanalysis.selection import Selector, select
     >>> @dataclass(frozen=True)
-    ... class Longest:
-    ...     name, nested, stochastic = "longest", True, False
-    ...     def __call__(self, tokens, keep, *, generator=None, cost=None):
-    ...         order = np.argsort(-np.linalg.norm(tokens, axis=1), kind="stable")
-    ...         return build_selection(self, tokens, order[:keep])
+    ... class Longest(Selector):
+    ...     name, nested = "longest", True
+    ...     def pick(self, image, keep, generator):
+    ...         return np.argsort(-np.linalg.norm(image.tokens, axis=1), kind="stable")[:keep]
     >>> select([[1.0], [3.0], [2.0]], Longest(), keep=2).indices
     array([1, 2])
     """
 
-    @property
-    def name(self) -> str:
-        """Name in the registry and in tables."""
-
-    @property
-    def nested(self) -> bool:
-        """Whether the first picks of a larger selection are the smaller selection."""
-
-    @property
-    def stochastic(self) -> bool:
-        """Whether the result depends on the generator."""
+    name: ClassVar[str]
+    """Name in the registry and in tables."""
+    nested: ClassVar[bool] = False
+    """Whether the first picks of a larger selection are the smaller selection."""
+    stochastic: ClassVar[bool] = False
+    """Whether the result depends on the generator."""
 
     def __call__(
-        self,
-        tokens: Array,
-        keep: int,
-        *,
-        generator: np.random.Generator | None = None,
-        cost: Array | None = None,
+        self, tokens: Array | Image, keep: int, *, generator: np.random.Generator | None = None
     ) -> Selection:
-        """Keep ``keep`` of the tokens [m, d]; ``cost`` is their squared distances [m, m], if at hand."""
+        """Keep ``keep`` of the tokens [m, d].
+
+        Raises
+        ------
+        InputError
+            If the tokens are not a finite matrix, ``keep`` is out of range, or a stochastic method was called
+            without a generator.
+        """
+        image = Image.of(tokens)
+        count = resolve_keep(len(image), keep=keep)
+        if self.stochastic and not isinstance(generator, np.random.Generator):
+            raise InputError(
+                f"The method {self.name!r} needs generator=numpy.random.default_rng(seed); got {generator!r}."
+            )
+        picked = self.pick(image, count, generator)
+        order, gains = picked if isinstance(picked, tuple) else (picked, None)
+        return build_selection(self, image, order, gains)
+
+    @abstractmethod
+    def pick(
+        self, image: Image, keep: int, generator: np.random.Generator | None
+    ) -> Array | tuple[Array, Array]:
+        """Return ``keep`` positions in the order picked [keep]; or these and their gains [keep].
+
+        Parameters
+        ----------
+        image : Image
+            The checked tokens ``image.tokens`` [m, d], and what all selections of them share.
+        keep : int
+            In ``1..m``.
+        generator : numpy.random.Generator or None
+            There for stochastic methods.
+        """
+
+
+class GreedySelector(Selector):
+    """A deterministic method that picks greedily on a matrix [m, m]; images of one size can run together."""
+
+    nested: ClassVar[bool] = True
+
+    @abstractmethod
+    def matrix(self, image: Image) -> Array:
+        """Return the matrix [m, m] of one image."""
+
+    @abstractmethod
+    def search(self, matrices: Array, keep: int) -> tuple[Array, Array]:
+        """Return picks and gains [images, keep] on the matrices [images, m, m]."""
+
+    def pick(self, image: Image, keep: int, generator: np.random.Generator | None) -> tuple[Array, Array]:
+        """Return picks and gains [keep] of one image."""
+        order, gains = self.search(self.matrix(image)[None, ...], keep)
+        return order[0, ...], gains[0, ...]
+
+    def select_stack(self, clouds: Sequence[Array | Image], keep: int) -> list[Selection]:
+        """Keep ``keep`` of the tokens [m, d] of each image, of the same m; one greedy run for all."""
+        sizes = sorted({len(cloud) for cloud in clouds})
+        if len(sizes) != 1:
+            raise InputError(
+                f"Images with one number of tokens were wanted together; got {sizes or 'no images'}: "
+                "select_batch takes images of any size."
+            )
+        count = resolve_keep(sizes[0], keep=keep)
+        # Image by image, so that what an image keeps is freed before the next one.
+        matrices = _stack((self.matrix(Image.of(cloud)) for cloud in clouds), len(clouds))
+        orders, gains = self.search(matrices, count)
+        indices = array_namespace(orders).sort(orders, axis=1)
+        return [
+            _selection(self, sizes[0], indices[place, :], orders[place, :], gains[place, :])
+            for place in range(len(clouds))
+        ]
 
 
 @runtime_checkable
-class StackSelector(Selector, Protocol):
+class StackSelector(Protocol):
     """A deterministic selector that can also take images of one size together.
 
     A selector need not have this: :func:`~otanalysis.selection.registry.select_batch` calls the others once
@@ -138,7 +194,7 @@ class StackSelector(Selector, Protocol):
 
 
 def build_selection(
-    selector: Selector, tokens: Array, pick_order: Array, gains: Array | None = None
+    selector: Selector, tokens: Array | Image, pick_order: Array, gains: Array | None = None
 ) -> Selection:
     """Return the selection of a method from its picks, as arrays of the kind of ``tokens``.
 
@@ -146,26 +202,18 @@ def build_selection(
     ----------
     selector : Selector
         The method; its name and its ``repr`` go into the selection.
-    tokens : array [m, d]
+    tokens : array [m, d] or Image
         What it selected from.
     pick_order : array [keep]
         Positions in the order picked (any order for methods that do not pick one by one).
     gains : array [keep], optional
         Marginal gains of the picks.
     """
-    order = like(pick_order, tokens) if isinstance(pick_order, np.ndarray) else pick_order
+    reference = tokens.tokens if isinstance(tokens, Image) else tokens
+    order = like(pick_order, reference) if isinstance(pick_order, np.ndarray) else pick_order
     if isinstance(gains, np.ndarray):
-        gains = like(gains, tokens)
+        gains = like(gains, reference)
     return _selection(selector, len(tokens), array_namespace(order).sort(order), order, gains)
-
-
-def build_selections(selector: Selector, m: int, pick_orders: Array, gains: Array) -> list[Selection]:
-    """Return the selections of a method for images of m tokens, from its picks and gains [images, keep]."""
-    indices = array_namespace(pick_orders).sort(pick_orders, axis=1)
-    return [
-        _selection(selector, m, indices[image, :], pick_orders[image, :], gains[image, :])
-        for image in range(pick_orders.shape[0])
-    ]
 
 
 def _selection(
@@ -183,24 +231,7 @@ def _selection(
     )
 
 
-def prepare(tokens: Array, keep: int) -> tuple[Array, int]:
-    """Return the tokens as a float64 matrix [m, d] and the count to keep; raise InputError on bad ones."""
-    cloud = check_tokens(tokens)
-    return cloud, resolve_keep(cloud.shape[0], keep=keep)
-
-
-def prepare_stack(clouds: Sequence[Array], keep: int) -> tuple[int, int]:
-    """Return the number of tokens that all the clouds have and the count to keep, or raise InputError."""
-    sizes = sorted({len(cloud) for cloud in clouds})
-    if len(sizes) != 1:
-        raise InputError(
-            f"Images with one number of tokens were wanted together; got {sizes or 'no images'}: "
-            "select_batch takes images of any size."
-        )
-    return sizes[0], resolve_keep(sizes[0], keep=keep)
-
-
-def stack(matrices: Iterable[Array], images: int) -> Array:
+def _stack(matrices: Iterable[Array], images: int) -> Array:
     """Return matrices [m, m] as one array [images, m, m], filled one by one: no second copy of all of them.
 
     Each matrix is made as for its image alone. A batched product would round differently than a single one
@@ -213,15 +244,6 @@ def stack(matrices: Iterable[Array], images: int) -> Array:
             filled = array_namespace(matrix).empty(shape, dtype=matrix.dtype, device=device(matrix))
         filled[image, ...] = matrix
     return filled
-
-
-def require_generator(selector: Selector, generator: np.random.Generator | None) -> np.random.Generator:
-    """Return the generator, or raise InputError where a stochastic method was called without one."""
-    if not isinstance(generator, np.random.Generator):
-        raise InputError(
-            f"The method {selector.name!r} needs generator=numpy.random.default_rng(seed); got {generator!r}."
-        )
-    return generator
 
 
 _PARTS = ("name", "nested", "stochastic")
@@ -243,7 +265,7 @@ def check_selector(selector: Any) -> Selector:
         lacks = ", ".join(absent) or "a __call__"
         raise InputError(
             f"{selector!r} is no selector, it lacks {lacks}: write a frozen dataclass with name, nested, "
-            "stochastic and __call__(tokens, keep, *, generator=None, cost=None)."
+            "stochastic and pick(image, keep, generator), derived from otanalysis.selection.Selector."
         )
     return cast(Selector, selector)
 

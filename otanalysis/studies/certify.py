@@ -15,17 +15,18 @@ import pandas as pd
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from otanalysis.arrays import Normalisation, check_tokens, resolve_keep
+from otanalysis.arrays import Normalisation, resolve_keep
 from otanalysis.defaults import RATIOS, RELEASED_GAMMA
 from otanalysis.errors import InputError
 from otanalysis.files import write_atomic
+from otanalysis.image import Image
 from otanalysis.selection import SELECTORS, select_many
 from otanalysis.stats.certificate_tables import certificate_table, greedy_table
 from otanalysis.studies.provenance import read_provenance, read_table
 from otanalysis.studies.runs import SweepSettings
 from otanalysis.surrogate import Ladder, logdet_upper_bound
 from otanalysis.tokens.read import Sample
-from otanalysis.transport import squared_distances, wasserstein2, wasserstein2_floor
+from otanalysis.transport import wasserstein2, wasserstein2_floor
 from otanalysis.transport.exact import verify_transport
 
 __all__ = ["BEST", "CertifyStudy", "read_certificates", "summarise_certificates"]
@@ -103,18 +104,17 @@ class CertifyStudy:
 
     def __call__(self, sample: Sample) -> list[Record]:
         """Return one row a ratio and selection, and one for the best kept set that was met."""
-        tokens: NDArray[np.float64] = np.asarray(check_tokens(sample.tokens), dtype=np.float64)
-        keeps = {ratio: resolve_keep(len(tokens), ratio=ratio) for ratio in self.ratios}
-        raw = squared_distances(tokens)
-        ladder = Ladder(tokens, normalise=self.normalise, gamma=self.gamma)
+        image = Image(sample.tokens)
+        keeps = {ratio: resolve_keep(len(image), ratio=ratio) for ratio in self.ratios}
+        ladder = Ladder(image, normalise=self.normalise, gamma=self.gamma)
         selections = {
-            run: select_many(tokens, run.selector, keeps.values(), seed=run.image_seed(sample.id), cost=raw)
+            run: select_many(image, run.selector, keeps.values(), seed=run.image_seed(sample.id))
             for run in self._settings().runs()
         }
         rows: list[Record] = []
         for ratio, keep in keeps.items():
-            bounds, best = self._bounds(tokens, ladder, keep)
-            place: Record = {"m": len(tokens), "ratio": ratio, "keep": keep, "normalisation": self.normalise}
+            bounds, best = self._bounds(image, ladder, keep)
+            place: Record = {"m": len(image), "ratio": ratio, "keep": keep, "normalisation": self.normalise}
             head = place | bounds
             chosen = [
                 head
@@ -127,14 +127,10 @@ class CertifyStudy:
             rows += [*chosen, closest | {"method": BEST, "gamma": None, "seed": None}]
         return rows
 
-    def _bounds(
-        self, tokens: NDArray[np.float64], ladder: Ladder, keep: int
-    ) -> tuple[Record, NDArray[np.int64]]:
+    def _bounds(self, image: Image, ladder: Ladder, keep: int) -> tuple[Record, NDArray[np.int64]]:
         """Return the columns of floor and ceiling, and the best kept set that the search met."""
-        floor, floor_seconds = _timed(
-            lambda: wasserstein2_floor(ladder.tokens, keep, cost=ladder.cost, effort=self.effort)
-        )
-        ceiling, ceiling_seconds = _timed(lambda: logdet_upper_bound(tokens, keep, gamma=self.gamma))
+        floor, floor_seconds = _timed(lambda: wasserstein2_floor(ladder.image, keep, effort=self.effort))
+        ceiling, ceiling_seconds = _timed(lambda: logdet_upper_bound(image, keep, gamma=self.gamma))
         columns = {
             "floor": floor.distance,
             "floor_squared": floor.squared_distance,
@@ -149,8 +145,8 @@ class CertifyStudy:
 
     def _measured(self, ladder: Ladder, kept: NDArray[np.int64]) -> Record:
         """Return distance and surrogate of a kept set; the distance's certificate is checked anew."""
-        transport = wasserstein2(ladder.tokens, kept, cost=ladder.cost)
-        verification = verify_transport(ladder.tokens, transport)
+        transport = wasserstein2(ladder.image, kept)
+        verification = verify_transport(ladder.image, transport)
         return {
             "w2": transport.distance,
             "w2_squared": transport.squared_distance,

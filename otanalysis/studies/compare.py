@@ -10,6 +10,7 @@ import pandas as pd
 from otanalysis.arrays import Array, Normalisation
 from otanalysis.defaults import RELEASED_GAMMA
 from otanalysis.errors import InputError
+from otanalysis.image import Image
 from otanalysis.selection import SELECTORS, Selection, Selector, select
 from otanalysis.surrogate.ladder import Ladder
 from otanalysis.tokens.read import Sample
@@ -19,7 +20,7 @@ __all__ = ["compare", "random_distances", "select_all"]
 
 
 def select_all(
-    tokens: Array | Sample,
+    tokens: Array | Image | Sample,
     methods: Iterable[str | Selector] = tuple(SELECTORS),
     *,
     ratio: float | None = None,
@@ -31,7 +32,7 @@ def select_all(
 
     Parameters
     ----------
-    tokens : array [m, d] or Sample
+    tokens : array [m, d], Image or Sample
         All tokens.
     methods : iterable of str or Selector
         Names, or selectors of one's own.
@@ -54,15 +55,15 @@ def select_all(
     >>> {name: selection.indices.tolist() for name, selection in chosen.items()}
     {'first': [0, 1, 2], 'uniform': [1, 4, 7]}
     """
-    cloud = _cloud(tokens)
-    chosen = [select(cloud, one, ratio=ratio, keep=keep, gamma=gamma, seed=seed) for one in methods]
+    image = Image.of(_cloud(tokens))
+    chosen = [select(image, one, ratio=ratio, keep=keep, gamma=gamma, seed=seed) for one in methods]
     if not chosen:
         raise InputError("At least one method is needed, got none.")
     return {selection.method: selection for selection in chosen}
 
 
 def compare(
-    tokens: Array | Sample,
+    tokens: Array | Image | Sample,
     methods: Iterable[str | Selector] = tuple(SELECTORS),
     *,
     ratio: float | None = None,
@@ -76,7 +77,7 @@ def compare(
 
     Parameters
     ----------
-    tokens : array [m, d] or Sample
+    tokens : array [m, d], Image or Sample
         All tokens.
     methods : iterable of str or Selector
         Names, or selectors of one's own.
@@ -106,11 +107,11 @@ def compare(
     >>> table.index.tolist(), bool((table["over_floor"] >= 1).all())
     (['ot-medoids', 'first'], True)
     """
-    cloud = _cloud(tokens)
-    ladder = Ladder(cloud, normalise=normalise, gamma=gamma)
-    chosen = select_all(cloud, methods, ratio=ratio, keep=keep, gamma=gamma, seed=seed)
+    image = Image.of(_cloud(tokens))
+    ladder = Ladder(image, normalise=normalise, gamma=gamma)
+    chosen = select_all(image, methods, ratio=ratio, keep=keep, gamma=gamma, seed=seed)
     size = next(iter(chosen.values())).keep
-    floor = wasserstein2_floor(ladder.tokens, size, cost=ladder.cost, effort=effort).squared_distance
+    floor = wasserstein2_floor(ladder.image, size, effort=effort).squared_distance
     rows = {name: ladder.values(selection.indices) for name, selection in chosen.items()}
     table = pd.DataFrame.from_dict(rows, orient="index").rename_axis("method").sort_values("w2")
     squared = table["w2_squared"]
@@ -119,7 +120,7 @@ def compare(
 
 
 def random_distances(
-    tokens: Array | Sample,
+    tokens: Array | Image | Sample,
     keep: int | Sequence[int],
     *,
     draws: int = 200,
@@ -130,7 +131,7 @@ def random_distances(
 
     Parameters
     ----------
-    tokens : array [m, d] or Sample
+    tokens : array [m, d], Image or Sample
         All tokens.
     keep : int or sequence of int
         Numbers of kept tokens.
@@ -155,7 +156,7 @@ def random_distances(
     (40, True)
     """
     ladder = Ladder(_cloud(tokens), normalise=normalise)
-    m = len(ladder.tokens)
+    m = len(ladder.image)
     generator = np.random.default_rng(seed)
     sizes = [keep] if isinstance(keep, int) else list(keep)
     return pd.DataFrame(
@@ -167,5 +168,5 @@ def random_distances(
     )
 
 
-def _cloud(tokens: Array | Sample) -> Array:
+def _cloud(tokens: Array | Image | Sample) -> Array | Image:
     return tokens.tokens if isinstance(tokens, Sample) else tokens

@@ -20,7 +20,7 @@ from otanalysis.arrays import resolve_keep
 from otanalysis.defaults import FULL, RATIOS, RELEASED_GAMMA
 from otanalysis.errors import InputError
 from otanalysis.files import write_atomic
-from otanalysis.image import squared_distances
+from otanalysis.image import Image
 from otanalysis.mini.benchmarks import BENCHMARKS, Item
 from otanalysis.scores.table import write_accuracy
 from otanalysis.selection import SELECTORS, select_many
@@ -162,14 +162,13 @@ def _measure(model: Path, parts: list[_Part]) -> None:
     tokens: list[Any] = []
     for begin in range(0, len(items), 10):
         tokens += vlm.visual_tokens([item.picture for item in items[begin : begin + 10]])
-    clouds = [one.double().numpy() for one in tokens]
-    costs = [squared_distances(cloud) for cloud in clouds]
+    images = [Image(one.double().numpy()) for one in tokens]
     for part in parts:
         records: list[dict[str, Any]] = []
         if part.run is None:
             records += _answers(vlm, part, items, tokens, [np.arange(len(one)) for one in tokens], 1.0)
         else:
-            for ratio, kept in _select(part.run, items, clouds, costs, part.ratios).items():
+            for ratio, kept in _select(part.run, items, images, part.ratios).items():
                 records += _answers(vlm, part, items, tokens, kept, ratio)
         buffer = io.BytesIO()
         pd.DataFrame(records).to_parquet(buffer, index=False)
@@ -179,16 +178,15 @@ def _measure(model: Path, parts: list[_Part]) -> None:
 def _select(
     run: Run,
     items: list[Item],
-    clouds: list[np.ndarray],
-    costs: list[np.ndarray],
+    images: list[Image],
     ratios: Sequence[float],
 ) -> dict[float, list[np.ndarray]]:
     """Return, per ratio, the kept positions of every image, ascending."""
     kept: dict[float, list[np.ndarray]] = {ratio: [] for ratio in ratios}
-    for item, cloud, cost in zip(items, clouds, costs, strict=True):
-        keeps = {ratio: resolve_keep(len(cloud), ratio=ratio) for ratio in ratios}
+    for item, image in zip(items, images, strict=True):
+        keeps = {ratio: resolve_keep(len(image), ratio=ratio) for ratio in ratios}
         seed = run.image_seed(item.identifier)
-        chosen = select_many(cloud, run.selector, set(keeps.values()), seed=seed, cost=cost)
+        chosen = select_many(image, run.selector, set(keeps.values()), seed=seed)
         for ratio in ratios:
             kept[ratio].append(np.asarray(chosen[keeps[ratio]].indices))
     return kept

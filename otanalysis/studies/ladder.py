@@ -13,12 +13,12 @@ from zlib import crc32
 import numpy as np
 import pandas as pd
 import pyarrow as pa
-from numpy.typing import NDArray
 
-from otanalysis.arrays import Normalisation, check_tokens, resolve_keep
+from otanalysis.arrays import Normalisation, resolve_keep
 from otanalysis.defaults import RATIOS, RELEASED_GAMMA
 from otanalysis.errors import InputError
 from otanalysis.files import write_atomic
+from otanalysis.image import Image
 from otanalysis.selection import SELECTORS, select_many
 from otanalysis.selection.pool import Subset, check_drawn, draw_pool
 from otanalysis.stats.ladder_tables import ladder_table
@@ -28,7 +28,6 @@ from otanalysis.studies.runs import SweepSettings
 from otanalysis.surrogate.ladder import Ladder
 from otanalysis.tokens import open_dump
 from otanalysis.tokens.read import Sample
-from otanalysis.transport import squared_distances
 
 __all__ = ["SUMMARY_NAME", "LadderStudy", "measure_ladder", "read_ladder", "summarise_ladder"]
 
@@ -103,13 +102,13 @@ class LadderStudy:
 
     def __call__(self, sample: Sample) -> list[dict[str, Any]]:
         """Return one row a normalisation, ratio and subset; ``number`` counts the subsets of a pool."""
-        tokens: NDArray[np.float64] = np.asarray(check_tokens(sample.tokens), dtype=np.float64)
-        pools = self._pools(sample.id, tokens)
+        image = Image(sample.tokens)
+        pools = self._pools(sample.id, image)
         rows: list[dict[str, Any]] = []
         for normalisation in self.normalisations:
-            ladder = Ladder(tokens, normalise=normalisation, gamma=self.gamma)
+            ladder = Ladder(image, normalise=normalisation, gamma=self.gamma)
             for ratio, pool in pools.items():
-                head = {"m": len(tokens), "normalisation": normalisation, "ratio": ratio, "gamma": self.gamma}
+                head = {"m": len(image), "normalisation": normalisation, "ratio": ratio, "gamma": self.gamma}
                 rows += [
                     head
                     | {"keep": len(subset.indices), "number": number, "origin": subset.origin}
@@ -118,12 +117,11 @@ class LadderStudy:
                 ]
         return rows
 
-    def _pools(self, sample_id: str, tokens: NDArray[np.float64]) -> dict[float, tuple[Subset, ...]]:
-        keeps = {ratio: resolve_keep(len(tokens), ratio=ratio) for ratio in self.ratios}
-        cost = squared_distances(tokens)
+    def _pools(self, sample_id: str, image: Image) -> dict[float, tuple[Subset, ...]]:
+        keeps = {ratio: resolve_keep(len(image), ratio=ratio) for ratio in self.ratios}
         made = {
             run.selector.name: select_many(
-                tokens, run.selector, keeps.values(), seed=run.image_seed(sample_id), cost=cost
+                image, run.selector, keeps.values(), seed=run.image_seed(sample_id)
             )
             for run in self._settings().runs()
         }
@@ -131,7 +129,7 @@ class LadderStudy:
         for ratio, keep in keeps.items():
             generator = np.random.default_rng([self.seed, crc32(sample_id.encode()), keep])
             chosen = {method: np.asarray(by_keep[keep].indices) for method, by_keep in made.items()}
-            pools[ratio] = draw_pool(chosen, len(tokens), drawn=self.subsets, generator=generator)
+            pools[ratio] = draw_pool(chosen, len(image), drawn=self.subsets, generator=generator)
         return pools
 
     def _settings(self) -> SweepSettings:

@@ -17,12 +17,12 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
-from numpy.typing import NDArray
 
-from otanalysis.arrays import Normalisation, check_tokens, resolve_keep
+from otanalysis.arrays import Normalisation, resolve_keep
 from otanalysis.defaults import RATIOS, RELEASED_GAMMA
 from otanalysis.errors import InputError
 from otanalysis.files import write_atomic
+from otanalysis.image import Image
 from otanalysis.selection import SELECTORS, Selection, Selector, select_many
 from otanalysis.studies.chunks import Chunk, describe_dumps, open_chunks
 from otanalysis.studies.parallel import run_parts
@@ -287,52 +287,42 @@ def measure_sample(sample: Sample, measurements: Sequence[Measurement]) -> list[
     ConvergenceError
         An exact distance could not be certified.
     """
-    image = _Image(sample.tokens)
+    image = Image(sample.tokens)
     runs: dict[Run, set[float]] = {}
     for one in measurements:
         runs.setdefault(one.run, set()).add(one.ratio)
     selections = {run: _select(image, run, ratios, sample.id) for run, ratios in runs.items()}
-    return [_record(sample, image, one, *selections[one.run][one.ratio]) for one in measurements]
-
-
-class _Image:
-    """The tokens of one sample, with one ladder a normalisation, made when it is needed."""
-
-    def __init__(self, tokens: NDArray[np.floating]) -> None:
-        self.tokens: NDArray[np.float64] = np.asarray(check_tokens(tokens), dtype=np.float64)
-        self._ladders: dict[Normalisation, Ladder] = {}
-
-    def ladder(self, normalisation: Normalisation) -> Ladder:
-        if normalisation not in self._ladders:
-            self._ladders[normalisation] = Ladder(self.tokens, normalise=normalisation)
-        return self._ladders[normalisation]
+    ladders = {how: Ladder(image, normalise=how) for how in {one.normalisation for one in measurements}}
+    return [
+        _record(sample, ladders[one.normalisation], one, *selections[one.run][one.ratio])
+        for one in measurements
+    ]
 
 
 def _select(
-    image: _Image, run: Run, ratios: Iterable[float], sample_id: str
+    image: Image, run: Run, ratios: Iterable[float], sample_id: str
 ) -> dict[float, tuple[Selection, float]]:
     """Return the selection at each ratio and the seconds of the call that made it."""
-    keeps = {ratio: resolve_keep(len(image.tokens), ratio=ratio) for ratio in ratios}
-    cost = image.ladder("none").cost
+    keeps = {ratio: resolve_keep(len(image), ratio=ratio) for ratio in ratios}
     groups = [sorted(set(keeps.values()))]
     if not run.selector.nested:
         groups = [[keep] for keep in groups[0]]
     made: dict[int, tuple[Selection, float]] = {}
     for group in groups:
         start = time.perf_counter()
-        selections = select_many(image.tokens, run.selector, group, seed=run.image_seed(sample_id), cost=cost)
+        selections = select_many(image, run.selector, group, seed=run.image_seed(sample_id))
         seconds = time.perf_counter() - start
         made |= {keep: (selection, seconds) for keep, selection in selections.items()}
     return {ratio: made[keep] for ratio, keep in keeps.items()}
 
 
 def _record(
-    sample: Sample, image: _Image, measurement: Measurement, selection: Selection, seconds: float
+    sample: Sample, ladder: Ladder, measurement: Measurement, selection: Selection, seconds: float
 ) -> Record:
     run = measurement.run
     indices = np.asarray(selection.indices)
     gamma = RELEASED_GAMMA if run.gamma is None else run.gamma
-    m, d = image.tokens.shape
+    m, d = ladder.tokens.shape
     return {
         "sample": sample.id,
         "m": m,
@@ -344,8 +334,8 @@ def _record(
         "logdet_gamma": gamma,
         "seed": run.seed,
         "normalisation": measurement.normalisation,
-        **image.ladder(measurement.normalisation).distances(indices),
-        "logdet": image.ladder("none").released.value(indices, gamma),
+        **ladder.distances(indices),
+        "logdet": ladder.released.value(indices, gamma),
         "kept_indices": indices.tolist(),
         "seconds": seconds,
         "key": measurement.key,

@@ -6,15 +6,16 @@ import math
 
 from array_api_compat import array_namespace, device
 
-from otanalysis.arrays import Array, Normalisation, normalise_tokens
+from otanalysis.arrays import Array, Normalisation
 from otanalysis.defaults import RELEASED_GAMMA
 from otanalysis.errors import InputError
+from otanalysis.image import Image
 
 __all__ = ["check_gamma", "cosine_kernel", "otprune_kernel"]
 
 
 def otprune_kernel(
-    tokens: Array, *, gamma: float = RELEASED_GAMMA, normalise: Normalisation = "columns"
+    tokens: Array | Image, *, gamma: float = RELEASED_GAMMA, normalise: Normalisation = "columns"
 ) -> Array:
     r"""Return the kernel of OTPrune.
 
@@ -26,7 +27,7 @@ def otprune_kernel(
 
     Parameters
     ----------
-    tokens : array [m, d]
+    tokens : array [m, d] or Image
         NumPy or torch.
     gamma : float
         Positive factor of the Gram term.
@@ -44,20 +45,19 @@ def otprune_kernel(
         If gamma is not positive and finite, or tokens or normalise are not as described.
     """
     check_gamma(gamma)
-    unit = normalise_tokens(tokens, normalise)
-    xp = array_namespace(unit)
-    gram = unit @ unit.T
-    return xp.eye(gram.shape[0], dtype=xp.float64, device=device(gram)) + gamma * (gram @ gram.T)
+    squared = Image.of(tokens).normalised(normalise).squared_gram
+    xp = array_namespace(squared)
+    return xp.eye(squared.shape[0], dtype=xp.float64, device=device(squared)) + gamma * squared
 
 
-def cosine_kernel(tokens: Array) -> Array:
+def cosine_kernel(tokens: Array | Image) -> Array:
     r"""Return the cosine similarities :math:`K_{ij} = v_i^\top v_j / (\lVert v_i \rVert \lVert v_j \rVert)`.
 
     The diagonal is exactly one. The similarity of a zero token with every token, itself included, is zero.
 
     Parameters
     ----------
-    tokens : array [m, d]
+    tokens : array [m, d] or Image
         NumPy or torch.
 
     Returns
@@ -76,12 +76,13 @@ def cosine_kernel(tokens: Array) -> Array:
     array([[1., 0.],
            [0., 1.]])
     """
-    unit = normalise_tokens(tokens, "rows")
+    image = Image.of(tokens).normalised("rows")
+    unit = image.tokens
     xp = array_namespace(unit)
     # Exactly one on the diagonal: an ulp there would decide the first greedy pick, and differ by machine.
     own = xp.eye(unit.shape[0], dtype=xp.bool, device=device(unit))
     ones = xp.astype(xp.any(unit != 0, axis=1, keepdims=True), xp.float64)
-    return xp.where(own, ones, unit @ unit.T)
+    return xp.where(own, ones, image.gram)
 
 
 def check_gamma(gamma: float) -> None:

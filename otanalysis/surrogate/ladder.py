@@ -35,24 +35,11 @@ from functools import cached_property
 
 import numpy as np
 
-from otanalysis.arrays import (
-    Array,
-    FloatArray,
-    Normalisation,
-    check_indices,
-    check_tokens,
-    normalise_tokens,
-    to_numpy,
-)
+from otanalysis.arrays import Array, FloatArray, Normalisation, check_indices
 from otanalysis.defaults import RELEASED_GAMMA
+from otanalysis.image import Image
 from otanalysis.surrogate.logdet import GramLogdet
-from otanalysis.transport import (
-    TokenMoments,
-    gelbrich_squared,
-    quantisation_error,
-    squared_distances,
-    wasserstein2,
-)
+from otanalysis.transport import gelbrich_squared, quantisation_error, wasserstein2
 from otanalysis.transport.gaussian import zero_mean_rungs
 
 __all__ = ["RUNGS", "Ladder", "Rung"]
@@ -95,11 +82,11 @@ RUNGS: tuple[Rung, ...] = (
 
 
 class Ladder:
-    r"""The tokens of one image with what all their subsets share, so that one more subset costs little.
+    r"""Every rung of any kept set of one image; a set that was measured is not measured again.
 
     Parameters
     ----------
-    tokens : array [m, d]
+    tokens : array [m, d] or Image
         All tokens, as the model gave them; NumPy or torch.
     normalise : {"none", "columns", "rows"}
         Normalisation under rungs 0 to 4. Rung 5 always normalises the columns, as the released code does.
@@ -124,18 +111,27 @@ class Ladder:
     """
 
     def __init__(
-        self, tokens: Array, *, normalise: Normalisation = "none", gamma: float = RELEASED_GAMMA
+        self,
+        tokens: Array | Image,
+        *,
+        normalise: Normalisation = "none",
+        gamma: float = RELEASED_GAMMA,
     ) -> None:
-        self._given = np.asarray(to_numpy(check_tokens(tokens)), dtype=np.float64)
+        self._given = Image.of(tokens).on_host
         self.normalise: Normalisation = normalise
         self.gamma = gamma
-        self.tokens: FloatArray = np.asarray(normalise_tokens(self._given, normalise))
+        self.image = self._given.normalised(normalise)
         self._distances: dict[bytes, dict[str, float]] = {}
 
-    @cached_property
+    @property
+    def tokens(self) -> FloatArray:
+        """The normalised tokens [m, d]."""
+        return self.image.host
+
+    @property
     def cost(self) -> FloatArray:
         """Squared distances [m, m] between the normalised tokens."""
-        return squared_distances(self.tokens)
+        return self.image.squared_distances
 
     def distances(self, indices: Array) -> dict[str, float]:
         """Return the distances of a kept set: rungs 0 to 3 and what goes with them.
@@ -159,16 +155,16 @@ class Ladder:
         ConvergenceError
             If the exact distance could not be certified.
         """
-        kept = check_indices(indices, len(self.tokens))
+        kept = check_indices(indices, len(self.image))
         key = np.sort(kept).tobytes()
         if key not in self._distances:
-            transport = wasserstein2(self.tokens, kept, cost=self.cost)
-            bures, trace = zero_mean_rungs(self._moments, kept)
+            transport = wasserstein2(self.image, kept)
+            bures, trace = zero_mean_rungs(self.image, kept)
             self._distances[key] = {
                 "w2": transport.distance,
                 "w2_squared": transport.squared_distance,
-                "quantisation_error": quantisation_error(self.tokens, kept, cost=self.cost),
-                "gelbrich_w2_squared": gelbrich_squared(self._moments, kept),
+                "quantisation_error": quantisation_error(self.image, kept),
+                "gelbrich_w2_squared": gelbrich_squared(self.image, kept),
                 "bures_w2_squared": bures,
                 "trace_objective": trace,
                 "duality_gap": transport.duality_gap,
@@ -204,15 +200,12 @@ class Ladder:
     @cached_property
     def released(self) -> GramLogdet:
         """The surrogate of the released code on these tokens (rung 5), for any gamma."""
-        return GramLogdet(np.asarray(normalise_tokens(self._given, "columns")))
-
-    @cached_property
-    def _moments(self) -> TokenMoments:
-        return TokenMoments(self.tokens)
+        return GramLogdet(self._given.normalised("columns"))
 
     @cached_property
     def _scaled_gram(self) -> GramLogdet:
         if self.normalise == "columns":
             return self.released
         norm = float(np.linalg.norm(self.tokens))
-        return GramLogdet(self.tokens * (np.sqrt(self.tokens.shape[1]) / norm if norm else 1.0))
+        factor = np.sqrt(self.tokens.shape[1]) / norm if norm else 1.0
+        return GramLogdet(Image.of_checked(self.tokens * factor))

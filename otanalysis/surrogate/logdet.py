@@ -9,8 +9,9 @@ from typing import Any
 import numpy as np
 from array_api_compat import array_namespace, device
 
-from otanalysis.arrays import Array, FloatArray, Normalisation, check_indices, normalise_tokens
+from otanalysis.arrays import Array, IntArray, Normalisation, check_indices
 from otanalysis.errors import InputError
+from otanalysis.image import Image
 from otanalysis.surrogate.kernel import check_gamma
 
 __all__ = ["GramLogdet", "check_kernel", "greedy_logdet", "logdet_value", "paper_objective"]
@@ -141,17 +142,16 @@ class GramLogdet:
 
     Parameters
     ----------
-    tokens : ndarray [m, d], float64
+    image : Image
         Tokens as they enter the kernel: the released code normalises their columns.
     """
 
-    def __init__(self, tokens: FloatArray) -> None:
-        gram = tokens @ tokens.T
-        self._gram: FloatArray = gram @ gram.T
+    def __init__(self, image: Image) -> None:
+        self._image = image.on_host
 
-    def value(self, kept: np.ndarray[tuple[int], np.dtype[np.int64]], gamma: float) -> float:
+    def value(self, kept: IntArray, gamma: float) -> float:
         """Return the surrogate of the positions ``kept`` [k], with the factor of the released code."""
-        block = np.eye(len(kept)) + gamma * self._gram[np.ix_(kept, kept)]
+        block = np.eye(len(kept)) + gamma * self._image.squared_gram[np.ix_(kept, kept)]
         return logdet_value(block, np.arange(len(kept)))
 
 
@@ -190,7 +190,7 @@ def logdet_value(kernel: Array, indices: Array) -> float:
 
 
 def paper_objective(
-    tokens: Array, indices: Array, *, gamma: float, normalise: Normalisation = "columns"
+    tokens: Array | Image, indices: Array, *, gamma: float, normalise: Normalisation = "columns"
 ) -> float:
     r"""Return the surrogate with the paper's own factor (rung 5, equal to rung 4 by Sylvester's identity).
 
@@ -201,7 +201,7 @@ def paper_objective(
 
     Parameters
     ----------
-    tokens : array [m, d]
+    tokens : array [m, d] or Image
         NumPy or torch.
     indices : array [k]
         Positions of the kept tokens, distinct.
@@ -221,7 +221,7 @@ def paper_objective(
         If an argument is not as described.
     """
     check_gamma(gamma)
-    unit = normalise_tokens(tokens, normalise)
+    unit = Image.of(tokens).normalised(normalise).tokens
     xp = array_namespace(unit)
     m = unit.shape[0]
     kept = check_indices(indices, m)

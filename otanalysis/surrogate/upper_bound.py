@@ -13,6 +13,7 @@ from scipy.linalg import cho_factor, cho_solve
 from otanalysis.arrays import Array, FloatArray, Normalisation, to_numpy
 from otanalysis.defaults import RELEASED_GAMMA
 from otanalysis.errors import InputError
+from otanalysis.image import Image
 from otanalysis.surrogate.kernel import otprune_kernel
 from otanalysis.surrogate.logdet import check_kernel, greedy_logdet
 
@@ -302,7 +303,7 @@ class LogdetBound:
 
 
 def logdet_upper_bound(
-    tokens: Array, keep: int, *, gamma: float = RELEASED_GAMMA, normalise: Normalisation = "columns"
+    tokens: Array | Image, keep: int, *, gamma: float = RELEASED_GAMMA, normalise: Normalisation = "columns"
 ) -> LogdetBound:
     r"""Bound the surrogate of OTPrune over all subsets of ``keep`` tokens from above.
 
@@ -311,7 +312,7 @@ def logdet_upper_bound(
 
     Parameters
     ----------
-    tokens : array [m, d]
+    tokens : array [m, d] or Image
         NumPy or torch.
     keep : int
         Size of the subsets, in ``1..m``.

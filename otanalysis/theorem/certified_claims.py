@@ -7,7 +7,6 @@ from pathlib import Path
 
 import numpy as np
 
-from otanalysis.arrays import normalise_tokens
 from otanalysis.defaults import RELEASED_GAMMA
 from otanalysis.theorem import negative_controls as controls
 from otanalysis.theorem.certified_checks import (
@@ -21,14 +20,13 @@ from otanalysis.theorem.check import Claim, Control
 from otanalysis.theorem.exact_arithmetic import ExactKernel, exact_kernel
 from otanalysis.theorem.instance_sets import (
     Effort,
-    Image,
     cloud_images,
     cut_images,
     dump_images,
     image_kernels,
     matrix_kernels,
 )
-from otanalysis.theorem.instances import Kernel
+from otanalysis.theorem.instances import Cloud, Kernel
 from otanalysis.theorem.relations import root_bound
 from otanalysis.theorem.worst_case import tokens_of, worst_factor
 
@@ -114,12 +112,12 @@ def _worst(effort: Effort, seed: int) -> list[ExactKernel]:
     )
 
 
-def _tight(images: Sequence[Image]) -> list[Kernel]:
+def _tight(images: Sequence[Cloud]) -> list[Kernel]:
     """Return kernels with the gamma that makes the square-root bound tight for one token."""
     peak, _ = root_bound()
     found = []
     for image in images:
-        tokens = np.asarray(normalise_tokens(image.tokens, "columns"))
+        tokens = image.image.normalised("columns").host
         square = float(np.sum((tokens @ tokens[1]) ** 2))
         if square > 0:
             found.append(Kernel.of_tokens(f"{image.label}, tight", tokens, peak / square))

@@ -14,7 +14,6 @@ from otanalysis.theorem.check import Claim, Control
 from otanalysis.theorem.greedy import GUARANTEE, GreedyRatio, GreedySteps, describe_ratios
 from otanalysis.theorem.instance_sets import (
     Effort,
-    Image,
     cloud_images,
     cut_images,
     dump_images,
@@ -23,7 +22,7 @@ from otanalysis.theorem.instance_sets import (
     matrix_kernels,
     with_gammas,
 )
-from otanalysis.theorem.instances import KeptSet, Kernel
+from otanalysis.theorem.instances import Cloud, KeptSet, Kernel
 from otanalysis.theorem.relations import (
     DualCertificate,
     Identity,
@@ -174,19 +173,19 @@ def _exact(one: KeptSet) -> float:
 
 
 def _quantisation(one: KeptSet) -> float:
-    return quantisation_error(one.cloud.tokens, one.kept, cost=one.cloud.cost)
+    return quantisation_error(one.cloud.image, one.kept)
 
 
 def _gelbrich(one: KeptSet) -> float:
-    return gelbrich_squared(one.cloud.moments, one.kept)
+    return gelbrich_squared(one.cloud.image, one.kept)
 
 
 def _bures(one: KeptSet) -> float:
-    return bures_squared(one.cloud.moments, one.kept)
+    return bures_squared(one.cloud.image, one.kept)
 
 
 def _trace(one: KeptSet) -> float:
-    return trace_objective(one.cloud.moments, one.kept)
+    return trace_objective(one.cloud.image, one.kept)
 
 
 def _trace_by_definition(one: KeptSet) -> float:
@@ -254,7 +253,7 @@ def build_claims(effort: Effort, seed: int, dumps: Sequence[Path] = ()) -> list[
     return claims + [replace(one, control=replace(one.control, more=drawn[one.id])) for one in on_tokens]
 
 
-def _token_claims(images: Sequence[Image], effort: Effort, seed: int) -> list[Claim]:
+def _token_claims(images: Sequence[Cloud], effort: Effort, seed: int) -> list[Claim]:
     few = [one for draw in range(effort.draws) for one in cut_images(images, 8, seed + draw)]
     dozen = [one for draw in range(effort.draws) for one in cut_images(images, 12, seed + draw)]
     return [

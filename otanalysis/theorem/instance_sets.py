@@ -9,8 +9,9 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from otanalysis.arrays import FloatArray, Normalisation, normalise_tokens, resolve_keep
+from otanalysis.arrays import Normalisation, resolve_keep
 from otanalysis.errors import InputError
+from otanalysis.image import Image
 from otanalysis.theorem.greedy import released_greedy
 from otanalysis.theorem.instances import CLOUDS, MATRICES, Cloud, KeptSet, Kernel
 from otanalysis.theorem.relations import root_bound
@@ -21,7 +22,6 @@ __all__ = [
     "DEFAULT",
     "THOROUGH",
     "Effort",
-    "Image",
     "cloud_images",
     "cut_images",
     "dump_images",
@@ -64,14 +64,6 @@ DEFAULT = Effort(draws=2, most_kept=6, starts=6, images=2)
 THOROUGH = Effort(draws=12, most_kept=7, starts=40, images=12)
 
 
-@dataclass(frozen=True, eq=False)
-class Image:
-    """The tokens [m, d] of one image, real or drawn, before any normalisation."""
-
-    label: str
-    tokens: FloatArray
-
-
 def matrix_kernels(
     sizes: Sequence[int], draws: int, seed: int, families: Sequence[str] = tuple(MATRICES)
 ) -> list[Kernel]:
@@ -85,18 +77,18 @@ def matrix_kernels(
     ]
 
 
-def cloud_images(shapes: Sequence[tuple[int, int]], draws: int, seed: int) -> list[Image]:
+def cloud_images(shapes: Sequence[tuple[int, int]], draws: int, seed: int) -> list[Cloud]:
     """Draw token clouds of every family and shape."""
     generator = np.random.default_rng([seed, 2])
     return [
-        Image(f"{family} {m} x {d}, draw {draw}", CLOUDS[family](m, d, generator))
+        Cloud(f"{family} {m} x {d}, draw {draw}", Image(CLOUDS[family](m, d, generator)))
         for family in CLOUDS
         for m, d in shapes
         for draw in range(draws)
     ]
 
 
-def dump_images(dumps: Sequence[Path], images: int) -> list[Image]:
+def dump_images(dumps: Sequence[Path], images: int) -> list[Cloud]:
     """Read images spread over every dump.
 
     Raises
@@ -118,33 +110,33 @@ def dump_images(dumps: Sequence[Path], images: int) -> list[Image]:
                     f"The checks need images of at least {_FEWEST_TOKENS} tokens; "
                     f"{sample.id!r} in {path} has {len(sample.tokens)}."
                 )
-            found.append(Image(f"{path.name}/{sample.id}", sample.tokens.astype(np.float64)))
+            found.append(Cloud(f"{path.name}/{sample.id}", Image(sample.tokens)))
     return found
 
 
-def cut_images(images: Sequence[Image], size: int, seed: int) -> list[Image]:
+def cut_images(images: Sequence[Cloud], size: int, seed: int) -> list[Cloud]:
     """Draw ``size`` tokens (all, if there are fewer) of every image, for what small instances only allow."""
     generator = np.random.default_rng([seed, 3])
     return [
-        Image(
+        Cloud(
             f"{image.label}, {min(size, len(image.tokens))} tokens",
-            image.tokens[generator.permutation(len(image.tokens))[:size]],
+            Image(image.tokens[generator.permutation(len(image.tokens))[:size]]),
         )
         for image in images
     ]
 
 
-def image_kernels(images: Sequence[Image], gammas: Sequence[float] = _GAMMAS) -> list[Kernel]:
+def image_kernels(images: Sequence[Cloud], gammas: Sequence[float] = _GAMMAS) -> list[Kernel]:
     """Return the paper's kernels of images: by columns for every gamma, otherwise for the first."""
     return [
-        Kernel.of_tokens(f"{image.label}, {how}", np.asarray(normalise_tokens(image.tokens, how)), gamma)
+        Kernel.of_tokens(f"{image.label}, {how}", image.image.normalised(how), gamma)
         for image in images
         for how in _NORMALISATIONS
         for gamma in (gammas if how == "columns" else gammas[:1])
     ]
 
 
-def kept_sets(images: Sequence[Image], seed: int) -> list[KeptSet]:
+def kept_sets(images: Sequence[Cloud], seed: int) -> list[KeptSet]:
     """Return kept sets of images under every normalisation: one token, few, more; by chance and by greedy.
 
     All tokens too where the image is small: every rung is then zero.
@@ -154,7 +146,7 @@ def kept_sets(images: Sequence[Image], seed: int) -> list[KeptSet]:
         KeptSet(cloud, kept)
         for image in images
         for how in _NORMALISATIONS
-        for cloud in (Cloud(f"{image.label}, {how}", np.asarray(normalise_tokens(image.tokens, how))),)
+        for cloud in (image.normalised(how),)
         for kept in _choices(cloud, generator)
     ]
 
@@ -168,7 +160,7 @@ def with_gammas(sets: Sequence[KeptSet]) -> list[KeptSet]:
     chosen = []
     for one in sets:
         rank = min(len(one.kept), one.cloud.tokens.shape[1])
-        root = trace_objective(one.cloud.moments, one.kept) / rank
+        root = trace_objective(one.cloud.image, one.kept) / rank
         chosen += [one, replace(one, gamma=peak / root**2)] if root > 0 else [one]
     return chosen
 
@@ -178,7 +170,7 @@ def _choices(cloud: Cloud, generator: np.random.Generator) -> Iterator[npt.NDArr
     sizes = sorted({1, *(resolve_keep(m, ratio=ratio) for ratio in _RATIOS)})
     for size in sizes:
         yield generator.permutation(m)[:size]
-    order, _ = released_greedy(Kernel.of_tokens(cloud.label, cloud.tokens, _GAMMAS[0]).matrix, sizes[-1])
+    order, _ = released_greedy(Kernel.of_tokens(cloud.label, cloud.image, _GAMMAS[0]).matrix, sizes[-1])
     yield order
     if m <= _FEW_TOKENS:
         yield np.arange(m)

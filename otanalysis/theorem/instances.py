@@ -10,9 +10,10 @@ from types import MappingProxyType
 import numpy as np
 import numpy.typing as npt
 
-from otanalysis.arrays import FloatArray
+from otanalysis.arrays import FloatArray, Normalisation
+from otanalysis.image import Image
 from otanalysis.surrogate.kernel import otprune_kernel
-from otanalysis.transport import ExactTransport, TokenMoments, squared_distances, wasserstein2
+from otanalysis.transport import ExactTransport, wasserstein2
 
 __all__ = ["CLOUDS", "MATRICES", "Cloud", "KeptSet", "Kernel"]
 
@@ -45,10 +46,11 @@ class Kernel:
     gamma: float | None = None
 
     @classmethod
-    def of_tokens(cls, label: str, tokens: FloatArray, gamma: float) -> Kernel:
+    def of_tokens(cls, label: str, tokens: FloatArray | Image, gamma: float) -> Kernel:
         """Make the paper's kernel of tokens [m, d] that are already normalised."""
-        matrix = np.asarray(otprune_kernel(tokens, gamma=gamma, normalise="none"))
-        return cls(f"{label}, gamma {gamma:.3g}", matrix, tokens, gamma)
+        image = Image.of(tokens)
+        matrix = otprune_kernel(image, gamma=gamma, normalise="none")
+        return cls(f"{label}, gamma {gamma:.3g}", matrix, image.host, gamma)
 
     @cached_property
     def rounding(self) -> float:
@@ -58,20 +60,19 @@ class Kernel:
 
 @dataclass(frozen=True, eq=False)
 class Cloud:
-    """The tokens of one image, normalised, with what all their subsets share."""
+    """The tokens of one image, real or drawn, under a name that says which."""
 
     label: str
-    tokens: FloatArray
+    image: Image
 
-    @cached_property
-    def cost(self) -> FloatArray:
-        """Squared distances [m, m]."""
-        return squared_distances(self.tokens)
+    def normalised(self, how: Normalisation) -> Cloud:
+        """Return the same tokens normalised."""
+        return Cloud(f"{self.label}, {how}", self.image.normalised(how))
 
-    @cached_property
-    def moments(self) -> TokenMoments:
-        """What the Gaussian rungs share."""
-        return TokenMoments(self.tokens)
+    @property
+    def tokens(self) -> FloatArray:
+        """The tokens [m, d]."""
+        return self.image.host
 
     @cached_property
     def scale(self) -> float:
@@ -95,7 +96,7 @@ class KeptSet:
     @cached_property
     def transport(self) -> ExactTransport:
         """The exact transport, solved once for all checks."""
-        return wasserstein2(self.cloud.tokens, self.kept, cost=self.cloud.cost)
+        return wasserstein2(self.cloud.image, self.kept)
 
 
 def _random(m: int, generator: Generator) -> FloatArray:

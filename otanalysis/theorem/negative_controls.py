@@ -93,13 +93,13 @@ def shifted_transport(instance: KeptSet) -> ExactTransport:
     """Return the exact transport with potentials a millionth of the largest cost too high."""
     found = instance.transport
     u, v = found.potentials
-    shift = _SHIFT * (float(instance.cloud.cost.max()) or 1.0)
+    shift = _SHIFT * (float(instance.cloud.image.squared_distances.max()) or 1.0)
     return replace(found, potentials=(u + shift, v))
 
 
 def unsquared_quantisation(instance: KeptSet) -> float:
     """Return the mean distance to the nearest kept token where the squared one is meant."""
-    return float(np.sqrt(instance.cloud.cost[:, instance.kept].min(axis=1)).mean())
+    return float(np.sqrt(instance.cloud.image.squared_distances[:, instance.kept].min(axis=1)).mean())
 
 
 def gelbrich_without_two(instance: KeptSet) -> float:
@@ -107,18 +107,18 @@ def gelbrich_without_two(instance: KeptSet) -> float:
     tokens, kept = instance.cloud.tokens, instance.kept
     centred, kept_centred = tokens - tokens.mean(axis=0), tokens[kept] - tokens[kept].mean(axis=0)
     spread = float(np.mean(np.sum(centred**2, axis=1)) + np.mean(np.sum(kept_centred**2, axis=1)))
-    return (gelbrich_squared(instance.cloud.moments, kept) + _mean_shift(instance) + spread) / 2.0
+    return (gelbrich_squared(instance.cloud.image, kept) + _mean_shift(instance) + spread) / 2.0
 
 
 def gelbrich_without_means(instance: KeptSet) -> float:
     """Return rung 1 without the distance of the means."""
-    return gelbrich_squared(instance.cloud.moments, instance.kept) - _mean_shift(instance)
+    return gelbrich_squared(instance.cloud.image, instance.kept) - _mean_shift(instance)
 
 
 def with_constant_trace(instance: KeptSet) -> float:
     r"""Return rung 2 as if :math:`\mathrm{tr} \Sigma_C` were :math:`\mathrm{tr} \Sigma` for every set."""
     every = float(np.mean(np.sum(instance.cloud.tokens**2, axis=1)))
-    return 2.0 * every - 2.0 * trace_objective(instance.cloud.moments, instance.kept)
+    return 2.0 * every - 2.0 * trace_objective(instance.cloud.image, instance.kept)
 
 
 def surrogate_without_count(instance: KeptSet) -> float:

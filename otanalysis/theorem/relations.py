@@ -115,7 +115,7 @@ class DualCertificate:
         """Return minus the worst infeasibility, gap and error of a marginal, relative to the largest cost."""
         found = self.transport(instance)
         u, v = found.potentials
-        cost = instance.cloud.cost[:, instance.kept]
+        cost = instance.cloud.image.squared_distances[:, instance.kept]
         m, k = cost.shape
         scale = float(cost.max()) or 1.0
         gap = abs(float(np.sum(found.plan * cost)) - float(u.mean() + v.mean())) / scale

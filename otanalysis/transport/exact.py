@@ -9,17 +9,9 @@ from threading import Lock
 import numpy as np
 import numpy.typing as npt
 
-from otanalysis.arrays import (
-    Array,
-    FloatArray,
-    Normalisation,
-    check_indices,
-    check_tokens,
-    normalise_tokens,
-    to_numpy,
-)
+from otanalysis.arrays import Array, FloatArray, IntArray, Normalisation, check_indices
 from otanalysis.errors import ConvergenceError, InputError
-from otanalysis.image import kept_columns, normalised_once
+from otanalysis.image import Image
 
 __all__ = ["ExactTransport", "Verification", "solve_exact", "verify_transport", "wasserstein2"]
 
@@ -68,12 +60,12 @@ class ExactTransport:
     potentials: tuple[FloatArray, FloatArray]
     duality_gap: float
     infeasibility: float
-    indices: np.ndarray[tuple[int], np.dtype[np.int64]]
+    indices: IntArray
     normalise: str
 
 
 def wasserstein2(
-    tokens: Array, indices: Array, *, cost: Array | None = None, normalise: Normalisation = "none"
+    tokens: Array | Image, indices: Array, *, normalise: Normalisation = "none"
 ) -> ExactTransport:
     r"""Return the exact :math:`W_2` between all tokens and the kept ones, both with uniform weights.
 
@@ -87,13 +79,10 @@ def wasserstein2(
 
     Parameters
     ----------
-    tokens : array [m, d]
+    tokens : array [m, d] or Image
         All tokens; NumPy or torch.
     indices : array [k]
         Positions of the kept tokens, distinct, in any order.
-    cost : array [m, m], optional
-        ``squared_distances(tokens)``, shared by all subsets of an image. With it only the number of the
-        tokens is looked at, and ``normalise`` must be "none": normalise before computing the distances.
     normalise : {"none", "columns", "rows"}
         Normalisation of the tokens before the distance.
 
@@ -104,7 +93,7 @@ def wasserstein2(
     Raises
     ------
     InputError
-        If tokens, indices, cost or normalise are not as described.
+        If tokens, indices or normalise are not as described.
     ConvergenceError
         If the solver stopped early or the certificate does not hold.
 
@@ -113,19 +102,16 @@ def wasserstein2(
     >>> wasserstein2([[0.0], [1.0], [4.0], [5.0]], [0, 2]).squared_distance
     0.5
     """
-    tokens = normalised_once(tokens, cost, normalise)
-    columns, kept = kept_columns(tokens, indices, cost)
+    columns, kept = Image.of(tokens).normalised(normalise).to_kept(indices)
     return _solve(columns, kept, normalise)
 
 
-def solve_exact(cost: FloatArray, kept: np.ndarray[tuple[int], np.dtype[np.int64]]) -> ExactTransport:
+def solve_exact(cost: FloatArray, kept: IntArray) -> ExactTransport:
     """Return :func:`wasserstein2` of checked positions [k] from the cost [m, m], without checks of either."""
     return _solve(np.ascontiguousarray(cost[:, kept]), kept, "none")
 
 
-def _solve(
-    cost: FloatArray, kept: np.ndarray[tuple[int], np.dtype[np.int64]], normalise: str
-) -> ExactTransport:
+def _solve(cost: FloatArray, kept: IntArray, normalise: str) -> ExactTransport:
     m, k = cost.shape
     a, b = np.full(m, 1.0 / m), np.full(k, 1.0 / k)
     # The simplex compares reduced costs with an absolute threshold: bring the costs to unit size.
@@ -243,7 +229,7 @@ class Verification:
         return self.error <= _TOLERANCE
 
 
-def verify_transport(tokens: Array, transport: ExactTransport) -> Verification:
+def verify_transport(tokens: Array | Image, transport: ExactTransport) -> Verification:
     r"""Bracket the exact distance by plan and potentials, from the tokens alone.
 
     Costs are sums of squared differences, not the matrix product that the solver saw; plan and potentials are
@@ -253,7 +239,7 @@ def verify_transport(tokens: Array, transport: ExactTransport) -> Verification:
 
     Parameters
     ----------
-    tokens : array [m, d]
+    tokens : array [m, d] or Image
         All tokens, as they were given to :func:`~otanalysis.transport.exact.wasserstein2`.
     transport : ExactTransport
         What it returned.
@@ -274,8 +260,7 @@ def verify_transport(tokens: Array, transport: ExactTransport) -> Verification:
     >>> verify_transport(tokens, wasserstein2(tokens, [0, 2])).sound
     True
     """
-    cloud = normalise_tokens(check_tokens(tokens), transport.normalise)  # type: ignore[arg-type]
-    rows = np.asarray(to_numpy(cloud), dtype=np.float64)
+    rows = Image.of(tokens).normalised(transport.normalise).host  # type: ignore[arg-type]
     m, k = transport.plan.shape
     if len(rows) != m:
         raise InputError(f"The transport is of {m} tokens; got {len(rows)}: pass the tokens it was made of.")

@@ -2,28 +2,33 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from functools import cached_property
 
 import numpy as np
 
-from otanalysis.arrays import Array, FloatArray, IntArray, check_indices, check_tokens, to_numpy
+from otanalysis.arrays import Array, FloatArray, IntArray, check_indices
+from otanalysis.image import Image
 
 __all__ = ["TokenMoments", "bures_squared", "gelbrich_squared", "trace_objective", "zero_mean_rungs"]
 
 
-@dataclass(frozen=True, eq=False)
 class TokenMoments:
     r"""What the Gaussian distances of all subsets of one image share.
 
     Pass it in place of the tokens to :func:`gelbrich_squared`, :func:`bures_squared` and
-    :func:`trace_objective` when many subsets of one image are measured: each then costs little more than the
+    :func:`trace_objective` when many subsets of one image are measured, or pass an
+    :class:`~otanalysis.image.Image`, which keeps its own: each subset then costs little more than the
     singular values of a matrix of ``min(m, d)`` rows and ``k`` columns.
 
     Parameters
     ----------
-    tokens : array [m, d]
-        All tokens; NumPy or torch. Kept as a float64 NumPy array.
+    tokens : array [m, d] or Image
+        All tokens; NumPy or torch.
+
+    Attributes
+    ----------
+    tokens : ndarray [m, d], float64
+        The tokens on the host.
 
     Raises
     ------
@@ -37,10 +42,9 @@ class TokenMoments:
     (0.0, 2.6666666666666665)
     """
 
-    tokens: Array = field(repr=False)
-
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "tokens", to_numpy(check_tokens(self.tokens)))
+    def __init__(self, tokens: Array | Image) -> None:
+        self._image = Image.of(tokens).on_host
+        self.tokens: FloatArray = self._image.host
 
     @cached_property
     def mean(self) -> FloatArray:
@@ -48,17 +52,17 @@ class TokenMoments:
         return np.asarray(self.tokens.mean(axis=0))
 
     @cached_property
-    def _raw(self) -> _Cloud:
+    def raw(self) -> NuclearProducts:
         """The tokens as they are."""
-        return _Cloud(self.tokens)
+        return NuclearProducts(self._image)
 
     @cached_property
-    def _centred(self) -> _Cloud:
+    def centred(self) -> NuclearProducts:
         """The tokens with their mean removed."""
-        return _Cloud(self.tokens - self.mean)
+        return NuclearProducts(Image.of_checked(self.tokens - self.mean))
 
 
-class _Cloud:
+class NuclearProducts:
     r"""A matrix with what makes its nuclear products with kept rows cheap.
 
     These are :math:`\lVert X Y^\top \rVert_*` for the matrix :math:`X` [m, d] and rows :math:`Y` [k, d] of
@@ -66,13 +70,12 @@ class _Cloud:
     change singular values; where ``m <= d`` the product is read off the Gram matrix.
     """
 
-    def __init__(self, rows: FloatArray) -> None:
+    def __init__(self, image: Image) -> None:
+        rows = image.host
         m, d = rows.shape
         self._rows = rows
         self._read_gram = m <= d
-        self._factor: FloatArray = (
-            rows @ rows.T if self._read_gram else np.asarray(np.linalg.qr(rows, mode="r"))
-        )
+        self._factor: FloatArray = image.gram if self._read_gram else np.asarray(np.linalg.qr(rows, mode="r"))
         self._square_norms = np.sum(rows**2, axis=1)
 
     def trace_product(self, kept: IntArray, *, centre_kept: bool) -> float:
@@ -98,7 +101,7 @@ class _Cloud:
         return max(0.0, squared)
 
 
-def gelbrich_squared(tokens: Array | TokenMoments, indices: Array) -> float:
+def gelbrich_squared(tokens: Array | Image | TokenMoments, indices: Array) -> float:
     r"""Return the squared Gelbrich distance between all tokens and the kept ones (rung 1).
 
     .. math:: \lVert \mu - \mu_C \rVert^2 + \mathrm{tr} S + \mathrm{tr} S_C
@@ -110,7 +113,7 @@ def gelbrich_squared(tokens: Array | TokenMoments, indices: Array) -> float:
 
     Parameters
     ----------
-    tokens : array [m, d] or TokenMoments
+    tokens : array [m, d], Image or TokenMoments
         All tokens.
     indices : array [k]
         Positions of the kept tokens, distinct.
@@ -127,10 +130,10 @@ def gelbrich_squared(tokens: Array | TokenMoments, indices: Array) -> float:
     """
     moments, kept = _prepare(tokens, indices)
     shift = moments.mean - moments.tokens[kept].mean(axis=0)
-    return float(np.sum(shift**2)) + moments._centred.bures(kept, centre_kept=True)
+    return float(np.sum(shift**2)) + moments.centred.bures(kept, centre_kept=True)
 
 
-def bures_squared(tokens: Array | TokenMoments, indices: Array) -> float:
+def bures_squared(tokens: Array | Image | TokenMoments, indices: Array) -> float:
     r"""Return the squared :math:`W_2` of the zero-mean Gaussians with the tokens' second moments (rung 2).
 
     .. math:: \mathrm{tr} \Sigma + \mathrm{tr} \Sigma_C
@@ -141,7 +144,7 @@ def bures_squared(tokens: Array | TokenMoments, indices: Array) -> float:
 
     Parameters
     ----------
-    tokens : array [m, d] or TokenMoments
+    tokens : array [m, d], Image or TokenMoments
         All tokens.
     indices : array [k]
         Positions of the kept tokens, distinct.
@@ -157,10 +160,10 @@ def bures_squared(tokens: Array | TokenMoments, indices: Array) -> float:
         If tokens or indices are not as described.
     """
     moments, kept = _prepare(tokens, indices)
-    return moments._raw.bures(kept, centre_kept=False)
+    return moments.raw.bures(kept, centre_kept=False)
 
 
-def trace_objective(tokens: Array | TokenMoments, indices: Array) -> float:
+def trace_objective(tokens: Array | Image | TokenMoments, indices: Array) -> float:
     r"""Return :math:`T(C) = \lVert V V_C^\top \rVert_* / \sqrt{mk}` (rung 3).
 
     This is what arXiv:2602.20205 maximises. Rung 2 is :math:`\mathrm{tr} \Sigma + \mathrm{tr} \Sigma_C - 2
@@ -169,7 +172,7 @@ def trace_objective(tokens: Array | TokenMoments, indices: Array) -> float:
 
     Parameters
     ----------
-    tokens : array [m, d] or TokenMoments
+    tokens : array [m, d], Image or TokenMoments
         All tokens.
     indices : array [k]
         Positions of the kept tokens, distinct.
@@ -190,10 +193,10 @@ def trace_objective(tokens: Array | TokenMoments, indices: Array) -> float:
     6.363961030678928
     """
     moments, kept = _prepare(tokens, indices)
-    return moments._raw.trace_product(kept, centre_kept=False)
+    return moments.raw.trace_product(kept, centre_kept=False)
 
 
-def zero_mean_rungs(tokens: Array | TokenMoments, indices: Array) -> tuple[float, float]:
+def zero_mean_rungs(tokens: Array | Image | TokenMoments, indices: Array) -> tuple[float, float]:
     """Return rungs 2 and 3, :func:`bures_squared` and :func:`trace_objective`, from one decomposition.
 
     Raises
@@ -202,10 +205,10 @@ def zero_mean_rungs(tokens: Array | TokenMoments, indices: Array) -> tuple[float
         If tokens or indices are not as described there.
     """
     moments, kept = _prepare(tokens, indices)
-    product = moments._raw.trace_product(kept, centre_kept=False)
-    return moments._raw.bures(kept, centre_kept=False, product=product), product
+    product = moments.raw.trace_product(kept, centre_kept=False)
+    return moments.raw.bures(kept, centre_kept=False, product=product), product
 
 
-def _prepare(tokens: Array | TokenMoments, indices: Array) -> tuple[TokenMoments, IntArray]:
-    moments = tokens if isinstance(tokens, TokenMoments) else TokenMoments(tokens)
+def _prepare(tokens: Array | Image | TokenMoments, indices: Array) -> tuple[TokenMoments, IntArray]:
+    moments = tokens if isinstance(tokens, TokenMoments) else Image.of(tokens).shared(TokenMoments)
     return moments, check_indices(indices, len(moments.tokens))

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from otanalysis.arrays import Array
-from otanalysis.image import kept_columns
+from otanalysis.image import Image
 
 __all__ = ["quantisation_error"]
 
 
-def quantisation_error(tokens: Array, indices: Array, *, cost: Array | None = None) -> float:
+def quantisation_error(tokens: Array | Image, indices: Array) -> float:
     r"""Return the mean squared distance of a token to its nearest kept token.
 
     .. math:: E(C) = \frac1m \sum_i \min_{c \in C} \lVert v_i - v_c \rVert^2 \leq W_2^2(P, Q_C)
@@ -18,12 +18,10 @@ def quantisation_error(tokens: Array, indices: Array, *, cost: Array | None = No
 
     Parameters
     ----------
-    tokens : array [m, d]
+    tokens : array [m, d] or Image
         All tokens.
     indices : array [k]
         Positions of the kept tokens, distinct.
-    cost : array [m, m], optional
-        ``squared_distances(tokens)``, shared by all subsets of an image.
 
     Returns
     -------
@@ -33,12 +31,12 @@ def quantisation_error(tokens: Array, indices: Array, *, cost: Array | None = No
     Raises
     ------
     InputError
-        If tokens, indices or cost are not as described.
+        If tokens or indices are not as described.
 
     Examples
     --------
     >>> quantisation_error([[0.0], [1.0], [4.0], [5.0]], [0, 2])
     0.5
     """
-    columns, _ = kept_columns(tokens, indices, cost)
+    columns, _ = Image.of(tokens).to_kept(indices)
     return float(columns.min(axis=1).mean())

@@ -6,6 +6,8 @@ import numpy as np
 import pytest
 
 import otanalysis as ota
+from otanalysis import image as image_module
+from otanalysis.arrays import normalise_tokens
 from otanalysis.errors import InputError
 from otanalysis.explore import state as room
 from otanalysis.explore.state import CURVE_RATIOS, Bench, View
@@ -26,7 +28,7 @@ def test_a_reading_is_what_the_package_says(pictured: MakePictured, method: str,
         np.testing.assert_array_equal(reading.selection.indices, kept.indices)
         measured = ota.wasserstein2(tokens, kept.indices, normalise=view.normalise)
         assert reading.transport.squared_distance == pytest.approx(measured.squared_distance)
-        scaled = room.normalise_tokens(tokens, view.normalise)
+        scaled = normalise_tokens(tokens, view.normalise)
         assert reading.quantisation_error == pytest.approx(ota.quantisation_error(scaled, kept.indices))
         kernel = otprune_kernel(tokens.astype(np.float64), gamma=view.gamma, normalise=view.kernel_normalise)
         assert reading.surrogate == pytest.approx(logdet_value(kernel, kept.indices))
@@ -71,21 +73,23 @@ def test_the_curve_is_the_distance_at_each_share(pictured: MakePictured) -> None
 
 def test_nothing_is_computed_twice(pictured: MakePictured, monkeypatch: pytest.MonkeyPatch) -> None:
     calls: list[str] = []
-    for name in ("wasserstein2", "wasserstein2_floor", "select_many", "squared_distances", "otprune_kernel"):
+    counted_ones = [(room, name) for name in ("wasserstein2", "wasserstein2_floor", "select_many")]
+    for place, name in [*counted_ones, (image_module, "_squared_distances")]:
 
         def counted(
-            *arguments: object, _name: str = name, _real: object = getattr(room, name), **rest: object
+            *arguments: object, _name: str = name, _real: object = getattr(place, name), **rest: object
         ):
             calls.append(_name)
             return _real(*arguments, **rest)  # type: ignore[operator]
 
-        monkeypatch.setattr(room, name, counted)
+        monkeypatch.setattr(place, name, counted)
     bench = Bench(pictured())
     view = View()
     bench.readings(view)
     bench.floor(view)
     first = list(calls)
     assert first.count("wasserstein2") == first.count("select_many") == 2
+    assert first.count("_squared_distances") == 1
     bench.readings(view)
     bench.floor(view)
     assert calls == first

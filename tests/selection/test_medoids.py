@@ -30,7 +30,7 @@ def test_no_round_increases_the_exact_distance(seed: int, duplicates: bool) -> N
     values = []
 
     for _ in range(50):
-        transport = wasserstein2(tokens, kept, cost=cost)
+        transport = wasserstein2(tokens, kept)
         values.append(transport.squared_distance)
         moved = move_medoids(cost, transport)
         assert len(np.unique(moved)) == 9
@@ -49,7 +49,7 @@ def test_the_result_is_a_fixed_point_below_its_start_and_other_methods(seed: int
     cost = squared_distances(tokens)
 
     kept = select(tokens, "ot-medoids", keep=9).indices
-    value = wasserstein2(tokens, kept, cost=cost)
+    value = wasserstein2(tokens, kept)
 
     assert np.array_equal(move_medoids(cost, value), kept)
     for start in ("kmedoids", "random", "otprune"):

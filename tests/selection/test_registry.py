@@ -9,11 +9,12 @@ import numpy as np
 import pytest
 
 from otanalysis.errors import ConvergenceError, InputError
+from otanalysis.image import Image
 from otanalysis.selection import SELECTORS, Selection, Selector, select, select_many
 from otanalysis.selection.medoids import KMedoids
 from otanalysis.selection.otprune import OTPrune
 from otanalysis.surrogate import logdet_value, otprune_kernel
-from otanalysis.transport import quantisation_error, squared_distances
+from otanalysis.transport import quantisation_error
 
 NAMES = sorted(SELECTORS)
 NESTED = [name for name in NAMES if SELECTORS[name].nested]
@@ -91,9 +92,7 @@ def test_stochastic_methods_refuse_to_run_without_a_generator(tokens: np.ndarray
 
 @pytest.mark.parametrize("name", NAMES)
 def test_many_counts_at_once_equal_one_by_one(name: str, tokens: np.ndarray) -> None:
-    cost = squared_distances(tokens)
-
-    many = select_many(tokens, name, [12, 3, 3, 25], seed=1, cost=cost)
+    many = select_many(Image(tokens), name, [12, 3, 3, 25], seed=1)
 
     assert list(many) == [3, 12, 25]
     for keep, selection in many.items():

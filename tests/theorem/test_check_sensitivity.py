@@ -8,6 +8,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from otanalysis.image import Image
 from otanalysis.surrogate import logdet_value, otprune_kernel
 from otanalysis.theorem.greedy import GreedyRatio, GreedySteps, greedy_ratios, released_greedy
 from otanalysis.theorem.instances import Cloud, KeptSet, Kernel
@@ -106,9 +107,9 @@ def test_a_ratio_just_below_the_guarantee_is_seen() -> None:
 
 
 def test_each_part_of_the_dual_certificate_is_looked_at() -> None:
-    one = KeptSet(Cloud("test", TOKENS), np.array([1, 4, 6]))
+    one = KeptSet(Cloud("test", Image(TOKENS)), np.array([1, 4, 6]))
     found = one.transport
-    (u, v), scale = found.potentials, SMALL * float(one.cloud.cost.max())
+    (u, v), scale = found.potentials, SMALL * float(one.cloud.image.squared_distances.max())
     assert DualCertificate()(one).violations == 0
     wrongs = [
         replace(found, potentials=(u + scale, v)),
@@ -121,7 +122,7 @@ def test_each_part_of_the_dual_certificate_is_looked_at() -> None:
 
 
 def test_an_inequality_tells_its_sides_apart() -> None:
-    one = KeptSet(Cloud("test", TOKENS), np.array([1, 4, 6]))
+    one = KeptSet(Cloud("test", Image(TOKENS)), np.array([1, 4, 6]))
     holds = Inequality(lambda _: 1.0, lambda _: 1.0 + SMALL, distance_rounding)(one)
     fails = Inequality(lambda _: 1.0 + SMALL, lambda _: 1.0, distance_rounding)(one)
     assert (holds.violations, fails.violations) == (0, 1)

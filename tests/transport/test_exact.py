@@ -14,7 +14,8 @@ from hypothesis.extra.numpy import arrays
 from scipy.optimize import linear_sum_assignment, linprog
 
 from otanalysis.errors import ConvergenceError, InputError
-from otanalysis.transport import exact, squared_distances, wasserstein2
+from otanalysis.image import Image
+from otanalysis.transport import exact, wasserstein2
 
 # HiGHS stops at primal and dual feasibilities of 1e-7; its optimal vertex is exact to far better than this.
 SOLVER_TOLERANCE = 1e-9
@@ -131,10 +132,10 @@ def test_laws_of_scale_translation_rotation_and_order() -> None:
     assert wasserstein2(tokens, kept[::-1]).distance == pytest.approx(base, **relative)
 
 
-def test_a_shared_cost_matrix_gives_the_same_answer() -> None:
+def test_an_image_gives_the_same_answer_as_its_tokens() -> None:
     tokens, kept = cloud(7)
 
-    shared = wasserstein2(tokens, kept, cost=squared_distances(tokens))
+    shared = wasserstein2(Image(tokens), kept)
 
     assert shared.squared_distance == wasserstein2(tokens, kept).squared_distance
 
@@ -253,8 +254,6 @@ def test_tokens_and_options_that_make_no_sense_are_refused() -> None:
         wasserstein2(holed, kept)
     with pytest.raises(InputError, match="normalise must be one of"):
         wasserstein2(tokens, kept, normalise="columm")  # type: ignore[arg-type]
-    with pytest.raises(InputError, match="together with"):
-        wasserstein2(tokens, kept, cost=squared_distances(tokens), normalise="rows")
 
 
 def test_torch_tokens_give_the_same_answer() -> None:

@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 from scipy.optimize import linprog
 
-import otanalysis as ota
 from otanalysis.arrays import Normalisation
 from otanalysis.errors import InputError
+from otanalysis.image import Image
 from otanalysis.transport import ExactTransport, wasserstein2
 from otanalysis.transport.exact import verify_transport
 
@@ -173,9 +173,10 @@ def test_other_tokens_and_other_indices_are_seen(tokens: np.ndarray, transport: 
 
 
 def test_a_wrong_distance_matrix_is_seen(tokens: np.ndarray) -> None:
-    cost = ota.squared_distances(tokens)
-    cost[1:] *= 1.0 + 1e-6
-    assert not verify_transport(tokens, wasserstein2(tokens, KEPT, cost=cost)).sound
+    image = Image(tokens)
+    image.squared_distances[1:] *= 1.0 + 1e-6
+    assert not verify_transport(tokens, wasserstein2(image, KEPT)).sound
+    assert not verify_transport(image, wasserstein2(image, KEPT)).sound
 
 
 def test_the_order_of_the_kept_tokens_does_not_matter_and_chunks_agree(

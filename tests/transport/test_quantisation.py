@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 from scipy.optimize import linprog
 
-from otanalysis.transport import quantisation_error, squared_distances, wasserstein2
+from otanalysis.image import Image
+from otanalysis.transport import quantisation_error, wasserstein2
 
 
 @pytest.fixture
@@ -20,9 +21,7 @@ def test_agrees_with_the_definition(problem: tuple[np.ndarray, np.ndarray]) -> N
     expected = sum(min(sum((a - b) ** 2) for b in tokens[kept]) for a in tokens) / len(tokens)
 
     assert quantisation_error(tokens, kept) == pytest.approx(expected, rel=1e-12)
-    assert quantisation_error(tokens, kept, cost=squared_distances(tokens)) == quantisation_error(
-        tokens, kept
-    )
+    assert quantisation_error(Image(tokens), kept) == quantisation_error(tokens, kept)
 
 
 def test_is_the_transport_cost_with_free_weights(problem: tuple[np.ndarray, np.ndarray]) -> None:

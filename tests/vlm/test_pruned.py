@@ -12,7 +12,7 @@ import torch
 
 from otanalysis.errors import InputError
 from otanalysis.selection import SELECTORS, select
-from otanalysis.selection.selector import Selection, build_selection, prepare
+from otanalysis.selection.selector import Selection, build_selection
 from otanalysis.vlm import Pruned
 from otanalysis.vlm.encode import encode_images, image_token_id
 from otanalysis.vlm.families import FAMILIES
@@ -236,9 +236,8 @@ def test_a_selector_of_ones_own_runs_in_a_model(zoo: Any) -> None:
         stochastic: ClassVar[bool] = False
 
         def __call__(self, tokens: Any, keep: int, **_: Any) -> Selection:
-            cloud, count = prepare(tokens, keep)
-            order = np.argsort(-np.linalg.norm(np.asarray(cloud), axis=1), kind="stable")[:count]
-            return build_selection(self, cloud, order)
+            order = np.argsort(-np.linalg.norm(np.asarray(tokens), axis=1), kind="stable")[:keep]
+            return build_selection(self, tokens, order)
 
     model, _ = zoo.load("llava")
     inputs = batch(zoo, "llava")

@@ -173,7 +173,7 @@ def optima(
             for rung in RUNGS[1:]
         }
     else:
-        floor = wasserstein2_floor(ladder.tokens, keep, cost=ladder.cost)
+        floor = wasserstein2_floor(ladder.image, keep)
         known = floor.best.squared_distance
         found = {RUNGS[0].column: Optimum(known, floor.squared_distance, "certificate")}
         found |= {rung.column: _branched(ladder, keep, rung, candidates, 1) for rung in RUNGS[1:4]}
@@ -199,7 +199,7 @@ def _enumerated(ladder: Ladder, keep: int) -> dict[str, Optimum]:
     for index in np.argsort(floors, kind="stable"):
         if floors[index] >= best:
             break
-        transport = wasserstein2(ladder.tokens, subsets[index], cost=ladder.cost)
+        transport = wasserstein2(ladder.image, subsets[index])
         best = min(best, transport.squared_distance)
     return {RUNGS[0].column: Optimum(best, best, "enumerated")} | found
 

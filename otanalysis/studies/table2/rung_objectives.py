@@ -117,7 +117,7 @@ def rung_values(ladder: Ladder, subsets: IntArray) -> dict[str, FloatArray]:
     ConvergenceError
         If an exact distance could not be certified.
     """
-    exact = [wasserstein2(ladder.tokens, kept, cost=ladder.cost).squared_distance for kept in subsets]
+    exact = [wasserstein2(ladder.image, kept).squared_distance for kept in subsets]
     values = {RUNGS[0].column: np.array(exact)}
     for rung in RUNGS[1:]:
         objective = rung_objective(ladder, subsets.shape[1], rung.number)

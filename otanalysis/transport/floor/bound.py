@@ -21,9 +21,9 @@ from typing import Any
 
 import numpy as np
 
-from otanalysis.arrays import Array, FloatArray, IntArray, Normalisation, check_tokens, resolve_keep, to_numpy
+from otanalysis.arrays import Array, FloatArray, IntArray, Normalisation, resolve_keep
 from otanalysis.errors import InputError
-from otanalysis.image import check_cost, check_distances, normalised_once
+from otanalysis.image import Image
 from otanalysis.transport.exact import ExactTransport, solve_exact
 from otanalysis.transport.floor.coarse_start import aggregated_prices
 from otanalysis.transport.floor.cuts import CapacityCuts, cluster_cuts, dendrogram
@@ -105,12 +105,12 @@ class DistanceFloor:
         return 1.0 - self.squared_distance / found if found > 0.0 else 0.0
 
 
-def spectral_bound(tokens: Array, keep: int) -> float:
+def spectral_bound(tokens: Array | Image, keep: int) -> float:
     r"""Return :math:`\frac1m \sum_{i \geq k} \sigma_i^2` of the centred tokens, with rounding allowed for.
 
     Parameters
     ----------
-    tokens : array [m, d]
+    tokens : array [m, d] or Image
         All tokens.
     keep : int
         Number of kept tokens, in ``1..m``.
@@ -130,7 +130,7 @@ def spectral_bound(tokens: Array, keep: int) -> float:
     >>> spectral_bound([[1.0, 0.0], [-1.0, 0.0], [0.0, 2.0], [0.0, -2.0]], 1) <= 2.5
     True
     """
-    cloud = np.asarray(to_numpy(check_tokens(tokens)))
+    cloud = Image.of(tokens).host
     m, d = cloud.shape
     count = resolve_keep(m, keep=keep)
     # Powers of two change no digit, and no square of what is left overflows.
@@ -161,10 +161,9 @@ def _spectral_bound_of(cost: FloatArray, keep: int) -> float:
 
 
 def wasserstein2_floor(
-    tokens: Array,
+    tokens: Array | Image,
     keep: int,
     *,
-    cost: Array | None = None,
     normalise: Normalisation = "none",
     effort: float = 1.0,
 ) -> DistanceFloor:
@@ -178,12 +177,10 @@ def wasserstein2_floor(
 
     Parameters
     ----------
-    tokens : array [m, d]
+    tokens : array [m, d] or Image
         All tokens; NumPy or torch.
     keep : int
         Number of kept tokens, in ``1..m``.
-    cost : array [m, m], optional
-        ``squared_distances(tokens)``; as for :func:`~otanalysis.transport.exact.wasserstein2`.
     normalise : {"none", "columns", "rows"}
         Normalisation of the tokens before the distance.
     effort : float
@@ -211,7 +208,7 @@ def wasserstein2_floor(
         raise InputError(
             f"effort must be positive and finite; got {effort}: 1 is about half a second for 576 tokens."
         )
-    matrix = check_distances(check_cost(cost, check_tokens(normalised_once(tokens, cost, normalise))))
+    matrix = Image.of(tokens).normalised(normalise).squared_distances
     count = resolve_keep(len(matrix), keep=keep)
     # The solvers' tolerances are absolute: they want costs of about one. Powers of two change no digit.
     exponent = int(np.frexp(matrix.max())[1])

@@ -33,7 +33,7 @@ import numpy as np
 
 from otanalysis.arrays import Array, FloatArray, IntArray, resolve_keep, to_numpy
 from otanalysis.errors import InputError
-from otanalysis.image import check_cost, check_distances
+from otanalysis.image import Image
 from otanalysis.transport.floor.cuts import CapacityCuts
 
 __all__ = ["Fill", "Prices", "cheapest_fill", "lagrangian_bound"]
@@ -111,13 +111,12 @@ def cheapest_fill(rows: FloatArray, capacity: float) -> Fill:
 
 
 def lagrangian_bound(
-    tokens: Array,
+    tokens: Array | Image,
     keep: int,
     multipliers: Array,
     *,
     cuts: CapacityCuts | None = None,
     cut_prices: Array | None = None,
-    cost: Array | None = None,
 ) -> float:
     r"""Return :math:`L(u, \lambda)`, a lower bound of :math:`W_2^2(P, Q_C)` over all sets of ``keep`` tokens.
 
@@ -126,7 +125,7 @@ def lagrangian_bound(
 
     Parameters
     ----------
-    tokens : array [m, d]
+    tokens : array [m, d] or Image
         All tokens.
     keep : int
         Number of kept tokens, in ``1..m``.
@@ -136,8 +135,6 @@ def lagrangian_bound(
         Capacity cuts, with their prices.
     cut_prices : array [c], optional
         Prices :math:`\lambda` of the cuts; negative ones are taken as zero.
-    cost : array [m, m], optional
-        ``squared_distances(tokens)``.
 
     Returns
     -------
@@ -156,7 +153,7 @@ def lagrangian_bound(
     >>> 0.4999 < bound <= 0.5    # the optimum over all pairs is 0.5
     True
     """
-    matrix = check_distances(check_cost(cost, tokens))
+    matrix = Image.of(tokens).squared_distances
     m = len(matrix)
     count = resolve_keep(m, keep=keep)
     prices = np.asarray(to_numpy(multipliers), dtype=np.float64)

@@ -11,6 +11,7 @@ import pytest
 
 from otanalysis.arrays import normalise_tokens
 from otanalysis.errors import InputError
+from otanalysis.image import Image
 from otanalysis.transport import (
     lagrangian_bound,
     spectral_bound,
@@ -249,20 +250,12 @@ def test_normalisation_is_applied_first(how: Any) -> None:
     )
 
 
-def test_a_shared_cost_gives_the_same_floor() -> None:
+def test_an_image_gives_the_same_floor_as_its_tokens() -> None:
     tokens = np.random.default_rng(11).standard_normal((14, 3))
 
-    shared = wasserstein2_floor(tokens, 4, cost=squared_distances(tokens))
+    shared = wasserstein2_floor(Image(tokens), 4)
 
     assert shared.parts == wasserstein2_floor(tokens, 4).parts
-
-
-def test_with_a_cost_the_tokens_are_only_counted(smallest_distance: Callable[..., float]) -> None:
-    tokens = np.random.default_rng(12).standard_normal((9, 6))
-
-    floor = wasserstein2_floor(1000.0 * tokens, 2, cost=squared_distances(tokens))
-
-    assert floor.squared_distance <= smallest_distance(tokens, 2)
 
 
 @pytest.mark.parametrize("keep", range(1, 9))
@@ -325,10 +318,6 @@ def test_torch_tokens_give_the_same_floor() -> None:
         ({"effort": np.nan}, "positive and finite"),
         ({"effort": np.inf}, "positive and finite"),
         ({"normalise": "columm"}, "normalise must be one of"),
-        ({"cost": np.zeros((5, 5)), "normalise": "rows"}, "together with"),
-        ({"cost": np.zeros((4, 4))}, r"\[m, m\]"),
-        ({"cost": np.full((5, 5), np.nan)}, "non-negative"),
-        ({"cost": -np.ones((5, 5))}, "non-negative"),
         ({"tokens": np.full((5, 2), np.inf)}, "finite"),
         ({"tokens": np.zeros(5)}, "matrix"),
         ({"tokens": 1e200 * np.eye(5)}, "too large"),
