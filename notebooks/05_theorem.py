@@ -36,16 +36,25 @@ import otanalysis as ota
 from otanalysis.explore import overlays
 from otanalysis.figures.style import use_paper_style
 from otanalysis.surrogate import logdet_value, otprune_kernel
+from otanalysis.theorem import (
+    GUARANTEE,
+    Effort,
+    GreedyRatio,
+    GreedyWorstCase,
+    Kernel,
+    MonotoneEverywhere,
+    SubmodularEverywhere,
+    WorstCaseSearch,
+    as_values,
+    build_claims,
+    replay_worst_case,
+    run_claim,
+    save_worst_case,
+    tabulate,
+    worst_addition,
+    worst_nesting,
+)
 from otanalysis.theorem import negative_controls as controls
-from otanalysis.theorem.check import run_claim
-from otanalysis.theorem.claims import build_claims
-from otanalysis.theorem.greedy import GUARANTEE, GreedyRatio
-from otanalysis.theorem.instance_sets import Effort
-from otanalysis.theorem.instances import Kernel
-from otanalysis.theorem.report import as_values
-from otanalysis.theorem.setfunctions import tabulate, worst_addition, worst_nesting
-from otanalysis.theorem.submodularity import MonotoneEverywhere, SubmodularEverywhere
-from otanalysis.theorem.worst_case import Arena, GreedyUnderAttack, replay_witness, save_witness
 
 use_paper_style()
 plt.rcParams["figure.dpi"] = 120
@@ -197,10 +206,10 @@ print(f"guaranteed: {GUARANTEE:.4f}")
 # theorem allows, finds instances on which it does much worse:
 
 # %%
-attack = GreedyUnderAttack()(Arena("factor", keep=4, starts=4, seed=0))
-print("four starts of the search:", (attack.margins + GUARANTEE).round(4))
-arena, factor = attack.witness
-saved = save_witness(Path("results/worst_greedy.json"), arena.form, factor)
+worst = GreedyWorstCase()(WorstCaseSearch("factor", keep=4, starts=4, seed=0))
+print("four starts of the search:", (worst.margins + GUARANTEE).round(4))
+search, factor = worst.worst_case
+saved = save_worst_case(Path("results/worst_greedy.json"), search.form, factor)
 pd.Series(asdict(saved))
 
 # %% [markdown]
@@ -208,7 +217,7 @@ pd.Series(asdict(saved))
 # (`otanalysis theorem --replay results/worst_greedy.json` does the same):
 
 # %%
-replay = replay_witness(Path("results/worst_greedy.json"))
+replay = replay_worst_case(Path("results/worst_greedy.json"))
 print(f"ratio {replay.ratio:.12f}, saved {replay.saved_ratio:.12f}, reproduced: {replay.reproduced}")
 print(f"still within the guarantee: {replay.within_guarantee}")
 
@@ -243,5 +252,5 @@ pd.DataFrame(
 # 3. `controls.forgetful_greedy` runs a greedy whose update is wrong in one line. How much of the optimum does it
 #    reach on these tokens (`GreedyRatio(controls.forgetful_greedy)`)? Which check catches it, if not this one?
 # 4. Search with `keep=6` and more starts. How close do you get to $1 - 1/e$?
-# 5. The witness above is a kernel. `Arena("tokens", ...)` searches among tokens under the released kernel. Do columns of
-#    length one protect greedy?
+# 5. The worst case above is a kernel. `WorstCaseSearch("tokens", ...)` searches among tokens under the released kernel.
+#    Do columns of length one protect greedy?
