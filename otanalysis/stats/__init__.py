@@ -1,4 +1,5 @@
 """Statistics: tables in, tables out; reads and writes no files, and draws nothing.
 
-May import errors and surrogate, and the names of the pools of kept sets from selection.
+May import errors, defaults, arrays, the names of the rungs from surrogate and those of the pools of kept
+sets from selection.
 """

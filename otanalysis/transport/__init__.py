@@ -1,6 +1,7 @@
 """Optimal transport between all tokens and the kept ones: exact, free weights, Gaussian, certified floors.
 
-Computes in float64 with NumPy, SciPy and POT, whatever array comes in. May import errors and tokens.
+Computes in float64 with NumPy, SciPy and POT, whatever array comes in. May import errors,
+arrays and image.
 """
 
 from otanalysis.image import squared_distances
