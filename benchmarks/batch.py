@@ -68,7 +68,7 @@ def main(
     quiet: Annotated[bool, typer.Option("--quiet", help="Show no progress.")] = False,
 ) -> None:
     """Compare select_batch with a loop of select, in milliseconds an image."""
-    from otanalysis.cli.options import numbers
+    from otanalysis.cli import numbers
     from otanalysis.progress import progress_bar, reported
 
     with reported():

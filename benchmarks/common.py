@@ -79,7 +79,7 @@ def device_name(device: str) -> str:
 def write_results(path: Path, rows: list[Record], settings: Record) -> None:
     """Write rows and settings as JSON, with the versions and the machine that gave them."""
     from otanalysis.files import write_atomic
-    from otanalysis.studies.provenance import environment
+    from otanalysis.studies import environment
 
     path.parent.mkdir(parents=True, exist_ok=True)
     about = {

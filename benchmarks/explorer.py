@@ -59,7 +59,7 @@ def at_rest(explorer: Explorer) -> Callable[[], bool]:
 
 def in_the_curve(explorer: Explorer) -> Callable[[], bool]:
     """Return when more points of the curves are measured than at first, with whether some were not."""
-    from otanalysis.explore.state import CURVE_RATIOS
+    from otanalysis.explore import CURVE_RATIOS
 
     view = explorer.view
 
@@ -80,7 +80,7 @@ def in_the_floor(explorer: Explorer) -> Callable[[], bool]:
 
 def is_at_the_floor(explorer: Explorer) -> bool:
     """Say whether the other process is at the floor that the explorer asked for last."""
-    from otanalysis.explore.state import other_process
+    from otanalysis.explore import other_process
 
     return other_process().running(explorer._bench._asked[1])
 
@@ -163,9 +163,9 @@ def main(
 
     from otanalysis.explore import Explorer
     from otanalysis.files import write_atomic
-    from otanalysis.mini.bundled import write_bundled_dumps
+    from otanalysis.mini import write_bundled_dumps
     from otanalysis.progress import progress_bar
-    from otanalysis.studies.provenance import environment
+    from otanalysis.studies import environment
 
     path = next(one for one in write_bundled_dumps() if one.name == "mosaic-majority")
     Explorer(path).wait()  # loads POT and SciPy's solvers

@@ -37,7 +37,7 @@ Record = dict[str, Any]
 
 def clouds(limit: int) -> Iterator[tuple[str, str, np.ndarray]]:
     """Yield group, name and tokens [m, d] of every cloud: ``limit`` of each benchmark and family."""
-    from otanalysis.mini.bundled import write_bundled_dumps
+    from otanalysis.mini import write_bundled_dumps
     from otanalysis.tokens import open_dump
 
     for path in write_bundled_dumps():
@@ -149,7 +149,7 @@ def show(summary: pd.DataFrame) -> None:
 def write(out: Path, rows: pd.DataFrame, summary: pd.DataFrame, settings: Record) -> None:
     """Write both tables as CSV, and beside them how they came about."""
     from otanalysis.files import write_atomic
-    from otanalysis.studies.provenance import environment
+    from otanalysis.studies import environment
 
     out.mkdir(parents=True, exist_ok=True)
     about = {
@@ -173,7 +173,7 @@ def main(
     quiet: Annotated[bool, typer.Option("--quiet", help="Show no progress.")] = False,
 ) -> None:
     """Measure how much the floor and the ceiling leave open, and how long they take."""
-    from otanalysis.cli.options import numbers
+    from otanalysis.cli import numbers
     from otanalysis.progress import progress_bar, reported
 
     with reported():

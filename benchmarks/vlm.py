@@ -32,8 +32,7 @@ def measure_capture(
     vlm: VisionLanguageModel, pictures: Path, limit: int, *, batch: int, shard: int, device: str, quiet: bool
 ) -> Record:
     """Capture the first pictures into a dump that is thrown away: visual tokens a second, and peak memory."""
-    from otanalysis.vlm.capture.capture import capture_tokens
-    from otanalysis.vlm.capture.sources import open_pictures
+    from otanalysis.vlm.capture import capture_tokens, open_pictures
 
     memory = PeakMemory(device)
     memory.reset()
@@ -114,7 +113,7 @@ def main(
     """Measure capture and pruned answers on a model of LLaVA-1.5's shape."""
     from rich.console import Console
 
-    from otanalysis.cli.options import numbers
+    from otanalysis.cli import numbers
     from otanalysis.progress import progress_bar, reported
 
     with reported(), TemporaryDirectory() as folder:

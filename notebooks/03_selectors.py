@@ -34,15 +34,11 @@ from scipy.cluster.hierarchy import leaves_list, ward
 
 import otanalysis as ota
 from otanalysis.explore import Explorer, overlays
-from otanalysis.figures.against_random import draw_against_random
-from otanalysis.figures.captions import caption4
-from otanalysis.figures.figure4 import draw_figure4
-from otanalysis.figures.style import use_paper_style
-from otanalysis.mini.bundled import bundled_dumps
-from otanalysis.selection import build_selection
-from otanalysis.stats.figure_tables import figure4_table
-from otanalysis.studies.compare import random_distances, select_all
-from otanalysis.studies.sweep import read_sweep, sweep
+from otanalysis.figures import caption4, draw_against_random, draw_figure4, use_paper_style
+from otanalysis.mini import bundled_dumps
+from otanalysis.selection import Selector
+from otanalysis.stats import figure4_table
+from otanalysis.studies import random_distances, read_sweep, select_all, sweep
 
 use_paper_style()
 plt.rcParams["figure.dpi"] = 120
@@ -113,26 +109,27 @@ print(f"from the multipliers: {again:.4f}; with the multipliers reversed: {wrong
 # %% [markdown]
 # ## Your own selector
 #
-# A selector is a frozen dataclass with a name, two flags and a call. That is all; then it goes wherever a method's name
+# A selector is a frozen dataclass with a name and a method that picks. That is all; then it goes wherever a method's name
 # goes. This one lays the tokens in a line, such that similar ones are neighbours (the leaves of a dendrogram), and takes
 # an even stride along it: `uniform`, but in the order of likeness.
 
 
 # %% tags=["own-selector"]
 @dataclass(frozen=True)
-class Stretches:
-    name, nested, stochastic = "stretches", False, False
+class Stretches(Selector):
+    name = "stretches"
 
-    def __call__(self, tokens, keep, *, generator=None, cost=None):
-        line = leaves_list(ward(tokens))
+    def pick(self, image, keep, generator):
+        line = leaves_list(ward(image.tokens))
         middles = (2 * np.arange(keep) + 1) * len(line) // (2 * keep)
-        return build_selection(self, tokens, line[middles])
+        return line[middles]
 
 
 # %% [markdown]
-# - `nested`: are the first picks of a larger selection the smaller selection? Then one run serves all ratios.
-# - `stochastic`: does it draw from `generator`? Then every seed is a run of its own.
-# - `cost` is the matrix of squared distances, if it is at hand; use it or not.
+# - `image` holds the checked tokens, and what all selections of them share, each made once: `image.squared_distances`,
+#   `image.gram`, `image.normalised("rows")`.
+# - `nested = True`: are the first picks of a larger selection the smaller selection? Then one run serves all ratios.
+# - `stochastic = True`: does it draw from `generator`? Then every seed is a run of its own.
 #
 # How does it do?
 

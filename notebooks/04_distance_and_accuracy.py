@@ -33,15 +33,11 @@ import numpy as np
 import pandas as pd
 from IPython.display import Markdown
 
-from otanalysis.figures.captions import caption2
-from otanalysis.figures.figure2 import draw_figure2
-from otanalysis.figures.style import use_paper_style
-from otanalysis.mini.bundled import bundled_accuracy_path, bundled_dumps
-from otanalysis.scores.table import read_accuracy
-from otanalysis.stats.cells import MEAN
-from otanalysis.stats.figure_tables import figure2_tables
-from otanalysis.stats.statistics import spearman_test
-from otanalysis.studies.sweep import read_sweep, sweep
+from otanalysis.figures import caption2, draw_figure2, use_paper_style
+from otanalysis.mini import bundled_accuracy_path, bundled_dumps
+from otanalysis.scores import read_accuracy
+from otanalysis.stats import MEAN, figure2_tables, spearman_test
+from otanalysis.studies import read_sweep, sweep
 
 use_paper_style()
 plt.rcParams["figure.dpi"] = 120

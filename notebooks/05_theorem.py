@@ -34,18 +34,27 @@ import pandas as pd
 
 import otanalysis as ota
 from otanalysis.explore import overlays
-from otanalysis.figures.style import use_paper_style
+from otanalysis.figures import use_paper_style
 from otanalysis.surrogate import logdet_value, otprune_kernel
+from otanalysis.theorem import (
+    GUARANTEE,
+    Effort,
+    GreedyRatio,
+    GreedyWorstCase,
+    Kernel,
+    MonotoneEverywhere,
+    SubmodularEverywhere,
+    WorstCaseSearch,
+    as_values,
+    build_claims,
+    replay_worst_case,
+    run_claim,
+    save_worst_case,
+    tabulate,
+    worst_addition,
+    worst_nesting,
+)
 from otanalysis.theorem import negative_controls as controls
-from otanalysis.theorem.check import run_claim
-from otanalysis.theorem.claims import build_claims
-from otanalysis.theorem.greedy import GUARANTEE, GreedyRatio
-from otanalysis.theorem.instance_sets import Effort
-from otanalysis.theorem.instances import Kernel
-from otanalysis.theorem.report import as_values
-from otanalysis.theorem.setfunctions import tabulate, worst_addition, worst_nesting
-from otanalysis.theorem.submodularity import MonotoneEverywhere, SubmodularEverywhere
-from otanalysis.theorem.worst_case import Arena, GreedyUnderAttack, replay_witness, save_witness
 
 use_paper_style()
 plt.rcParams["figure.dpi"] = 120
@@ -133,8 +142,8 @@ report[["cases", "violations", "worst_margin", "verdict", "control.description",
 # is better, on the same eight tokens, over all non-empty sets:
 
 # %%
-cost = ota.squared_distances(few)
-exact = tabulate(lambda kept: -ota.wasserstein2(few, kept, cost=cost).squared_distance, len(few))
+image = ota.Image(few)
+exact = tabulate(lambda kept: -ota.wasserstein2(image, kept).squared_distance, len(few))
 addition, nesting = worst_addition(exact), worst_nesting(exact)
 print(f"keep {addition.members}: adding token {addition.item} makes W2 squared {-addition.gain:.2f} larger")
 print(
@@ -154,7 +163,7 @@ print(
 fewer, more = list(addition.members), [*addition.members, addition.item]
 kept = {"all eight": places, "kept": places[fewer], "one more, and farther": places[more]}
 notes = {
-    name: f"$W_2^2$ to the eight {ota.wasserstein2(few, members, cost=cost).squared_distance:.2f}"
+    name: f"$W_2^2$ to the eight {ota.wasserstein2(image, members).squared_distance:.2f}"
     for name, members in (("kept", fewer), ("one more, and farther", more))
 }
 overlays(sample, kept, notes=notes)
@@ -165,8 +174,8 @@ overlays(sample, kept, notes=notes)
 # believe it:
 
 # %%
-error = tabulate(lambda kept: -ota.quantisation_error(few, kept, cost=cost), len(few))
-trace = tabulate(lambda kept: ota.trace_objective(ota.TokenMoments(few), kept), len(few))
+error = tabulate(lambda kept: -ota.quantisation_error(image, kept), len(few))
+trace = tabulate(lambda kept: ota.trace_objective(image, kept), len(few))
 functions = {
     "F, the surrogate": surrogate,
     "-W2 squared": exact,
@@ -197,10 +206,10 @@ print(f"guaranteed: {GUARANTEE:.4f}")
 # theorem allows, finds instances on which it does much worse:
 
 # %%
-attack = GreedyUnderAttack()(Arena("factor", keep=4, starts=4, seed=0))
-print("four starts of the search:", (attack.margins + GUARANTEE).round(4))
-arena, factor = attack.witness
-saved = save_witness(Path("results/worst_greedy.json"), arena.form, factor)
+worst = GreedyWorstCase()(WorstCaseSearch("factor", keep=4, starts=4, seed=0))
+print("four starts of the search:", (worst.margins + GUARANTEE).round(4))
+search, factor = worst.worst_case
+saved = save_worst_case(Path("results/worst_greedy.json"), search.form, factor)
 pd.Series(asdict(saved))
 
 # %% [markdown]
@@ -208,7 +217,7 @@ pd.Series(asdict(saved))
 # (`otanalysis theorem --replay results/worst_greedy.json` does the same):
 
 # %%
-replay = replay_witness(Path("results/worst_greedy.json"))
+replay = replay_worst_case(Path("results/worst_greedy.json"))
 print(f"ratio {replay.ratio:.12f}, saved {replay.saved_ratio:.12f}, reproduced: {replay.reproduced}")
 print(f"still within the guarantee: {replay.within_guarantee}")
 
@@ -243,5 +252,5 @@ pd.DataFrame(
 # 3. `controls.forgetful_greedy` runs a greedy whose update is wrong in one line. How much of the optimum does it
 #    reach on these tokens (`GreedyRatio(controls.forgetful_greedy)`)? Which check catches it, if not this one?
 # 4. Search with `keep=6` and more starts. How close do you get to $1 - 1/e$?
-# 5. The witness above is a kernel. `Arena("tokens", ...)` searches among tokens under the released kernel. Do columns of
-#    length one protect greedy?
+# 5. The worst case above is a kernel. `WorstCaseSearch("tokens", ...)` searches among tokens under the released kernel.
+#    Do columns of length one protect greedy?

@@ -39,11 +39,10 @@ from IPython.display import Image, Markdown
 
 import otanalysis as ota
 from otanalysis.explore import Explorer, overlays
-from otanalysis.figures.style import use_paper_style
-from otanalysis.mini.bundled import bundled_model_path
-from otanalysis.mini.export import write_pictures, write_results
-from otanalysis.scores.table import read_accuracy
-from otanalysis.studies.evaluate import evaluate
+from otanalysis.figures import use_paper_style
+from otanalysis.mini import bundled_model_path, write_pictures, write_results
+from otanalysis.scores import read_accuracy
+from otanalysis.studies import evaluate
 from otanalysis.vlm import Pruned, load_model, try_pruning
 
 use_paper_style()

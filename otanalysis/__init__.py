@@ -23,7 +23,7 @@ checks the theorem.
 
 Names
 -----
-Tokens       ``open_bundled``, ``open_dump``
+Tokens       ``open_bundled``, ``open_dump``, ``Image``
 Choosing     ``select``, ``select_batch``, ``select_many``, ``SELECTORS``, ``Selection``, ``compare``
 Distances    ``wasserstein2``, ``ExactTransport``, ``quantisation_error``, ``squared_distances``
 Ladder       ``Ladder``, ``RUNGS``, ``TokenMoments``, ``gelbrich_squared``, ``bures_squared``,
@@ -47,7 +47,7 @@ From the ground up; each may import those above it in this list.
 ``otanalysis.arrays``     normalisation of tokens
 ``otanalysis.tokens``        dumps of tokens on disk: read, written, verified
 ``otanalysis.scores``        accuracy tables, and the results of other programs read into them
-``otanalysis.image``         squared distances of one image
+``otanalysis.image``         the tokens of one image, and what all their subsets share, made once
 ``otanalysis.transport``     exact W2 with its dual certificate, Gaussian W2, the certified floor
 ``otanalysis.surrogate``     kernels, the log-determinant, greedy, the ladder, its upper bound
 ``otanalysis.theorem``       checks of the theorem, each with a control that it must reject
@@ -76,6 +76,7 @@ if TYPE_CHECKING:
         MissingDependencyError,
         OtAnalysisError,
     )
+    from otanalysis.image import Image
     from otanalysis.mini.bundled import open_bundled
     from otanalysis.selection import SELECTORS, Selection, select, select_batch, select_many
     from otanalysis.studies.compare import compare
@@ -106,6 +107,7 @@ __all__ = [
     "DistanceFloor",
     "DumpError",
     "ExactTransport",
+    "Image",
     "InputError",
     "Ladder",
     "LogdetBound",
@@ -143,6 +145,7 @@ _ROOMS = {
         "OtAnalysisError",
     ),
     "otanalysis.studies.compare": ("compare",),
+    "otanalysis.image": ("Image",),
     "otanalysis.mini.bundled": ("open_bundled",),
     "otanalysis.selection": ("SELECTORS", "Selection", "select", "select_batch", "select_many"),
     "otanalysis.surrogate": ("RUNGS", "Ladder", "LogdetBound", "logdet_upper_bound"),

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
-
-import numpy as np
-from numpy.typing import NDArray
+from typing import TYPE_CHECKING, Any
 
 from otanalysis.errors import InputError
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
 
 __all__ = ["comma_list", "load_tokens", "numbers", "whole_numbers"]
 
@@ -21,6 +21,8 @@ def load_tokens(file: Path) -> NDArray[Any]:
     InputError
         The file is missing, or is no such file (an ``.npz`` archive is none) or holds objects.
     """
+    import numpy as np
+
     try:
         with file.open("rb") as handle:
             array: NDArray[Any] = np.lib.format.read_array(handle, allow_pickle=False)

@@ -13,11 +13,11 @@ from otanalysis.errors import InputError
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from otanalysis.theorem.check import Outcome
+    from otanalysis.theorem import Claim, Outcome
 
 __all__ = ["theorem"]
 
-_WITNESS = Path("results/theorem/worst_greedy.json")
+_WORST = Path("results/theorem/worst_greedy.json")
 
 
 def theorem(
@@ -30,9 +30,7 @@ def theorem(
     ] = False,
     thorough: Annotated[bool, typer.Option("--thorough", help="More instances, a longer search.")] = False,
     seed: Annotated[int, typer.Option(help="Seed of everything that is drawn.")] = 0,
-    save: Annotated[
-        Path, typer.Option(metavar="FILE", help="Where greedy's worst instance goes.")
-    ] = _WITNESS,
+    save: Annotated[Path, typer.Option(metavar="FILE", help="Where greedy's worst instance goes.")] = _WORST,
     replay: Annotated[
         Path | None, typer.Option(metavar="FILE", help="Run a saved instance again, and nothing else.")
     ] = None,
@@ -49,9 +47,7 @@ def theorem(
         return
     if seed < 0:
         raise InputError(f"--seed must be a whole number from 0 on, got {seed}.")
-    from otanalysis.theorem.certified_claims import build_certified_claims
-    from otanalysis.theorem.claims import build_claims
-    from otanalysis.theorem.instance_sets import DEFAULT, THOROUGH
+    from otanalysis.theorem import DEFAULT, THOROUGH, as_values, build_certified_claims, build_claims
 
     effort = THOROUGH if thorough else DEFAULT
     dumps = dump or []
@@ -62,8 +58,6 @@ def theorem(
     ratio = _save_worst(outcomes, save)
     sound = all(one.sound for one in outcomes)
     if as_json:
-        from otanalysis.theorem.report import as_values
-
         checks = [as_values(one) for one in outcomes]
         dumped = [str(path) for path in dumps]
         worst = {"file": str(save), "ratio": ratio}
@@ -74,11 +68,11 @@ def theorem(
     raise typer.Exit(0 if sound else 1)
 
 
-def _run(claims: list, shown: bool) -> list[Outcome]:  # type: ignore[type-arg]
+def _run(claims: list[Claim], shown: bool) -> list[Outcome]:
     from threadpoolctl import threadpool_limits
 
     from otanalysis.progress import progress_bar
-    from otanalysis.theorem.check import run_claim
+    from otanalysis.theorem import run_claim
 
     outcomes = []
     # The matrices are tiny: more threads than one would only wait for each other.
@@ -90,17 +84,17 @@ def _run(claims: list, shown: bool) -> list[Outcome]:  # type: ignore[type-arg]
 
 
 def _save_worst(outcomes: Sequence[Outcome], path: Path) -> float:
-    from otanalysis.theorem.worst_case import save_witness
+    from otanalysis.theorem import save_worst_case
 
-    attacked = [one for one in outcomes if one.witness is not None]
-    arena, matrix = min(attacked, key=lambda one: one.worst_margin).witness
-    return save_witness(path, arena.form, matrix).ratio
+    searched = [one for one in outcomes if one.worst_case is not None]
+    search, matrix = min(searched, key=lambda one: one.worst_margin).worst_case
+    return save_worst_case(path, search.form, matrix).ratio
 
 
 def _print(outcomes: Sequence[Outcome], save: Path, ratio: float, *, on_tokens: bool) -> None:
     from rich.console import Console
 
-    from otanalysis.theorem.report import print_outcomes
+    from otanalysis.theorem import print_outcomes
 
     console = Console()
     print_outcomes(outcomes, console)
@@ -114,10 +108,9 @@ def _print(outcomes: Sequence[Outcome], save: Path, ratio: float, *, on_tokens: 
 def _replay(path: Path, as_json: bool) -> None:
     from dataclasses import asdict
 
-    from otanalysis.theorem.greedy import GUARANTEE
-    from otanalysis.theorem.worst_case import replay_witness
+    from otanalysis.theorem import GUARANTEE, replay_worst_case
 
-    found = replay_witness(path)
+    found = replay_worst_case(path)
     if as_json:
         typer.echo(json.dumps(asdict(found) | {"reproduced": found.reproduced, "guarantee": GUARANTEE}))
     else:

@@ -9,5 +9,6 @@ needs ipywidgets. May import every room but the command line.
 from otanalysis.explore.arrows import plan_arrows
 from otanalysis.explore.explorer import Explorer
 from otanalysis.explore.overlay import overlay, overlays, pca_rgb
+from otanalysis.explore.state import CURVE_RATIOS, other_process
 
-__all__ = ["Explorer", "overlay", "overlays", "pca_rgb", "plan_arrows"]
+__all__ = ["CURVE_RATIOS", "Explorer", "other_process", "overlay", "overlays", "pca_rgb", "plan_arrows"]

@@ -8,3 +8,20 @@ bundled model lies and holds, in :mod:`otanalysis.mini.training`, the recipe by 
 May import: errors, tokens, transport, surrogate, selection, vlm. Only ``recipe`` imports torch and
 transformers itself.
 """
+
+from otanalysis.mini.bundled import (
+    bundled_accuracy_path,
+    bundled_dumps,
+    bundled_model_path,
+    write_bundled_dumps,
+)
+from otanalysis.mini.export import write_pictures, write_results
+
+__all__ = [
+    "bundled_accuracy_path",
+    "bundled_dumps",
+    "bundled_model_path",
+    "write_bundled_dumps",
+    "write_pictures",
+    "write_results",
+]

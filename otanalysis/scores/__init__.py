@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from otanalysis.scores.importing import import_results
 from otanalysis.scores.score import Settings
-from otanalysis.scores.table import add_scores
+from otanalysis.scores.table import add_scores, read_accuracy
 from otanalysis.scores.tasks import TASKS, Task
 
-__all__ = ["TASKS", "Settings", "Task", "add_scores", "import_results"]
+__all__ = ["TASKS", "Settings", "Task", "add_scores", "import_results", "read_accuracy"]

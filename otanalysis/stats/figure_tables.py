@@ -282,7 +282,7 @@ def figure2_tables(
     Parameters
     ----------
     sweep, accuracy : DataFrame
-        Columns of :func:`otanalysis.studies.sweep.sweep` and :func:`otanalysis.tokens.read_accuracy`;
+        Columns of :func:`otanalysis.studies.sweep.sweep` and :func:`otanalysis.scores.table.read_accuracy`;
         without accuracy, scores and correlations are missing.
     methods : sequence of str
         Methods to rank.

@@ -1,4 +1,8 @@
-"""Lemma 1 and the guarantee of greedy on small instances, decided without rounding: a pass is a proof."""
+"""The checks that are decided without rounding, on small instances: a pass is a proof.
+
+Lemma 1 and monotonicity in whole numbers; greedy's guarantee and the bounds of the surrogate, which need
+logarithms, in Arb balls of growing precision until a sign is certain.
+"""
 
 from __future__ import annotations
 
@@ -20,7 +24,7 @@ from otanalysis.theorem.exact_arithmetic import (
     tally_decisions,
 )
 from otanalysis.theorem.greedy import Greedy, released_greedy
-from otanalysis.theorem.setfunctions import nested_triples, subset_sizes
+from otanalysis.theorem.setfunctions import members_of, nested_triples, subset_sizes
 
 __all__ = [
     "CertifiedGreedy",
@@ -31,6 +35,8 @@ __all__ = [
     "euler_guarantee",
     "root_constant",
 ]
+
+_BISECTIONS = 80
 
 
 @dataclass(frozen=True)
@@ -135,28 +141,6 @@ class CertifiedGreedy:
         return tally_decisions(decisions)
 
 
-def _logs(subsets: Subsets) -> FloatArray:
-    """Return the logarithms of the determinants in float64, for margins that are read and not judged."""
-    flint = load_flint()
-    shifts = subset_sizes(len(subsets.values).bit_length() - 1) * subsets.shift
-    two = flint.arb(2).log()
-    logs = [
-        float((flint.arb(value).log() - two * int(shift)).mid())
-        for value, shift in zip(subsets.values, shifts, strict=True)
-    ]
-    return np.array(logs)
-
-
-def _exact_tally(margins: FloatArray, holds: Sequence[bool]) -> Tally:
-    """Count exact verdicts; a margin whose float64 logarithms contradict its verdict is zero."""
-    verdicts = np.array(holds, dtype=bool)
-    agreeing = np.where(verdicts, np.maximum(margins, 0.0), np.minimum(margins, 0.0))
-    return Tally(agreeing, 0.0, int(np.sum(~verdicts)))
-
-
-_BISECTIONS = 80
-
-
 @dataclass(frozen=True)
 class CertifiedTraceBound:
     r""":math:`F \leq \gamma \, \mathrm{tr}`, that is :math:`\log\det K_{CC} \leq \mathrm{tr} (K_{CC} - I)`.
@@ -175,7 +159,7 @@ class CertifiedTraceBound:
         subsets = determinants(instance)
         decisions = []
         for mask in range(1, len(subsets.values)):
-            members = [item for item in range(len(instance.entries)) if mask >> item & 1]
+            members = members_of(mask)
             unit = flint.fmpz(1) << (subsets.shift * len(members))
             trace = self._trace(instance, members)
             if trace == 0 and subsets.values[mask] == unit:
@@ -190,7 +174,7 @@ class CertifiedTraceBound:
             decisions.append(decide_positive(slack))
         return tally_decisions(decisions)
 
-    def _trace(self, instance: ExactKernel, members: list[int]) -> Any:
+    def _trace(self, instance: ExactKernel, members: tuple[int, ...]) -> Any:
         flint = load_flint()
         diagonal = sum(instance.entries[item][item] - (1 << instance.shift) for item in members)
         return flint.fmpq(diagonal, 1 << instance.shift) * flint.fmpq(*self.factor)
@@ -257,3 +241,22 @@ class CertifiedRootBound:
             return (bound - flint.arb(kept.det()).log()) / max(1.0, float(bound.mid()))
 
         return decide_positive(slack)
+
+
+def _logs(subsets: Subsets) -> FloatArray:
+    """Return the logarithms of the determinants in float64, for margins that are read and not judged."""
+    flint = load_flint()
+    shifts = subset_sizes(len(subsets.values).bit_length() - 1) * subsets.shift
+    two = flint.arb(2).log()
+    logs = [
+        float((flint.arb(value).log() - two * int(shift)).mid())
+        for value, shift in zip(subsets.values, shifts, strict=True)
+    ]
+    return np.array(logs)
+
+
+def _exact_tally(margins: FloatArray, holds: Sequence[bool]) -> Tally:
+    """Count exact verdicts; a margin whose float64 logarithms contradict its verdict is zero."""
+    verdicts = np.array(holds, dtype=bool)
+    agreeing = np.where(verdicts, np.maximum(margins, 0.0), np.minimum(margins, 0.0))
+    return Tally(agreeing, 0.0, int(np.sum(~verdicts)))

@@ -33,7 +33,7 @@ class Tally:
         Cases that are broken by more than the tolerance, or whose margin is not a number.
     undecided : int
         Cases that a certified check could not decide at its highest precision.
-    witness : object
+    worst_case : object
         What attained the worst margin, where the check keeps it.
     """
 
@@ -41,14 +41,14 @@ class Tally:
     tolerance: float
     violations: int
     undecided: int = 0
-    witness: Any = None
+    worst_case: Any = None
 
     @classmethod
-    def of(cls, margins: ArrayLike, tolerance: float, *, witness: Any = None) -> Tally:
+    def of(cls, margins: ArrayLike, tolerance: float, *, worst_case: Any = None) -> Tally:
         """Count the violations among float64 margins."""
         values = np.atleast_1d(np.asarray(margins, dtype=np.float64))
         # Written so that a margin that is not a number counts as a violation.
-        return cls(values, tolerance, int(np.sum(~(values >= -tolerance))), witness=witness)
+        return cls(values, tolerance, int(np.sum(~(values >= -tolerance))), worst_case=worst_case)
 
     @property
     def worst(self) -> float:
@@ -142,7 +142,7 @@ class Outcome:
         The smallest margin of the control; its run ends with the instance that rejects it.
     distribution : mapping
         What :attr:`Claim.describe` made of the margins.
-    witness : object
+    worst_case : object
         What attained the worst margin, where the check keeps it.
     """
 
@@ -156,7 +156,7 @@ class Outcome:
     control_rejected: bool
     control_margin: float
     distribution: Mapping[str, float]
-    witness: Any
+    worst_case: Any
 
     @property
     def verdict(self) -> str:
@@ -205,7 +205,7 @@ def run_claim(claim: Claim, advance: Callable[[], None] = lambda: None) -> Outco
         control_rejected=any(one.violations for one in control),
         control_margin=min((one.worst for one in control), default=math.inf),
         distribution=claim.describe(margins) if claim.describe else {},
-        witness=worst.witness,
+        worst_case=worst.worst_case,
     )
 
 

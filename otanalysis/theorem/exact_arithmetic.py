@@ -13,6 +13,7 @@ from otanalysis.arrays import FloatArray
 from otanalysis.errors import MissingDependencyError
 from otanalysis.theorem.check import Tally
 from otanalysis.theorem.instances import Kernel
+from otanalysis.theorem.setfunctions import members_of
 
 __all__ = [
     "Decision",
@@ -125,10 +126,9 @@ def exact_kernel(kernel: Kernel) -> ExactKernel:
 def determinants(kernel: ExactKernel) -> Subsets:
     """Return the exact determinants of all principal submatrices."""
     flint = load_flint()
-    m = len(kernel.entries)
     values = []
-    for mask in range(2**m):
-        members = [item for item in range(m) if mask >> item & 1]
+    for mask in range(2 ** len(kernel.entries)):
+        members = members_of(mask)
         block = [[kernel.entries[i][j] for j in members] for i in members]
         values.append(flint.fmpz_mat(block).det() if members else flint.fmpz(1))
     return Subsets(values, kernel.shift)

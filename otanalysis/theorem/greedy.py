@@ -9,11 +9,11 @@ from typing import TypeAlias
 
 import numpy as np
 
-from otanalysis.arrays import FloatArray
-from otanalysis.surrogate.logdet import greedy_logdet
+from otanalysis.arrays import FloatArray, IntArray
+from otanalysis.surrogate import greedy_logdet
 from otanalysis.theorem.check import Tally
 from otanalysis.theorem.instances import Kernel
-from otanalysis.theorem.setfunctions import Masks, best_by_size, logdet_table
+from otanalysis.theorem.setfunctions import best_by_size, logdet_table
 
 __all__ = [
     "GUARANTEE",
@@ -32,11 +32,11 @@ GUARANTEE = 1.0 - math.exp(-1.0)
 # rounding themselves, and greedy then has nothing to lose.
 RATIO_TOLERANCE = 1e-9
 
-Greedy: TypeAlias = Callable[[FloatArray, int], tuple[Masks, FloatArray]]
+Greedy: TypeAlias = Callable[[FloatArray, int], tuple[IntArray, FloatArray]]
 """From a kernel [m, m] and a count to pick order and gains."""
 
 
-def released_greedy(kernel: FloatArray, keep: int) -> tuple[Masks, FloatArray]:
+def released_greedy(kernel: FloatArray, keep: int) -> tuple[IntArray, FloatArray]:
     """Run the greedy of the package as OTPrune does: no eigenvalue of the kernel is below one."""
     order, gains = greedy_logdet(kernel, keep, floor=1.0)
     return np.asarray(order), np.asarray(gains)

@@ -7,11 +7,11 @@ from typing import Any
 
 import numpy as np
 
-from otanalysis.arrays import Array, FloatArray
-from otanalysis.surrogate.logdet import logdet_value, paper_objective
+from otanalysis.arrays import Array, FloatArray, IntArray
+from otanalysis.surrogate import logdet_value, paper_objective
 from otanalysis.theorem.exact_arithmetic import ExactKernel, Subsets, determinants, load_flint
 from otanalysis.theorem.instances import KeptSet
-from otanalysis.theorem.setfunctions import Masks, logdet_table, subset_sizes
+from otanalysis.theorem.setfunctions import logdet_table, subset_sizes
 from otanalysis.transport import ExactTransport, gelbrich_squared, trace_objective
 
 __all__ = [
@@ -64,19 +64,19 @@ def twice_the_identity(tokens: FloatArray, gamma: float, weights: FloatArray) ->
     return float(np.linalg.slogdet(2.0 * np.eye(len(tokens)) + gamma * (cross.T * weights) @ cross)[1])
 
 
-def longest_first(kernel: FloatArray, keep: int) -> tuple[Masks, FloatArray]:
+def longest_first(kernel: FloatArray, keep: int) -> tuple[IntArray, FloatArray]:
     """Run a greedy that never updates its residuals: it keeps the largest entries of the diagonal."""
     diagonal = np.diagonal(kernel)
     order = np.argsort(-diagonal, kind="stable")[:keep]
     return order.astype(np.int64), np.log(diagonal[order])
 
 
-def longest_comparisons(m: int, keep: int) -> list[Masks]:
+def longest_comparisons(m: int, keep: int) -> list[IntArray]:
     """Return what the greedy without updates compares: each item left, alone."""
     return [np.arange(step, m)[:, None] for step in range(keep)]
 
 
-def forgetful_greedy(kernel: FloatArray, keep: int) -> tuple[Masks, FloatArray]:
+def forgetful_greedy(kernel: FloatArray, keep: int) -> tuple[IntArray, FloatArray]:
     """Run a greedy whose new Cholesky row forgets the rows before it."""
     residual = np.diagonal(kernel).astype(np.float64)
     order, gains = np.zeros(keep, dtype=np.int64), np.zeros(keep)

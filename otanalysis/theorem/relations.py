@@ -14,8 +14,7 @@ import numpy as np
 from scipy.optimize import brentq
 
 from otanalysis.arrays import FloatArray
-from otanalysis.surrogate.kernel import otprune_kernel
-from otanalysis.surrogate.logdet import logdet_value, paper_objective
+from otanalysis.surrogate import logdet_value, otprune_kernel, paper_objective
 from otanalysis.theorem.check import Tally
 from otanalysis.theorem.instances import EPSILON, ROUNDING_FACTOR, KeptSet
 from otanalysis.transport import ExactTransport

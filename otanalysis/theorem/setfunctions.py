@@ -1,8 +1,7 @@
 """Set functions as tables over all subsets: entry ``mask`` belongs to the set of the bits of ``mask``.
 
-A set function written out over all subsets, and where it is farthest from monotone and from submodular.
-
-The checks of :mod:`otanalysis.theorem.submodularity` say whether there is a violation, not which.
+The checks of :mod:`otanalysis.theorem.submodularity` say whether such a function has a violation;
+:func:`worst_addition` and :func:`worst_nesting` say where it is farthest from monotone and from submodular.
 """
 
 from __future__ import annotations
@@ -13,9 +12,8 @@ from functools import lru_cache
 from typing import TypeAlias
 
 import numpy as np
-import numpy.typing as npt
 
-from otanalysis.arrays import FloatArray
+from otanalysis.arrays import FloatArray, IntArray
 from otanalysis.errors import InputError
 
 __all__ = [
@@ -24,6 +22,7 @@ __all__ = [
     "Nesting",
     "best_by_size",
     "logdet_table",
+    "members_of",
     "nested_triples",
     "subset_sizes",
     "tabulate",
@@ -31,8 +30,89 @@ __all__ = [
     "worst_nesting",
 ]
 
-Masks: TypeAlias = npt.NDArray[np.int64]
-"""Subsets of a ground set, one bit an item; also items themselves, by position."""
+Masks: TypeAlias = IntArray
+"""Subsets of a ground set, one bit an item."""
+
+MOST_ITEMS = 12
+"""Twelve items have 4,096 subsets and two million nested pairs with an item outside."""
+
+
+@dataclass(frozen=True)
+class Addition:
+    """One item added to one set.
+
+    Attributes
+    ----------
+    members : tuple of int
+        The set.
+    item : int
+        What is added to it.
+    gain : float
+        By how much the value grows; negative where a function is not monotone.
+    """
+
+    members: tuple[int, ...]
+    item: int
+    gain: float
+
+
+@dataclass(frozen=True)
+class Nesting:
+    """One item added to a set and to a larger set around it.
+
+    Attributes
+    ----------
+    smaller, larger : tuple of int
+        The sets, the smaller within the larger.
+    item : int
+        In neither.
+    gain, gain_in_larger : float
+        By how much the value grows when the item is added to each.
+    """
+
+    smaller: tuple[int, ...]
+    larger: tuple[int, ...]
+    item: int
+    gain: float
+    gain_in_larger: float
+
+    @property
+    def margin(self) -> float:
+        """First gain less second one; negative where the gains do not diminish."""
+        return self.gain - self.gain_in_larger
+
+
+def tabulate(value: Callable[[IntArray], float], m: int, *, empty: float = float("nan")) -> FloatArray:
+    """Return the value of every subset of ``m`` items.
+
+    Parameters
+    ----------
+    value : callable
+        From the positions [k] of a set, ascending, to its value.
+    m : int
+        Number of items, at most 12.
+    empty : float
+        Value of the empty set; what is not a number is left out of all comparisons.
+
+    Returns
+    -------
+    ndarray [2**m]
+        Entry ``mask`` belongs to the set of the bits of ``mask``.
+
+    Raises
+    ------
+    InputError
+        If there are too many items.
+
+    Examples
+    --------
+    >>> tabulate(lambda kept: float(kept.sum()), 2)
+    array([nan,  0.,  1.,  1.])
+    """
+    if not 1 <= m <= MOST_ITEMS:
+        raise InputError(f"1 to {MOST_ITEMS} items can be written out over all subsets, got {m}.")
+    sets = (np.array(members_of(mask), dtype=np.int64) for mask in range(1, 2**m))
+    return np.array([empty, *(value(members) for members in sets)])
 
 
 def logdet_table(matrices: FloatArray) -> FloatArray:
@@ -103,6 +183,11 @@ def subset_sizes(m: int) -> Masks:
     return np.bitwise_count(np.arange(2**m, dtype=np.int64)).astype(np.int64)
 
 
+def members_of(mask: int) -> tuple[int, ...]:
+    """Return the items of a subset, ascending."""
+    return tuple(item for item in range(mask.bit_length()) if mask >> item & 1)
+
+
 def best_by_size(tables: FloatArray) -> tuple[FloatArray, Masks]:
     """Return the largest value over the subsets of each size, by looking at all of them.
 
@@ -125,95 +210,13 @@ def best_by_size(tables: FloatArray) -> tuple[FloatArray, Masks]:
     return np.stack(values, axis=-1), np.stack(masks, axis=-1)
 
 
-MOST_ITEMS = 12
-"""Twelve items have 4,096 subsets and two million nested pairs with an item outside."""
-
-
-@dataclass(frozen=True)
-class Addition:
-    """One item added to one set.
-
-    Attributes
-    ----------
-    members : tuple of int
-        The set.
-    item : int
-        What is added to it.
-    gain : float
-        By how much the value grows; negative where a function is not monotone.
-    """
-
-    members: tuple[int, ...]
-    item: int
-    gain: float
-
-
-@dataclass(frozen=True)
-class Nesting:
-    """One item added to a set and to a larger set around it.
-
-    Attributes
-    ----------
-    smaller, larger : tuple of int
-        The sets, the smaller within the larger.
-    item : int
-        In neither.
-    gain, gain_in_larger : float
-        By how much the value grows when the item is added to each.
-    """
-
-    smaller: tuple[int, ...]
-    larger: tuple[int, ...]
-    item: int
-    gain: float
-    gain_in_larger: float
-
-    @property
-    def margin(self) -> float:
-        """First gain less second one; negative where the gains do not diminish."""
-        return self.gain - self.gain_in_larger
-
-
-def tabulate(value: Callable[[Masks], float], m: int, *, empty: float = float("nan")) -> FloatArray:
-    """Return the value of every subset of ``m`` items.
-
-    Parameters
-    ----------
-    value : callable
-        From the positions [k] of a set, ascending, to its value.
-    m : int
-        Number of items, at most 12.
-    empty : float
-        Value of the empty set; what is not a number is left out of all comparisons.
-
-    Returns
-    -------
-    ndarray [2**m]
-        Entry ``mask`` belongs to the set of the bits of ``mask``.
-
-    Raises
-    ------
-    InputError
-        If there are too many items.
-
-    Examples
-    --------
-    >>> tabulate(lambda kept: float(kept.sum()), 2)
-    array([nan,  0.,  1.,  1.])
-    """
-    if not 1 <= m <= MOST_ITEMS:
-        raise InputError(f"1 to {MOST_ITEMS} items can be written out over all subsets, got {m}.")
-    sets = (np.array(_members(mask), dtype=np.int64) for mask in range(1, 2**m))
-    return np.array([empty, *(value(members) for members in sets)])
-
-
 def worst_addition(table: FloatArray) -> Addition:
     """Return the set and the item by which the value grows least.
 
     Parameters
     ----------
     table : ndarray [2**m]
-        From :func:`tabulate` or :func:`~otanalysis.theorem.setfunctions.logdet_table`.
+        From :func:`tabulate` or :func:`logdet_table`.
 
     Examples
     --------
@@ -224,7 +227,7 @@ def worst_addition(table: FloatArray) -> Addition:
     masks, items = np.nonzero((every[:, None] & _bits(table)[None, :]) == 0)
     gains = table[masks | (1 << items)] - table[masks]
     at = int(np.nanargmin(gains))
-    return Addition(_members(int(masks[at])), int(items[at]), float(gains[at]))
+    return Addition(members_of(int(masks[at])), int(items[at]), float(gains[at]))
 
 
 def worst_nesting(table: FloatArray) -> Nesting:
@@ -245,8 +248,8 @@ def worst_nesting(table: FloatArray) -> Nesting:
     gain, later = table[small | item] - table[small], table[large | item] - table[large]
     at = int(np.nanargmin(gain - later))
     return Nesting(
-        _members(int(small[at])),
-        _members(int(large[at])),
+        members_of(int(small[at])),
+        members_of(int(large[at])),
         int(item[at]).bit_length() - 1,
         float(gain[at]),
         float(later[at]),
@@ -255,7 +258,3 @@ def worst_nesting(table: FloatArray) -> Nesting:
 
 def _bits(table: FloatArray) -> Masks:
     return 1 << np.arange(len(table).bit_length() - 1, dtype=np.int64)
-
-
-def _members(mask: int) -> tuple[int, ...]:
-    return tuple(item for item in range(mask.bit_length()) if mask >> item & 1)

@@ -7,11 +7,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from otanalysis.arrays import Array, FloatArray
-from otanalysis.surrogate.logdet import logdet_value
+from otanalysis.arrays import Array, FloatArray, IntArray
+from otanalysis.surrogate import logdet_value
 from otanalysis.theorem.check import Tally
 from otanalysis.theorem.instances import Kernel
-from otanalysis.theorem.setfunctions import Masks, logdet_table, nested_triples
+from otanalysis.theorem.setfunctions import logdet_table, nested_triples
 
 __all__ = [
     "MonotoneChains",
@@ -170,7 +170,7 @@ def _scale(values: FloatArray) -> float:
     return max(1.0, float(np.abs(values).max()))
 
 
-def _chains(matrix: FloatArray) -> list[tuple[list[Masks], Masks]]:
+def _chains(matrix: FloatArray) -> list[tuple[list[IntArray], IntArray]]:
     """Return chains of index sets, each with items outside of its last link.
 
     The order follows from the matrix alone, so that a check has no state and its control walks the same way.

@@ -1,18 +1,16 @@
-r"""Instances on which greedy does badly, as kernels and as tokens.
+r"""The worst case of greedy: a search for instances on which it does badly, and the file that keeps one.
 
-Every kernel with eigenvalues of at least one is :math:`I + P` with :math:`P \succeq 0`, so no kernel of the
-theorem is out of reach of the paper's form; :func:`tokens_of` writes down the tokens.
-
-The worst kernel for greedy as a smooth program.
-
-Number the items so that greedy takes :math:`0, \dots, k-1` in this order, and let the last :math:`k` be its
-rival. Over kernels :math:`I + A A^\top`
+**As kernels.** Number the items so that greedy takes :math:`0, \dots, k-1` in this order, and let the last
+:math:`k` be its rival. Over kernels :math:`I + A A^\top`
 
 .. math:: \min_A \; \frac{F(\{0, \dots, k-1\})}{F(\{m-k, \dots, m-1\})} \quad \text{s.t.} \quad
           F(P_t \cup t) \geq F(P_t \cup x), \quad P_t = \{0, \dots, t-1\}, \; t < k, \; x > t
 
 has smooth objective and constraints, while the ratio itself jumps where greedy changes its mind and stops a
 plain hill climb. Each feasible point is an instance whose true ratio is at most the objective.
+
+**As tokens.** Every kernel with eigenvalues of at least one is :math:`I + P` with :math:`P \succeq 0`, so no
+kernel of the theorem is out of reach of the paper's form; :func:`tokens_of` writes down the tokens.
 """
 
 from __future__ import annotations
@@ -27,24 +25,24 @@ from typing import Any, TypeAlias
 import numpy as np
 from scipy.optimize import minimize
 
-from otanalysis.arrays import FloatArray, check_tokens
+from otanalysis.arrays import FloatArray, IntArray, check_tokens
 from otanalysis.defaults import RELEASED_GAMMA
 from otanalysis.errors import InputError
 from otanalysis.files import write_atomic
-from otanalysis.surrogate.kernel import otprune_kernel
+from otanalysis.surrogate import otprune_kernel
 from otanalysis.theorem.check import Tally
 from otanalysis.theorem.greedy import GUARANTEE, RATIO_TOLERANCE, Greedy, greedy_ratios, released_greedy
-from otanalysis.theorem.setfunctions import Masks, best_by_size, logdet_table
+from otanalysis.theorem.setfunctions import best_by_size, logdet_table, members_of
 
 __all__ = [
-    "Arena",
     "Comparisons",
-    "GreedyUnderAttack",
+    "GreedyWorstCase",
     "Replay",
+    "WorstCaseSearch",
     "greedy_comparisons",
     "kernel_of",
-    "replay_witness",
-    "save_witness",
+    "replay_worst_case",
+    "save_worst_case",
     "tokens_of",
     "worst_factor",
 ]
@@ -55,14 +53,85 @@ TIE_SLACK = 1e-6
 _LARGEST_ENTRY = 30.0
 _ITERATIONS = 300
 _PRECISION = 1e-10
+# Some instances stay about as bad while their scale grows without end; real tokens have a few thousand
+# columns.
+_MOST_COLUMNS = 1024
+# Of the file that keeps an instance.
+_FORMAT = "otanalysis greedy witness 1"
+_MOST_ITEMS = 16
 
-Comparisons: TypeAlias = Callable[[int, int], list[Masks]]
+Comparisons: TypeAlias = Callable[[int, int], list[IntArray]]
 """From ``m`` and ``k`` to one array [n, size] of index sets a step: the first set is the one picked."""
 
 
-def greedy_comparisons(m: int, keep: int) -> list[Masks]:
+@dataclass(frozen=True)
+class WorstCaseSearch:
+    """Where and how long to search for greedy's worst case.
+
+    Attributes
+    ----------
+    form : {"factor", "tokens"}
+        ``factor``: any kernel ``I + A A'``, given by ``A``. ``tokens``: what the released code makes of
+        tokens, with its gamma and its columns normalised.
+    keep : int
+        Number of items that greedy takes, of twice as many; from 2 on, since it takes the best single item.
+    starts : int
+        Random starts of the search.
+    seed : int
+    """
+
+    form: str
+    keep: int
+    starts: int
+    seed: int
+
+    @property
+    def label(self) -> str:
+        """Form and size."""
+        return f"{self.form}, {self.keep} of {2 * self.keep} kept"
+
+
+def greedy_comparisons(m: int, keep: int) -> list[IntArray]:
     """Return what greedy compares: at step ``t`` the prefix of ``t`` items with each of the items left."""
     return [np.array([[*range(step), item] for item in range(step, m)]) for step in range(keep)]
+
+
+@dataclass(frozen=True)
+class GreedyWorstCase:
+    """Greedy keeps its guarantee on the worst instances that a search finds.
+
+    Parameters
+    ----------
+    comparisons : callable
+        What the greedy under test compares: what the search works against.
+    greedy : callable
+        The greedy under test, run on what was found.
+    """
+
+    comparisons: Comparisons = greedy_comparisons
+    greedy: Greedy = released_greedy
+
+    def __call__(self, instance: WorstCaseSearch) -> Tally:
+        """Return one margin a start; the worst case is the worst matrix [m, d], a factor or tokens."""
+        generator = np.random.default_rng([instance.seed, instance.keep])
+        found, ratios = [], []
+        for _ in range(instance.starts):
+            factor = worst_factor(2 * instance.keep, instance.keep, generator, comparisons=self.comparisons)
+            matrix = factor if instance.form == "factor" else self._as_tokens(factor, generator)
+            found.append(matrix)
+            ratios.append(float(greedy_ratios(kernel_of(instance.form, matrix), self.greedy).min()))
+        worst_case = (instance, found[int(np.argmin(ratios))])
+        return Tally.of(np.array(ratios) - GUARANTEE, RATIO_TOLERANCE, worst_case=worst_case)
+
+    def _as_tokens(self, factor: FloatArray, generator: np.random.Generator) -> FloatArray:
+        """Search on from a factor to one of the size that a whole number of columns gives."""
+        m, keep = factor.shape
+        columns = columns_for(factor)
+        norm = columns * np.sqrt(RELEASED_GAMMA)
+        sized = worst_factor(
+            m, keep, generator, comparisons=self.comparisons, nuclear_norm=norm, start=factor
+        )
+        return tokens_of(sized)
 
 
 def worst_factor(
@@ -86,7 +155,7 @@ def worst_factor(
     generator : numpy.random.Generator
         Draws the start.
     comparisons : callable
-        What the greedy under attack compares.
+        What the greedy under test compares.
     nuclear_norm : float, optional
         What the singular values of the factor must add up to.
     start : ndarray [m, keep], optional
@@ -133,7 +202,7 @@ def worst_factor(
     return point if np.all(np.isfinite(point)) else start
 
 
-def _logdets(factor: FloatArray, sets: Masks) -> tuple[FloatArray, FloatArray]:
+def _logdets(factor: FloatArray, sets: IntArray) -> tuple[FloatArray, FloatArray]:
     """Return the log-determinants [n] of the index sets [n, size] and their gradients [n, m * d]."""
     rows = factor[sets]
     kernels = np.eye(sets.shape[1]) + rows @ rows.swapaxes(1, 2)
@@ -146,83 +215,13 @@ def _nuclear(point: FloatArray, shape: tuple[int, int]) -> float:
     return float(np.linalg.svd(point.reshape(shape), compute_uv=False).sum())
 
 
-# Some instances stay about as bad while their scale grows without end; real tokens have a few thousand
-# columns.
-_MOST_COLUMNS = 1024
-
-
-@dataclass(frozen=True)
-class Arena:
-    """Where and how long to search.
-
-    Attributes
-    ----------
-    form : {"factor", "tokens"}
-        ``factor``: any kernel ``I + A A'``, given by ``A``. ``tokens``: what the released code makes of
-        tokens, with its gamma and its columns normalised.
-    keep : int
-        Number of items that greedy takes, of twice as many; from 2 on, since it takes the best single item.
-    starts : int
-        Random starts of the search.
-    seed : int
-    """
-
-    form: str
-    keep: int
-    starts: int
-    seed: int
-
-    @property
-    def label(self) -> str:
-        """Form and size."""
-        return f"{self.form}, {self.keep} of {2 * self.keep} kept"
-
-
-@dataclass(frozen=True)
-class GreedyUnderAttack:
-    """Greedy keeps its guarantee on the worst instances that a search finds.
-
-    Parameters
-    ----------
-    comparisons : callable
-        What the greedy under test compares: what the search works against.
-    greedy : callable
-        The greedy under test, run on what was found.
-    """
-
-    comparisons: Comparisons = greedy_comparisons
-    greedy: Greedy = released_greedy
-
-    def __call__(self, instance: Arena) -> Tally:
-        """Return one margin a start; the witness is the worst matrix [m, d], a factor or tokens."""
-        generator = np.random.default_rng([instance.seed, instance.keep])
-        found, ratios = [], []
-        for _ in range(instance.starts):
-            factor = worst_factor(2 * instance.keep, instance.keep, generator, comparisons=self.comparisons)
-            matrix = factor if instance.form == "factor" else self._as_tokens(factor, generator)
-            found.append(matrix)
-            ratios.append(float(greedy_ratios(kernel_of(instance.form, matrix), self.greedy).min()))
-        witness = (instance, found[int(np.argmin(ratios))])
-        return Tally.of(np.array(ratios) - GUARANTEE, RATIO_TOLERANCE, witness=witness)
-
-    def _as_tokens(self, factor: FloatArray, generator: np.random.Generator) -> FloatArray:
-        """Search on from a factor to one of the size that a whole number of columns gives."""
-        m, keep = factor.shape
-        columns = columns_for(factor)
-        norm = columns * np.sqrt(RELEASED_GAMMA)
-        sized = worst_factor(
-            m, keep, generator, comparisons=self.comparisons, nuclear_norm=norm, start=factor
-        )
-        return tokens_of(sized)
-
-
 def kernel_of(form: str, matrix: FloatArray) -> FloatArray:
     """Return the kernel [m, m] of what a search found.
 
     Parameters
     ----------
     form : {"factor", "tokens"}
-        As in :class:`Arena`.
+        As in :class:`WorstCaseSearch`.
     matrix : ndarray [m, d]
         The factor, or the tokens.
     """
@@ -276,10 +275,6 @@ def tokens_of(factor: FloatArray) -> FloatArray:
     return tokens
 
 
-_FORMAT = "otanalysis greedy witness 1"
-_MOST_ITEMS = 16
-
-
 @dataclass(frozen=True)
 class Replay:
     """A saved instance, run again.
@@ -313,7 +308,7 @@ class Replay:
         return self.ratio >= GUARANTEE - RATIO_TOLERANCE
 
 
-def save_witness(path: Path, form: str, matrix: FloatArray) -> Replay:
+def save_worst_case(path: Path, form: str, matrix: FloatArray) -> Replay:
     """Write an instance with what greedy does on it; numbers are written so that they are read back exactly.
 
     Parameters
@@ -321,7 +316,7 @@ def save_witness(path: Path, form: str, matrix: FloatArray) -> Replay:
     path : Path
         The JSON file; its folder is made if it is missing.
     form : {"factor", "tokens"}
-        See :class:`~otanalysis.theorem.worst_case.Arena`.
+        As in :class:`WorstCaseSearch`.
     matrix : ndarray [m, d]
 
     Raises
@@ -351,7 +346,7 @@ def save_witness(path: Path, form: str, matrix: FloatArray) -> Replay:
     return found
 
 
-def replay_witness(path: Path) -> Replay:
+def replay_worst_case(path: Path) -> Replay:
     """Read a saved instance and run greedy and brute force on it again.
 
     Raises
@@ -382,12 +377,12 @@ def _run(form: str, matrix: FloatArray, saved_ratio: float | None) -> Replay:
     ratios = greedy_ratios(kernel)
     keep = int(np.argmin(ratios)) + 1
     order, _ = released_greedy(kernel, keep)
-    best: Any = best_by_size(logdet_table(kernel))[1][keep]
+    best = int(best_by_size(logdet_table(kernel))[1][keep])
     ratio = float(ratios[keep - 1])
     return Replay(
         keep=keep,
         greedy=order.tolist(),
-        optimum=[item for item in range(len(kernel)) if int(best) >> item & 1],
+        optimum=list(members_of(best)),
         ratio=ratio,
         saved_ratio=ratio if saved_ratio is None else saved_ratio,
     )

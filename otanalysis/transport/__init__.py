@@ -1,12 +1,12 @@
 """Optimal transport between all tokens and the kept ones: exact, free weights, Gaussian, certified floors.
 
-Computes in float64 with NumPy, SciPy and POT, whatever array comes in. May import errors and tokens.
+Computes in float64 with NumPy, SciPy and POT, whatever array comes in.
+May import errors, arrays and image.
 """
 
 from otanalysis.image import squared_distances
-from otanalysis.transport.exact import ExactTransport, wasserstein2
-from otanalysis.transport.floor.bound import DistanceFloor, spectral_bound, wasserstein2_floor
-from otanalysis.transport.floor.lagrangian import lagrangian_bound
+from otanalysis.transport.exact import ExactTransport, verify_transport, wasserstein2
+from otanalysis.transport.floor import DistanceFloor, lagrangian_bound, spectral_bound, wasserstein2_floor
 from otanalysis.transport.gaussian import TokenMoments, bures_squared, gelbrich_squared, trace_objective
 from otanalysis.transport.quantisation import quantisation_error
 
@@ -21,6 +21,7 @@ __all__ = [
     "spectral_bound",
     "squared_distances",
     "trace_objective",
+    "verify_transport",
     "wasserstein2",
     "wasserstein2_floor",
 ]

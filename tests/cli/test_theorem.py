@@ -13,13 +13,10 @@ import pytest
 import typer
 from typer.testing import CliRunner, Result
 
+from otanalysis import theorem as room
 from otanalysis.cli.theorem import theorem
 from otanalysis.progress import reported
-from otanalysis.theorem import claims as suite
-from otanalysis.theorem import instance_sets
-from otanalysis.theorem.check import Claim
-from otanalysis.theorem.claims import build_claims
-from otanalysis.theorem.instance_sets import Effort
+from otanalysis.theorem import Claim, Effort, build_claims
 
 app = typer.Typer(pretty_exceptions_enable=False)
 app.command()(reported()(theorem))
@@ -33,13 +30,13 @@ def run(*arguments: object) -> Result:
 def few(monkeypatch: pytest.MonkeyPatch) -> None:
     """Keep only the claims that are quick, on few instances."""
     effort = Effort(draws=1, most_kept=2, starts=2, images=1)
-    monkeypatch.setattr(instance_sets, "DEFAULT", effort)
+    monkeypatch.setattr(room, "DEFAULT", effort)
 
     def chosen(*arguments: object) -> list[Claim]:
         names = ("monotone", "monotone@tokens", "greedy-attacked-factor", "greedy-attacked-tokens")
         return [one for one in build_claims(*arguments) if one.id in names]  # type: ignore[arg-type]
 
-    monkeypatch.setattr(suite, "build_claims", chosen)
+    monkeypatch.setattr(room, "build_claims", chosen)
 
 
 def test_the_table_names_every_check_and_the_file(tmp_path: Path) -> None:
@@ -86,10 +83,8 @@ def test_a_violation_or_a_control_that_passes_is_status_1(
     verdict: str,
     message: str,
 ) -> None:
-    claims = [
-        spoil(one) if one.id == "monotone" else one for one in suite.build_claims(instance_sets.DEFAULT, 0)
-    ]
-    monkeypatch.setattr(suite, "build_claims", lambda *_: claims)
+    claims = [spoil(one) if one.id == "monotone" else one for one in room.build_claims(room.DEFAULT, 0)]
+    monkeypatch.setattr(room, "build_claims", lambda *_: claims)
     result = run("--json", "--quiet", "--save", tmp_path / "worst.json")
     assert result.exit_code == 1
     assert json.loads(result.stdout)["passed"] is False

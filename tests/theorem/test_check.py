@@ -28,7 +28,9 @@ class Less:
     undecided: int = 0
 
     def __call__(self, instance: Fixed) -> Tally:
-        tally = Tally.of(np.array(instance.margins) - self.amount, instance.tolerance, witness=instance.label)
+        tally = Tally.of(
+            np.array(instance.margins) - self.amount, instance.tolerance, worst_case=instance.label
+        )
         return replace(tally, undecided=self.undecided)
 
 
@@ -58,7 +60,7 @@ def test_a_margin_beyond_the_tolerance_or_no_number_is_a_violation(
 
 def test_the_counts_run_over_all_instances_and_the_worst_is_named() -> None:
     outcome = run_claim(claim(Fixed("a", (0.3, 0.2)), Fixed("b", (0.1,)), Fixed("c", (0.4,))))
-    assert (outcome.cases, outcome.worst_margin, outcome.where, outcome.witness) == (4, 0.1, "b", "b")
+    assert (outcome.cases, outcome.worst_margin, outcome.where, outcome.worst_case) == (4, 0.1, "b", "b")
 
 
 def test_a_violation_outranks_a_worse_margin_within_a_larger_tolerance() -> None:

@@ -14,12 +14,12 @@ from otanalysis.surrogate import otprune_kernel
 from otanalysis.theorem.greedy import GUARANTEE, greedy_ratios
 from otanalysis.theorem.worst_case import (
     RELEASED_GAMMA,
-    Arena,
-    GreedyUnderAttack,
+    GreedyWorstCase,
+    WorstCaseSearch,
     greedy_comparisons,
     kernel_of,
-    replay_witness,
-    save_witness,
+    replay_worst_case,
+    save_worst_case,
     tokens_of,
     worst_factor,
 )
@@ -33,7 +33,7 @@ KERNEL_TOLERANCE = 1e-10
 @pytest.fixture(scope="module")
 def worst() -> np.ndarray:
     """Return the worst factor for three of six items among a few starts."""
-    _, factor = GreedyUnderAttack()(Arena("factor", 3, 3, 0)).witness
+    _, factor = GreedyWorstCase()(WorstCaseSearch("factor", 3, 3, 0)).worst_case
     return np.asarray(factor)
 
 
@@ -47,9 +47,9 @@ def test_the_search_finds_much_worse_than_chance(worst: np.ndarray) -> None:
 
 @pytest.mark.parametrize("form", ["factor", "tokens"])
 def test_two_of_four_items(form: str) -> None:
-    tally = GreedyUnderAttack()(Arena(form, 2, 4, 1))
+    tally = GreedyWorstCase()(WorstCaseSearch(form, 2, 4, 1))
     assert float(tally.margins.min()) + GUARANTEE == pytest.approx(WORST_OF_TWO, abs=1e-4)
-    again = GreedyUnderAttack()(Arena(form, 2, 4, 1))
+    again = GreedyWorstCase()(WorstCaseSearch(form, 2, 4, 1))
     np.testing.assert_array_equal(again.margins, tally.margins)
 
 
@@ -88,11 +88,11 @@ def test_any_kernel_is_the_released_one_of_some_tokens(seed: int) -> None:
 
 
 def test_the_saved_instance_is_run_again_and_is_what_select_sees(tmp_path: Path) -> None:
-    _, tokens = GreedyUnderAttack()(Arena("tokens", 2, 2, 0)).witness
+    _, tokens = GreedyWorstCase()(WorstCaseSearch("tokens", 2, 2, 0)).worst_case
     path = tmp_path / "new" / "worst.json"
 
-    saved = save_witness(path, "tokens", tokens)
-    found = replay_witness(path)
+    saved = save_worst_case(path, "tokens", tokens)
+    found = replay_worst_case(path)
 
     assert found == saved
     assert found.reproduced
@@ -107,10 +107,10 @@ def test_the_saved_instance_is_run_again_and_is_what_select_sees(tmp_path: Path)
 
 def test_a_file_whose_ratio_was_changed_is_not_reproduced(tmp_path: Path, worst: np.ndarray) -> None:
     path = tmp_path / "worst.json"
-    save_witness(path, "factor", worst)
+    save_worst_case(path, "factor", worst)
     content = json.loads(path.read_text())
     path.write_text(json.dumps(content | {"ratio": content["ratio"] - 1e-6}))
-    assert not replay_witness(path).reproduced
+    assert not replay_worst_case(path).reproduced
 
 
 @pytest.mark.parametrize(
@@ -128,10 +128,10 @@ def test_a_file_that_is_no_instance_is_refused(
     tmp_path: Path, worst: np.ndarray, change: dict[str, object]
 ) -> None:
     path = tmp_path / "worst.json"
-    save_witness(path, "factor", worst)
+    save_worst_case(path, "factor", worst)
     path.write_text(json.dumps(json.loads(path.read_text()) | change))
     with pytest.raises(InputError):
-        replay_witness(path)
+        replay_worst_case(path)
 
 
 def test_files_that_are_missing_or_no_json_are_refused(tmp_path: Path) -> None:
@@ -139,4 +139,4 @@ def test_files_that_are_missing_or_no_json_are_refused(tmp_path: Path) -> None:
     (tmp_path / "list.json").write_text("[1, 2]")
     for name in ("missing.json", "text.json", "list.json"):
         with pytest.raises(InputError, match=name):
-            replay_witness(tmp_path / name)
+            replay_worst_case(tmp_path / name)

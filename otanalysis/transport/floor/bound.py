@@ -25,11 +25,11 @@ from otanalysis.arrays import Array, FloatArray, IntArray, Normalisation, resolv
 from otanalysis.errors import InputError
 from otanalysis.image import Image
 from otanalysis.transport.exact import ExactTransport, solve_exact
-from otanalysis.transport.floor.coarse_start import aggregated_prices
+from otanalysis.transport.floor.coarse_start import coarse_prices
 from otanalysis.transport.floor.cuts import CapacityCuts, cluster_cuts, dendrogram
-from otanalysis.transport.floor.dual_ascent import climb
+from otanalysis.transport.floor.dual_ascent import ascend_dual
 from otanalysis.transport.floor.lagrangian import COST_ERROR, EPS, TINY, Prices, bound_at, evaluate
-from otanalysis.transport.floor.local_search import round_along, settle
+from otanalysis.transport.floor.local_search import local_search, sample_systematically
 
 __all__ = ["DistanceFloor", "spectral_bound", "wasserstein2_floor"]
 
@@ -48,10 +48,10 @@ _LEAST_WIDTH = 1e-9  # for costs of about one
 _NEW_CUTS = 60  # a stage
 _ROUNDINGS = 3  # for small clouds more, as long as they take no longer than three of this many tokens:
 _ROUNDED = 576
-_TRIALS = 500
-_NEARBY = 500  # exchanges with a token nearby
+_SWAPS = 500
+_NEARBY_SWAPS = 500  # exchanges with a token nearby
 _TOURNAMENT = 8  # kept tokens drawn for an exchange, of which one goes
-_LEAST_LIKING = 1e-2  # a token that the fractional plan never keeps can still be tried
+_LEAST_CHANCE = 1e-2  # a token that the fractional plan never keeps can still be tried
 
 
 @dataclass(frozen=True, eq=False)
@@ -169,9 +169,9 @@ def wasserstein2_floor(
 ) -> DistanceFloor:
     r"""Bound :math:`W_2^2(P, Q_C)` from below over **all** sets of ``keep`` tokens, and seek the best set.
 
-    The dual ascent climbs smooth forms of the bound, from wide to narrow, and between them adds the cuts that
-    its fractional plan violates; the plan then says where to search for the set. On the tokens of the bundled
-    model (56 of 576 kept) about 2.6 % are left open in the median, of which the search is about 0.2;
+    The dual ascent maximises smooth forms of the bound, from wide to narrow, and between them adds the cuts
+    that its fractional plan violates; the plan then says where to search for the set. On the tokens of the
+    bundled model (56 of 576 kept) about 2.6 % are left open in the median, of which the search is about 0.2;
     on unstructured clouds less than 1 %. Deterministic. The first call on a machine compiles for some
     seconds.
 
@@ -235,19 +235,21 @@ def wasserstein2_floor(
 def _bracket(cost: FloatArray, keep: int, effort: float) -> tuple[Prices, ExactTransport]:
     """Return prices of a good bound, and a good kept set; for costs of about one."""
     # numba takes half a second to load.
-    from otanalysis.transport.floor.cut_separation import neighbourhood, violated_union_cuts
+    from otanalysis.transport.floor.cut_separation import cluster_graph, separate_union_cuts
 
     m = len(cost)
     if keep == m or float(cost.max()) == 0.0:
-        return _free(m, keep), settle(cost, np.arange(keep), 0)
+        zero = Prices(np.zeros(m), CapacityCuts.none(m, keep), np.zeros(0))
+        return zero, local_search(cost, np.arange(keep), 0)
     groups, persistence, linkage = dendrogram(cost)
-    places = neighbourhood(cost, groups, persistence)
-    start = aggregated_prices(cost, linkage, cluster_cuts(groups, persistence, keep), keep)
-    guess = settle(cost, round_along(_leaves(linkage), np.ones(m), keep, np.random.default_rng(0)), 2)
+    graph = cluster_graph(cost, groups, persistence)
+    start = coarse_prices(cost, linkage, cluster_cuts(groups, persistence, keep), keep)
+    drawn = sample_systematically(_leaves(linkage), np.ones(m), keep, np.random.default_rng(0))
+    guess = local_search(cost, drawn, 2)
     best, prices, breadth = evaluate(cost, keep, start), start, 1.0
     for number, (share, steps, choice) in enumerate(_STAGES):
         width, most = max(share * guess.squared_distance, _LEAST_WIDTH), max(10, round(effort * steps))
-        found = climb(cost, keep, start, width=width, steps=most, choice=choice, breadth=breadth)
+        found = ascend_dual(cost, keep, start, width=width, steps=most, choice=choice, breadth=breadth)
         value = evaluate(cost, keep, found.prices)
         if value > best:
             best, prices = value, found.prices
@@ -257,14 +259,8 @@ def _bracket(cost: FloatArray, keep: int, effort: float) -> tuple[Prices, ExactT
             # The short lists promised what does not hold on all entries: back, with longer ones.
             start, breadth = prices, 2.0 * breadth
         if number + 1 < len(_STAGES):
-            start = _with_new_cuts(start, violated_union_cuts(places, found.shares, found.kept, _NEW_CUTS))
+            start = _with_new_cuts(start, separate_union_cuts(graph, found.shares, found.kept, _NEW_CUTS))
     return prices, _search(cost, keep, found.kept, _leaves(linkage), effort)
-
-
-def _free(m: int, keep: int) -> Prices:
-    """Return prices of zero."""
-    nobody = np.zeros((0, m), dtype=np.bool_)
-    return Prices(np.zeros(m), CapacityCuts(nobody, nobody, m / keep), np.zeros(0))
 
 
 def _with_new_cuts(prices: Prices, new: CapacityCuts) -> Prices:
@@ -277,24 +273,26 @@ def _with_new_cuts(prices: Prices, new: CapacityCuts) -> Prices:
     )
 
 
-def _search(cost: FloatArray, keep: int, likes: FloatArray, order: IntArray, effort: float) -> ExactTransport:
+def _search(
+    cost: FloatArray, keep: int, fractional: FloatArray, order: IntArray, effort: float
+) -> ExactTransport:
     """Return a good kept set: roundings of the fractional plan, and exchanges from the best of them."""
-    from otanalysis.transport.floor.swap_search import improve_by_swaps, settled
+    from otanalysis.transport.floor.swap_search import improve_by_moves, improve_by_swaps
 
     m, generator = len(cost), np.random.default_rng(0)
     units = gcd(m, keep)
     weight, capacity = keep // units, m // units
     starts = [
-        settled(cost, round_along(order, likes, keep, generator), weight, capacity)
+        improve_by_moves(cost, sample_systematically(order, fractional, keep, generator), weight, capacity)
         for _ in range(_ROUNDINGS * max(1, _ROUNDED // m))
     ]
     kept, _ = min(starts, key=lambda one: float(one[1]))
-    trials = round(effort * _TRIALS)
-    chance = likes + _LEAST_LIKING
-    tokens = generator.choice(m, size=trials, p=chance / chance.sum())
-    columns = generator.integers(keep, size=(trials, _TOURNAMENT))
-    kept, _ = improve_by_swaps(cost, kept, weight, capacity, columns, tokens, round(effort * _NEARBY))
-    return settle(cost, np.sort(kept), 0)
+    swaps = round(effort * _SWAPS)
+    chance = fractional + _LEAST_CHANCE
+    tokens = generator.choice(m, size=swaps, p=chance / chance.sum())
+    columns = generator.integers(keep, size=(swaps, _TOURNAMENT))
+    kept, _ = improve_by_swaps(cost, kept, weight, capacity, columns, tokens, round(effort * _NEARBY_SWAPS))
+    return local_search(cost, np.sort(kept), 0)
 
 
 def _leaves(linkage: FloatArray) -> IntArray:

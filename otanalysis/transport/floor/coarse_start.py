@@ -1,22 +1,21 @@
-"""A start for the dual ascent: the linear relaxation over some dozen clusters in place of the tokens."""
+"""A coarse warm start for the dual ascent: the linear relaxation over clusters in place of tokens."""
 
 from __future__ import annotations
 
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
-from otanalysis.arrays import FloatArray
+from otanalysis.arrays import BoolArray, FloatArray
 from otanalysis.transport.floor.cuts import CapacityCuts
 from otanalysis.transport.floor.lagrangian import Prices
 
-__all__ = ["aggregated_prices"]
+__all__ = ["coarse_prices"]
 
 _CLUSTERS = 64
 
 
-def aggregated_prices(cost: FloatArray, linkage: FloatArray, cuts: CapacityCuts, keep: int) -> Prices:
+def coarse_prices(cost: FloatArray, linkage: FloatArray, cuts: CapacityCuts, keep: int) -> Prices:
     """Return the optimal prices of the relaxation in which clusters of tokens act as one.
 
     The clusters' distances are the mean squared distances of their members. Any prices give a valid bound, so
@@ -74,8 +73,8 @@ def _program(
     mean_cost: FloatArray,
     size: FloatArray,
     keep: int,
-    served: npt.NDArray[np.bool_],
-    keepers: npt.NDArray[np.bool_],
+    served: BoolArray,
+    keepers: BoolArray,
     cuts: CapacityCuts,
 ) -> tuple[FloatArray, Any, FloatArray, Any, FloatArray]:
     """Return objective, equalities and inequalities over the flows [n * n] and the kept numbers [n]."""

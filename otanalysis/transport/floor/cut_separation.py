@@ -1,4 +1,4 @@
-"""Groups of tokens whose capacity cuts a fractional plan violates: unions of neighbouring clusters.
+"""Cut separation: capacity cuts that a fractional plan violates, over unions of neighbouring clusters.
 
 One cluster's cut knows what the cluster lacks or has left over. Two clusters can still promise each other, in
 fractions, what neither has: one kept token in 7/8 of the cases each, and in the other eighth served by the
@@ -11,12 +11,11 @@ from dataclasses import dataclass
 
 import numba
 import numpy as np
-import numpy.typing as npt
 
-from otanalysis.arrays import BoolArray, FloatArray
+from otanalysis.arrays import BoolArray, FloatArray, IntArray
 from otanalysis.transport.floor.cuts import CapacityCuts, violated_cuts
 
-__all__ = ["Neighbourhood", "neighbourhood", "violated_union_cuts"]
+__all__ = ["ClusterGraph", "cluster_graph", "separate_union_cuts"]
 
 _LEAST_PERSISTENCE = 1.1  # of a cluster worth joining with others
 _NEIGHBOURS = 8
@@ -25,7 +24,7 @@ _LEAST_VIOLATION = 0.02  # tokens
 
 
 @dataclass(frozen=True, eq=False)
-class Neighbourhood:
+class ClusterGraph:
     """Clusters, and which of them are close to each other.
 
     Attributes
@@ -40,11 +39,11 @@ class Neighbourhood:
 
     clusters: BoolArray
     overlap: BoolArray
-    near: npt.NDArray[np.int64]
+    near: IntArray
 
 
-def neighbourhood(cost: FloatArray, groups: BoolArray, persistence: FloatArray) -> Neighbourhood:
-    """Return the neighbourhood of the clusters that stand out.
+def cluster_graph(cost: FloatArray, groups: BoolArray, persistence: FloatArray) -> ClusterGraph:
+    """Return the graph of the clusters that stand out.
 
     Parameters
     ----------
@@ -61,36 +60,33 @@ def neighbourhood(cost: FloatArray, groups: BoolArray, persistence: FloatArray) 
     distance[overlap] = np.inf
     near = np.argsort(distance, axis=1, kind="stable")[:, :_NEIGHBOURS]
     near[np.isinf(np.take_along_axis(distance, near, axis=1))] = -1
-    return Neighbourhood(clusters, overlap, near)
+    return ClusterGraph(clusters, overlap, near)
 
 
-def violated_union_cuts(
-    places: Neighbourhood, shares: FloatArray, kept: FloatArray, most: int
-) -> CapacityCuts:
+def separate_union_cuts(graph: ClusterGraph, shares: FloatArray, kept: FloatArray, most: int) -> CapacityCuts:
     """Return cuts that a fractional plan violates, with unions of up to three clusters as keepers.
 
     Every cluster is joined greedily with the neighbour that raises the violation the most.
 
     Parameters
     ----------
-    places : Neighbourhood
-        The clusters.
+    graph : ClusterGraph
     shares, kept
         The plan, as for :func:`~otanalysis.transport.floor.cuts.violated_cuts`.
     most : int
         Number of cuts returned at most.
     """
     m = len(kept)
-    members = places.clusters.astype(np.float64)
+    members = graph.clusters.astype(np.float64)
     alive = np.flatnonzero(kept > 0.0)
     served = members[:, alive] @ shares[:, alive].T
     capacity = m / float(kept.sum())
-    unions, violation = _grow(
-        served, members @ kept, places.overlap, places.near, capacity, _LARGEST_UNION, _LEAST_VIOLATION
+    unions, violation = _grow_unions(
+        served, members @ kept, graph.overlap, graph.near, capacity, _LARGEST_UNION, _LEAST_VIOLATION
     )
     chosen: dict[bytes, BoolArray] = {}
     for row in np.argsort(-violation, kind="stable"):
-        joined = places.clusters[unions[row][unions[row] >= 0]].any(axis=0)
+        joined = graph.clusters[unions[row][unions[row] >= 0]].any(axis=0)
         chosen.setdefault(joined.tobytes(), joined)
         if len(chosen) == most:
             break
@@ -114,12 +110,12 @@ def _violation(served, more, number, capacity):  # type: ignore[no-untyped-def]
 
 
 @numba.njit(cache=True, error_model="numpy")
-def _best_neighbour(served, number, sums, kept, near, barred, union, capacity):  # type: ignore[no-untyped-def]
+def _best_neighbour(served, number, sums, kept, near, excluded, union, capacity):  # type: ignore[no-untyped-def]
     """Return the neighbour that raises the violation of the union the most, and that; -1 for none."""
     best, most = -1, -np.inf
     for a in union:
         for b in near[a]:
-            if b < 0 or barred[b]:
+            if b < 0 or excluded[b]:
                 continue
             value = _violation(sums, served[b], kept + number[b], capacity)
             if value > most:
@@ -128,13 +124,13 @@ def _best_neighbour(served, number, sums, kept, near, barred, union, capacity): 
 
 
 @numba.njit(cache=True, error_model="numpy")
-def _grow(served, number, overlap, near, capacity, depth, least):  # type: ignore[no-untyped-def]
+def _grow_unions(served, number, overlap, near, capacity, depth, least):  # type: ignore[no-untyped-def]
     """Return the violated unions met [n, depth], filled with -1, and their violations [n]."""
     count, m = served.shape
     unions, violations, found = np.full((count * depth, depth), -1), np.empty(count * depth), 0
     for first in range(count):
         union = np.full(depth, -1)
-        sums, kept, barred = np.zeros(m), 0.0, np.zeros(count, np.bool_)
+        sums, kept, excluded = np.zeros(m), 0.0, np.zeros(count, np.bool_)
         best, value = first, _violation(np.zeros(m), served[first], number[first], capacity)
         for size in range(depth):
             union[size] = best
@@ -143,10 +139,10 @@ def _grow(served, number, overlap, near, capacity, depth, least):  # type: ignor
                 found += 1
             sums += served[best]
             kept += number[best]
-            barred |= overlap[best]
+            excluded |= overlap[best]
             if size + 1 < depth:
                 best, value = _best_neighbour(
-                    served, number, sums, kept, near, barred, union[: size + 1], capacity
+                    served, number, sums, kept, near, excluded, union[: size + 1], capacity
                 )
             if best < 0:
                 break

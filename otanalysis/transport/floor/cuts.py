@@ -23,9 +23,8 @@ from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
-import numpy.typing as npt
 
-from otanalysis.arrays import BoolArray, FloatArray
+from otanalysis.arrays import BoolArray, FloatArray, IntArray
 
 __all__ = ["CapacityCuts", "cluster_cuts", "dendrogram", "distinct_columns", "violated_cuts"]
 
@@ -55,6 +54,12 @@ class CapacityCuts:
     served: BoolArray
     keepers: BoolArray
     capacity: float
+
+    @classmethod
+    def none(cls, m: int, keep: int) -> CapacityCuts:
+        """Return no cuts, of an image of ``m`` tokens of which ``keep`` are kept."""
+        nobody = np.zeros((0, m), dtype=np.bool_)
+        return cls(nobody, nobody, m / keep)
 
     def __len__(self) -> int:
         """Return the number of cuts."""
@@ -90,7 +95,7 @@ class CapacityCuts:
         """Return what the multipliers [c] take off the cost of keeping every token [m]."""
         return np.asarray(multipliers @ self._rebates)
 
-    def take(self, which: npt.NDArray[np.int64]) -> CapacityCuts:
+    def take(self, which: IntArray) -> CapacityCuts:
         """Return some of the cuts."""
         return CapacityCuts(self.served[which], self.keepers[which], self.capacity)
 
@@ -103,7 +108,7 @@ class CapacityCuts:
         )
 
 
-def distinct_columns(groups: BoolArray) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
+def distinct_columns(groups: BoolArray) -> tuple[IntArray, IntArray]:
     """Give the distinct columns of groups [c, m] a number each.
 
     Returns

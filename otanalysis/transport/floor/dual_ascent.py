@@ -10,25 +10,24 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 from scipy.optimize import minimize
 
-from otanalysis.arrays import FloatArray
+from otanalysis.arrays import FloatArray, IntArray
 from otanalysis.transport.floor.lagrangian import Prices, cheapest_fill, filling_count, reduced_cost
 
-__all__ = ["Climb", "climb"]
+__all__ = ["DualSolution", "ascend_dual"]
 
 _LENGTH = 4.0  # length of the short lists, in tokens that one kept token serves
 _SHORTEST = 16  # and this many more
-_DEAREST = 4.0  # prices stay below this many times the largest cost, whatever the short lists promise
+_LARGEST_PRICE = 4.0  # prices stay below this many times the largest cost, whatever the short lists promise
 _WANTED_BY = 6  # keepers at least that would serve a token, on the short lists
 _MEMORY = 15  # pairs that L-BFGS remembers
 _KEEPERS_WIDTH = 2.0  # width of the choice of keepers, in that of the choice of tokens times the capacity
 
 
 @dataclass(frozen=True, eq=False)
-class Climb:
-    """Where an ascent ended.
+class DualSolution:
+    """Where a dual ascent ended, and the fractional plan there.
 
     Attributes
     ----------
@@ -45,7 +44,7 @@ class Climb:
     shares: FloatArray
 
 
-def climb(
+def ascend_dual(
     cost: FloatArray,
     keep: int,
     start: Prices,
@@ -54,7 +53,7 @@ def climb(
     steps: int,
     choice: float = np.inf,
     breadth: float = 1.0,
-) -> Climb:
+) -> DualSolution:
     """Raise the smooth Lagrangian bound from the given prices.
 
     Parameters
@@ -66,7 +65,7 @@ def climb(
     start : Prices
         Where to begin.
     width : float
-        Width of the smoothing (squared unit): positive; wide ones are climbed fast, narrow ones are close to
+        Width of the smoothing (squared unit): positive; wide ones converge fast, narrow ones are close to
         the bound.
     steps : int
         Number of steps at most.
@@ -80,17 +79,17 @@ def climb(
 
     m, cuts = len(cost), start.cuts
     length = min(m, int(breadth * _LENGTH * m / keep) + _SHORTEST)
-    keepers, near = _promising(_lifted(reduced_cost(cost, start), keep), start, keep, choice, length)
+    rows = _with_raised_prices(reduced_cost(cost, start), keep)
+    keepers, near = _candidates(rows, start, keep, choice, length)
     short = short_list(near, cost[keepers[:, None], near], cuts.served, cuts.keepers[:, keepers])
     # A cut's slope grows with its group; this brings all coordinates to one scale.
     scale = np.concatenate([np.ones(m), np.sqrt(np.maximum(cuts.served.sum(axis=1), 1.0))])
     rest, limit, widths = cuts.rest, cuts.limit, np.array([width, _KEEPERS_WIDTH * width * m / keep])
     thresholds, slope = np.zeros(len(keepers) + 1), np.zeros(m + len(cuts))
     kept, shares = np.zeros(len(keepers)), np.zeros(near.shape)
+    largest = _LARGEST_PRICE * float(cost.max())
 
-    dearest = _DEAREST * float(cost.max())
-
-    def descend(point: FloatArray) -> tuple[float, FloatArray]:
+    def negative_bound(point: FloatArray) -> tuple[float, FloatArray]:
         price = point / scale
         value = smooth_bound(
             short, keep, rest, limit, price[:m], price[m:], widths, thresholds, shares, kept, slope
@@ -98,36 +97,36 @@ def climb(
         return -float(value), -slope / scale
 
     found = minimize(
-        descend,
+        negative_bound,
         np.concatenate([start.tokens, start.cut_prices]) * scale,
         jac=True,
         method="L-BFGS-B",
-        bounds=[(-dearest, dearest)] * m + [(0.0, high) for high in dearest * scale[m:]],
+        bounds=[(-largest, largest)] * m + [(0.0, high) for high in largest * scale[m:]],
         options={"maxiter": steps, "maxcor": _MEMORY, "ftol": 0.0, "gtol": 0.0},
     )
-    descend(found.x)
+    negative_bound(found.x)
     price = found.x / scale
-    plan, often = np.zeros((m, m)), np.zeros(m)
+    plan, every = np.zeros((m, m)), np.zeros(m)
     plan[keepers[:, None], near] = kept[:, None] * shares
-    often[keepers] = kept
-    return Climb(Prices(price[:m], cuts, np.maximum(price[m:], 0.0)), often, plan.T.copy())
+    every[keepers] = kept
+    return DualSolution(Prices(price[:m], cuts, np.maximum(price[m:], 0.0)), every, plan.T.copy())
 
 
-def _lifted(rows: FloatArray, keep: int) -> FloatArray:
+def _with_raised_prices(rows: FloatArray, keep: int) -> FloatArray:
     """Return the reduced costs [m, m] at prices so high that some keepers would serve each token.
 
     A token that is on nobody's short list could raise its price, and the smooth bound, without end.
     """
     count = filling_count(len(rows) / keep, len(rows))
-    dearest = np.partition(rows, count - 1, axis=1)[:, count - 1]
+    last = np.partition(rows, count - 1, axis=1)[:, count - 1]
     wanted = min(_WANTED_BY, len(rows)) - 1
-    missing = np.partition(rows - dearest[:, None], wanted, axis=0)[wanted]
+    missing = np.partition(rows - last[:, None], wanted, axis=0)[wanted]
     return np.asarray(rows - np.maximum(missing, 0.0))
 
 
-def _promising(
+def _candidates(
     rows: FloatArray, prices: Prices, keep: int, choice: float, length: int
-) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
+) -> tuple[IntArray, IntArray]:
     """Return the tokens that are cheap to keep [n], in ascending order, and what is cheap to serve [n, p]."""
     m = len(rows)
     most = min(m, round(min(choice * keep, m)) + _SHORTEST)

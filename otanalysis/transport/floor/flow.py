@@ -18,7 +18,7 @@ import numpy.typing as npt
 
 from otanalysis.arrays import BoolArray, FloatArray, IntArray
 
-__all__ = ["Flow", "clone_flow", "exchange_keeper", "restore_flow", "solve_flow"]
+__all__ = ["Flow", "clone_flow", "restore_flow", "solve_flow", "swap_keeper"]
 
 
 class Flow(NamedTuple):
@@ -40,13 +40,13 @@ class Flow(NamedTuple):
     """Cheapest reassignment of a member of one column to another [k, k]."""
     mover: npt.NDArray[np.int32]
     """Which member [k, k]."""
-    room: IntArray
-    """What is left in every column [k]."""
+    residual: IntArray
+    """Capacity left in every column [k]."""
     price: FloatArray
     """Dual prices of the columns [k]: no move costs less than its target's price above its origin's."""
     changed: BoolArray
     """Whether a column is another than when the flow was last equal to its copy [k]."""
-    unsettled: BoolArray
+    stale: BoolArray
     """Whether a column has changed since its keeper was last looked at [k]."""
 
 
@@ -82,40 +82,40 @@ def solve_flow(cost, kept, weight, capacity):  # type: ignore[no-untyped-def]
     )
     for a in range(k):
         flow.cost[:, a] = cost[kept[a]]
-    total, room_to_work = 0.0, _room_to_work(k)
+    total, workspace = 0.0, _workspace(k)
     for i in range(m):
-        total += _route(flow, i, weight, room_to_work)
+        total += _augment(flow, i, weight, workspace)
     return flow, total
 
 
 @numba.njit(cache=True, error_model="numpy")
-def exchange_keeper(cost, flow, a, token, total, limit):  # type: ignore[no-untyped-def]
+def swap_keeper(cost, flow, a, token, total, limit):  # type: ignore[no-untyped-def]
     """Give column ``a`` the keeper ``token``; return the new cost, infinity once it is above the limit."""
-    k, number, room_to_work = len(flow.kept), flow.number[a], _room_to_work(len(flow.kept))
-    homeless = flow.members[a, :number].copy()
+    k, number, workspace = len(flow.kept), flow.number[a], _workspace(len(flow.kept))
+    displaced = flow.members[a, :number].copy()
     units, nearest = np.empty(number, np.int64), np.empty(number)
-    for place, t in enumerate(homeless):
+    for place, t in enumerate(displaced):
         units[place] = flow.amount[t, a]
         total -= units[place] * flow.cost[t, a]
         flow.amount[t, a] = 0
     flow.used[flow.kept[a]], flow.used[token] = False, True
-    flow.kept[a], flow.number[a], flow.room[a] = token, 0, units.sum()
-    flow.changed[a] = flow.unsettled[a] = True
+    flow.kept[a], flow.number[a], flow.residual[a] = token, 0, units.sum()
+    flow.changed[a] = flow.stale[a] = True
     flow.cost[:, a] = cost[token]
     flow.price[a] = np.inf
     for b in range(k):
         flow.move[a, b], flow.mover[a, b] = np.inf, -1
         if b != a:
-            _look_for_mover(flow, b, a)
+            _update_move(flow, b, a)
             flow.price[a] = min(flow.price[a], flow.price[b] + flow.move[b, a])
     if k == 1:
         flow.price[a] = 0.0
-    for place, t in enumerate(homeless):
+    for place, t in enumerate(displaced):
         nearest[place] = units[place] * flow.cost[t].min()
     ahead = nearest.sum()
-    for place in np.argsort(cost[token][homeless]):
+    for place in np.argsort(cost[token][displaced]):
         ahead -= nearest[place]
-        total += _route(flow, homeless[place], units[place], room_to_work)
+        total += _augment(flow, displaced[place], units[place], workspace)
         if total + ahead > limit:
             return np.inf
     return total
@@ -134,10 +134,10 @@ def clone_flow(flow):  # type: ignore[no-untyped-def]
         flow.number.copy(),
         flow.move.copy(),
         flow.mover.copy(),
-        flow.room.copy(),
+        flow.residual.copy(),
         flow.price.copy(),
         flow.changed.copy(),
-        flow.unsettled.copy(),
+        flow.stale.copy(),
     )
 
 
@@ -153,35 +153,35 @@ def restore_flow(flow, copy):  # type: ignore[no-untyped-def]
         if flow.changed[a]:
             if flow.kept[a] != copy.kept[a]:
                 flow.cost[:, a] = copy.cost[:, a]
-            flow.kept[a], flow.number[a], flow.room[a] = copy.kept[a], copy.number[a], copy.room[a]
+            flow.kept[a], flow.number[a], flow.residual[a] = copy.kept[a], copy.number[a], copy.residual[a]
             flow.used[flow.kept[a]] = True
             for place in range(flow.number[a]):
                 t = copy.members[a, place]
                 flow.members[a, place], flow.amount[t, a] = t, copy.amount[t, a]
     flow.move[:], flow.mover[:], flow.price[:] = copy.move, copy.mover, copy.price
-    flow.changed[:], flow.unsettled[:] = False, copy.unsettled
+    flow.changed[:], flow.stale[:] = False, copy.stale
 
 
 @numba.njit(cache=True, error_model="numpy")
-def _room_to_work(k):  # type: ignore[no-untyped-def]
+def _workspace(k):  # type: ignore[no-untyped-def]
     """Return distance, predecessor, distance less price and whether it is final, for every column."""
     return np.empty(k), np.empty(k, np.int64), np.empty(k), np.empty(k, np.bool_)
 
 
 @numba.njit(cache=True, error_model="numpy")
-def _route(flow, token, units, room_to_work):  # type: ignore[no-untyped-def]
+def _augment(flow, token, units, workspace):  # type: ignore[no-untyped-def]
     """Place the units of a token, others giving way; return what it costs, infinity if there is no room."""
-    distance, before, _, _ = room_to_work
+    distance, before, _, _ = workspace
     total = 0.0
     while units > 0:
-        goal = _nearest_room(flow, token, room_to_work)
+        goal = _shortest_path(flow, token, workspace)
         if goal < 0:
             return np.inf
-        amount, b = min(units, flow.room[goal]), goal
+        amount, b = min(units, flow.residual[goal]), goal
         while before[b] >= 0:
             amount = min(amount, flow.amount[flow.mover[before[b], b], before[b]])
             b = before[b]
-        flow.room[goal] -= amount
+        flow.residual[goal] -= amount
         b = goal
         while before[b] >= 0:
             a, moved = before[b], flow.mover[before[b], b]
@@ -195,13 +195,13 @@ def _route(flow, token, units, room_to_work):  # type: ignore[no-untyped-def]
 
 
 @numba.njit(cache=True, error_model="numpy")
-def _nearest_room(flow, token, room_to_work):  # type: ignore[no-untyped-def]
+def _shortest_path(flow, token, workspace):  # type: ignore[no-untyped-def]
     """Return the column with room that the token reaches at the least cost, -1 for none; raise the prices.
 
     Dijkstra's algorithm: less its price, no distance falls along a move, but for rounding. What is written is
     the way there.
     """
-    distance, before, reduced, final = room_to_work
+    distance, before, reduced, final = workspace
     k, goal, last = len(flow.kept), -1, 0.0
     for a in range(k):
         distance[a], before[a], final[a] = flow.cost[token, a], -1, False
@@ -214,7 +214,7 @@ def _nearest_room(flow, token, room_to_work):  # type: ignore[no-untyped-def]
         if a < 0:
             return -1
         final[a] = True
-        if flow.room[a] > 0:
+        if flow.residual[a] > 0:
             goal = a
             break
         for b in range(k):
@@ -229,7 +229,7 @@ def _nearest_room(flow, token, room_to_work):  # type: ignore[no-untyped-def]
 
 
 @numba.njit(cache=True, error_model="numpy")
-def _look_for_mover(flow, a, b):  # type: ignore[no-untyped-def]
+def _update_move(flow, a, b):  # type: ignore[no-untyped-def]
     least, which = np.inf, -1
     for t in flow.members[a, : flow.number[a]]:
         price = flow.cost[t, b] - flow.cost[t, a]
@@ -240,7 +240,7 @@ def _look_for_mover(flow, a, b):  # type: ignore[no-untyped-def]
 
 @numba.njit(cache=True, error_model="numpy")
 def _enter(flow, a, token, amount):  # type: ignore[no-untyped-def]
-    flow.changed[a] = flow.unsettled[a] = True
+    flow.changed[a] = flow.stale[a] = True
     if flow.amount[token, a] == 0:
         flow.members[a, flow.number[a]] = token
         flow.number[a] += 1
@@ -253,7 +253,7 @@ def _enter(flow, a, token, amount):  # type: ignore[no-untyped-def]
 
 @numba.njit(cache=True, error_model="numpy")
 def _leave(flow, a, token, amount):  # type: ignore[no-untyped-def]
-    flow.changed[a] = flow.unsettled[a] = True
+    flow.changed[a] = flow.stale[a] = True
     flow.amount[token, a] -= amount
     if flow.amount[token, a] > 0:
         return
@@ -265,4 +265,4 @@ def _leave(flow, a, token, amount):  # type: ignore[no-untyped-def]
     flow.number[a] = last
     for b in range(len(flow.kept)):
         if flow.mover[a, b] == token:
-            _look_for_mover(flow, a, b)
+            _update_move(flow, a, b)

@@ -68,8 +68,8 @@ class Prices:
     def scaled(self, exponent: int) -> Prices:
         """Return the prices times a power of two; what overflows becomes the largest number."""
         with np.errstate(over="ignore"):
-            tokens, dear = (np.ldexp(given, exponent) for given in (self.tokens, self.cut_prices))
-        return Prices(np.nan_to_num(tokens), self.cuts, np.nan_to_num(dear))
+            tokens, cut_prices = (np.ldexp(given, exponent) for given in (self.tokens, self.cut_prices))
+        return Prices(np.nan_to_num(tokens), self.cuts, np.nan_to_num(cut_prices))
 
 
 @dataclass(frozen=True, eq=False)
@@ -81,7 +81,7 @@ class Fill:
     positions : ndarray [n, p]
         Which entries of each row are taken.
     weights : ndarray [n, p]
-        How much of each: one, and for the dearest of a row what is left of the capacity.
+        How much of each: one, and for the most expensive of a row what is left of the capacity.
     totals : ndarray [n]
         Cost of each row.
     """
@@ -92,7 +92,7 @@ class Fill:
 
 
 def cheapest_fill(rows: FloatArray, capacity: float) -> Fill:
-    """Fill every row's capacity from its cheapest entries, at most one of each, the dearest in part.
+    """Fill every row's capacity from its cheapest entries, at most one of each, the most expensive in part.
 
     Parameters
     ----------
@@ -104,9 +104,9 @@ def cheapest_fill(rows: FloatArray, capacity: float) -> Fill:
     count = filling_count(capacity, rows.shape[1])
     positions = np.argpartition(rows, count - 1, axis=1)[:, :count]
     values = np.take_along_axis(rows, positions, axis=1)
-    dearest = values.argmax(axis=1)[:, None]
+    highest = values.argmax(axis=1)[:, None]
     weights = np.ones_like(values)
-    np.put_along_axis(weights, dearest, 1.0 - (count - capacity), axis=1)
+    np.put_along_axis(weights, highest, 1.0 - (count - capacity), axis=1)
     return Fill(positions, weights, np.einsum("ij,ij->i", values, weights))
 
 
@@ -162,8 +162,7 @@ def lagrangian_bound(
     if (cuts is None) != (cut_prices is None):
         raise InputError("cuts and cut_prices belong together: give both or neither.")
     if cuts is None or cut_prices is None:
-        nobody = np.zeros((0, m), dtype=np.bool_)
-        return bound_at(matrix, count, Prices(prices, CapacityCuts(nobody, nobody, m / count), np.zeros(0)))
+        return bound_at(matrix, count, Prices(prices, CapacityCuts.none(m, count), np.zeros(0)))
     given = np.asarray(to_numpy(cut_prices), dtype=np.float64)
     if given.shape != (len(cuts),) or not np.isfinite(given).all():
         raise InputError(
@@ -208,13 +207,13 @@ def filling_count(capacity: float, entries: int) -> int:
 def evaluate(cost: FloatArray, keep: int, prices: Prices) -> float:
     """Return the bound of given prices, less what the sums in it may be off by; for costs of about one."""
     m = len(cost)
-    cuts, dear = prices.cuts, prices.cut_prices
+    cuts, cut_prices = prices.cuts, prices.cut_prices
     rows = reduced_cost(cost, prices)
     count = filling_count(m / keep, m)
     rows.partition(count - 1, axis=1)
-    totals = rows[:, :count].sum(axis=1) - (count - m / keep) * rows[:, count - 1] - cuts.rebate(dear)
-    value = prices.tokens.sum() - cuts.limit @ dear + np.partition(totals, keep - 1)[:keep].sum()
+    totals = rows[:, :count].sum(axis=1) - (count - m / keep) * rows[:, count - 1] - cuts.rebate(cut_prices)
+    value = prices.tokens.sum() - cuts.limit @ cut_prices + np.partition(totals, keep - 1)[:keep].sum()
     # Every sum below has at most m + c terms, each rounded a few times, none larger than this scale.
-    scale = float(cost.max()) + float(np.abs(prices.tokens).max()) + float(dear.sum())
+    scale = float(cost.max()) + float(np.abs(prices.tokens).max()) + float(cut_prices.sum())
     allowance = 8.0 * (m + len(cuts) + 16) * EPS * scale
     return float(value) / m - allowance

@@ -1,4 +1,4 @@
-"""Search for kept sets with a small exact distance: round a fractional plan, move medoids."""
+"""Local search for kept sets with a small exact distance: round a fractional plan, move medoids."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import numpy as np
 from otanalysis.arrays import FloatArray, IntArray
 from otanalysis.transport.exact import ExactTransport, solve_exact
 
-__all__ = ["move_medoids", "round_along", "settle"]
+__all__ = ["local_search", "move_medoids", "sample_systematically"]
 
 
 # Relative to the largest cost a column can carry; sums of m products are exact to about m ulps.
@@ -32,7 +32,7 @@ def move_medoids(cost: FloatArray, transport: ExactTransport) -> IntArray:
     return kept
 
 
-def settle(cost: FloatArray, kept: IntArray, rounds: int) -> ExactTransport:
+def local_search(cost: FloatArray, kept: IntArray, rounds: int) -> ExactTransport:
     """Move medoids until nothing moves, or ``rounds`` times; the distance never grows.
 
     Parameters
@@ -58,7 +58,9 @@ def settle(cost: FloatArray, kept: IntArray, rounds: int) -> ExactTransport:
     return transport
 
 
-def round_along(order: IntArray, weights: FloatArray, keep: int, generator: np.random.Generator) -> IntArray:
+def sample_systematically(
+    order: IntArray, weights: FloatArray, keep: int, generator: np.random.Generator
+) -> IntArray:
     """Draw ``keep`` tokens with given chances so that every run of ``order`` gets its share, up to one.
 
     Systematic sampling: along the leaves of a dendrogram every cluster gets the whole number below or above

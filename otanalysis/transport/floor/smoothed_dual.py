@@ -1,4 +1,4 @@
-r"""The Lagrangian bound made smooth, compiled: what the dual ascent climbs.
+r"""The Lagrangian bound made smooth, compiled: what the dual ascent maximises.
 
 In the bound of :mod:`otanalysis.transport.floor.lagrangian` every kept token takes its :math:`q` cheapest
 entries, and the :math:`k` cheapest tokens are kept. Both choices jump, and following the jumps is slow. With
@@ -21,7 +21,7 @@ import numba
 import numpy as np
 import numpy.typing as npt
 
-from otanalysis.arrays import FloatArray
+from otanalysis.arrays import BoolArray, FloatArray, IntArray
 from otanalysis.transport.floor.cuts import distinct_columns
 
 __all__ = ["ShortList", "short_list", "smooth_bound"]
@@ -37,7 +37,7 @@ class ShortList(NamedTuple):
     Pairs that are in the same cuts form a block: there are some hundred blocks for some ten thousand pairs.
     """
 
-    tokens: npt.NDArray[np.int64]
+    tokens: IntArray
     """[n, p]"""
     cost: FloatArray
     """[n, p]"""
@@ -53,10 +53,10 @@ class ShortList(NamedTuple):
 
 
 def short_list(
-    tokens: npt.NDArray[np.int64],
+    tokens: IntArray,
     cost: FloatArray,
-    served: npt.NDArray[np.bool_],
-    keepers: npt.NDArray[np.bool_],
+    served: BoolArray,
+    keepers: BoolArray,
 ) -> ShortList:
     """Return the list for given tokens [n, p] and costs [n, p], and groups of the cuts [c, m] and [c, n]."""
     first_token, token_kind = distinct_columns(served)
@@ -128,13 +128,13 @@ def _threshold(values, width, total, guess):  # type: ignore[no-untyped-def]
 
 
 @numba.njit(cache=True, error_model="numpy")
-def _fill(short, capacity, rest, tokens, dear, width, thresholds, shares, totals):  # type: ignore[no-untyped-def]
+def _fill(short, capacity, rest, tokens, cut_prices, width, thresholds, shares, totals):  # type: ignore[no-untyped-def]
     """Write the smooth fill of every keeper [n, p], its cost [n] and its threshold [n]."""
     n, p = short.tokens.shape
     rows, surcharge = np.empty(p), np.zeros(len(short.starts) - 1)
     for b in range(len(surcharge)):
         for x in range(short.starts[b], short.starts[b + 1]):
-            surcharge[b] += dear[short.cuts[x]]
+            surcharge[b] += cut_prices[short.cuts[x]]
     for j in range(n):
         for e in range(p):
             rows[e] = short.cost[j, e] - tokens[short.tokens[j, e]] + surcharge[short.block[j, e]]
@@ -145,25 +145,25 @@ def _fill(short, capacity, rest, tokens, dear, width, thresholds, shares, totals
             shares[j, e] = share
             total += share * (rows[e] + 0.5 * width * share)
         for c in short.own_cuts[j, : short.own_number[j]]:
-            total -= capacity * rest[c] * dear[c]
+            total -= capacity * rest[c] * cut_prices[c]
         totals[j] = total
 
 
 @numba.njit(cache=True, error_model="numpy")
 def smooth_bound(  # type: ignore[no-untyped-def]
-    short, keep, rest, limit, tokens, dear, widths, thresholds, shares, kept, slope
+    short, keep, rest, limit, tokens, cut_prices, widths, thresholds, shares, kept, slope
 ):
     """Return the smooth bound times m, and write thresholds [n + 1], shares [n, p], kept [n], slope [m + c].
 
-    ``rest`` and ``limit`` [c] are those of the cuts, ``tokens`` [m] and ``dear`` [c] the prices, ``widths``
-    tau and sigma. ``thresholds`` holds guesses on entry.
+    ``rest`` and ``limit`` [c] are those of the cuts, ``tokens`` [m] and ``cut_prices`` [c] the prices,
+    ``widths`` tau and sigma. ``thresholds`` holds guesses on entry.
     """
     (n, p), m = short.tokens.shape, len(tokens)
     capacity = m / keep
     totals, served = np.empty(n), np.zeros(len(short.starts) - 1)
-    _fill(short, capacity, rest, tokens, dear, widths[0], thresholds, shares, totals)
+    _fill(short, capacity, rest, tokens, cut_prices, widths[0], thresholds, shares, totals)
     thresholds[n] = t = _threshold(totals, widths[1], float(keep), thresholds[n])
-    value = tokens.sum() - (limit * dear).sum()
+    value = tokens.sum() - (limit * cut_prices).sum()
     slope[:m] = 1.0
     slope[m:] = -limit
     for j in range(n):

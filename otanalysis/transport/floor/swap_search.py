@@ -1,4 +1,4 @@
-"""Exchange kept tokens one at a time, with the exact distance after each, compiled.
+"""Swap search: exchange kept tokens one at a time, with the exact distance after each, compiled.
 
 Two kinds of exchange. Tokens that a fractional plan keeps often come for kept ones whose tokens find other
 places: this finds how many to keep of every cluster. Then kept tokens give way to tokens nearby, in the order
@@ -10,26 +10,26 @@ from __future__ import annotations
 import numba
 import numpy as np
 
-from otanalysis.transport.floor.flow import clone_flow, exchange_keeper, restore_flow, solve_flow
+from otanalysis.transport.floor.flow import clone_flow, restore_flow, solve_flow, swap_keeper
 
-__all__ = ["improve_by_swaps", "settled"]
+__all__ = ["improve_by_moves", "improve_by_swaps"]
 
 # For costs of about one: below this a move gains no more than rounding.
 _LEAST_GAIN = 1e-12
-# An exchange that is worse than the best set by more than this share is not worth settling.
-_HOPE, _HOPE_NEARBY = 1.04, 1.005
-_SETTLING_ROUNDS = 3
+# An exchange that is worse than the best set by more than this share is not searched from.
+_PROMISING, _PROMISING_NEARBY = 1.04, 1.005
+_MOVE_ROUNDS = 3
 _SHORT_LIST = 300  # exchanges nearby that are put in order at once
 
 
 @numba.njit(cache=True, error_model="numpy")
-def settled(cost, kept, weight, capacity):  # type: ignore[no-untyped-def]
+def improve_by_moves(cost, kept, weight, capacity):  # type: ignore[no-untyped-def]
     """Return the kept set [k] after every keeper has moved to its best place, and its cost.
 
     Parameters as for :func:`improve_by_swaps`.
     """
     flow, total = solve_flow(cost, kept, weight, capacity)
-    total = _settle(cost, flow, total)
+    total = _move_keepers(cost, flow, total)
     return flow.kept, total
 
 
@@ -54,20 +54,20 @@ def improve_by_swaps(cost, kept, weight, capacity, columns, tokens, nearby):  # 
         How many exchanges with a token nearby are tried after these.
     """
     flow, least = solve_flow(cost, kept, weight, capacity)
-    least = _settle(cost, flow, least)
+    least = _move_keepers(cost, flow, least)
     best = clone_flow(flow)
     for trial in range(len(columns)):
         if flow.used[tokens[trial]]:
             continue
         column = _easiest_to_close(cost, flow, columns[trial], tokens[trial])
-        total = _try(cost, flow, best, column, tokens[trial], least, _HOPE)
+        total = _try_swap(cost, flow, best, column, tokens[trial], least, _PROMISING)
         if total < least:
             best, least = clone_flow(flow), total
-    return _exchange_nearby(cost, flow, best, least, nearby)
+    return _swap_nearby(cost, flow, best, least, nearby)
 
 
 @numba.njit(cache=True, error_model="numpy")
-def _exchange_nearby(cost, flow, best, least, trials):  # type: ignore[no-untyped-def]
+def _swap_nearby(cost, flow, best, least, trials):  # type: ignore[no-untyped-def]
     m = len(cost)
     tried = np.zeros((m, m), np.bool_)
     while trials > 0:
@@ -77,7 +77,7 @@ def _exchange_nearby(cost, flow, best, least, trials):  # type: ignore[no-untype
             column, token = columns[place], tokens[place]
             tried[flow.kept[column], token] = True
             trials -= 1
-            total = _try(cost, flow, best, column, token, least, _HOPE_NEARBY)
+            total = _try_swap(cost, flow, best, column, token, least, _PROMISING_NEARBY)
             if total < least:
                 best, least, improved = clone_flow(flow), total, True
                 break
@@ -87,11 +87,11 @@ def _exchange_nearby(cost, flow, best, least, trials):  # type: ignore[no-untype
 
 
 @numba.njit(cache=True, error_model="numpy")
-def _try(cost, flow, best, column, token, least, hope):  # type: ignore[no-untyped-def]
-    """Exchange and settle; return the new cost if it is a gain, else undo it and return the old one."""
-    total = exchange_keeper(cost, flow, column, token, least, hope * least)
+def _try_swap(cost, flow, best, column, token, least, promising):  # type: ignore[no-untyped-def]
+    """Exchange and move keepers; return the new cost if it is a gain, else undo it and return the old one."""
+    total = swap_keeper(cost, flow, column, token, least, promising * least)
     if total < np.inf:
-        total = _settle(cost, flow, total)
+        total = _move_keepers(cost, flow, total)
     if total < least - _LEAST_GAIN * len(cost):
         return total
     restore_flow(flow, best)
@@ -99,20 +99,20 @@ def _try(cost, flow, best, column, token, least, hope):  # type: ignore[no-untyp
 
 
 @numba.njit(cache=True, error_model="numpy")
-def _settle(cost, flow, total):  # type: ignore[no-untyped-def]
+def _move_keepers(cost, flow, total):  # type: ignore[no-untyped-def]
     """Move every keeper to the cheapest free token for what it serves, as long as one moves."""
-    for _ in range(_SETTLING_ROUNDS):
+    for _ in range(_MOVE_ROUNDS):
         moved = False
         for a in range(len(flow.kept)):
-            if not flow.unsettled[a]:
+            if not flow.stale[a]:
                 continue
-            flow.unsettled[a] = False
+            flow.stale[a] = False
             served, best = _served(cost, flow, a), flow.kept[a]
             for j in range(len(cost)):
                 if served[j] < served[best] - _LEAST_GAIN * len(flow.kept) and not flow.used[j]:
                     best = j
             if best != flow.kept[a]:
-                moved, total = True, exchange_keeper(cost, flow, a, best, total, np.inf)
+                moved, total = True, swap_keeper(cost, flow, a, best, total, np.inf)
         if not moved:
             break
     return total

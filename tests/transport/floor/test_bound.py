@@ -147,7 +147,7 @@ def test_capacity_cuts_close_what_clusters_of_parts_leave_open(
     nobody = np.zeros((0, len(tokens)), bool)
     none = CapacityCuts(nobody, nobody, len(tokens) / keep)
     monkeypatch.setattr(bound, "cluster_cuts", lambda *_: none)
-    monkeypatch.setattr(cut_separation, "violated_union_cuts", lambda *_: none)
+    monkeypatch.setattr(cut_separation, "separate_union_cuts", lambda *_: none)
     without = wasserstein2_floor(tokens, keep)
 
     assert with_cuts.gap < most
@@ -161,7 +161,7 @@ def test_cuts_found_on_the_way_raise_the_floor(monkeypatch: pytest.MonkeyPatch) 
 
     monkeypatch.setattr(bound, "cluster_cuts", lambda *_: none)
     found_only = wasserstein2_floor(tokens, 5)
-    monkeypatch.setattr(cut_separation, "violated_union_cuts", lambda *_: none)
+    monkeypatch.setattr(cut_separation, "separate_union_cuts", lambda *_: none)
     without = wasserstein2_floor(tokens, 5)
 
     assert len(found_only.cuts) > 0

@@ -12,7 +12,7 @@ import scipy.optimize
 
 from otanalysis.transport import lagrangian_bound, squared_distances
 from otanalysis.transport.floor import coarse_start
-from otanalysis.transport.floor.coarse_start import aggregated_prices
+from otanalysis.transport.floor.coarse_start import coarse_prices
 from otanalysis.transport.floor.cuts import CapacityCuts, dendrogram
 from otanalysis.transport.floor.lagrangian import Prices
 
@@ -28,7 +28,7 @@ def no_cuts(m: int, keep: int) -> CapacityCuts:
 def start(tokens: np.ndarray, keep: int, cuts: CapacityCuts) -> tuple[Prices, float]:
     """Return the prices that the ascent starts from, and the bound that they give."""
     cost = squared_distances(tokens)
-    prices = aggregated_prices(cost, dendrogram(cost)[2], cuts, keep)
+    prices = coarse_prices(cost, dendrogram(cost)[2], cuts, keep)
     value = lagrangian_bound(tokens, keep, prices.tokens, cuts=prices.cuts, cut_prices=prices.cut_prices)
     return prices, value
 

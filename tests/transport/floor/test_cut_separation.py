@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from otanalysis.transport import squared_distances
-from otanalysis.transport.floor.cut_separation import neighbourhood, violated_union_cuts
+from otanalysis.transport.floor.cut_separation import cluster_graph, separate_union_cuts
 from otanalysis.transport.floor.cuts import dendrogram, violated_cuts
 
 SIZES, KEEP = (7, 7, 7, 19), 5
@@ -55,7 +55,7 @@ def test_the_cut_of_a_union_is_found_where_single_clusters_violate_none(groups: 
     shares, kept = fractional_plan()
     small = clusters[clusters[:, :21].any(axis=1) & (clusters.sum(axis=1) <= 7)]
 
-    cuts = violated_union_cuts(neighbourhood(cost, clusters, persistence), shares, kept, 10)
+    cuts = separate_union_cuts(cluster_graph(cost, clusters, persistence), shares, kept, 10)
 
     assert len(violated_cuts(small, shares, kept, 10)) == 0
     assert len(cuts) > 0
@@ -66,7 +66,7 @@ def test_the_cut_of_a_union_is_found_where_single_clusters_violate_none(groups: 
 
 def test_whole_plans_violate_no_cut(groups: tuple) -> None:
     cost, clusters, persistence = groups
-    places = neighbourhood(cost, clusters, persistence)
+    graph = cluster_graph(cost, clusters, persistence)
     for seed in range(20):
         chosen = np.random.default_rng(seed).permutation(40)[:KEEP]
         kept, shares = np.zeros(40), np.zeros((40, 40))
@@ -74,16 +74,16 @@ def test_whole_plans_violate_no_cut(groups: tuple) -> None:
         for number, j in enumerate(chosen):
             shares[8 * number : 8 * (number + 1), j] = 1.0
 
-        assert len(violated_union_cuts(places, shares, kept, 10)) == 0
+        assert len(separate_union_cuts(graph, shares, kept, 10)) == 0
 
 
 def test_neighbours_are_the_closest_that_share_no_token(groups: tuple) -> None:
     cost, clusters, persistence = groups
-    places = neighbourhood(cost, clusters, persistence)
+    graph = cluster_graph(cost, clusters, persistence)
 
-    for own, near in zip(places.clusters, places.near, strict=True):
-        apart = [other for other in range(len(places.clusters)) if not (own & places.clusters[other]).any()]
-        mean = {other: cost[np.ix_(own, places.clusters[other])].mean() for other in apart}
+    for own, near in zip(graph.clusters, graph.near, strict=True):
+        apart = [other for other in range(len(graph.clusters)) if not (own & graph.clusters[other]).any()]
+        mean = {other: cost[np.ix_(own, graph.clusters[other])].mean() for other in apart}
         expected = sorted(apart, key=lambda other: mean[other])[: near.size]
         assert [mean[one] for one in near if one >= 0] == pytest.approx(
             [mean[one] for one in expected], rel=1e-4
@@ -94,4 +94,4 @@ def test_no_more_than_asked_are_returned(groups: tuple) -> None:
     cost, clusters, persistence = groups
     shares, kept = fractional_plan()
 
-    assert len(violated_union_cuts(neighbourhood(cost, clusters, persistence), shares, kept, 1)) == 1
+    assert len(separate_union_cuts(cluster_graph(cost, clusters, persistence), shares, kept, 1)) == 1

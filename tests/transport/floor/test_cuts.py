@@ -299,3 +299,13 @@ def test_the_surcharge_is_the_sum_over_the_cuts_of_a_pair() -> None:
 
     wanted = [[prices[keepers[:, j] & served[:, i]].sum() for i in range(12)] for j in range(12)]
     np.testing.assert_allclose(found, wanted, rtol=ROUNDING)
+
+
+def test_no_cuts_change_no_cost_and_others_join_them() -> None:
+    none = CapacityCuts.none(6, 4)
+    assert (len(none), none.capacity) == (0, 1.5)
+    assert not none.surcharge(np.zeros(0)).any()
+    assert not none.rebate(np.zeros(0)).any()
+    group = np.arange(6)[None, :] < 2
+    joined = none.join(CapacityCuts(group, group, 1.5))
+    assert (len(joined), joined.limit.tolist()) == (1, [pytest.approx(1.0)])

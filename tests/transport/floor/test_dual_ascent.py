@@ -11,7 +11,7 @@ import pytest
 from otanalysis.transport import lagrangian_bound, squared_distances
 from otanalysis.transport.floor import dual_ascent
 from otanalysis.transport.floor.cuts import CapacityCuts
-from otanalysis.transport.floor.dual_ascent import Climb, climb
+from otanalysis.transport.floor.dual_ascent import DualSolution, ascend_dual
 from otanalysis.transport.floor.lagrangian import Prices
 
 ROUNDING = 1e-9
@@ -31,19 +31,19 @@ def value_of(tokens: np.ndarray, keep: int, prices: Prices) -> float:
     return lagrangian_bound(tokens, keep, prices.tokens, cuts=prices.cuts, cut_prices=prices.cut_prices)
 
 
-def climbed(tokens: np.ndarray, keep: int, prices: Prices, steps: int, width: float = 1e-3) -> Climb:
+def ascended(tokens: np.ndarray, keep: int, prices: Prices, steps: int, width: float = 1e-3) -> DualSolution:
     """Return where an ascent ends that narrows the smoothing in three stages."""
     cost = squared_distances(tokens)
     for factor in (100.0, 10.0):
-        prices = climb(cost, keep, prices, width=factor * width, steps=steps).prices
-    return climb(cost, keep, prices, width=width, steps=steps)
+        prices = ascend_dual(cost, keep, prices, width=factor * width, steps=steps).prices
+    return ascend_dual(cost, keep, prices, width=width, steps=steps)
 
 
 @pytest.mark.parametrize("seed", range(6))
 def test_it_comes_close_to_the_relaxation_and_not_above(seed: int, relax: Callable[..., Any]) -> None:
     tokens, keep, cuts = problem(seed)
 
-    end = climbed(tokens, keep, Prices(np.zeros(10), cuts, np.zeros(3)), 300).prices
+    end = ascended(tokens, keep, Prices(np.zeros(10), cuts, np.zeros(3)), 300).prices
 
     best = relax(squared_distances(tokens), keep, cuts.served, cuts.keepers).value
     assert (1 - LEFT_OPEN) * best < value_of(tokens, keep, end) <= best * (1 + ROUNDING)
@@ -54,7 +54,7 @@ def test_few_steps_stay_farther_below() -> None:
     tokens, keep, cuts = problem(0)
     start = Prices(np.zeros(10), cuts, np.zeros(3))
 
-    few, many = (value_of(tokens, keep, climbed(tokens, keep, start, steps).prices) for steps in (2, 300))
+    few, many = (value_of(tokens, keep, ascended(tokens, keep, start, steps).prices) for steps in (2, 300))
 
     assert few < many * (1 - LEFT_OPEN)
 
@@ -67,7 +67,7 @@ def test_lifted_prices_have_every_token_served_by_some() -> None:
         """Return how many columns have each token among the ten that fill them."""
         return np.count_nonzero(rows <= np.sort(rows, axis=1)[:, [9]], axis=0)
 
-    lifted = dual_ascent._lifted(cost, 15)
+    lifted = dual_ascent._with_raised_prices(cost, 15)
 
     assert (lifted <= cost).all()
     assert servers(cost).min() < 6
@@ -81,7 +81,7 @@ def test_the_plan_fills_what_it_keeps(steps: int, choice: float) -> None:
     nobody = np.zeros((0, 30), bool)
     start = Prices(np.zeros(30), CapacityCuts(nobody, nobody, 30 / 7), np.zeros(0))
 
-    end = climb(squared_distances(tokens), keep, start, width=0.1, steps=steps, choice=choice)
+    end = ascend_dual(squared_distances(tokens), keep, start, width=0.1, steps=steps, choice=choice)
 
     assert end.kept.sum() == pytest.approx(keep, rel=ROUNDING)
     assert end.shares.sum(axis=0) == pytest.approx(30 / 7 * end.kept, abs=1e-8)
@@ -94,6 +94,6 @@ def test_prices_that_are_right_at_once_are_kept() -> None:
     nobody = np.zeros((0, 4), bool)
     start = Prices(np.full(4, 0.005), CapacityCuts(nobody, nobody, 2.0), np.zeros(0))
 
-    end = climb(squared_distances(tokens), 2, start, width=1e-9, steps=300)
+    end = ascend_dual(squared_distances(tokens), 2, start, width=1e-9, steps=300)
 
     assert value_of(tokens, 2, end.prices) == pytest.approx(0.005, rel=1e-6)

@@ -9,7 +9,7 @@ import pytest
 
 from otanalysis.transport import squared_distances
 from otanalysis.transport.exact import solve_exact
-from otanalysis.transport.floor.flow import Flow, clone_flow, exchange_keeper, restore_flow, solve_flow
+from otanalysis.transport.floor.flow import Flow, clone_flow, restore_flow, solve_flow, swap_keeper
 
 ROUNDING = 1e-9
 
@@ -27,7 +27,7 @@ def check(flow: Flow, cost: np.ndarray, total: float, weight: int, capacity: int
     m, keep = flow.amount.shape
     np.testing.assert_array_equal(flow.amount.sum(axis=1), weight)
     np.testing.assert_array_equal(flow.amount.sum(axis=0), capacity)
-    np.testing.assert_array_equal(flow.room, 0)
+    np.testing.assert_array_equal(flow.residual, 0)
     np.testing.assert_array_equal(np.flatnonzero(flow.used), np.sort(flow.kept))
     np.testing.assert_array_equal(flow.cost, cost[:, flow.kept])
     for a in range(keep):
@@ -62,7 +62,7 @@ def test_it_stays_optimal_through_exchanges(m: int, keep: int) -> None:
 
     for _ in range(15):
         token = generator.choice(np.flatnonzero(~flow.used))
-        total = exchange_keeper(cost, flow, generator.integers(keep), token, total, np.inf)
+        total = swap_keeper(cost, flow, generator.integers(keep), token, total, np.inf)
         check(flow, cost, total, weight, capacity)
 
 
@@ -75,7 +75,7 @@ def test_an_exchange_can_be_undone(limit: float) -> None:
 
     for _ in range(15):
         token = generator.choice(np.flatnonzero(~flow.used))
-        other = exchange_keeper(cost, flow, generator.integers(7), token, total, limit * total)
+        other = swap_keeper(cost, flow, generator.integers(7), token, total, limit * total)
         given_up += np.isinf(other)
         assert flow.used[token]
         restore_flow(flow, copy)

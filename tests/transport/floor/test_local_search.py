@@ -9,7 +9,7 @@ import pytest
 
 from otanalysis.transport import squared_distances
 from otanalysis.transport.exact import solve_exact
-from otanalysis.transport.floor.local_search import move_medoids, round_along, settle
+from otanalysis.transport.floor.local_search import local_search, move_medoids, sample_systematically
 
 # The exact solver's own tolerance, relative to the largest cost.
 SOLVER_TOLERANCE = 1e-10
@@ -58,7 +58,7 @@ def test_every_run_gets_its_share_rounded_up_or_down() -> None:
         keep = int(generator.integers(1, m + 1))
         order, weights = generator.permutation(m), draw_weights(generator, m)
 
-        kept = round_along(order, weights, keep, generator)
+        kept = sample_systematically(order, weights, keep, generator)
 
         assert len(kept) == keep
         assert (np.diff(kept) > 0).all()
@@ -91,7 +91,7 @@ def test_tokens_are_drawn_as_often_as_their_chances() -> None:
     offsets = (np.arange(1000) + 0.5) / 1000
     drawn = np.zeros(12)
     for offset in offsets:
-        drawn[round_along(order, weights, 5, cast(np.random.Generator, Offset(offset)))] += 1
+        drawn[sample_systematically(order, weights, 5, cast(np.random.Generator, Offset(offset)))] += 1
 
     # Each token is hit on an interval as long as its chance: off by two points of the grid at most.
     assert drawn / 1000 == pytest.approx(capped_chances(weights, 5), abs=2e-3)
@@ -106,11 +106,11 @@ def problem(law_seed: int, m: int = 40, keep: int = 7) -> tuple[np.ndarray, np.n
 
 
 @pytest.mark.parametrize("seed", range(8))
-def test_settling_never_raises_the_distance_and_ends_where_no_move_helps(seed: int) -> None:
+def test_local_search_never_raises_the_distance_and_ends_where_no_move_helps(seed: int) -> None:
     cost, start = problem(seed)
     rounding = SOLVER_TOLERANCE * cost.max()
-    distances = [settle(cost, start, rounds).squared_distance for rounds in range(6)]
-    end = settle(cost, start, 1000)
+    distances = [local_search(cost, start, rounds).squared_distance for rounds in range(6)]
+    end = local_search(cost, start, 1000)
 
     assert distances[0] == solve_exact(cost, start).squared_distance
     assert (np.diff(distances) <= rounding).all()

@@ -10,7 +10,7 @@ import pytest
 
 from otanalysis.transport import squared_distances
 from otanalysis.transport.exact import solve_exact
-from otanalysis.transport.floor.swap_search import improve_by_swaps, settled
+from otanalysis.transport.floor.swap_search import improve_by_moves, improve_by_swaps
 
 ROUNDING = 1e-9
 
@@ -70,7 +70,7 @@ def test_exchanges_reach_the_best_set_of_small_clouds(
 
         assert improved(cost, np.arange(4), 200, seed)[1] == pytest.approx(best, rel=ROUNDING)
         reached_at_once += improved(cost, np.arange(4), 0)[1] <= best * (1 + ROUNDING)
-    assert reached_at_once < 6, "settling alone should not be enough"
+    assert reached_at_once < 6, "moves alone should not be enough"
 
 
 def test_more_exchanges_of_the_same_seed_are_no_worse_and_mostly_better() -> None:
@@ -95,15 +95,15 @@ def test_exchanges_nearby_end_where_no_single_one_is_a_gain() -> None:
         for j in others
     ]
     assert min(after) >= total * (1 - ROUNDING)
-    assert total < improved(cost, np.arange(keep), 0)[1], "settling alone ends there too: no case"
+    assert total < improved(cost, np.arange(keep), 0)[1], "moves alone ends there too: no case"
 
 
-def test_settling_alone_is_the_search_without_exchanges() -> None:
+def test_moves_alone_are_the_search_without_exchanges() -> None:
     cost = squared_distances(np.random.default_rng(3).standard_normal((20, 3)))
     cost /= cost.max()
     none = np.zeros((0, 3), dtype=np.int64)
 
-    kept, total = settled(cost, np.arange(4), 1, 5)
+    kept, total = improve_by_moves(cost, np.arange(4), 1, 5)
 
     again, same = improve_by_swaps(cost, np.arange(4), 1, 5, none, none[:, 0], 0)
     np.testing.assert_array_equal(kept, again)
