@@ -4,9 +4,8 @@
 :func:`try_pruning` shows the difference on one question; :mod:`otanalysis.vlm.capture` writes the tokens of
 pictures into dumps, :mod:`otanalysis.vlm.lmms_eval` is the plug-in for that harness.
 
-May import: errors, defaults, progress, files, arrays, tokens, scores, image, transport, surrogate, selection;
-and torch and transformers, which no other room but ``otanalysis.mini.training`` imports. The heavy imports
-happen inside functions, so that the rest of the package works without torch.
+May import the rooms below it in ``.importlinter``, and torch and transformers, which no other room but
+``otanalysis.mini.training`` imports: here inside functions, so that the rest of the package works without.
 """
 
 from otanalysis.vlm.answer import Trial, answer_prompts, try_pruning
