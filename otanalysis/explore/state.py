@@ -34,16 +34,7 @@ from otanalysis.transport import (
     wasserstein2_floor,
 )
 
-__all__ = [
-    "CURVE_RATIOS",
-    "GAMMAS",
-    "LARGEST_RATIO",
-    "SMALLEST_RATIO",
-    "Measurements",
-    "Reading",
-    "View",
-    "other_process",
-]
+__all__ = ["CURVE_RATIOS", "GAMMAS", "LARGEST_RATIO", "SMALLEST_RATIO", "Measurements", "Reading", "View"]
 
 SMALLEST_RATIO, LARGEST_RATIO = 0.01, 0.4
 """Between which shares of the tokens the explorer goes; the paper goes from 0.05 to 0.2."""
@@ -251,12 +242,8 @@ class _ImageMeasurements:
     def __init__(self, sample: Sample, methods: Mapping[str, Selector]) -> None:
         self.sample, self._methods = sample, methods
         self.tokens: npt.NDArray[np.float64] = np.asarray(to_numpy(check_tokens(sample.tokens)))
-        self.transports, self.floors, self.errors = (
-            _LruCache(_RESULTS),
-            _LruCache(_RESULTS),
-            _LruCache(_RESULTS),
-        )
-        self._selections, self._surrogates = _LruCache(_RESULTS), _LruCache(_RESULTS)
+        self.transports, self.floors, self.errors = _LruCache(), _LruCache(), _LruCache()
+        self._selections, self._surrogates = _LruCache(), _LruCache()
         self._costs, self._kernels, self._backdrop = _LruCache(_MATRICES), _LruCache(_MATRICES), _LruCache(1)
 
     def backdrop(self) -> Backdrop:
@@ -340,7 +327,7 @@ class _ImageMeasurements:
 class _LruCache:
     """The latest results by key; two threads may compute the same one, but never lose another."""
 
-    def __init__(self, size: int) -> None:
+    def __init__(self, size: int = _RESULTS) -> None:
         self._size = size
         self._held: OrderedDict[Hashable, Any] = OrderedDict()
         self._lock = Lock()

@@ -36,6 +36,12 @@ ImageRuns: TypeAlias = list[PlaceholderRun]
 Known: TypeAlias = Sequence[Picture | None]
 """What is known of the picture of each image, in their order."""
 
+Inputs: TypeAlias = Mapping[str, Any]
+"""What the processor returned."""
+
+Views: TypeAlias = list[tuple[PatchView, ...]]
+"""The views of each image, in their order."""
+
 
 @dataclass(frozen=True)
 class Family:
@@ -57,7 +63,7 @@ class Family:
 
     name: str
     group: Callable[[torch.Tensor, list[PlaceholderRun], list[int]], list[ImageRuns]]
-    views: Callable[[Any, Mapping[str, Any], list[ImageRuns], Known], list[tuple[PatchView, ...]]]
+    views: Callable[[Any, Inputs, list[ImageRuns], Known], Views]
     packs: bool = False
 
 
@@ -138,13 +144,11 @@ def _until_global(ids: torch.Tensor, runs: list[PlaceholderRun], _lengths: list[
     return images
 
 
-def _single_view(
-    model: Any, inputs: Mapping[str, Any], images: list[ImageRuns], pictures: Known
-) -> list[tuple[PatchView, ...]]:
+def _single_view(model: Any, inputs: Inputs, images: list[ImageRuns], pictures: Known) -> Views:
     """One square grid over the part of the picture that the processor cuts out; LLaVA-1.5."""
     vision = model.config.vision_config
     shapes = inputs.get("image_sizes") if vision.model_type == "pixtral" else None
-    views: list[tuple[PatchView, ...]] = []
+    views: Views = []
     for number, image in enumerate(images):
         count = sum(map(len, image))
         grid = square_grid(count)
@@ -156,25 +160,19 @@ def _single_view(
     return views
 
 
-def _whole_picture(
-    _model: Any, _inputs: Mapping[str, Any], images: list[ImageRuns], _pictures: Known
-) -> list[tuple[PatchView, ...]]:
+def _whole_picture(_model: Any, _inputs: Inputs, images: list[ImageRuns], _pictures: Known) -> Views:
     """One square grid over the whole picture, which was resized to a square; PaliGemma."""
     counts = [sum(map(len, image)) for image in images]
     return [(PatchView(square_grid(count), WHOLE, count),) for count in counts]
 
 
-def _unknown_views(
-    _model: Any, _inputs: Mapping[str, Any], images: list[ImageRuns], _pictures: Known
-) -> list[tuple[PatchView, ...]]:
+def _unknown_views(_model: Any, _inputs: Inputs, images: list[ImageRuns], _pictures: Known) -> Views:
     """One square grid where the number of patches is a square, somewhere in the picture."""
     counts = [sum(map(len, image)) for image in images]
     return [(PatchView(square_grid(count), None, count),) for count in counts]
 
 
-def _merged_grid(
-    model: Any, inputs: Mapping[str, Any], images: list[ImageRuns], _pictures: Known
-) -> list[tuple[PatchView, ...]]:
+def _merged_grid(model: Any, inputs: Inputs, images: list[ImageRuns], _pictures: Known) -> Views:
     """Return the grid that comes with the picture, its neighbours merged; Qwen2-VL and Qwen2.5-VL."""
     merge = int(model.config.vision_config.spatial_merge_size)
     shapes = inputs["image_grid_thw"].tolist()
@@ -184,9 +182,7 @@ def _merged_grid(
     ]
 
 
-def _tiles_side_by_side(
-    model: Any, _inputs: Mapping[str, Any], images: list[ImageRuns], pictures: Known
-) -> list[tuple[PatchView, ...]]:
+def _tiles_side_by_side(model: Any, _inputs: Inputs, images: list[ImageRuns], pictures: Known) -> Views:
     """Tiles of the picture, and behind several of them the whole picture once more; InternVL."""
     vision = model.config.vision_config
     side = int(vision.image_size[0] // vision.patch_size[0] * model.config.downsample_ratio)
@@ -198,9 +194,7 @@ def _tiles_side_by_side(
     return views
 
 
-def _tiles_between_words(
-    _model: Any, _inputs: Mapping[str, Any], images: list[ImageRuns], _pictures: Known
-) -> list[tuple[PatchView, ...]]:
+def _tiles_between_words(_model: Any, _inputs: Inputs, images: list[ImageRuns], _pictures: Known) -> Views:
     """Tiles of the picture between words, and behind them the whole picture; Idefics3 and SmolVLM.
 
     Two words stand between tiles of one row, more between rows.
@@ -254,9 +248,7 @@ def _arrangement(tiles: int, picture: Picture | None) -> tuple[int, int] | None:
     return min(shapes, key=lambda shape: abs(shape[1] / shape[0] - aspect))
 
 
-def _found_while_packing(
-    _model: Any, _inputs: Mapping[str, Any], _images: list[ImageRuns], _pictures: Known
-) -> list[tuple[PatchView, ...]]:
+def _found_while_packing(_model: Any, _inputs: Inputs, _images: list[ImageRuns], _pictures: Known) -> Views:
     """Families that pack newline rows: the encoder sees the views while the model packs them."""
     return []
 

@@ -23,7 +23,13 @@ from otanalysis.errors import DumpError, InputError
 from otanalysis.progress import progress_bar
 from otanalysis.tokens import DumpWriter
 from otanalysis.tokens.manifest import PARTIAL_MANIFEST_NAME, Manifest
-from otanalysis.vlm.capture.batches import captured_layer, check_capturable, encode_pictures, prepare_pictures
+from otanalysis.vlm.capture.batches import (
+    captured_layer,
+    check_capturable,
+    common_grid,
+    encode_pictures,
+    prepare_pictures,
+)
 from otanalysis.vlm.capture.pictures import PictureItem, PictureSource, ReadPicture, UnreadableError
 from otanalysis.vlm.capture.provenance import model_provenance, processor_settings, sample_provenance
 from otanalysis.vlm.layout import ImageTokens
@@ -32,7 +38,6 @@ from otanalysis.vlm.model import VisionLanguageModel
 __all__ = ["CaptureJob", "CaptureReport", "capture_tokens", "read_pictures"]
 
 _NAMED_IN_MESSAGES = 20
-_PROBE_SHAPES = ((64, 64), (64, 160))
 
 
 @dataclass(frozen=True)
@@ -123,7 +128,7 @@ def capture_tokens(
         if value < 1:
             raise InputError(f"{name} must be at least 1, got {value}.")
     check_capturable(vlm)
-    grid = _common_grid(vlm, layer)
+    grid = common_grid(vlm, layer)
     known = _known_checksums(Path(out))
     writer = DumpWriter(
         out,
@@ -167,14 +172,6 @@ def _write(job: CaptureJob, source: PictureSource, total: int, batch_size: int, 
     _check_complete(job.writer, total, skipped)
     job.writer.finish(notes={"skipped": skipped} if skipped else None)
     return skipped
-
-
-def _common_grid(vlm: VisionLanguageModel, layer: int | None) -> tuple[int, int] | None:
-    """Return the grid that two blank pictures of different shapes have in common, if any."""
-    captured_layer(vlm.model, layer)
-    blank = [np.zeros((*shape, 3), np.uint8) for shape in _PROBE_SHAPES]
-    grids = {image.grid for image in encode_pictures(vlm, prepare_pictures(vlm, blank), _PROBE_SHAPES, layer)}
-    return grids.pop() if len(grids) == 1 else None
 
 
 def _known_checksums(out: Path) -> dict[str, str]:
