@@ -64,7 +64,7 @@ def in_the_curve(explorer: Explorer) -> Callable[[], bool]:
     view = explorer.view
 
     def points() -> int:
-        return sum(len(explorer._bench.known_curve(view, name)) for name in view.methods)
+        return sum(len(explorer._measured.known_curve(view, name)) for name in view.methods)
 
     first = points()
     wait_until(lambda: points() > first)
@@ -82,7 +82,7 @@ def is_at_the_floor(explorer: Explorer) -> bool:
     """Say whether the other process is at the floor that the explorer asked for last."""
     from otanalysis.explore import other_process
 
-    return other_process().running(explorer._bench._asked[1])
+    return other_process().running(explorer._measured._asked[1])
 
 
 def wait_until(begun: Callable[[], bool]) -> None:

@@ -148,7 +148,7 @@ def test_a_name_that_is_listed_and_missing_is_found(monkeypatch: pytest.MonkeyPa
 
 def without_mirror(test: str, modules: Iterable[str]) -> bool:
     """Tell whether a test, ``ROOM/test_NAME_aspect.py``, is named after no module, ``ROOM/NAME.py``."""
-    names = {module.removesuffix(".py").replace("/__init__", "") for module in modules}
+    names = {module.removesuffix(".py").replace("__init__", "init") for module in modules}
     folder, _, file = test.rpartition("/")
     if folder.split("/")[0] in NO_ROOMS:
         return False

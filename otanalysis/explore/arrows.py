@@ -12,11 +12,11 @@ from otanalysis.errors import InputError
 from otanalysis.explore.overlay import (
     Grid,
     Source,
+    backdrop_of,
     figure_of,
     kept_positions,
     new_panel,
     outline,
-    scene_of,
     show_pixels,
 )
 from otanalysis.figures.style import paper_style
@@ -24,12 +24,14 @@ from otanalysis.selection import Selection
 from otanalysis.tokens import Sample
 from otanalysis.transport import ExactTransport, wasserstein2
 
-__all__ = ["plan_arrows"]
+__all__ = ["LEAST_SHARE", "plan_arrows"]
 
 # Light enough for the dimmed picture behind them; taken in turn, so that arrows to one patch have one colour.
 _COLOURS = ("#56B4E9", "#F0A800", "#44AA99", "#EE99AA", "#DDCC77", "#FFFFFF")
 
-_LEAST = 1e-3  # of the largest mass: a plan in floating point leaves crumbs that nobody sees
+LEAST_SHARE = 1e-3
+"""Of a token's mass, which is drawn: a plan in floating point leaves crumbs that nobody sees."""
+
 # In patches: the shaft of an arrow that carries a whole token's mass, how far its head stands out, how long
 # that is, and how far from the centre of the kept patch the arrow ends.
 _SHAFT, _BARB, _HEAD, _GAP = 0.2, 0.26, 0.5, 0.5
@@ -91,25 +93,25 @@ def plan_arrows(
     >>> len(figure.axes)
     1
     """
-    scene = scene_of(source, grid=grid, picture=picture)
-    positions = kept_positions(indices, scene.grid)
+    backdrop = backdrop_of(source, grid=grid, picture=picture)
+    positions = kept_positions(indices, backdrop.grid)
     plan = _plan_of(source, positions, transport)
     columns = np.arange(len(positions)) if kept is None else _column_of(kept, positions)
-    served, column = np.nonzero(plan[:, columns] > _LEAST / len(plan))
+    served, column = np.nonzero(plan[:, columns] > LEAST_SHARE / len(plan))
     taker = columns[column]
     lit = positions if kept is None else np.union1d(served, kept)
-    starts, ends = _centres(served, scene.grid), _centres(positions[taker], scene.grid)
+    starts, ends = _centres(served, backdrop.grid), _centres(positions[taker], backdrop.grid)
     length = np.linalg.norm(ends - starts, axis=1)
     # The longest first, so that the short ones lie on top of them; no arrow for mass that stays.
     drawn = np.argsort(-length, kind="stable")[: int((length > 0).sum())]
     with paper_style():
-        panel = new_panel(scene) if ax is None else ax
-        show_pixels(panel, scene, lit=lit)
+        panel = new_panel(backdrop) if ax is None else ax
+        show_pixels(panel, backdrop, lit=lit)
         shapes = _arrows(starts[drawn], ends[drawn], plan[served, taker][drawn] * len(plan))
         colours = [_COLOURS[number % len(_COLOURS)] for number in taker[drawn]]
         arrows = PolyCollection(list(shapes), facecolor=colours, edgecolor="0.1", lw=0.2, zorder=3)
         panel.add_collection(arrows, autolim=False)
-        outline(panel, positions[columns], scene.grid, width=0.4 if kept is None else 0.8)
+        outline(panel, positions[columns], backdrop.grid, width=0.4 if kept is None else 0.8)
         if title:
             panel.set_title(title)
     return figure_of(panel)

@@ -1,4 +1,8 @@
-"""The explorer: a panel of widgets around the answers of :mod:`~otanalysis.explore.state`."""
+"""The explorer: a panel of widgets that shows what :mod:`~otanalysis.explore.state` measures of a view.
+
+:class:`Explorer` connects the two and shows floor and curve when they are there; the functions behind it
+build the widgets.
+"""
 
 from __future__ import annotations
 
@@ -16,7 +20,7 @@ from matplotlib.figure import Figure
 from otanalysis.errors import MissingDependencyError, OtAnalysisError
 from otanalysis.explore.html import Page, numbers_of, page_of, still_figure
 from otanalysis.explore.markup import STYLE, data_uri, text
-from otanalysis.explore.state import GAMMAS, LARGEST_RATIO, SMALLEST_RATIO, Bench, View, other_process
+from otanalysis.explore.state import GAMMAS, LARGEST_RATIO, SMALLEST_RATIO, Measurements, View, other_process
 from otanalysis.explore.worker import Background
 from otanalysis.figures.style import figure_bytes, method_look
 from otanalysis.selection import Selector
@@ -43,10 +47,181 @@ viewBox='0 0 18 18'%3E%3Cpath fill='%23888' d='M5.2 5.9L9 9.7l3.8-3.8 1.2 1.2-5 
   background: var(--otx-bg); }}
 </style>"""
 
+# The picture for readers without widgets is hidden where the panel itself is drawn for the same cell, whose
+# outputs are in one box in JupyterLab and in VS Code; a notebook that is opened again has the picture only.
+_STILL_STYLE = (
+    f"<style>:is(.jp-OutputArea, .cell_container):has(.{LIVE}) .otx-still {{ display: none; }}</style>"
+)
+
 _NORMALISED = (("raw", "none"), ("columns", "columns"), ("rows", "rows"))
 
+# Seconds of rest before the curve, and then before the floor: while a slider moves neither begins.
+_PAUSE, _LONG_PAUSE = 0.25, 0.75
+_LOOK = 0.05  # seconds between looks at whether the other process has the floor
 
-def build_controls(bench: Bench, view: View) -> dict[str, Any]:
+
+class Explorer:
+    """Look at what two methods keep of an image, and at what it is worth.
+
+    The last line of a notebook cell shows it. Above are the controls: image, two methods, share of the tokens
+    kept, gamma and normalisation of OTPrune's kernel, normalisation before the distances. Below are the image
+    twice, kept patches lit (pointing at one, or clicking it, shows the patches whose mass it takes), the
+    numbers, and the distance over the share. Certified floor and curve follow a moment later.
+
+    Parameters
+    ----------
+    dump : Dump or path
+        A finished dump.
+    selectors : sequence of Selector
+        Selectors of one's own, beside those of the package.
+    **state
+        Where to begin: fields of :class:`~otanalysis.explore.state.View`, such as ``sample=3``,
+        ``methods=("dpp", "random")`` or ``ratio=0.2``.
+
+    Raises
+    ------
+    MissingDependencyError
+        If ipywidgets is not installed.
+    InputError
+        If the state names an unknown method or is out of range.
+    """
+
+    def __init__(
+        self, dump: Dump | str | PathLike[str], *, selectors: Sequence[Selector] = (), **state: Any
+    ) -> None:
+        self._measured = Measurements(dump if isinstance(dump, Dump) else open_dump(dump), selectors)
+        self._view = self._measured.checked(View(), **state)
+        self._image = (-1, "")
+        self._lock = Lock()
+        self._background = Background()
+        first = self._page(self._view)
+        self.controls: Mapping[str, Any] = build_controls(self._measured, self._view)
+        self.parts: Mapping[str, Any] = build_parts()
+        self.panel = build_panel(self.controls, self.parts)
+        self._show(first)
+        self._listen(True)
+        self._background.ask(lambda: self._follow_up(self._view))
+
+    @property
+    def view(self) -> View:
+        """What is being looked at."""
+        return self._view
+
+    def move(self, **state: Any) -> None:
+        """Look at something else: the same fields as when it was made; the controls follow.
+
+        Raises
+        ------
+        InputError
+            As for the class.
+        """
+        view = self._measured.checked(self._view, **state)
+        self._listen(False)
+        for name, value in values_of(view).items():
+            self.controls[name].value = value
+        self._listen(True)
+        self._go(view)
+
+    def wait(self) -> None:
+        """Return when floor and curve of the current state are shown; raise why one of them is missing."""
+        self._background.wait()
+
+    def figure(self) -> Figure:
+        """Return the state as a figure for a paper."""
+        return still_figure(self._measured, self._view)
+
+    def html(self) -> str:
+        """Return the state as HTML that needs neither widgets nor scripts, floor and curve included."""
+        with suppress(Exception):  # the page says why floor or curve is missing
+            self.wait()
+        return self._page(self._view).html()
+
+    def __repr__(self) -> str:
+        """Name the dump and the state."""
+        return f"Explorer({str(self._measured.dump.path)!r}): {self._view}"
+
+    def _repr_mimebundle_(self, **_: Any) -> dict[str, Any]:
+        """Return the panel, and for readers without widgets the state as picture and words."""
+        return {**self.panel._repr_mimebundle_(), **self._still(), "text/plain": repr(self)}
+
+    def _ipython_display_(self) -> None:
+        """Show the panel; behind it, for pages made from the notebook, the state as it is now."""
+        from IPython.display import publish_display_data
+
+        # A page with the state of the widgets takes the panel from a bundle and leaves the picture; without a
+        # network it would show nothing. As an output of its own the picture stays.
+        publish: Any = publish_display_data
+        publish({**self.panel._repr_mimebundle_(), "text/plain": repr(self)})
+        publish({**self._still(), "text/plain": ""})
+
+    def _still(self) -> dict[str, Any]:
+        page = f'{_STILL_STYLE}<div class="otx-still">{self.html()}</div>'
+        picture = figure_bytes(self.figure(), "png")
+        return {"text/html": page, "image/png": b64encode(picture).decode()}
+
+    def _listen(self, on: bool) -> None:
+        for control in self.controls.values():
+            (control.observe if on else control.unobserve)(self._changed, names="value")
+
+    def _changed(self, _: Any) -> None:
+        values = {name: control.value for name, control in self.controls.items()}
+        self._go(view_of(values))
+
+    def _go(self, view: View) -> None:
+        """Show what is known of a view at once, and the rest when it is there."""
+        try:
+            page = self._page(view)
+        except OtAnalysisError as error:
+            with self._lock:
+                self._view = view
+                self.parts["caption"].value = f'<div class="otx" role="alert">{text(error)}</div>'
+            return
+        with self._lock:
+            self._view = view
+            self._show(page)
+        if not page.complete:
+            self._background.ask(lambda: self._follow_up(view))
+
+    def _page(self, view: View) -> Page:
+        if self._image[0] != view.sample:
+            self._image = (view.sample, data_uri(self._measured.backdrop(view)))
+        return page_of(self._measured, view, self._image[1])
+
+    def _show(self, page: Page) -> None:
+        contents = {
+            "caption": page.caption,
+            "first": page.pictures[0],
+            "second": page.pictures[1],
+            "numbers": page.numbers,
+            "curve": page.curve,
+        }
+        for name, content in contents.items():
+            self.parts[name].value = content
+
+    def _follow_up(self, view: View) -> Iterator[float]:
+        """Compute curve and floor step by step, and show each, or why it is missing; then raise why."""
+        other_process()  # begins to load what the floor needs
+        yield _PAUSE
+        for name in view.methods:
+            with suppress(Exception):  # which is remembered
+                for _ in self._measured.curve(view, name):
+                    yield 0.0
+        self._show_numbers(view)
+        yield _LONG_PAUSE
+        for _ in self._measured.floor_apart(view):
+            yield _LOOK
+        self._show_numbers(view)
+        for error in self._measured.errors(view):
+            raise error
+
+    def _show_numbers(self, view: View) -> None:
+        numbers, curve = numbers_of(self._measured, view)
+        with self._lock:
+            if self._view == view:
+                self.parts["numbers"].value, self.parts["curve"].value = numbers, curve
+
+
+def build_controls(measured: Measurements, view: View) -> dict[str, Any]:
     """Return the controls by name, set to a view.
 
     Raises
@@ -55,7 +230,7 @@ def build_controls(bench: Bench, view: View) -> dict[str, Any]:
         If ipywidgets is not installed.
     """
     widgets, values = _ipywidgets(), values_of(view)
-    methods = [(method_look(name).label, name) for name in bench.methods]
+    methods = [(method_look(name).label, name) for name in measured.methods]
 
     def control(kind: str, name: str, words: str, width: int = 310, **options: Any) -> Any:
         # What stands in the first columns is aligned; the pair in the last takes the room that it needs.
@@ -63,7 +238,7 @@ def build_controls(bench: Bench, view: View) -> dict[str, Any]:
         options |= {"layout": widgets.Layout(width=f"{width}px"), "style": {"description_width": before}}
         return getattr(widgets, kind)(value=values[name], description=words, **options)
 
-    last = max(len(bench.dump) - 1, 0)
+    last = max(len(measured.dump) - 1, 0)
     shares: dict[str, Any] = {"min": SMALLEST_RATIO, "max": LARGEST_RATIO, "step": 0.002}
     powers: dict[str, Any] = {"min": GAMMAS[0], "max": GAMMAS[1], "step": 0.25, "readout_format": ".2g"}
     kernel = "Normalisation of the tokens in otprune and in its surrogate; the released code's is by columns"
@@ -144,174 +319,3 @@ def _ipywidgets() -> ModuleType:
             "The explorer needs ipywidgets, which is not installed: pip install 'otanalysis[notebooks]'. "
             "overlay and plan_arrows draw without it."
         ) from error
-
-
-# Seconds of rest before the curve, and then before the floor: while a slider moves neither begins.
-_PAUSE, _LONG_PAUSE = 0.25, 0.75
-_LOOK = 0.05  # seconds between looks at whether the other process has the floor
-# The picture for readers without widgets is hidden where the panel itself is drawn for the same cell, whose
-# outputs are in one box in JupyterLab and in VS Code; a notebook that is opened again has the picture only.
-_STILL_STYLE = (
-    f"<style>:is(.jp-OutputArea, .cell_container):has(.{LIVE}) .otx-still {{ display: none; }}</style>"
-)
-
-
-class Explorer:
-    """Look at what two methods keep of an image, and at what it is worth.
-
-    The last line of a notebook cell shows it. Above are the controls: image, two methods, share of the tokens
-    kept, gamma and normalisation of OTPrune's kernel, normalisation before the distances. Below are the image
-    twice, kept patches lit (pointing at one, or clicking it, shows the patches whose mass it takes), the
-    numbers, and the distance over the share. Certified floor and curve follow a moment later.
-
-    Parameters
-    ----------
-    dump : Dump or path
-        A finished dump.
-    selectors : sequence of Selector
-        Selectors of one's own, beside those of the package.
-    **state
-        Where to begin: fields of :class:`~otanalysis.explore.state.View`, such as ``sample=3``,
-        ``methods=("dpp", "random")`` or ``ratio=0.2``.
-
-    Raises
-    ------
-    MissingDependencyError
-        If ipywidgets is not installed.
-    InputError
-        If the state names an unknown method or is out of range.
-    """
-
-    def __init__(
-        self, dump: Dump | str | PathLike[str], *, selectors: Sequence[Selector] = (), **state: Any
-    ) -> None:
-        self._bench = Bench(dump if isinstance(dump, Dump) else open_dump(dump), selectors)
-        self._view = self._bench.checked(View(), **state)
-        self._image = (-1, "")
-        self._lock = Lock()
-        self._background = Background()
-        first = self._page(self._view)
-        self.controls: Mapping[str, Any] = build_controls(self._bench, self._view)
-        self.parts: Mapping[str, Any] = build_parts()
-        self.panel = build_panel(self.controls, self.parts)
-        self._show(first)
-        self._listen(True)
-        self._background.ask(lambda: self._follow_up(self._view))
-
-    @property
-    def view(self) -> View:
-        """What is being looked at."""
-        return self._view
-
-    def move(self, **state: Any) -> None:
-        """Look at something else: the same fields as when it was made; the controls follow.
-
-        Raises
-        ------
-        InputError
-            As for the class.
-        """
-        view = self._bench.checked(self._view, **state)
-        self._listen(False)
-        for name, value in values_of(view).items():
-            self.controls[name].value = value
-        self._listen(True)
-        self._go(view)
-
-    def wait(self) -> None:
-        """Return when floor and curve of the current state are shown; raise why one of them is missing."""
-        self._background.wait()
-
-    def figure(self) -> Figure:
-        """Return the state as a figure for a paper."""
-        return still_figure(self._bench, self._view)
-
-    def html(self) -> str:
-        """Return the state as HTML that needs neither widgets nor scripts, floor and curve included."""
-        with suppress(Exception):  # the page says why floor or curve is missing
-            self.wait()
-        return self._page(self._view).html()
-
-    def __repr__(self) -> str:
-        """Name the dump and the state."""
-        return f"Explorer({str(self._bench.dump.path)!r}): {self._view}"
-
-    def _repr_mimebundle_(self, **_: Any) -> dict[str, Any]:
-        """Return the panel, and for readers without widgets the state as picture and words."""
-        return {**self.panel._repr_mimebundle_(), **self._still(), "text/plain": repr(self)}
-
-    def _ipython_display_(self) -> None:
-        """Show the panel; behind it, for pages made from the notebook, the state as it is now."""
-        from IPython.display import publish_display_data
-
-        # A page with the state of the widgets takes the panel from a bundle and leaves the picture; without a
-        # network it would show nothing. As an output of its own the picture stays.
-        publish: Any = publish_display_data
-        publish({**self.panel._repr_mimebundle_(), "text/plain": repr(self)})
-        publish({**self._still(), "text/plain": ""})
-
-    def _still(self) -> dict[str, Any]:
-        page = f'{_STILL_STYLE}<div class="otx-still">{self.html()}</div>'
-        picture = figure_bytes(self.figure(), "png")
-        return {"text/html": page, "image/png": b64encode(picture).decode()}
-
-    def _listen(self, on: bool) -> None:
-        for control in self.controls.values():
-            (control.observe if on else control.unobserve)(self._changed, names="value")
-
-    def _changed(self, _: Any) -> None:
-        values = {name: control.value for name, control in self.controls.items()}
-        self._go(view_of(values))
-
-    def _go(self, view: View) -> None:
-        """Show what is known of a view at once, and the rest when it is there."""
-        try:
-            page = self._page(view)
-        except OtAnalysisError as error:
-            with self._lock:
-                self._view = view
-                self.parts["caption"].value = f'<div class="otx" role="alert">{text(error)}</div>'
-            return
-        with self._lock:
-            self._view = view
-            self._show(page)
-        if not page.complete:
-            self._background.ask(lambda: self._follow_up(view))
-
-    def _page(self, view: View) -> Page:
-        if self._image[0] != view.sample:
-            self._image = (view.sample, data_uri(self._bench.scene(view)))
-        return page_of(self._bench, view, self._image[1])
-
-    def _show(self, page: Page) -> None:
-        contents = {
-            "caption": page.caption,
-            "first": page.pictures[0],
-            "second": page.pictures[1],
-            "numbers": page.numbers,
-            "curve": page.curve,
-        }
-        for name, content in contents.items():
-            self.parts[name].value = content
-
-    def _follow_up(self, view: View) -> Iterator[float]:
-        """Compute curve and floor step by step, and show each, or why it is missing; then raise why."""
-        other_process()  # begins to load what the floor needs
-        yield _PAUSE
-        for name in view.methods:
-            with suppress(Exception):  # which the bench remembers
-                for _ in self._bench.curve(view, name):
-                    yield 0.0
-        self._show_numbers(view)
-        yield _LONG_PAUSE
-        for _ in self._bench.floor_apart(view):
-            yield _LOOK
-        self._show_numbers(view)
-        for error in self._bench.errors(view):
-            raise error
-
-    def _show_numbers(self, view: View) -> None:
-        numbers, curve = numbers_of(self._bench, view)
-        with self._lock:
-            if self._view == view:
-                self.parts["numbers"].value, self.parts["curve"].value = numbers, curve

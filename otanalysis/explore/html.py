@@ -1,4 +1,7 @@
-"""A state of the explorer as HTML, and as a matplotlib figure: no widgets, no kernel."""
+"""A state of the explorer as HTML, and as a matplotlib figure: no widgets, no kernel.
+
+A :class:`Page` is all of it; its table is made of :class:`Row`.
+"""
 
 from __future__ import annotations
 
@@ -8,8 +11,8 @@ from dataclasses import dataclass
 from matplotlib.figure import Figure
 
 from otanalysis.explore.markup import STYLE, data_uri, glyph, missing, number, text
-from otanalysis.explore.overlay import Scene, overlays
-from otanalysis.explore.state import CURVE_RATIOS, Bench, Reading, View
+from otanalysis.explore.overlay import Backdrop, overlays
+from otanalysis.explore.state import CURVE_RATIOS, Measurements, Reading, View
 from otanalysis.explore.svg import Line, curve_svg, patches_svg
 from otanalysis.figures.style import method_look
 from otanalysis.transport import DistanceFloor
@@ -17,6 +20,132 @@ from otanalysis.transport import DistanceFloor
 __all__ = ["Page", "Row", "numbers_html", "numbers_of", "page_of", "rows_of", "still_figure"]
 
 PENDING = "…"
+
+
+@dataclass(frozen=True)
+class Page:
+    """What the explorer shows of one state.
+
+    Attributes
+    ----------
+    caption : str
+        Sample, and what its dump says of it, as HTML.
+    pictures : tuple of str
+        One a method, HTML with SVG.
+    numbers, curve : str
+        HTML and SVG.
+    complete : bool
+        Whether floor and curves are among it, or why there are none.
+    """
+
+    caption: str
+    pictures: tuple[str, str]
+    numbers: str
+    curve: str
+    complete: bool
+
+    def html(self) -> str:
+        """Return all of it as one piece of HTML that needs no scripts."""
+        cells = "".join(f"<div>{picture}</div>" for picture in self.pictures)
+        return (
+            f'{STYLE}<div class="otx">{self.caption}<div class="otx-page">{cells}'
+            f"<div>{self.numbers}{self.curve}</div></div></div>"
+        )
+
+
+def page_of(measured: Measurements, view: View, image: str | None = None) -> Page:
+    """Return a state of the explorer; floor and curves only as far as they are measured.
+
+    Parameters
+    ----------
+    measured : Measurements
+    view : View
+    image : str, optional
+        The picture as an address, if it was made before (:func:`~otanalysis.explore.markup.data_uri`).
+    """
+    backdrop = measured.backdrop(view)
+    shown = data_uri(backdrop) if image is None else image
+    first, second = (patches_svg(backdrop, one, shown) for one in measured.readings(view))
+    numbers, curve = numbers_of(measured, view)
+    return Page(
+        caption=_caption(measured, view, backdrop),
+        pictures=(first, second),
+        numbers=numbers,
+        curve=curve,
+        complete=_complete(measured, view),
+    )
+
+
+def still_figure(measured: Measurements, view: View) -> Figure:
+    """Return both kept sets side by side with their distances, as a figure for a paper."""
+    readings = measured.readings(view)
+    known_to_fail = measured.floor_error(view) is not None
+    floor = "not available" if known_to_fail else number(measured.floor(view).distance)
+    chosen = {one.selection.method: one.selection for one in readings}
+    notes = {
+        one.selection.method: f"$W_2$ = {number(one.transport.distance)}, floor {floor}" for one in readings
+    }
+    backdrop = measured.backdrop(view)
+    return overlays(backdrop.pixels, chosen, grid=backdrop.grid, notes=notes)
+
+
+def _complete(measured: Measurements, view: View) -> bool:
+    floor = measured.known_floor(view) or measured.floor_error(view)
+    return floor is not None and all(
+        len(measured.known_curve(view, name)) == len(CURVE_RATIOS)
+        or measured.curve_error(view, name) is not None
+        for name in view.methods
+    )
+
+
+def _caption(measured: Measurements, view: View, backdrop: Backdrop) -> str:
+    sample = measured.sample(view)
+    known = "; ".join(
+        f"{text(name)}: {text(value)}" for name, value in sample.extra.items() if isinstance(value, str)
+    )
+    drawn = "" if backdrop.is_image else "colours: principal components of the tokens"
+    rest = " · ".join(part for part in (known, drawn) if part)
+    behind = f' <span class="faint">{rest}</span>' if rest else ""
+    return f'<div class="otx" style="margin-bottom:8px"><b>{text(sample.id)}</b>{behind}</div>'
+
+
+def numbers_of(measured: Measurements, view: View) -> tuple[str, str]:
+    """Return the table (HTML) and the curve (SVG) of a state, as far as they are measured."""
+    readings, floor = measured.readings(view), measured.known_floor(view)
+    lines = [
+        Line(
+            name,
+            measured.known_curve(view, name),
+            (view.ratio, one.transport.distance),
+            measured.curve_error(view, name),
+        )
+        for name, one in zip(view.methods, readings, strict=True)
+    ]
+    numbers = numbers_html(readings, floor, measured.floor_error(view))
+    return numbers, curve_svg(lines, None if floor is None else floor.distance)
+
+
+def numbers_html(
+    readings: Sequence[Reading], floor: DistanceFloor | None, error: Exception | None = None
+) -> str:
+    """Return the table; the better of two numbers is bold.
+
+    Parameters
+    ----------
+    readings, floor, error
+        As for :func:`rows_of`.
+    """
+    heads = "".join(
+        f'<th scope="col"><svg viewBox="0 0 12 12" aria-hidden="true">{glyph(one.selection.method)}</svg>'
+        f"{text(method_look(one.selection.method).label)}</th>"
+        for one in readings
+    )
+    lines = "".join(_line(row) for row in rows_of(readings, floor, error))
+    kept = readings[0].selection
+    return (
+        f'<div class="otx"><table><thead><tr><th scope="col">{kept.keep} of {kept.m} kept</th>{heads}'
+        f"</tr></thead><tbody>{lines}</tbody></table></div>"
+    )
 
 
 @dataclass(frozen=True)
@@ -102,29 +231,6 @@ def rows_of(
     ]
 
 
-def numbers_html(
-    readings: Sequence[Reading], floor: DistanceFloor | None, error: Exception | None = None
-) -> str:
-    """Return the table; the better of two numbers is bold.
-
-    Parameters
-    ----------
-    readings, floor, error
-        As for :func:`rows_of`.
-    """
-    heads = "".join(
-        f'<th scope="col"><svg viewBox="0 0 12 12" aria-hidden="true">{glyph(one.selection.method)}</svg>'
-        f"{text(method_look(one.selection.method).label)}</th>"
-        for one in readings
-    )
-    lines = "".join(_line(row) for row in rows_of(readings, floor, error))
-    kept = readings[0].selection
-    return (
-        f'<div class="otx"><table><thead><tr><th scope="col">{kept.keep} of {kept.m} kept</th>{heads}'
-        f"</tr></thead><tbody>{lines}</tbody></table></div>"
-    )
-
-
 def _line(row: Row) -> str:
     cells = [f'<td colspan="{len(row.values)}" class="why">{row.instead}</td>'] if row.instead else []
     for place, value in enumerate(() if row.instead else row.values):
@@ -135,105 +241,3 @@ def _line(row: Row) -> str:
 
 def _best(values: tuple[float, ...], better: Callable[[tuple[float, ...]], float]) -> int | None:
     return None if len(set(values)) == 1 else values.index(better(values))
-
-
-@dataclass(frozen=True)
-class Page:
-    """What the explorer shows of one state.
-
-    Attributes
-    ----------
-    caption : str
-        Sample, and what its dump says of it, as HTML.
-    pictures : tuple of str
-        One a method, HTML with SVG.
-    numbers, curve : str
-        HTML and SVG.
-    complete : bool
-        Whether floor and curves are among it, or why there are none.
-    """
-
-    caption: str
-    pictures: tuple[str, str]
-    numbers: str
-    curve: str
-    complete: bool
-
-    def html(self) -> str:
-        """Return all of it as one piece of HTML that needs no scripts."""
-        cells = "".join(f"<div>{picture}</div>" for picture in self.pictures)
-        return (
-            f'{STYLE}<div class="otx">{self.caption}<div class="otx-page">{cells}'
-            f"<div>{self.numbers}{self.curve}</div></div></div>"
-        )
-
-
-def page_of(bench: Bench, view: View, image: str | None = None) -> Page:
-    """Return a state of the explorer; floor and curves only as far as the bench knows them.
-
-    Parameters
-    ----------
-    bench : Bench
-    view : View
-    image : str, optional
-        The picture as an address, if it was made before (:func:`~otanalysis.explore.markup.data_uri`).
-    """
-    scene = bench.scene(view)
-    shown = data_uri(scene) if image is None else image
-    first, second = (patches_svg(scene, one, shown) for one in bench.readings(view))
-    numbers, curve = numbers_of(bench, view)
-    return Page(
-        caption=_caption(bench, view, scene),
-        pictures=(first, second),
-        numbers=numbers,
-        curve=curve,
-        complete=_complete(bench, view),
-    )
-
-
-def numbers_of(bench: Bench, view: View) -> tuple[str, str]:
-    """Return the table (HTML) and the curve (SVG) of a state, as far as the bench knows them."""
-    readings, floor = bench.readings(view), bench.known_floor(view)
-    lines = [
-        Line(
-            name,
-            bench.known_curve(view, name),
-            (view.ratio, one.transport.distance),
-            bench.curve_error(view, name),
-        )
-        for name, one in zip(view.methods, readings, strict=True)
-    ]
-    numbers = numbers_html(readings, floor, bench.floor_error(view))
-    return numbers, curve_svg(lines, None if floor is None else floor.distance)
-
-
-def still_figure(bench: Bench, view: View) -> Figure:
-    """Return both kept sets side by side with their distances, as a figure for a paper."""
-    readings = bench.readings(view)
-    known_to_fail = bench.floor_error(view) is not None
-    floor = "not available" if known_to_fail else number(bench.floor(view).distance)
-    chosen = {one.selection.method: one.selection for one in readings}
-    notes = {
-        one.selection.method: f"$W_2$ = {number(one.transport.distance)}, floor {floor}" for one in readings
-    }
-    scene = bench.scene(view)
-    return overlays(scene.pixels, chosen, grid=scene.grid, notes=notes)
-
-
-def _complete(bench: Bench, view: View) -> bool:
-    floor = bench.known_floor(view) or bench.floor_error(view)
-    return floor is not None and all(
-        len(bench.known_curve(view, name)) == len(CURVE_RATIOS) or bench.curve_error(view, name) is not None
-        for name in view.methods
-    )
-
-
-def _caption(bench: Bench, view: View, scene: Scene) -> str:
-    sample = bench.sample(view)
-    known = "; ".join(
-        f"{text(name)}: {text(value)}" for name, value in sample.extra.items() if isinstance(value, str)
-    )
-    drawn = "" if scene.is_image else "colours: principal components of the tokens"
-    rest = " · ".join(part for part in (known, drawn) if part)
-    behind = f' <span class="faint">{rest}</span>' if rest else ""
-    return f'<div class="otx" style="margin-bottom:8px"><b>{text(sample.id)}</b>{behind}</div>'

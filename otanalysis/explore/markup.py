@@ -10,7 +10,7 @@ from textwrap import shorten
 import numpy as np
 
 from otanalysis.errors import OtAnalysisError
-from otanalysis.explore.overlay import Scene
+from otanalysis.explore.overlay import Backdrop
 from otanalysis.figures.style import method_look
 
 __all__ = ["STYLE", "data_uri", "glyph", "missing", "number", "text", "theme_colour"]
@@ -55,17 +55,17 @@ VS Code comes first where it is there: its ipywidgets bring JupyterLab's colours
 """
 
 
-def data_uri(scene: Scene) -> str:
+def data_uri(backdrop: Backdrop) -> str:
     """Return the pixels of a picture as a ``data:`` address: JPEG for an image, PNG for a few patches."""
     from PIL import Image
 
-    image = Image.fromarray(np.rint(scene.pixels * 255).astype(np.uint8))
+    image = Image.fromarray(np.rint(backdrop.pixels * 255).astype(np.uint8))
     buffer = io.BytesIO()
-    if scene.is_image:
+    if backdrop.is_image:
         image.save(buffer, format="JPEG", quality=90, subsampling=0)
     else:
         image.save(buffer, format="PNG")
-    kind = "jpeg" if scene.is_image else "png"
+    kind = "jpeg" if backdrop.is_image else "png"
     return f"data:image/{kind};base64,{base64.b64encode(buffer.getvalue()).decode()}"
 
 

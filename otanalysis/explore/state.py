@@ -1,4 +1,7 @@
-"""What the explorer shows, without any widget: from a state to selections, distances and floors."""
+"""What the explorer shows, without any widget: from a view to selections, distances, curves and floors.
+
+A :class:`View` is what is looked at, :class:`Measurements` what was computed of a dump for the views so far.
+"""
 
 from __future__ import annotations
 
@@ -16,7 +19,7 @@ import numpy as np
 from otanalysis.arrays import Normalisation, resolve_keep
 from otanalysis.defaults import RELEASED_GAMMA
 from otanalysis.errors import InputError
-from otanalysis.explore.overlay import Scene, scene_of
+from otanalysis.explore.overlay import Backdrop, backdrop_of
 from otanalysis.explore.worker import OtherProcess
 from otanalysis.image import Image
 from otanalysis.selection import SELECTORS, Selection, Selector, select_many
@@ -30,7 +33,7 @@ from otanalysis.transport import (
     wasserstein2_floor,
 )
 
-__all__ = ["CURVE_RATIOS", "GAMMAS", "LARGEST_RATIO", "SMALLEST_RATIO", "Bench", "Reading", "View"]
+__all__ = ["CURVE_RATIOS", "GAMMAS", "LARGEST_RATIO", "SMALLEST_RATIO", "Measurements", "Reading", "View"]
 
 SMALLEST_RATIO, LARGEST_RATIO = 0.01, 0.4
 """Between which shares of the tokens the explorer goes; the paper goes from 0.05 to 0.2."""
@@ -41,8 +44,7 @@ GAMMAS = (-4.0, 1.0)
 CURVE_RATIOS = (0.02, 0.05, 0.098, 0.15, 0.2, 0.3, LARGEST_RATIO)
 """Where the curve of the distance is measured."""
 
-_IMAGES = 8  # whose tokens, distances and selections are remembered
-_MATRICES = 3  # kernels an image, the largest things: 66 MB each for 2,880 tokens
+_IMAGES = 8  # whose tokens, selections and shared matrices (66 MB each for 2,880 tokens) are remembered
 _RESULTS = 512
 
 _T = TypeVar("_T")
@@ -97,8 +99,8 @@ class Reading:
     surrogate: float
 
 
-class Bench:
-    """Answers of a dump, each computed once.
+class Measurements:
+    """What is measured of a dump, each thing once and when it is asked for.
 
     Parameters
     ----------
@@ -120,7 +122,7 @@ class Bench:
             if selector.name in self.methods:
                 raise InputError(f"There is a method {selector.name!r} already: give yours another name.")
             self.methods[selector.name] = selector
-        self._images: _Memory = _Memory(_IMAGES)
+        self._images: _LruCache = _LruCache(_IMAGES)
         self._asked: tuple[Hashable, Future[DistanceFloor]] = (None, Future())
 
     def checked(self, view: View, **state: Any) -> View:
@@ -150,9 +152,9 @@ class Bench:
         """Return the sample that a view looks at."""
         return self._image(view).sample
 
-    def scene(self, view: View) -> Scene:
+    def backdrop(self, view: View) -> Backdrop:
         """Return the picture behind its patches."""
-        return self._image(view).scene()
+        return self._image(view).backdrop()
 
     def keep(self, view: View) -> int:
         """Return how many tokens are kept."""
@@ -171,7 +173,7 @@ class Bench:
     def floor_apart(self, view: View) -> Iterator[None]:
         """Have the floor computed in another process, and yield until it is known, or why there is none.
 
-        A floor that this bench asked for before is left if it is still being computed: nobody waits for it.
+        A floor that was asked for here before is left if it is still being computed: nobody waits for it.
         """
         image, place = self._image(view), (self.keep(view), view.normalise)
         while image.floors.peek(place) is None and image.errors.peek(place) is None:
@@ -228,22 +230,21 @@ class Bench:
             raise InputError(f"Unknown method {name!r}; known are {', '.join(self.methods)}.")
         return name
 
-    def _image(self, view: View) -> _Image:
-        return self._images.get(view.sample, lambda: _Image(self.dump[view.sample], self.methods))
+    def _image(self, view: View) -> _ImageMeasurements:
+        return self._images.get(view.sample, lambda: _ImageMeasurements(self.dump[view.sample], self.methods))
 
 
-class _Image:
-    """The tokens of one image with everything that was computed of them."""
+class _ImageMeasurements:
+    """The tokens of one image with what was computed of them."""
 
     def __init__(self, sample: Sample, methods: Mapping[str, Selector]) -> None:
         self.sample, self._methods = sample, methods
         self.tokens = Image(sample.tokens)
-        self.transports, self.floors, self.errors = _Memory(_RESULTS), _Memory(_RESULTS), _Memory(_RESULTS)
-        self._selections, self._surrogates = _Memory(_RESULTS), _Memory(_RESULTS)
-        self._scene = _Memory(1)
+        self.transports, self.floors, self.errors = _LruCache(), _LruCache(), _LruCache()
+        self._selections, self._backdrop = _LruCache(), _LruCache(1)
 
-    def scene(self) -> Scene:
-        return self._scene.get(None, lambda: scene_of(self.sample))
+    def backdrop(self) -> Backdrop:
+        return self._backdrop.get(None, lambda: backdrop_of(self.sample))
 
     def selection(self, method: str, keep: int, view: View) -> Selection:
         """Return the first picks of one long run where the method picks one by one."""
@@ -310,10 +311,10 @@ class _Image:
         return surrogate.value(selection.indices, view.gamma)
 
 
-class _Memory:
+class _LruCache:
     """The latest results by key; two threads may compute the same one, but never lose another."""
 
-    def __init__(self, size: int) -> None:
+    def __init__(self, size: int = _RESULTS) -> None:
         self._size = size
         self._held: OrderedDict[Hashable, Any] = OrderedDict()
         self._lock = Lock()

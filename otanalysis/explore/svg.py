@@ -1,4 +1,7 @@
-"""The picture of one kept set as SVG: hovering over a kept patch shows the patches that it stands for."""
+"""What the explorer draws as SVG: a picture of one kept set, and the curve of the distance.
+
+Hovering over a kept patch shows the patches that it stands for; the curve goes over the share of kept tokens.
+"""
 
 from __future__ import annotations
 
@@ -11,24 +14,74 @@ from secrets import token_hex
 import numpy as np
 
 from otanalysis.arrays import FloatArray
+from otanalysis.explore.arrows import LEAST_SHARE
 from otanalysis.explore.markup import glyph, missing, number, text, theme_colour
-from otanalysis.explore.overlay import DIMMED_BLACK, DIMMING, Grid, Scene
+from otanalysis.explore.overlay import DIMMED_BLACK, DIMMING, Backdrop, Grid
 from otanalysis.explore.state import LARGEST_RATIO, Reading
 from otanalysis.figures.style import method_look
 
 __all__ = ["Line", "curve_svg", "patches_svg"]
 
 WIDTH = 300.0
-"""Of the picture, in units of the drawing (pixels where there is room)."""
+"""Of picture and curve, in units of the drawing (pixels where there is room)."""
 
 _WORDS = 40.0  # height of the two lines below the picture
-_LEAST = 1e-3  # of a token's mass: a plan in floating point leaves crumbs
 _MARK = "#FFC233"
 _DIM = (
     " ".join(f"{row[0]:.5f} {row[1]:.5f} {row[2]:.5f} 0 {DIMMED_BLACK:.5f}" for row in DIMMING) + " 0 0 0 1 0"
 )
 # Names within a page must differ, also from those of other kernels' outputs on it.
 _names = (f"otx{token_hex(3)}-{number}-" for number in count())
+
+_HEIGHT = 176.0  # of the curve, whose margins follow
+_LEFT, _RIGHT, _TOP, _BOTTOM = 32.0, 14.0, 24.0, 24.0
+_TICKS = (0.0, 0.1, 0.2, 0.3, 0.4)
+
+
+def patches_svg(backdrop: Backdrop, reading: Reading, image: str) -> str:
+    """Return a picture of the kept patches, each with the patches whose mass it takes.
+
+    Needs neither scripts nor a kernel: what a kept patch stands for is in the drawing, and style rules
+    (:data:`~otanalysis.explore.markup.STYLE`) show it while the patch is pointed at or has the focus (after a
+    click, or by Tab).
+
+    Parameters
+    ----------
+    backdrop : Backdrop
+        Picture and grid.
+    reading : Reading
+        The kept set with its plan.
+    image : str
+        The picture as an address, from :func:`~otanalysis.explore.markup.data_uri`.
+
+    Returns
+    -------
+    str
+        HTML with one SVG.
+    """
+    rows, columns = backdrop.grid
+    canvas = _Canvas(backdrop.grid, WIDTH / columns, next(_names))
+    name, size = canvas.name, f'width="{WIDTH:g}" height="{canvas.tall:g}"'
+    look = method_look(reading.selection.method)
+    kept = [int(one) for one in reading.selection.indices]
+    words = f"{len(kept)} of {rows * columns} patches kept; point at one, or click it"
+    smooth = "auto" if backdrop.is_image else "pixelated"
+    parts = [
+        f'<div class="otx"><h4><svg viewBox="0 0 12 12" aria-hidden="true">{glyph(reading.selection.method)}',
+        f'</svg>{text(look.label)}</h4><svg viewBox="0 0 {WIDTH:g} {canvas.tall + _WORDS:g}" role="group" ',
+        f'aria-label="{text(f"{look.label}: {words}")}">',
+        f'<defs><filter id="{name}d" x="0" y="0" width="1" height="1" color-interpolation-filters="sRGB">',
+        f'<feColorMatrix type="matrix" values="{_DIM}"/></filter>',
+        f'<image id="{name}i" href="{image}" {size} preserveAspectRatio="none" ',
+        f'style="image-rendering:{smooth}"/>',
+        f'<clipPath id="{name}k"><path d="{canvas.squares(kept)}"/></clipPath></defs>',
+        f'<use href="#{name}i" filter="url(#{name}d)"/>',
+        f'<use href="#{name}i" clip-path="url(#{name}k)"/>',
+        canvas.words(words, 0, "idle faint"),
+        *_groups(canvas, reading),
+        "</svg></div>",
+    ]
+    return "".join(parts)
 
 
 @dataclass(frozen=True)
@@ -60,52 +113,6 @@ class _Canvas:
         return f'<text class="{kind}" {place}>{text(words)}</text>'
 
 
-def patches_svg(scene: Scene, reading: Reading, image: str) -> str:
-    """Return a picture of the kept patches, each with the patches whose mass it takes.
-
-    Needs neither scripts nor a kernel: what a kept patch stands for is in the drawing, and style rules
-    (:data:`~otanalysis.explore.markup.STYLE`) show it while the patch is pointed at or has the focus (after a
-    click, or by Tab).
-
-    Parameters
-    ----------
-    scene : Scene
-        Picture and grid.
-    reading : Reading
-        The kept set with its plan.
-    image : str
-        The picture as an address, from :func:`~otanalysis.explore.markup.data_uri`.
-
-    Returns
-    -------
-    str
-        HTML with one SVG.
-    """
-    rows, columns = scene.grid
-    canvas = _Canvas(scene.grid, WIDTH / columns, next(_names))
-    name, size = canvas.name, f'width="{WIDTH:g}" height="{canvas.tall:g}"'
-    look = method_look(reading.selection.method)
-    kept = [int(one) for one in reading.selection.indices]
-    words = f"{len(kept)} of {rows * columns} patches kept; point at one, or click it"
-    smooth = "auto" if scene.is_image else "pixelated"
-    parts = [
-        f'<div class="otx"><h4><svg viewBox="0 0 12 12" aria-hidden="true">{glyph(reading.selection.method)}',
-        f'</svg>{text(look.label)}</h4><svg viewBox="0 0 {WIDTH:g} {canvas.tall + _WORDS:g}" role="group" ',
-        f'aria-label="{text(f"{look.label}: {words}")}">',
-        f'<defs><filter id="{name}d" x="0" y="0" width="1" height="1" color-interpolation-filters="sRGB">',
-        f'<feColorMatrix type="matrix" values="{_DIM}"/></filter>',
-        f'<image id="{name}i" href="{image}" {size} preserveAspectRatio="none" ',
-        f'style="image-rendering:{smooth}"/>',
-        f'<clipPath id="{name}k"><path d="{canvas.squares(kept)}"/></clipPath></defs>',
-        f'<use href="#{name}i" filter="url(#{name}d)"/>',
-        f'<use href="#{name}i" clip-path="url(#{name}k)"/>',
-        canvas.words(words, 0, "idle faint"),
-        *_groups(canvas, reading),
-        "</svg></div>",
-    ]
-    return "".join(parts)
-
-
 def _groups(canvas: _Canvas, reading: Reading) -> Iterator[str]:
     """Yield one group a kept patch: its border, and what is shown while it is pointed at."""
     plan, (u, v) = reading.transport.plan, reading.transport.potentials
@@ -131,8 +138,8 @@ def _groups(canvas: _Canvas, reading: Reading) -> Iterator[str]:
 
 
 def _how_many(shares: FloatArray) -> str:
-    whole = int((shares > 1 - _LEAST).sum())
-    part = int((shares > _LEAST).sum()) - whole
+    whole = int((shares > 1 - LEAST_SHARE).sum())
+    part = int((shares > LEAST_SHARE).sum()) - whole
     last = part or whole
     return f"{whole} whole{f' and {part} shared' * (part > 0)} patch{'es' * (last != 1)}"
 
@@ -140,7 +147,7 @@ def _how_many(shares: FloatArray) -> str:
 def _served(canvas: _Canvas, shares: FloatArray, position: int, number: int) -> str:
     """Return the patches that a kept one takes mass from, as bright as their share, with lines to it."""
     name, clip = canvas.name, f"{canvas.name}c{number}"
-    served = [int(one) for one in np.flatnonzero(shares > _LEAST)]
+    served = [int(one) for one in np.flatnonzero(shares > LEAST_SHARE)]
     parts = [
         f'<clipPath id="{clip}"><path d="{canvas.squares([*served, position])}"/></clipPath>',
         f'<use href="#{name}i" filter="url(#{name}d)"/><use href="#{name}i" clip-path="url(#{clip})"/>',
@@ -162,11 +169,6 @@ def _served(canvas: _Canvas, shares: FloatArray, position: int, number: int) -> 
     parts.append(f'<path d="{square}" fill="none" stroke="#1a1a1a" stroke-width="4"/>')
     parts.append(f'<path d="{square}" fill="none" stroke="{_MARK}" stroke-width="2.2"/>')
     return "".join(parts)
-
-
-_WIDTH, _HEIGHT = 300.0, 176.0
-_LEFT, _RIGHT, _TOP, _BOTTOM = 32.0, 14.0, 24.0, 24.0
-_TICKS = (0.0, 0.1, 0.2, 0.3, 0.4)
 
 
 @dataclass(frozen=True)
@@ -206,7 +208,7 @@ def curve_svg(lines: Sequence[Line], floor_here: float | None = None) -> str:
     top = step * max(1, ceil(highest / step - 1e-9))
 
     def x(share: float) -> float:
-        return _LEFT + share / LARGEST_RATIO * (_WIDTH - _LEFT - _RIGHT)
+        return _LEFT + share / LARGEST_RATIO * (WIDTH - _LEFT - _RIGHT)
 
     def y(value: float) -> float:
         return _TOP + (1 - value / top) * (_HEIGHT - _TOP - _BOTTOM)
@@ -214,7 +216,7 @@ def curve_svg(lines: Sequence[Line], floor_here: float | None = None) -> str:
     foot = _HEIGHT - _BOTTOM
     parts = [
         '<div class="otx">',
-        f'<svg viewBox="0 0 {_WIDTH:g} {_HEIGHT:g}" role="img" aria-label="{_spoken(lines)}">',
+        f'<svg viewBox="0 0 {WIDTH:g} {_HEIGHT:g}" role="img" aria-label="{_spoken(lines)}">',
         *_axes(x_of=[(x(tick), f"{tick:.0%}") for tick in _TICKS], y_of=_y_ticks(step, top, y), foot=foot),
         f'<path d="M{x(ratio):.1f} {_TOP}V{foot}" stroke="var(--otx-faint)" stroke-dasharray="2 3"/>',
     ]
@@ -252,7 +254,7 @@ def _y_ticks(step: float, top: float, y: Callable[[float], float]) -> list[tuple
 def _axes(x_of: Iterable[tuple[float, str]], y_of: Iterable[tuple[float, str]], foot: float) -> Iterable[str]:
     yield '<text x="0" y="11" font-size="12" class="faint">exact W₂ over the share of kept tokens</text>'
     for place, words in y_of:
-        yield f'<path d="M{_LEFT} {place:.1f}H{_WIDTH - _RIGHT}" stroke="var(--otx-line)"/>'
+        yield f'<path d="M{_LEFT} {place:.1f}H{WIDTH - _RIGHT}" stroke="var(--otx-line)"/>'
         yield (
             f'<text x="{_LEFT - 6}" y="{place + 4:.1f}" font-size="11" class="faint" '
             f'text-anchor="end">{words}</text>'

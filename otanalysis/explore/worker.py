@@ -1,7 +1,13 @@
-"""Another process, for work that would hold up the answers of this one: it takes no turns with its threads.
+"""Work that must not hold up the explorer's answers: in a thread, step by step, and in another process.
 
-Plain pipes to a plain child: no script has to guard its main module, no thread is forked, and nothing is left
-behind, for the child leaves when the pipe to it is closed, be it because this process is gone.
+:class:`Background` runs the latest work and drops what is outdated. :class:`OtherProcess` calls functions
+where they take no turns with the threads of this process. Plain pipes to a plain child: no script has to
+guard its main module, no thread is forked, and nothing is left behind, for the child leaves when the pipe to
+it is closed, be it because this process is gone.
+
+No library's pool does the same. That of ``concurrent.futures`` imports the main module of a script once more,
+or forks a process that has threads. joblib's loky does neither, but what waits in it counts as running and
+cannot be cancelled, a script that ends while it works hangs, and its worker outlives a script that is killed.
 """
 
 from __future__ import annotations

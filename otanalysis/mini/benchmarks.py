@@ -1,4 +1,7 @@
-"""The eleven benchmarks: a layout, a kind of question and a metric each, with scenes of their own."""
+"""The eleven benchmarks: a layout, a kind of question and a metric each, with scenes of their own.
+
+An answer gets between 0 and 1 by its metric, :data:`METRICS`.
+"""
 
 from __future__ import annotations
 
@@ -84,7 +87,7 @@ class Benchmark:
     layout
         Name of the layout of its scenes in :data:`~otanalysis.mini.scenes.LAYOUTS`.
     metric
-        Name of its metric in :data:`~otanalysis.mini.benchmarks.METRICS`.
+        Name of its metric in :data:`METRICS`.
     """
 
     name: str
@@ -95,9 +98,12 @@ class Benchmark:
         """Yield ``count`` items, each with a scene of its own; item ``i`` does not depend on ``count``."""
         bank = digit_bank(split)
         for number in range(count):
-            generator = np.random.default_rng([crc32(self.name.encode()), split == "test", number])
+            generator = self._generator(split, number)
             scene, question = self._draw(generator)
             yield Item(f"{self.name}-{split}-{number:05d}", paint(scene, bank, generator), scene, question)
+
+    def _generator(self, split: Split, number: int) -> np.random.Generator:
+        return np.random.default_rng([crc32(self.name.encode()), split == "test", number])
 
     def _draw(self, generator: np.random.Generator) -> tuple[Scene, Question]:
         """Draw scenes until one admits the question."""
@@ -119,10 +125,8 @@ class Benchmark:
 
 @lru_cache(maxsize=32)
 def _majority_answer(benchmark: Benchmark, count: int) -> str:
-    generators = (
-        np.random.default_rng([crc32(benchmark.name.encode()), 0, number]) for number in range(count)
-    )
-    answers = Counter(benchmark._draw(generator)[1].answer for generator in generators)
+    drawn = (benchmark._draw(benchmark._generator("train", number)) for number in range(count))
+    answers = Counter(question.answer for _, question in drawn)
     return answers.most_common(1)[0][0]
 
 

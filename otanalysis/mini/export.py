@@ -15,6 +15,7 @@ import pandas as pd
 from otanalysis.errors import InputError
 from otanalysis.files import write_atomic
 from otanalysis.mini.benchmarks import BENCHMARKS
+from otanalysis.scores.lmms_eval import PLUGIN
 
 __all__ = ["LIST_NAME", "write_pictures", "write_results"]
 
@@ -113,5 +114,5 @@ def _document(rows: pd.DataFrame, arguments: str) -> dict[str, Any]:
         },
         "higher_is_better": {row["benchmark"]: {row["metric"]: True} for row in records},
         "n-samples": {row["benchmark"]: {"effective": int(row["n"])} for row in records},
-        "config": {"model": "otanalysis_hf", "model_args": arguments},
+        "config": {"model": PLUGIN, "model_args": arguments},
     }

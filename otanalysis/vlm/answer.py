@@ -1,4 +1,9 @@
-"""Answer prompts from kept visual tokens, through the model's own code for visual tokens."""
+"""Ask a model: the prompts that processors want, answers from kept tokens, and the same question twice.
+
+:func:`build_prompt` puts a task's words and images into the form of a processor. :func:`answer_prompts` hands
+chosen visual tokens to the language model, through the model's own code for them. :func:`try_pruning` answers
+one question with all tokens and, within :class:`~otanalysis.vlm.pruned.Pruned`, with the kept ones.
+"""
 
 from __future__ import annotations
 
@@ -29,6 +34,76 @@ __all__ = [
     "question_prompt",
     "try_pruning",
 ]
+
+PLACEHOLDER: Final = "<image>"
+"""Where tasks of lmms-eval say that an image stands in their words, if they say so."""
+
+_IMAGE: Final = {"type": "image"}
+
+
+def build_prompt(processor: Any, context: str, images: int) -> str:
+    r"""Return the text for a processor: the chat template where it has one, else placeholders and words.
+
+    Parameters
+    ----------
+    processor
+        A Hugging Face processor.
+    context : str
+        The task's words. If they hold as many ``<image>`` as there are images, the images stand there; else
+        these are taken out, and the images stand in front of the words.
+    images : int
+        Number of images, 0 for words alone.
+
+    Examples
+    --------
+    >>> from types import SimpleNamespace
+    >>> plain = SimpleNamespace(image_token="<image>", tokenizer=SimpleNamespace())
+    >>> build_prompt(plain, "is there a 7 ?", 2)
+    '<image> <image>\nis there a 7 ?'
+    """
+    inside = images > 0 and context.count(PLACEHOLDER) == images
+    words = context if inside else context.replace(PLACEHOLDER, "").strip()
+    if getattr(processor, "chat_template", None):
+        content = _interleaved(words) if inside else [_IMAGE] * images + [_text(words)]
+        return _templated(processor, content)
+    token = str(getattr(processor, "image_token", PLACEHOLDER))
+    front = " ".join([token] * images) + "\n" if images and not inside else ""
+    text = front + (words.replace(PLACEHOLDER, token) if inside else words)
+    if getattr(processor.tokenizer, "chat_template", None):
+        return _templated(processor.tokenizer, text)
+    return text
+
+
+def _templated(owner: Any, content: Any) -> str:
+    message = {"role": "user", "content": content}
+    return str(owner.apply_chat_template([message], tokenize=False, add_generation_prompt=True))
+
+
+def _interleaved(words: str) -> list[dict[str, str]]:
+    """Return the parts of a message whose images stand among the words."""
+    first, *others = words.split(PLACEHOLDER)
+    parts = [_text(first)] if first.strip() else []
+    for other in others:
+        parts += [_IMAGE, *([_text(other)] if other.strip() else [])]
+    return parts
+
+
+def _text(words: str) -> dict[str, str]:
+    return {"type": "text", "text": words}
+
+
+def question_prompt(processor: Any, question: str) -> str:
+    """Return the prompt that asks about one picture: by the processor's chat template, if it has one.
+
+    Parameters
+    ----------
+    processor
+        The model's processor.
+    question
+        What is asked; taken as the whole prompt if it holds the image placeholder already.
+    """
+    whole = str(processor.image_token) in question
+    return question if whole else build_prompt(processor, question, images=1)
 
 
 def prepare_inputs(
@@ -109,70 +184,22 @@ def answer_prompts(
     InputError
         As :func:`prepare_inputs` raises it.
     """
+    inputs = prepare_inputs(vlm, prompts, visual_tokens)
+    return _decoded(vlm, _generated(vlm, inputs, max_new_tokens))
+
+
+def _generated(vlm: VisionLanguageModel, inputs: dict[str, Any], max_new_tokens: int) -> torch.Tensor:
+    """Decode greedily; return the new tokens alone, on the host."""
     import torch
 
-    inputs = prepare_inputs(vlm, prompts, visual_tokens)
     with torch.inference_mode():
         output = vlm.model.generate(**inputs, max_new_tokens=max_new_tokens, do_sample=False)
-    fresh = output[:, inputs["input_ids"].shape[1] :]
+        fresh: torch.Tensor = output[:, inputs["input_ids"].shape[1] :].cpu()
+    return fresh
+
+
+def _decoded(vlm: VisionLanguageModel, fresh: torch.Tensor) -> list[str]:
     return [text.strip() for text in vlm.processor.tokenizer.batch_decode(fresh, skip_special_tokens=True)]
-
-
-PLACEHOLDER: Final = "<image>"
-"""Where tasks of lmms-eval say that an image stands in their words, if they say so."""
-
-_IMAGE: Final = {"type": "image"}
-
-
-def build_prompt(processor: Any, context: str, images: int) -> str:
-    r"""Return the text for a processor: the chat template where it has one, else placeholders and words.
-
-    Parameters
-    ----------
-    processor
-        A Hugging Face processor.
-    context : str
-        The task's words. If they hold as many ``<image>`` as there are images, the images stand there; else
-        these are taken out, and the images stand in front of the words.
-    images : int
-        Number of images, 0 for words alone.
-
-    Examples
-    --------
-    >>> from types import SimpleNamespace
-    >>> plain = SimpleNamespace(image_token="<image>", tokenizer=SimpleNamespace())
-    >>> build_prompt(plain, "is there a 7 ?", 2)
-    '<image> <image>\nis there a 7 ?'
-    """
-    inside = images > 0 and context.count(PLACEHOLDER) == images
-    words = context if inside else context.replace(PLACEHOLDER, "").strip()
-    if getattr(processor, "chat_template", None):
-        content = _interleaved(words) if inside else [_IMAGE] * images + [_text(words)]
-        return _templated(processor, content)
-    token = str(getattr(processor, "image_token", PLACEHOLDER))
-    front = " ".join([token] * images) + "\n" if images and not inside else ""
-    text = front + (words.replace(PLACEHOLDER, token) if inside else words)
-    if getattr(processor.tokenizer, "chat_template", None):
-        return _templated(processor.tokenizer, text)
-    return text
-
-
-def _templated(owner: Any, content: Any) -> str:
-    message = {"role": "user", "content": content}
-    return str(owner.apply_chat_template([message], tokenize=False, add_generation_prompt=True))
-
-
-def _interleaved(words: str) -> list[dict[str, str]]:
-    """Return the parts of a message whose images stand among the words."""
-    first, *others = words.split(PLACEHOLDER)
-    parts = [_text(first)] if first.strip() else []
-    for other in others:
-        parts += [_IMAGE, *([_text(other)] if other.strip() else [])]
-    return parts
-
-
-def _text(words: str) -> dict[str, str]:
-    return {"type": "text", "text": words}
 
 
 @dataclass(frozen=True)
@@ -217,20 +244,6 @@ class Trial:
     def image(self) -> KeptImage:
         """What was kept of the picture."""
         return self.call.images[0]
-
-
-def question_prompt(processor: Any, question: str) -> str:
-    """Return the prompt that asks about one picture: by the processor's chat template, if it has one.
-
-    Parameters
-    ----------
-    processor
-        The model's processor.
-    question
-        What is asked; taken as the whole prompt if it holds the image placeholder already.
-    """
-    whole = str(processor.image_token) in question
-    return question if whole else build_prompt(processor, question, images=1)
 
 
 def try_pruning(
@@ -278,22 +291,17 @@ def try_pruning(
     inputs = dict(inputs.to(vlm.model.device))
     if "pixel_values" in inputs:
         inputs["pixel_values"] = inputs["pixel_values"].to(vlm.model.dtype)
-    _answer(vlm, inputs, max_new_tokens=2)
-    full = _answer(vlm, inputs, max_new_tokens=max_new_tokens)
+    _generated(vlm, inputs, 2)
+    full = _timed(vlm, inputs, max_new_tokens)
     with pruned:
-        kept = _answer(vlm, inputs, max_new_tokens=max_new_tokens)
+        kept = _timed(vlm, inputs, max_new_tokens)
     if pruned.last is None:
         raise InputError(f"The processor of {vlm.name} made no pixel_values of the picture.")
     return Trial(full, kept, pruned.last, prompt)
 
 
-def _answer(vlm: VisionLanguageModel, inputs: dict[str, Any], *, max_new_tokens: int) -> Answer:
-    import torch
-
+def _timed(vlm: VisionLanguageModel, inputs: dict[str, Any], max_new_tokens: int) -> Answer:
     start = perf_counter()
-    with torch.inference_mode():
-        output = vlm.model.generate(**inputs, max_new_tokens=max_new_tokens, do_sample=False)
-        fresh = output[:, inputs["input_ids"].shape[1] :].cpu()
+    fresh = _generated(vlm, inputs, max_new_tokens)
     seconds = perf_counter() - start
-    text = vlm.processor.tokenizer.batch_decode(fresh, skip_special_tokens=True)[0].strip()
-    return Answer(text, seconds, fresh.shape[1])
+    return Answer(_decoded(vlm, fresh)[0], seconds, fresh.shape[1])

@@ -10,17 +10,13 @@ import numpy as np
 
 from otanalysis.arrays import resolve_keep
 from otanalysis.defaults import FULL
-from otanalysis.errors import InputError
-from otanalysis.selection import SELECTORS, Selection, Selector, select_batch
-from otanalysis.vlm.layout import Box, ImageTokens, View
+from otanalysis.selection import Selection, Selector, select_batch
+from otanalysis.vlm.layout import Box, ImageTokens, PatchView
 
 if TYPE_CHECKING:
     import torch
 
-    from otanalysis.arrays import Normalisation
-
 __all__ = ["KeptImage", "TokenChooser"]
-
 
 _MANY = 2**31
 
@@ -43,7 +39,7 @@ class KeptImage:
         Name of the method, ``"full"`` where nothing was dropped.
     selection : Selection or None
         The selection with pick order and gains; None where nothing was dropped.
-    views : tuple of View
+    views : tuple of PatchView
         Grids of the patches.
     boxes : list of Box or None
         Where each of the ``m`` patches lies in the picture, where that is known.
@@ -56,7 +52,7 @@ class KeptImage:
     stays: torch.Tensor
     method: str
     selection: Selection | None
-    views: tuple[View, ...]
+    views: tuple[PatchView, ...]
     boxes: list[Box] | None
 
     @property
@@ -77,11 +73,13 @@ class KeptImage:
 
 
 class TokenChooser:
-    """A method with its parameters, applied to the images of one batch after the other.
+    """A selector, applied to the images of one batch after the other.
 
     Parameters
     ----------
-    selector, ratio, keep, gamma, normalise, seed
+    selector : Selector or None
+        None keeps all tokens.
+    ratio, keep, seed
         As for :class:`~otanalysis.vlm.pruned.Pruned`.
     keep_newlines : bool
         Whether rows that are no patches stay when patches are dropped.
@@ -89,27 +87,22 @@ class TokenChooser:
     Raises
     ------
     InputError
-        The method is unknown or a number out of range.
+        A number is out of range.
     """
 
     def __init__(
         self,
-        selector: str | Selector,
+        selector: Selector | None,
         *,
         ratio: float | None,
         keep: int | None,
-        gamma: float,
-        normalise: Normalisation,
         seed: int,
         keep_newlines: bool,
     ) -> None:
-        if selector != FULL:
+        if selector is not None:
             resolve_keep(_MANY, ratio=ratio, keep=keep)
-            if isinstance(selector, str) and selector not in SELECTORS:
-                raise InputError(f"Unknown method {selector!r}; known are {FULL}, {', '.join(SELECTORS)}.")
         self._selector, self._ratio, self._keep = selector, ratio, keep
-        self._gamma, self._normalise, self._seed = gamma, normalise, seed
-        self._keep_newlines = keep_newlines
+        self._seed, self._keep_newlines = seed, keep_newlines
         self._drawn = 0
 
     def choose(self, images: Sequence[ImageTokens]) -> list[KeptImage]:
@@ -120,14 +113,14 @@ class TokenChooser:
         return [self._kept(image, chosen.get(place)) for place, image in enumerate(images)]
 
     def _count(self, m: int) -> int:
-        if self._selector == FULL:
+        if self._selector is None:
             return m
         if self._keep is not None:
             return min(self._keep, m)
         return resolve_keep(m, ratio=self._ratio)
 
     def _select(self, images: Sequence[ImageTokens]) -> list[Selection]:
-        if not images:
+        if self._selector is None or not images:
             return []
         states = [np.random.SeedSequence((self._seed, self._drawn + place)) for place in range(len(images))]
         self._drawn += len(images)
@@ -136,8 +129,6 @@ class TokenChooser:
             self._selector,
             ratio=self._ratio,
             keep=self._keep,
-            gamma=self._gamma,
-            normalise=self._normalise,
             seeds=[int(state.generate_state(1)[0]) for state in states],
         )
 

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from otanalysis.errors import InputError
-from otanalysis.vlm.families import Family, Run, family_of
-from otanalysis.vlm.layout import ImageTokens, Picture, View
+from otanalysis.vlm.families import Family, PlaceholderRun, family_of
+from otanalysis.vlm.layout import ImageTokens, PatchView, Picture
 
 if TYPE_CHECKING:
     import torch
@@ -152,14 +152,14 @@ def _refuse_side_channels(model: Any, output: Any) -> None:
         )
 
 
-def _runs(placeholder: torch.Tensor) -> list[Run]:
+def _runs(placeholder: torch.Tensor) -> list[PlaceholderRun]:
     """Return the runs of placeholders [B, L], in order."""
-    runs: list[Run] = []
+    runs: list[PlaceholderRun] = []
     for prompt, place in placeholder.nonzero().tolist():
         if runs and runs[-1].prompt == prompt and runs[-1].stop == place:
-            runs[-1] = Run(prompt, runs[-1].start, place + 1)
+            runs[-1] = PlaceholderRun(prompt, runs[-1].start, place + 1)
         else:
-            runs.append(Run(prompt, place, place + 1))
+            runs.append(PlaceholderRun(prompt, place, place + 1))
     return runs
 
 
@@ -204,14 +204,14 @@ def _patch_rows(labels: torch.Tensor) -> torch.Tensor:
     return (labels[:, 0] > 0.5).nonzero()[:, 0]
 
 
-def _packed_views(labels: torch.Tensor) -> tuple[View, ...]:
+def _packed_views(labels: torch.Tensor) -> tuple[PatchView, ...]:
     """Return the square view of the whole picture, and that of the tiles, whose rows newlines close."""
     patch = (labels[:, 0] > 0.5).tolist()
     # The first tile is the whole picture; resizing may blend the labels of the others, but not with it.
     start = next((place for place, tile in enumerate(labels[:, 1].tolist()) if tile > 0), len(patch))
     side = round(sum(patch[:start]) ** 0.5)
-    base = View.of_grid(side, side)
+    base = PatchView.of_grid(side, side)
     rows = sum(not is_patch for is_patch in patch[start:])
     if rows == 0:
         return (base,)
-    return (base, View.of_grid(rows, sum(patch[start:]) // rows))
+    return (base, PatchView.of_grid(rows, sum(patch[start:]) // rows))

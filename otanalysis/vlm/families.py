@@ -9,16 +9,16 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from otanalysis.errors import InputError
-from otanalysis.vlm.layout import WHOLE, Picture, View, square_grid
+from otanalysis.vlm.layout import WHOLE, PatchView, Picture, square_grid
 
 if TYPE_CHECKING:
     import torch
 
-__all__ = ["FAMILIES", "Family", "Run", "family_of", "is_tried", "views_of_tiles"]
+__all__ = ["FAMILIES", "Family", "PlaceholderRun", "family_of", "is_tried", "views_of_tiles"]
 
 
 @dataclass(frozen=True)
-class Run:
+class PlaceholderRun:
     """Placeholders of one prompt that stand side by side: positions ``start`` to ``stop - 1``."""
 
     prompt: int
@@ -30,11 +30,17 @@ class Run:
         return self.stop - self.start
 
 
-Image: TypeAlias = list[Run]
+ImageRuns: TypeAlias = list[PlaceholderRun]
 """The runs that make up one image: several where tiles are separated by words."""
 
 Known: TypeAlias = Sequence[Picture | None]
 """What is known of the picture of each image, in their order."""
+
+Inputs: TypeAlias = Mapping[str, Any]
+"""What the processor returned."""
+
+Views: TypeAlias = list[tuple[PatchView, ...]]
+"""The views of each image, in their order."""
 
 
 @dataclass(frozen=True)
@@ -56,8 +62,8 @@ class Family:
     """
 
     name: str
-    group: Callable[[torch.Tensor, list[Run], list[int]], list[Image]]
-    views: Callable[[Any, Mapping[str, Any], list[Image], Known], list[tuple[View, ...]]]
+    group: Callable[[torch.Tensor, list[PlaceholderRun], list[int]], list[ImageRuns]]
+    views: Callable[[Any, Inputs, list[ImageRuns], Known], Views]
     packs: bool = False
 
 
@@ -93,9 +99,9 @@ def is_tried(model: Any) -> bool:
     return getattr(model.config, "model_type", None) in FAMILIES
 
 
-def _one_part_each(_ids: torch.Tensor, runs: list[Run], lengths: list[int]) -> list[Image]:
+def _one_part_each(_ids: torch.Tensor, runs: list[PlaceholderRun], lengths: list[int]) -> list[ImageRuns]:
     """Every part of ``pooler_output`` is an image; images side by side share a run of placeholders."""
-    images: list[Image] = []
+    images: list[ImageRuns] = []
     queue = list(runs)
     for length in lengths:
         if not queue or len(queue[0]) < length:
@@ -104,9 +110,9 @@ def _one_part_each(_ids: torch.Tensor, runs: list[Run], lengths: list[int]) -> l
                 "has fewer: make ids and pictures with one call of the processor."
             )
         first = queue.pop(0)
-        images.append([Run(first.prompt, first.start, first.start + length)])
+        images.append([PlaceholderRun(first.prompt, first.start, first.start + length)])
         if len(first) > length:
-            queue.insert(0, Run(first.prompt, first.start + length, first.stop))
+            queue.insert(0, PlaceholderRun(first.prompt, first.start + length, first.stop))
     if queue:
         raise InputError(
             f"The prompts have {sum(map(len, queue))} image placeholders more than there are visual tokens: "
@@ -115,21 +121,21 @@ def _one_part_each(_ids: torch.Tensor, runs: list[Run], lengths: list[int]) -> l
     return images
 
 
-def _one_run_each(_ids: torch.Tensor, runs: list[Run], _lengths: list[int]) -> list[Image]:
+def _one_run_each(_ids: torch.Tensor, runs: list[PlaceholderRun], _lengths: list[int]) -> list[ImageRuns]:
     """Tiles of an image stand side by side, images are separated by words."""
     return [[run] for run in runs]
 
 
-def _until_global(ids: torch.Tensor, runs: list[Run], _lengths: list[int]) -> list[Image]:
+def _until_global(ids: torch.Tensor, runs: list[PlaceholderRun], _lengths: list[int]) -> list[ImageRuns]:
     """Tiles are separated by words; an image ends with the run that the word for the global view precedes.
 
     The last run of a prompt is always a global view, so that the word needs no tokenizer to be known.
     """
-    images: list[Image] = []
+    images: list[ImageRuns] = []
     for prompt in sorted({run.prompt for run in runs}):
         own = [run for run in runs if run.prompt == prompt]
         before = [int(ids[prompt, run.start - 1]) if run.start else -1 for run in own]
-        image: Image = []
+        image: ImageRuns = []
         for run, word in zip(own, before, strict=True):
             image.append(run)
             if word == before[-1]:
@@ -138,13 +144,11 @@ def _until_global(ids: torch.Tensor, runs: list[Run], _lengths: list[int]) -> li
     return images
 
 
-def _single_view(
-    model: Any, inputs: Mapping[str, Any], images: list[Image], pictures: Known
-) -> list[tuple[View, ...]]:
+def _single_view(model: Any, inputs: Inputs, images: list[ImageRuns], pictures: Known) -> Views:
     """One square grid over the part of the picture that the processor cuts out; LLaVA-1.5."""
     vision = model.config.vision_config
     shapes = inputs.get("image_sizes") if vision.model_type == "pixtral" else None
-    views: list[tuple[View, ...]] = []
+    views: Views = []
     for number, image in enumerate(images):
         count = sum(map(len, image))
         grid = square_grid(count)
@@ -152,41 +156,33 @@ def _single_view(
             grid = (int(shapes[number][0]) // vision.patch_size, int(shapes[number][1]) // vision.patch_size)
         picture = pictures[number]
         box = picture.shown if picture is not None else None
-        views.append((View(grid, box, count),))
+        views.append((PatchView(grid, box, count),))
     return views
 
 
-def _whole_picture(
-    _model: Any, _inputs: Mapping[str, Any], images: list[Image], _pictures: Known
-) -> list[tuple[View, ...]]:
+def _whole_picture(_model: Any, _inputs: Inputs, images: list[ImageRuns], _pictures: Known) -> Views:
     """One square grid over the whole picture, which was resized to a square; PaliGemma."""
     counts = [sum(map(len, image)) for image in images]
-    return [(View(square_grid(count), WHOLE, count),) for count in counts]
+    return [(PatchView(square_grid(count), WHOLE, count),) for count in counts]
 
 
-def _unknown_views(
-    _model: Any, _inputs: Mapping[str, Any], images: list[Image], _pictures: Known
-) -> list[tuple[View, ...]]:
+def _unknown_views(_model: Any, _inputs: Inputs, images: list[ImageRuns], _pictures: Known) -> Views:
     """One square grid where the number of patches is a square, somewhere in the picture."""
     counts = [sum(map(len, image)) for image in images]
-    return [(View(square_grid(count), None, count),) for count in counts]
+    return [(PatchView(square_grid(count), None, count),) for count in counts]
 
 
-def _merged_grid(
-    model: Any, inputs: Mapping[str, Any], images: list[Image], _pictures: Known
-) -> list[tuple[View, ...]]:
+def _merged_grid(model: Any, inputs: Inputs, images: list[ImageRuns], _pictures: Known) -> Views:
     """Return the grid that comes with the picture, its neighbours merged; Qwen2-VL and Qwen2.5-VL."""
     merge = int(model.config.vision_config.spatial_merge_size)
     shapes = inputs["image_grid_thw"].tolist()
     return [
-        (View.of_grid(int(rows) // merge, int(columns) // merge),)
+        (PatchView.of_grid(int(rows) // merge, int(columns) // merge),)
         for (_, rows, columns), _image in zip(shapes, images, strict=True)
     ]
 
 
-def _tiles_side_by_side(
-    model: Any, _inputs: Mapping[str, Any], images: list[Image], pictures: Known
-) -> list[tuple[View, ...]]:
+def _tiles_side_by_side(model: Any, _inputs: Inputs, images: list[ImageRuns], pictures: Known) -> Views:
     """Tiles of the picture, and behind several of them the whole picture once more; InternVL."""
     vision = model.config.vision_config
     side = int(vision.image_size[0] // vision.patch_size[0] * model.config.downsample_ratio)
@@ -198,9 +194,7 @@ def _tiles_side_by_side(
     return views
 
 
-def _tiles_between_words(
-    _model: Any, _inputs: Mapping[str, Any], images: list[Image], _pictures: Known
-) -> list[tuple[View, ...]]:
+def _tiles_between_words(_model: Any, _inputs: Inputs, images: list[ImageRuns], _pictures: Known) -> Views:
     """Tiles of the picture between words, and behind them the whole picture; Idefics3 and SmolVLM.
 
     Two words stand between tiles of one row, more between rows.
@@ -209,7 +203,7 @@ def _tiles_between_words(
     for image in images:
         grid = square_grid(len(image[0]))
         if grid is None:
-            views.append(tuple(View(None, None, len(run)) for run in image))
+            views.append(tuple(PatchView(None, None, len(run)) for run in image))
             continue
         gaps = [right.start - left.stop for left, right in pairwise(image)]
         columns = next((place + 1 for place, gap in enumerate(gaps) if gap > 2), 1)
@@ -220,7 +214,7 @@ def _tiles_between_words(
 
 def views_of_tiles(
     tiles: int, arrangement: tuple[int, int] | None, grid: tuple[int, int]
-) -> tuple[View, ...]:
+) -> tuple[PatchView, ...]:
     """Return the views of tiles row by row over the picture, and of the whole picture behind them.
 
     Parameters
@@ -233,14 +227,14 @@ def views_of_tiles(
         Rows and columns of patches of each view.
     """
     if arrangement is None:
-        return (*(View.of_grid(*grid, box=None) for _ in range(tiles - 1)), View.of_grid(*grid))
+        return (*(PatchView.of_grid(*grid, box=None) for _ in range(tiles - 1)), PatchView.of_grid(*grid))
     rows, columns = arrangement
     cells = [
-        View.of_grid(*grid, box=(x / columns, y / rows, (x + 1) / columns, (y + 1) / rows))
+        PatchView.of_grid(*grid, box=(x / columns, y / rows, (x + 1) / columns, (y + 1) / rows))
         for y in range(rows)
         for x in range(columns)
     ]
-    return (*cells, View.of_grid(*grid))
+    return (*cells, PatchView.of_grid(*grid))
 
 
 def _arrangement(tiles: int, picture: Picture | None) -> tuple[int, int] | None:
@@ -254,9 +248,7 @@ def _arrangement(tiles: int, picture: Picture | None) -> tuple[int, int] | None:
     return min(shapes, key=lambda shape: abs(shape[1] / shape[0] - aspect))
 
 
-def _found_while_packing(
-    _model: Any, _inputs: Mapping[str, Any], _images: list[Image], _pictures: Known
-) -> list[tuple[View, ...]]:
+def _found_while_packing(_model: Any, _inputs: Inputs, _images: list[ImageRuns], _pictures: Known) -> Views:
     """Families that pack newline rows: the encoder sees the views while the model packs them."""
     return []
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     import torch
 
-__all__ = ["WHOLE", "Box", "ImageTokens", "Layer", "Picture", "View", "layers_of", "square_grid"]
+__all__ = ["WHOLE", "Box", "ImageTokens", "Layer", "PatchView", "Picture", "layers_of", "square_grid"]
 
 Box = tuple[float, float, float, float]
 """Left, top, right, bottom, as shares of the picture's width and height."""
@@ -55,7 +55,7 @@ class Picture:
 
 
 @dataclass(frozen=True)
-class View:
+class PatchView:
     """One grid of patches over (a part of) the picture; models with tiles have several of an image.
 
     Attributes
@@ -73,7 +73,7 @@ class View:
     count: int
 
     @classmethod
-    def of_grid(cls, rows: int, columns: int, box: Box | None = WHOLE) -> View:
+    def of_grid(cls, rows: int, columns: int, box: Box | None = WHOLE) -> PatchView:
         """Return the view with that grid."""
         return cls((rows, columns), box, rows * columns)
 
@@ -94,7 +94,7 @@ class ImageTokens:
         Rows of ``features`` that are image patches, ascending; the others (newline rows) mark structure.
     places : torch.Tensor, shape ``[n]``, int64
         Position of every row's placeholder in the prompt.
-    views : tuple of View
+    views : tuple of PatchView
         Grids of the patches, in the order of ``patches``.
     """
 
@@ -103,7 +103,7 @@ class ImageTokens:
     features: torch.Tensor
     patches: torch.Tensor
     places: torch.Tensor
-    views: tuple[View, ...]
+    views: tuple[PatchView, ...]
 
     @property
     def tokens(self) -> torch.Tensor:
@@ -145,7 +145,7 @@ class Layer:
     patches: tuple[int, ...]
 
 
-def layers_of(views: Sequence[View]) -> list[Layer]:
+def layers_of(views: Sequence[PatchView]) -> list[Layer]:
     """Put tiles together to one grid; views of the whole picture stay by themselves.
 
     Parameters

@@ -1,4 +1,4 @@
-"""Load a vision-language model and its processor, and take the visual tokens of pictures."""
+"""Load a vision-language model and its processor, encode pictures to its tokens, tell its weights apart."""
 
 from __future__ import annotations
 
@@ -32,6 +32,7 @@ __all__ = [
     "model_fingerprint",
 ]
 
+_WITH_VIDEO = ["image_processor", "tokenizer", "video_processor"]
 _CONFIGURATION = ("config.json", "processor_config.json", "tokenizer.json", "tokenizer_config.json")
 Dtype = Literal["float32", "bfloat16", "float16", "auto"]
 """Types of weights that a model can be loaded in."""
@@ -200,46 +201,6 @@ def _first_line(error: Exception) -> str:
     return str(error).strip().splitlines()[0]
 
 
-def best_device() -> str:
-    """Return ``"cuda"`` if torch sees a GPU, else ``"cpu"``.
-
-    Raises
-    ------
-    MissingDependencyError
-        torch or transformers is not installed.
-    """
-    _require_torch()
-    import torch
-
-    return "cuda" if torch.cuda.is_available() else "cpu"
-
-
-def model_fingerprint(path: str | PathLike[str], *, progress: bool = False) -> str:
-    """Return a SHA-256 over weights, configuration, tokenizer and processor of a local model folder.
-
-    Parameters
-    ----------
-    path
-        Folder in Hugging Face format.
-    progress
-        Show a bar with the time left on stderr; the weights of a large model take a while to read.
-    """
-    named = sorted(Path(path).glob("*.safetensors")) + [Path(path) / name for name in _CONFIGURATION]
-    files = [file for file in named if file.is_file()]
-    size = sum(file.stat().st_size for file in files) / 1e6
-    with progress_bar("checksum of the model", "MB", shown=progress) as bar:
-        task = bar.add_task("checksum", total=size)
-        content = [
-            [file.name, sha256_of_file(file, advance=lambda read: bar.advance(task, read / 1e6))]
-            for file in files
-        ]
-        bar.update(task, completed=size)
-    return hashlib.sha256(json.dumps(content).encode()).hexdigest()
-
-
-_WITH_VIDEO = ["image_processor", "tokenizer", "video_processor"]
-
-
 def load_processor(source: str | PathLike[str], **options: Any) -> Any:
     """Load the processor of a model; without its part for videos where that cannot be had.
 
@@ -314,3 +275,40 @@ def image_only(processor_class: type[Any]) -> type[Any]:
 
 def _refuse_video(*_: Any, **__: Any) -> NoReturn:
     raise MissingDependencyError("Prompts with videos need num2words: pip install num2words")
+
+
+def best_device() -> str:
+    """Return ``"cuda"`` if torch sees a GPU, else ``"cpu"``.
+
+    Raises
+    ------
+    MissingDependencyError
+        torch or transformers is not installed.
+    """
+    _require_torch()
+    import torch
+
+    return "cuda" if torch.cuda.is_available() else "cpu"
+
+
+def model_fingerprint(path: str | PathLike[str], *, progress: bool = False) -> str:
+    """Return a SHA-256 over weights, configuration, tokenizer and processor of a local model folder.
+
+    Parameters
+    ----------
+    path
+        Folder in Hugging Face format.
+    progress
+        Show a bar with the time left on stderr; the weights of a large model take a while to read.
+    """
+    named = sorted(Path(path).glob("*.safetensors")) + [Path(path) / name for name in _CONFIGURATION]
+    files = [file for file in named if file.is_file()]
+    size = sum(file.stat().st_size for file in files) / 1e6
+    with progress_bar("checksum of the model", "MB", shown=progress) as bar:
+        task = bar.add_task("checksum", total=size)
+        content = [
+            [file.name, sha256_of_file(file, advance=lambda read: bar.advance(task, read / 1e6))]
+            for file in files
+        ]
+        bar.update(task, completed=size)
+    return hashlib.sha256(json.dumps(content).encode()).hexdigest()

@@ -9,8 +9,10 @@ from dataclasses import dataclass
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Literal, Self, get_args
 
-from otanalysis.defaults import RELEASED_GAMMA
+from otanalysis.defaults import FULL, RELEASED_GAMMA
 from otanalysis.errors import InputError
+from otanalysis.selection import SELECTORS
+from otanalysis.selection.registry import configured
 from otanalysis.vlm.choose import KeptImage, TokenChooser
 from otanalysis.vlm.encode import encode_images, vision_inputs
 from otanalysis.vlm.families import family_of
@@ -88,7 +90,7 @@ class Pruned:
         Number of tokens of each image to keep; images with fewer keep all. Exactly one of both is needed,
         none with ``"full"``.
     gamma, normalise
-        Parameters of otprune.
+        Parameters of otprune; a selector of one's own is used as it is.
     seed : int
         For methods that draw at random; every image draws anew.
     positions : {"renumbered", "original"}
@@ -150,11 +152,9 @@ class Pruned:
         self.model = getattr(model, "model", model) if hasattr(model, "processor") else model
         family_of(self.model)
         self._chooser = TokenChooser(
-            selector,
+            _built(selector, gamma=gamma, normalise=normalise),
             ratio=ratio,
             keep=keep,
-            gamma=gamma,
-            normalise=normalise,
             seed=seed,
             keep_newlines=newlines == "keep",
         )
@@ -286,6 +286,15 @@ class Pruned:
             longest = positions[-3:].amax(dim=(0, 2)) + 1 - real.sum(dim=1)
             self.model.base_model.rope_deltas = longest[:, None]
         return {**short, "position_ids": positions}
+
+
+def _built(selector: str | Selector, **parameters: Any) -> Selector | None:
+    """Return the selector of a name, with those of the parameters that it has; None for all tokens."""
+    if selector == FULL:
+        return None
+    if isinstance(selector, str) and selector not in SELECTORS:
+        raise InputError(f"Unknown method {selector!r}; known are {FULL}, {', '.join(SELECTORS)}.")
+    return configured(selector, **parameters)
 
 
 def _named(method: Callable[..., Any], args: Sequence[Any], inputs: Mapping[str, Any]) -> dict[str, Any]:

@@ -149,11 +149,11 @@ def test_a_floor_of_before_holds_up_no_newer_one(explorer: Explorer, monkeypatch
     monkeypatch.setattr(room, "wasserstein2_floor", partial(wasserstein2_floor, effort=1e6))
     explorer.controls["ratio"].value = 0.2
     end = time.monotonic() + 60
-    while not room.other_process().running(explorer._bench._asked[1]):
+    while not room.other_process().running(explorer._measured._asked[1]):
         assert time.monotonic() < end
         time.sleep(0.01)
     monkeypatch.undo()
-    old = explorer._bench._asked[1]
+    old = explorer._measured._asked[1]
     explorer.controls["gamma"].value = 1.0  # the same floor: it goes on
     time.sleep(0.5)
     assert room.other_process().running(old)

@@ -16,7 +16,7 @@ from otanalysis.errors import ConvergenceError
 from otanalysis.explore.html import numbers_html, page_of, rows_of, still_figure
 from otanalysis.explore.markup import STYLE, data_uri, glyph, number, theme_colour
 from otanalysis.explore.overlay import dimmed
-from otanalysis.explore.state import Bench, View
+from otanalysis.explore.state import Measurements, View
 from otanalysis.explore.svg import WIDTH, Line, curve_svg, patches_svg
 from otanalysis.selection import SELECTORS
 from otanalysis.transport import squared_distances
@@ -42,18 +42,18 @@ def patches_of(path: str) -> list[int]:
 
 
 @pytest.fixture
-def bench(pictured: MakePictured) -> Bench:
-    return Bench(pictured())
+def measured(pictured: MakePictured) -> Measurements:
+    return Measurements(pictured())
 
 
-def drawn(bench: Bench, view: View = VIEW, which: int = 0) -> ElementTree.Element:
-    scene = bench.scene(view)
-    return parsed(patches_svg(scene, bench.readings(view)[which], data_uri(scene)))
+def drawn(measured: Measurements, view: View = VIEW, which: int = 0) -> ElementTree.Element:
+    backdrop = measured.backdrop(view)
+    return parsed(patches_svg(backdrop, measured.readings(view)[which], data_uri(backdrop)))
 
 
-def test_the_lit_patches_are_the_kept_ones(bench: Bench) -> None:
-    for which, reading in enumerate(bench.readings(VIEW)):
-        root = drawn(bench, which=which)
+def test_the_lit_patches_are_the_kept_ones(measured: Measurements) -> None:
+    for which, reading in enumerate(measured.readings(VIEW)):
+        root = drawn(measured, which=which)
         clip = next(one for one in root.iter("clipPath") if one.get("id").endswith("-k"))
         assert patches_of(clip[0].get("d")) == reading.selection.indices.tolist()
         groups = list(named(root, "k"))
@@ -61,11 +61,11 @@ def test_the_lit_patches_are_the_kept_ones(bench: Bench) -> None:
         assert all(one.get("tabindex") == "0" for one in groups)
 
 
-def test_a_kept_patch_shows_its_column_of_the_plan(bench: Bench) -> None:
-    transport = bench.readings(VIEW)[0].transport
-    cost = squared_distances(bench.sample(VIEW).tokens)[:, transport.indices]
+def test_a_kept_patch_shows_its_column_of_the_plan(measured: Measurements) -> None:
+    transport = measured.readings(VIEW)[0].transport
+    cost = squared_distances(measured.sample(VIEW).tokens)[:, transport.indices]
     shared = 0
-    for number_, group in enumerate(named(drawn(bench), "k")):
+    for number_, group in enumerate(named(drawn(measured), "k")):
         position = int(transport.indices[number_])
         shares = 48 * transport.plan[:, number_]
         served = set(np.flatnonzero(shares > 1e-3).tolist())
@@ -94,63 +94,63 @@ def test_a_kept_patch_shows_its_column_of_the_plan(bench: Bench) -> None:
     assert shared, "no token is split between two kept ones: the case says nothing about shares"
 
 
-def test_dimming_is_that_of_the_figures(bench: Bench) -> None:
-    root = drawn(bench)
+def test_dimming_is_that_of_the_figures(measured: Measurements) -> None:
+    root = drawn(measured)
     values = next(root.iter("feColorMatrix")).get("values").split()
     matrix = np.array(values, dtype=float).reshape(4, 5)
-    scene = bench.scene(VIEW)
-    mine = scene.pixels @ matrix[:3, :3].T + matrix[:3, 4]
-    np.testing.assert_allclose(mine, dimmed(scene, np.array([], dtype=np.int64)), atol=1e-4)
+    backdrop = measured.backdrop(VIEW)
+    mine = backdrop.pixels @ matrix[:3, :3].T + matrix[:3, 4]
+    np.testing.assert_allclose(mine, dimmed(backdrop, np.array([], dtype=np.int64)), atol=1e-4)
     np.testing.assert_array_equal(matrix[3], [0, 0, 0, 1, 0])
 
 
-def test_the_picture_is_the_thumbnail_or_the_components(bench: Bench) -> None:
+def test_the_picture_is_the_thumbnail_or_the_components(measured: Measurements) -> None:
     for sample, kind in ((0, "JPEG"), (2, "PNG")):
-        scene = bench.scene(View(sample=sample))
-        data = data_uri(scene).split(",", 1)[1]
+        backdrop = measured.backdrop(View(sample=sample))
+        data = data_uri(backdrop).split(",", 1)[1]
         with Image.open(io.BytesIO(base64.b64decode(data))) as image:
             assert image.format == kind
-            far = np.abs(np.asarray(image, dtype=float) / 255 - scene.pixels).mean()
+            far = np.abs(np.asarray(image, dtype=float) / 255 - backdrop.pixels).mean()
         assert far < (0.1 if kind == "JPEG" else 1 / 255)
-        page = page_of(bench, View(sample=sample))
+        page = page_of(measured, View(sample=sample))
         assert ("principal components" in page.caption) == (kind == "PNG")
 
 
-def test_names_on_a_page_are_never_used_twice(bench: Bench) -> None:
-    names = re.findall(r'id="([^"]+)"', page_of(bench, VIEW).html() + page_of(bench, VIEW).html())
+def test_names_on_a_page_are_never_used_twice(measured: Measurements) -> None:
+    names = re.findall(r'id="([^"]+)"', page_of(measured, VIEW).html() + page_of(measured, VIEW).html())
     assert len(names) > 20
     assert len(set(names)) == len(names)
 
 
-def test_references_on_a_page_are_all_there(bench: Bench) -> None:
-    html = page_of(bench, VIEW).html()
+def test_references_on_a_page_are_all_there(measured: Measurements) -> None:
+    html = page_of(measured, VIEW).html()
     used = set(re.findall(r'href="#([^"]+)"', html)) | set(re.findall(r"url\(#([^)]+)\)", html))
     assert used <= set(re.findall(r'id="([^"]+)"', html))
     assert used
 
 
-def test_words_of_the_dump_are_no_markup(bench: Bench) -> None:
-    page = page_of(bench, VIEW)
+def test_words_of_the_dump_are_no_markup(measured: Measurements) -> None:
+    page = page_of(measured, VIEW)
     assert "image &lt;0&gt;" in page.caption
     assert "is 1 &lt; 2 &amp; 3 ?" in page.caption
     parsed(page.html().replace(STYLE, ""))
 
 
-def test_a_page_is_complete_once_floor_and_curves_are_known(bench: Bench) -> None:
-    assert not page_of(bench, VIEW).complete
-    assert "…" in page_of(bench, VIEW).numbers
-    bench.floor(VIEW)
-    assert not page_of(bench, VIEW).complete
+def test_a_page_is_complete_once_floor_and_curves_are_known(measured: Measurements) -> None:
+    assert not page_of(measured, VIEW).complete
+    assert "…" in page_of(measured, VIEW).numbers
+    measured.floor(VIEW)
+    assert not page_of(measured, VIEW).complete
     for name in VIEW.methods:
-        list(bench.curve(VIEW, name))
-    page = page_of(bench, VIEW)
+        list(measured.curve(VIEW, name))
+    page = page_of(measured, VIEW)
     assert page.complete
     assert "…" not in page.numbers
     assert "floor" in page.curve
 
 
-def test_numbers_are_those_of_the_readings(bench: Bench) -> None:
-    readings, floor = bench.readings(VIEW), bench.floor(VIEW)
+def test_numbers_are_those_of_the_readings(measured: Measurements) -> None:
+    readings, floor = measured.readings(VIEW), measured.floor(VIEW)
     rows = {row.name: row for row in rows_of(readings, floor)}
     assert rows["W₂"].values == tuple(one.transport.distance for one in readings)
     assert rows["W₂²"].values == tuple(one.transport.squared_distance for one in readings)
@@ -171,8 +171,8 @@ def test_numbers_are_those_of_the_readings(bench: Bench) -> None:
     assert [row.values for row in rows_of(readings, None)][2:4] == [(None, None)] * 2
 
 
-def test_what_is_missing_is_said_in_its_place(bench: Bench) -> None:
-    readings, floor = bench.readings(VIEW), bench.floor(VIEW)
+def test_what_is_missing_is_said_in_its_place(measured: Measurements) -> None:
+    readings, floor = measured.readings(VIEW), measured.floor(VIEW)
     error = ConvergenceError("the <first> words " + 30 * "go on and ")
     table = parsed(numbers_html(readings, None, error))
     lines = {line[0].text: line[1:] for line in table.iter("tr")}
@@ -197,8 +197,8 @@ def test_a_curve_without_points_says_why() -> None:
     assert not list(named(parsed(curve_svg([Line("dpp", [], (0.1, 1.0))])), "why"))
 
 
-def test_equal_numbers_have_no_better_one(bench: Bench) -> None:
-    reading = bench.readings(VIEW)[0]
+def test_equal_numbers_have_no_better_one(measured: Measurements) -> None:
+    reading = measured.readings(VIEW)[0]
     assert [row.best for row in rows_of([reading, reading], None)] == [None] * 6
     assert "<b>" not in numbers_html([reading, reading], None)
 
@@ -237,15 +237,15 @@ def test_black_becomes_the_colour_of_the_words() -> None:
     assert " 0%" not in theme_colour("random")
 
 
-def test_the_still_figure_shows_both_sets(bench: Bench) -> None:
-    figure = still_figure(bench, VIEW)
+def test_the_still_figure_shows_both_sets(measured: Measurements) -> None:
+    figure = still_figure(measured, VIEW)
     assert [panel.get_title() for panel in figure.axes] == ["OTPrune", "OT-medoids"]
-    distance = number(bench.readings(VIEW)[0].transport.distance)
+    distance = number(measured.readings(VIEW)[0].transport.distance)
     assert distance in figure.axes[0].get_xlabel()
 
 
-def test_the_same_method_may_stand_on_both_sides(bench: Bench) -> None:
-    view = bench.checked(VIEW, methods=("dpp", "dpp"))
-    first, second = page_of(bench, view).pictures
+def test_the_same_method_may_stand_on_both_sides(measured: Measurements) -> None:
+    view = measured.checked(VIEW, methods=("dpp", "dpp"))
+    first, second = page_of(measured, view).pictures
     assert first.count('class="k"') == second.count('class="k"') == 7
-    assert len(still_figure(bench, view).axes) == 1
+    assert len(still_figure(measured, view).axes) == 1

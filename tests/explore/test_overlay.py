@@ -13,7 +13,7 @@ from matplotlib.figure import Figure
 import otanalysis as ota
 from otanalysis.errors import InputError
 from otanalysis.explore import overlay, overlays
-from otanalysis.explore.overlay import dimmed, scene_of
+from otanalysis.explore.overlay import backdrop_of, dimmed
 
 GRID = (3, 4)
 
@@ -34,9 +34,9 @@ def squares(figure: Figure) -> list[set[tuple[float, float]]]:
 
 
 def test_lit_patches_keep_their_pixels_and_only_they() -> None:
-    scene = scene_of(picture(), grid=GRID)
-    shown = dimmed(scene, np.array([0, 6]))
-    changed = np.abs(shown - scene.pixels).max(axis=2) > 0
+    backdrop = backdrop_of(picture(), grid=GRID)
+    shown = dimmed(backdrop, np.array([0, 6]))
+    changed = np.abs(shown - backdrop.pixels).max(axis=2) > 0
     kept = np.zeros((12, 16), dtype=bool)
     kept[0:4, 0:4] = kept[4:8, 8:12] = True
     assert not changed[kept].any()
@@ -45,16 +45,16 @@ def test_lit_patches_keep_their_pixels_and_only_they() -> None:
 
 @pytest.mark.parametrize("value", [0.0, 1.0])
 def test_lit_stands_out_on_black_and_on_white(value: float) -> None:
-    shown = dimmed(scene_of(picture(value), grid=GRID), np.array([0]))
+    shown = dimmed(backdrop_of(picture(value), grid=GRID), np.array([0]))
     assert abs(shown[0, 0, 0] - shown[-1, -1, 0]) > 0.15
 
 
 def test_sides_that_are_no_multiples_of_the_grid_are_sampled_up() -> None:
-    scene = scene_of(picture(height=10, width=13), grid=GRID)
-    shown = dimmed(scene, np.arange(12))
+    backdrop = backdrop_of(picture(height=10, width=13), grid=GRID)
+    shown = dimmed(backdrop, np.arange(12))
     assert shown.shape == (12, 16, 3)
-    np.testing.assert_array_equal(shown[0, 0], scene.pixels[0, 0])
-    np.testing.assert_array_equal(shown[-1, -1], scene.pixels[-1, -1])
+    np.testing.assert_array_equal(shown[0, 0], backdrop.pixels[0, 0])
+    np.testing.assert_array_equal(shown[-1, -1], backdrop.pixels[-1, -1])
 
 
 def test_outlines_lie_around_the_kept_patches() -> None:

@@ -10,7 +10,7 @@ from otanalysis import image as image_module
 from otanalysis.arrays import normalise_tokens
 from otanalysis.errors import InputError
 from otanalysis.explore import state as room
-from otanalysis.explore.state import CURVE_RATIOS, Bench, View
+from otanalysis.explore.state import CURVE_RATIOS, Measurements, View
 from otanalysis.selection import SELECTORS
 from otanalysis.surrogate import logdet_value, otprune_kernel
 
@@ -21,26 +21,26 @@ from .conftest import MakePictured
 @pytest.mark.parametrize("settings", [{}, {"gamma": 1.0, "kernel_normalise": "rows", "normalise": "columns"}])
 def test_a_reading_is_what_the_package_says(pictured: MakePictured, method: str, settings: dict) -> None:
     view = View(sample=1, methods=(method, "uniform"), ratio=0.2, **settings)
-    bench = Bench(pictured())
-    tokens = bench.dump[1].tokens
-    for name, reading in zip(view.methods, bench.readings(view), strict=True):
+    measured = Measurements(pictured())
+    tokens = measured.dump[1].tokens
+    for name, reading in zip(view.methods, measured.readings(view), strict=True):
         kept = ota.select(tokens, name, ratio=0.2, gamma=view.gamma, normalise=view.kernel_normalise)
         np.testing.assert_array_equal(reading.selection.indices, kept.indices)
-        measured = ota.wasserstein2(tokens, kept.indices, normalise=view.normalise)
-        assert reading.transport.squared_distance == pytest.approx(measured.squared_distance)
+        exact = ota.wasserstein2(tokens, kept.indices, normalise=view.normalise)
+        assert reading.transport.squared_distance == pytest.approx(exact.squared_distance)
         scaled = normalise_tokens(tokens, view.normalise)
         assert reading.quantisation_error == pytest.approx(ota.quantisation_error(scaled, kept.indices))
         kernel = otprune_kernel(tokens.astype(np.float64), gamma=view.gamma, normalise=view.kernel_normalise)
         assert reading.surrogate == pytest.approx(logdet_value(kernel, kept.indices))
         assert reading.quantisation_error <= reading.transport.squared_distance * (1 + 1e-12)
-    floor = bench.floor(view)
+    floor = measured.floor(view)
     assert floor.squared_distance == pytest.approx(
         ota.wasserstein2_floor(tokens, 10, normalise=view.normalise).squared_distance
     )
 
 
 def test_gamma_and_normalisation_matter_where_they_should(pictured: MakePictured) -> None:
-    bench = Bench(pictured())
+    measured = Measurements(pictured())
     base = View(methods=("otprune", "random"), ratio=0.2)
     for change, moved in [
         ({"gamma": 10.0}, (True, False)),
@@ -48,27 +48,27 @@ def test_gamma_and_normalisation_matter_where_they_should(pictured: MakePictured
         ({"normalise": "rows"}, (False, False)),
         ({"sample": 1}, (True, False)),
     ]:
-        other = bench.readings(bench.checked(base, **change))
+        other = measured.readings(measured.checked(base, **change))
         same = [
             np.array_equal(a.selection.indices, b.selection.indices)
-            for a, b in zip(bench.readings(base), other, strict=True)
+            for a, b in zip(measured.readings(base), other, strict=True)
         ]
         assert tuple(not one for one in same) == moved, change
-    raw, rows = bench.readings(base)[0], bench.readings(bench.checked(base, normalise="rows"))[0]
+    raw, rows = measured.readings(base)[0], measured.readings(measured.checked(base, normalise="rows"))[0]
     assert raw.transport.distance != rows.transport.distance
     assert raw.surrogate == rows.surrogate
 
 
 def test_the_curve_is_the_distance_at_each_share(pictured: MakePictured) -> None:
-    bench = Bench(pictured())
+    measured = Measurements(pictured())
     view = View(ratio=0.15)
-    assert bench.known_curve(view, "ot-medoids") == []
-    points = list(bench.curve(view, "ot-medoids"))
+    assert measured.known_curve(view, "ot-medoids") == []
+    points = list(measured.curve(view, "ot-medoids"))
     assert [ratio for ratio, _ in points] == list(CURVE_RATIOS)
-    assert bench.known_curve(view, "ot-medoids") == points
-    assert dict(points)[0.15] == bench.readings(view)[1].transport.distance
+    assert measured.known_curve(view, "ot-medoids") == points
+    assert dict(points)[0.15] == measured.readings(view)[1].transport.distance
     assert points[0][1] > points[-1][1]
-    assert bench.known_curve(bench.checked(view, normalise="rows"), "ot-medoids") == []
+    assert measured.known_curve(measured.checked(view, normalise="rows"), "ot-medoids") == []
 
 
 def test_nothing_is_computed_twice(pictured: MakePictured, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -83,28 +83,28 @@ def test_nothing_is_computed_twice(pictured: MakePictured, monkeypatch: pytest.M
             return _real(*arguments, **rest)  # type: ignore[operator]
 
         monkeypatch.setattr(place, name, counted)
-    bench = Bench(pictured())
+    measured = Measurements(pictured())
     view = View()
-    bench.readings(view)
-    bench.floor(view)
+    measured.readings(view)
+    measured.floor(view)
     first = list(calls)
     assert first.count("wasserstein2") == first.count("select_many") == 2
     assert first.count("_squared_distances") == 1
-    bench.readings(view)
-    bench.floor(view)
+    measured.readings(view)
+    measured.floor(view)
     assert calls == first
-    bench.readings(View(ratio=0.2))
+    measured.readings(View(ratio=0.2))
     # One run of otprune serves every share; ot-medoids, which does not pick one by one, runs again.
     assert calls[len(first) :] == ["wasserstein2", "select_many", "wasserstein2"]
 
 
 def test_what_was_not_looked_at_for_long_is_forgotten(pictured: MakePictured) -> None:
-    bench = Bench(pictured(12))
-    first = bench.sample(View())
-    assert bench.sample(View()) is first
+    measured = Measurements(pictured(12))
+    first = measured.sample(View())
+    assert measured.sample(View()) is first
     for number in range(1, 12):
-        bench.sample(View(sample=number))
-    assert bench.sample(View()) is not first
+        measured.sample(View(sample=number))
+    assert measured.sample(View()) is not first
 
 
 @pytest.mark.parametrize(
@@ -124,7 +124,7 @@ def test_what_was_not_looked_at_for_long_is_forgotten(pictured: MakePictured) ->
 )
 def test_states_that_there_are_not_are_refused(pictured: MakePictured, state: dict, message: str) -> None:
     with pytest.raises(InputError, match=message):
-        Bench(pictured()).checked(View(), **state)
+        Measurements(pictured()).checked(View(), **state)
 
 
 def test_selectors_of_ones_own_are_used_as_they_are(pictured: MakePictured) -> None:
@@ -143,8 +143,8 @@ def test_selectors_of_ones_own_are_used_as_they_are(pictured: MakePictured) -> N
             start = (len(tokens) - keep) // 2
             return build_selection(self, tokens, np.arange(start, start + keep))
 
-    bench = Bench(pictured(), [Middle()])
-    reading, _ = bench.readings(bench.checked(View(), methods=("middle", "first"), ratio=0.25))
+    measured = Measurements(pictured(), [Middle()])
+    reading, _ = measured.readings(measured.checked(View(), methods=("middle", "first"), ratio=0.25))
     np.testing.assert_array_equal(reading.selection.indices, np.arange(18, 30))
     with pytest.raises(InputError, match="already"):
-        Bench(pictured(name="again"), [SELECTORS["dpp"]])
+        Measurements(pictured(name="again"), [SELECTORS["dpp"]])

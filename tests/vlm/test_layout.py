@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from otanalysis.vlm.families import views_of_tiles
-from otanalysis.vlm.layout import WHOLE, ImageTokens, Layer, Picture, View, layers_of, square_grid
+from otanalysis.vlm.layout import WHOLE, ImageTokens, Layer, PatchView, Picture, layers_of, square_grid
 
 
 def test_tiles_become_one_grid_whose_cells_lie_where_the_boxes_of_their_patches_do() -> None:
@@ -28,10 +28,10 @@ def test_tiles_become_one_grid_whose_cells_lie_where_the_boxes_of_their_patches_
 
 def test_single_views_are_layers_of_their_own_and_unknown_ones_are_none() -> None:
     box = (0.1, 0.0, 0.9, 1.0)
-    assert layers_of([View.of_grid(2, 3, box)]) == [Layer((2, 3), box, tuple(range(6)))]
-    two = layers_of([View.of_grid(1, 1), View.of_grid(1, 2)])
+    assert layers_of([PatchView.of_grid(2, 3, box)]) == [Layer((2, 3), box, tuple(range(6)))]
+    two = layers_of([PatchView.of_grid(1, 1), PatchView.of_grid(1, 2)])
     assert [layer.patches for layer in two] == [(0,), (1, 2)]
-    assert layers_of([View(None, WHOLE, 5)]) == []
+    assert layers_of([PatchView(None, WHOLE, 5)]) == []
     assert layers_of(views_of_tiles(3, None, (2, 2))) == []
 
 

@@ -423,6 +423,7 @@ def test_what_cannot_be_pruned_is_refused(zoo: Any) -> None:
     ("arguments", "wanted"),
     [
         ({"selector": "otprun", "ratio": 0.1}, "Unknown method 'otprun'; known are full, otprune"),
+        ({"selector": type(SELECTORS["dpp"]), "ratio": 0.1}, "A selector is wanted, got the class GreedyDPP"),
         ({}, "Exactly one of ratio and keep is needed; got neither"),
         ({"ratio": 1.5}, "ratio must lie in"),
         ({"keep": 0}, "keep must lie in"),

@@ -10,13 +10,13 @@ from types import TracebackType
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
-__all__ = ["Journal"]
+__all__ = ["TrainingLog"]
 
 _COLUMNS = ("stage", "step", "loss", "accuracy", "seconds")
 
 
-class Journal:
-    """Called as ``journal(stage=, step=, steps=, loss=, accuracy=)``; appends a row every ``window``."""
+class TrainingLog:
+    """Called as ``log(stage=, step=, steps=, loss=, accuracy=)``; appends a row every ``window``."""
 
     def __init__(self, path: Path, *, window: int = 100) -> None:
         self._path = path
@@ -34,7 +34,7 @@ class Journal:
         )
         self._bars: dict[str, TaskID] = {}
 
-    def __enter__(self) -> Journal:
+    def __enter__(self) -> TrainingLog:
         self._path.parent.mkdir(parents=True, exist_ok=True)
         self._progress.start()
         return self

@@ -24,7 +24,7 @@ from otanalysis.mini.training.language import (
     measure_language,
     train_language_stage,
 )
-from otanalysis.mini.training.log import Journal
+from otanalysis.mini.training.log import TrainingLog
 from otanalysis.mini.training.vision import PatchHeads, VisionStage, measure_vision, train_vision_stage
 
 __all__ = ["Recipe", "train"]
@@ -82,15 +82,15 @@ def _stage(
     part.replace(path)
 
 
-def _train_vision(tower: CLIPVisionModel, recipe: Recipe, work: Path, seed: int, journal: Journal) -> None:
+def _train_vision(tower: CLIPVisionModel, recipe: Recipe, work: Path, seed: int, log: TrainingLog) -> None:
     heads = PatchHeads().to(tower.device)
     train_bank, test_bank = digit_bank("train", variants=recipe.variants), digit_bank("test")
     for number, stage in enumerate(recipe.vision):
 
         def run(generator: np.random.Generator, stage: VisionStage = stage) -> None:
-            train_vision_stage(tower, heads, stage, train_bank, generator, journal)
+            train_vision_stage(tower, heads, stage, train_bank, generator, log)
             held_out = measure_vision(tower, heads, test_bank, np.random.default_rng([seed, 99]))
-            journal.row(f"{stage.name}-held-out", stage.steps, float("nan"), held_out)
+            log.row(f"{stage.name}-held-out", stage.steps, float("nan"), held_out)
 
         _stage(work / f"{stage.name}.pt", {"tower": tower, "heads": heads}, (seed, number), run)
 
@@ -101,7 +101,7 @@ def _train_language(
     recipe: Recipe,
     work: Path,
     seed: int,
-    journal: Journal,
+    log: TrainingLog,
 ) -> None:
     tower = model.model.vision_tower
     modules: dict[str, nn.Module] = {
@@ -114,22 +114,22 @@ def _train_language(
     else:
         generator = np.random.default_rng([seed, 50])
         bank = digit_bank("train", variants=recipe.variants)
-        cache = cache_scenes(tower, bank, generator, recipe.scenes, journal)
+        cache = cache_scenes(tower, bank, generator, recipe.scenes, log)
         held_out = cache_scenes(
-            tower, digit_bank("test"), generator, recipe.held_out_scenes, journal, stage="cache-held-out"
+            tower, digit_bank("test"), generator, recipe.held_out_scenes, log, stage="cache-held-out"
         )
 
     def align(generator: np.random.Generator) -> None:
-        align_projector(model, cache, tokenizer, generator, journal, steps=recipe.projector_steps)
+        align_projector(model, cache, tokenizer, generator, log, steps=recipe.projector_steps)
 
     _stage(work / "projector.pt", modules, (seed, 10), align)
     for number, stage in enumerate(recipe.language):
 
         def run(generator: np.random.Generator, stage: LanguageStage = stage) -> None:
-            train_language_stage(model, stage, cache, tokenizer, generator, journal)
+            train_language_stage(model, stage, cache, tokenizer, generator, log)
             shares = measure_language(model, stage, held_out, tokenizer, np.random.default_rng([seed, 98]))
             for kind, share in shares.items():
-                journal.row(f"{stage.name}-held-out-{kind}", stage.steps, float("nan"), share)
+                log.row(f"{stage.name}-held-out-{kind}", stage.steps, float("nan"), share)
 
         _stage(paths[number], modules, (seed, 11 + number), run)
 
@@ -178,7 +178,7 @@ def train(
     model = build_model(seed)
     _move(model, device)
     tokenizer = build_processor().tokenizer
-    with Journal(work / "training.csv") as journal:
-        _train_vision(model.model.vision_tower, recipe, work, seed, journal)
-        _train_language(model, tokenizer, recipe, work, seed, journal)
+    with TrainingLog(work / "training.csv") as log:
+        _train_vision(model.model.vision_tower, recipe, work, seed, log)
+        _train_language(model, tokenizer, recipe, work, seed, log)
     return model

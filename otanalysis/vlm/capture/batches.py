@@ -16,7 +16,9 @@ from otanalysis.vlm.families import FAMILIES, is_tried
 from otanalysis.vlm.layout import ImageTokens, Picture
 from otanalysis.vlm.model import VisionLanguageModel
 
-__all__ = ["captured_layer", "check_capturable", "encode_pictures", "prepare_pictures"]
+__all__ = ["captured_layer", "check_capturable", "common_grid", "encode_pictures", "prepare_pictures"]
+
+_PROBE_SHAPES = ((64, 64), (64, 160))
 
 
 def check_capturable(vlm: VisionLanguageModel) -> None:
@@ -101,6 +103,14 @@ def encode_pictures(
             f"Models of the kind {_kind(vlm.model)} cannot be captured: their visual tokens do not fit the "
             f"placeholders ({error}). Supported are {', '.join(sorted(FAMILIES))} and what works alike."
         ) from error
+
+
+def common_grid(vlm: VisionLanguageModel, layer: int | None) -> tuple[int, int] | None:
+    """Return the grid that two blank pictures of different shapes have in common, if any."""
+    captured_layer(vlm.model, layer)
+    blank = [np.zeros((*shape, 3), np.uint8) for shape in _PROBE_SHAPES]
+    grids = {image.grid for image in encode_pictures(vlm, prepare_pictures(vlm, blank), _PROBE_SHAPES, layer)}
+    return grids.pop() if len(grids) == 1 else None
 
 
 def captured_layer(model: Any, layer: int | None) -> int:

@@ -1,4 +1,7 @@
-"""Capture the visual tokens of pictures into a dump: one batch in memory at a time, resumable."""
+"""Capture the visual tokens of pictures into a dump: one batch in memory at a time, resumable.
+
+:func:`capture_tokens` goes through the source; :class:`CaptureJob` reads, encodes and adds each batch.
+"""
 
 from __future__ import annotations
 
@@ -20,13 +23,187 @@ from otanalysis.errors import DumpError, InputError
 from otanalysis.progress import progress_bar
 from otanalysis.tokens import DumpWriter
 from otanalysis.tokens.manifest import PARTIAL_MANIFEST_NAME, Manifest
-from otanalysis.vlm.capture.batches import captured_layer, check_capturable, encode_pictures, prepare_pictures
+from otanalysis.vlm.capture.batches import (
+    captured_layer,
+    check_capturable,
+    common_grid,
+    encode_pictures,
+    prepare_pictures,
+)
 from otanalysis.vlm.capture.pictures import PictureItem, PictureSource, ReadPicture, UnreadableError
 from otanalysis.vlm.capture.provenance import model_provenance, processor_settings, sample_provenance
 from otanalysis.vlm.layout import ImageTokens
 from otanalysis.vlm.model import VisionLanguageModel
 
 __all__ = ["CaptureJob", "CaptureReport", "capture_tokens", "read_pictures"]
+
+_NAMED_IN_MESSAGES = 20
+
+
+@dataclass(frozen=True)
+class CaptureReport:
+    """What a capture wrote.
+
+    Attributes
+    ----------
+    path : Path
+        The finished dump.
+    samples : int
+        How many it holds.
+    resumed : int
+        How many of them were there already when the capture went on.
+    skipped : tuple of str
+        The pictures that could not be read, with the reason; also in the manifest, as ``extra["skipped"]``.
+    """
+
+    path: Path
+    samples: int
+    resumed: int
+    skipped: tuple[str, ...]
+
+
+def capture_tokens(
+    vlm: VisionLanguageModel,
+    source: PictureSource,
+    out: str | PathLike[str],
+    *,
+    benchmark: str,
+    revision: str = "",
+    batch_size: int = 8,
+    limit: int | None = None,
+    layer: int | None = None,
+    shard_size: int = 64,
+    dump_dtype: Literal["float16", "float32"] = "float16",
+    thumbnails: bool = False,
+    skip_bad: bool = False,
+    progress: bool = True,
+) -> CaptureReport:
+    """Write the visual tokens of pictures, after the projector, into a dump.
+
+    Stopped, the same call goes on after the last whole shard, whose checksum is verified, as are those of the
+    pictures that were captured. The bytes of the dump are those of a capture that was not stopped: batches
+    begin at the same pictures.
+
+    Parameters
+    ----------
+    vlm
+        The model; any class with ``get_image_features``.
+    source
+        The pictures, see :func:`otanalysis.vlm.capture.sources.open_pictures`; one batch is in memory at a
+        time.
+    out
+        Folder of the dump.
+    benchmark, revision
+        Recorded in the manifest.
+    batch_size
+        Pictures a forward pass.
+    limit
+        Only so many pictures, the first ones.
+    layer
+        Vision layer whose states are projected, for classes that take one; by default the model's own.
+    shard_size
+        Samples a file.
+    dump_dtype
+        Type of the stored tokens, whatever the model computes in.
+    thumbnails
+        Keep a small picture of what the grid of patches lies on, to see selections on it later.
+    skip_bad
+        Leave out pictures that cannot be read, and list them; otherwise they end the capture.
+    progress
+        Show a bar with the time left on stderr.
+
+    Returns
+    -------
+    CaptureReport
+
+    Raises
+    ------
+    InputError
+        Pictures cannot be read (all are listed, and what was captured is kept), the kind of model cannot be
+        captured, an option is out of range, or tokens are too large for ``dump_dtype``.
+    DumpError
+        The dump is finished, was begun with other settings or from other pictures, or is damaged.
+    """
+    for name, value in (("batch_size", batch_size), ("limit", 1 if limit is None else limit)):
+        if value < 1:
+            raise InputError(f"{name} must be at least 1, got {value}.")
+    check_capturable(vlm)
+    grid = common_grid(vlm, layer)
+    known = _known_checksums(Path(out))
+    writer = DumpWriter(
+        out,
+        model=vlm.name,
+        revision=revision,
+        benchmark=benchmark,
+        layer=captured_layer(vlm.model, layer),
+        select_strategy=str(getattr(vlm.model.config, "vision_feature_select_strategy", FULL)),
+        processor=processor_settings(vlm.processor),
+        grid=grid,
+        dtype=dump_dtype,
+        shard_size=shard_size,
+        extra={
+            "tokens": "after the projector, without newline rows",
+            "source": dict(source.provenance),
+            "limit": limit,
+            "thumbnails": thumbnails,
+            "model": model_provenance(vlm),
+        },
+    )
+    job = CaptureJob(vlm, writer, layer, grid, known, thumbnails, skip_bad)
+    resumed = len(writer)
+    total = len(source) if limit is None else min(limit, len(source))
+    with writer:
+        skipped = _write(job, source, total, batch_size, progress)
+    return CaptureReport(writer.path, len(writer), resumed, tuple(skipped))
+
+
+def _write(job: CaptureJob, source: PictureSource, total: int, batch_size: int, progress: bool) -> list[str]:
+    """Add all pictures and finish the dump; return those that were skipped."""
+    skipped: list[str] = []
+    with progress_bar("capture", "pictures", shown=progress) as bar:
+        task = bar.add_task("capture", total=total)
+        items = islice(iter(source), total)
+        while batch := list(islice(items, batch_size)):
+            bad = job.add(batch)
+            if bad and not job.skip_bad:
+                raise _unreadable(bad, items, job.writer.path, bar)
+            skipped += bad
+            bar.advance(task, len(batch))
+    _check_complete(job.writer, total, skipped)
+    job.writer.finish(notes={"skipped": skipped} if skipped else None)
+    return skipped
+
+
+def _known_checksums(out: Path) -> dict[str, str]:
+    """Return the checksums of the pictures that an unfinished dump holds."""
+    path = out / PARTIAL_MANIFEST_NAME
+    entries = Manifest.read(path).samples if path.is_file() else ()
+    return {entry.id: str(entry.extra.get("image_sha256", "")) for entry in entries}
+
+
+def _check_complete(writer: DumpWriter, total: int, skipped: Sequence[str]) -> None:
+    if len(writer) + len(skipped) != total:
+        raise DumpError(
+            f"The unfinished dump {writer.path} holds {len(writer)} samples, but the source has "
+            f"{total - len(skipped)}: some pictures were renamed or taken away since; delete the folder and "
+            "capture again."
+        )
+
+
+def _unreadable(bad: list[str], rest: Iterator[PictureItem], out: Path, bar: Progress) -> InputError:
+    """Read on to the end, so that one error names all pictures that cannot be read."""
+    found = list(bad)
+    task = bar.add_task("check the rest", total=None)
+    for item in rest:
+        found += read_pictures([item])[1]
+        bar.advance(task)
+    shown = "; ".join(found[:_NAMED_IN_MESSAGES])
+    more = f"; and {len(found) - _NAMED_IN_MESSAGES} more" if len(found) > _NAMED_IN_MESSAGES else ""
+    pictures = "1 picture" if len(found) == 1 else f"{len(found)} pictures"
+    return InputError(
+        f"{pictures} cannot be read: {shown}{more}. Whole files of what was captured before are kept in "
+        f"{out}: mend the pictures and run the same again, or leave them out with --skip-bad."
+    )
 
 
 @dataclass(frozen=True, eq=False)
@@ -181,181 +358,3 @@ def _under_the_grid(pixels: NDArray[np.uint8], image: ImageTokens) -> NDArray[np
     edges = [round(share * side) for share, side in zip(box, (width, height, width, height), strict=True)]
     cut = Image.fromarray(pixels).crop((edges[0], edges[1], edges[2], edges[3]))
     return np.asarray(cut)
-
-
-_NAMED_IN_MESSAGES = 20
-_PROBE_SHAPES = ((64, 64), (64, 160))
-
-
-@dataclass(frozen=True)
-class CaptureReport:
-    """What a capture wrote.
-
-    Attributes
-    ----------
-    path : Path
-        The finished dump.
-    samples : int
-        How many it holds.
-    resumed : int
-        How many of them were there already when the capture went on.
-    skipped : tuple of str
-        The pictures that could not be read, with the reason; also in the manifest, as ``extra["skipped"]``.
-    """
-
-    path: Path
-    samples: int
-    resumed: int
-    skipped: tuple[str, ...]
-
-
-def capture_tokens(
-    vlm: VisionLanguageModel,
-    source: PictureSource,
-    out: str | PathLike[str],
-    *,
-    benchmark: str,
-    revision: str = "",
-    batch_size: int = 8,
-    limit: int | None = None,
-    layer: int | None = None,
-    shard_size: int = 64,
-    dump_dtype: Literal["float16", "float32"] = "float16",
-    thumbnails: bool = False,
-    skip_bad: bool = False,
-    progress: bool = True,
-) -> CaptureReport:
-    """Write the visual tokens of pictures, after the projector, into a dump.
-
-    Stopped, the same call goes on after the last whole shard, whose checksum is verified, as are those of the
-    pictures that were captured. The bytes of the dump are those of a capture that was not stopped: batches
-    begin at the same pictures.
-
-    Parameters
-    ----------
-    vlm
-        The model; any class with ``get_image_features``.
-    source
-        The pictures, see :func:`otanalysis.vlm.capture.sources.open_pictures`; one batch is in memory at a
-        time.
-    out
-        Folder of the dump.
-    benchmark, revision
-        Recorded in the manifest.
-    batch_size
-        Pictures a forward pass.
-    limit
-        Only so many pictures, the first ones.
-    layer
-        Vision layer whose states are projected, for classes that take one; by default the model's own.
-    shard_size
-        Samples a file.
-    dump_dtype
-        Type of the stored tokens, whatever the model computes in.
-    thumbnails
-        Keep a small picture of what the grid of patches lies on, to see selections on it later.
-    skip_bad
-        Leave out pictures that cannot be read, and list them; otherwise they end the capture.
-    progress
-        Show a bar with the time left on stderr.
-
-    Returns
-    -------
-    CaptureReport
-
-    Raises
-    ------
-    InputError
-        Pictures cannot be read (all are listed, and what was captured is kept), the kind of model cannot be
-        captured, an option is out of range, or tokens are too large for ``dump_dtype``.
-    DumpError
-        The dump is finished, was begun with other settings or from other pictures, or is damaged.
-    """
-    for name, value in (("batch_size", batch_size), ("limit", 1 if limit is None else limit)):
-        if value < 1:
-            raise InputError(f"{name} must be at least 1, got {value}.")
-    check_capturable(vlm)
-    grid = _common_grid(vlm, layer)
-    known = _known_checksums(Path(out))
-    writer = DumpWriter(
-        out,
-        model=vlm.name,
-        revision=revision,
-        benchmark=benchmark,
-        layer=captured_layer(vlm.model, layer),
-        select_strategy=str(getattr(vlm.model.config, "vision_feature_select_strategy", FULL)),
-        processor=processor_settings(vlm.processor),
-        grid=grid,
-        dtype=dump_dtype,
-        shard_size=shard_size,
-        extra={
-            "tokens": "after the projector, without newline rows",
-            "source": dict(source.provenance),
-            "limit": limit,
-            "thumbnails": thumbnails,
-            "model": model_provenance(vlm),
-        },
-    )
-    job = CaptureJob(vlm, writer, layer, grid, known, thumbnails, skip_bad)
-    resumed = len(writer)
-    total = len(source) if limit is None else min(limit, len(source))
-    with writer:
-        skipped = _write(job, source, total, batch_size, progress)
-    return CaptureReport(writer.path, len(writer), resumed, tuple(skipped))
-
-
-def _write(job: CaptureJob, source: PictureSource, total: int, batch_size: int, progress: bool) -> list[str]:
-    """Add all pictures and finish the dump; return those that were skipped."""
-    skipped: list[str] = []
-    with progress_bar("capture", "pictures", shown=progress) as bar:
-        task = bar.add_task("capture", total=total)
-        items = islice(iter(source), total)
-        while batch := list(islice(items, batch_size)):
-            bad = job.add(batch)
-            if bad and not job.skip_bad:
-                raise _unreadable(bad, items, job.writer.path, bar)
-            skipped += bad
-            bar.advance(task, len(batch))
-    _check_complete(job.writer, total, skipped)
-    job.writer.finish(notes={"skipped": skipped} if skipped else None)
-    return skipped
-
-
-def _common_grid(vlm: VisionLanguageModel, layer: int | None) -> tuple[int, int] | None:
-    """Return the grid that two blank pictures of different shapes have in common, if any."""
-    captured_layer(vlm.model, layer)
-    blank = [np.zeros((*shape, 3), np.uint8) for shape in _PROBE_SHAPES]
-    grids = {image.grid for image in encode_pictures(vlm, prepare_pictures(vlm, blank), _PROBE_SHAPES, layer)}
-    return grids.pop() if len(grids) == 1 else None
-
-
-def _known_checksums(out: Path) -> dict[str, str]:
-    """Return the checksums of the pictures that an unfinished dump holds."""
-    path = out / PARTIAL_MANIFEST_NAME
-    entries = Manifest.read(path).samples if path.is_file() else ()
-    return {entry.id: str(entry.extra.get("image_sha256", "")) for entry in entries}
-
-
-def _check_complete(writer: DumpWriter, total: int, skipped: Sequence[str]) -> None:
-    if len(writer) + len(skipped) != total:
-        raise DumpError(
-            f"The unfinished dump {writer.path} holds {len(writer)} samples, but the source has "
-            f"{total - len(skipped)}: some pictures were renamed or taken away since; delete the folder and "
-            "capture again."
-        )
-
-
-def _unreadable(bad: list[str], rest: Iterator[PictureItem], out: Path, bar: Progress) -> InputError:
-    """Read on to the end, so that one error names all pictures that cannot be read."""
-    found = list(bad)
-    task = bar.add_task("check the rest", total=None)
-    for item in rest:
-        found += read_pictures([item])[1]
-        bar.advance(task)
-    shown = "; ".join(found[:_NAMED_IN_MESSAGES])
-    more = f"; and {len(found) - _NAMED_IN_MESSAGES} more" if len(found) > _NAMED_IN_MESSAGES else ""
-    pictures = "1 picture" if len(found) == 1 else f"{len(found)} pictures"
-    return InputError(
-        f"{pictures} cannot be read: {shown}{more}. Whole files of what was captured before are kept in "
-        f"{out}: mend the pictures and run the same again, or leave them out with --skip-bad."
-    )

@@ -1,105 +1,27 @@
-"""Pictures in the tables of Hugging Face datasets: Parquet and Arrow files on disk, or the Hub."""
+"""Pictures in the tables of Hugging Face datasets: Parquet and Arrow files on disk, or the Hub.
+
+The package ``datasets`` is needed, and loaded, for the Hub alone. Files on disk are read by pyarrow, which is
+always there, a few rows at a time; ``datasets`` would copy Parquet files into its cache first.
+"""
 
 from __future__ import annotations
 
 import importlib
 import json
-import math
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, Final
 
 from otanalysis.errors import InputError, MissingDependencyError
-from otanalysis.vlm.capture.pictures import PictureItem
+from otanalysis.vlm.capture.pictures import OpenedPictures, PictureItem
 
-__all__ = ["HubTable", "TableOfPictures", "hub_table", "looks_like_table", "open_table"]
+__all__ = ["hub_table", "looks_like_table", "open_table"]
 
 _SUFFIXES: Final = (".parquet", ".arrow")
 _ROWS_AT_ONCE: Final = 32
 _SPLIT: Final = re.compile(r"^(?P<split>.+?)-\d{5}-of-\d{5}$")
-
-
-@dataclass(frozen=True)
-class TableOfPictures:
-    """Pictures in Parquet or Arrow files, read a few rows at a time.
-
-    Attributes
-    ----------
-    files : tuple of Path
-        In order.
-    name : str
-        For the manifest.
-    column : str
-        The column of pictures: structs with ``bytes`` (or a ``path``), or bytes.
-    rows : int
-        Number of rows of all files.
-    own_ids : bool
-        Whether ids are those of the column ``id``; otherwise they are row numbers.
-    """
-
-    files: tuple[Path, ...]
-    name: str
-    column: str
-    rows: int
-    own_ids: bool
-
-    @property
-    def provenance(self) -> Mapping[str, Any]:
-        """Name and kind of the source."""
-        return {"kind": "dataset", "name": self.name, "column": self.column, "pictures": self.rows}
-
-    def __len__(self) -> int:
-        """Return the number of pictures."""
-        return self.rows
-
-    def __iter__(self) -> Iterator[PictureItem]:
-        """Return the pictures, row by row."""
-        number = 0
-        for file in self.files:
-            for batch in _batches(file):
-                for row in batch.to_pylist():
-                    yield _item(row, number, self.column, self.own_ids, file.parent)
-                    number += 1
-
-
-@dataclass(frozen=True, eq=False)
-class HubTable:
-    """Pictures of a dataset that the package ``datasets`` loaded.
-
-    Attributes
-    ----------
-    rows : Dataset
-        With the pictures not decoded.
-    name, column, own_ids
-        As for :class:`TableOfPictures`.
-    """
-
-    rows: Any
-    name: str
-    column: str
-    own_ids: bool
-
-    @property
-    def provenance(self) -> Mapping[str, Any]:
-        """Name and kind of the source, and the fingerprint that ``datasets`` gives it."""
-        return {
-            "kind": "dataset",
-            "name": self.name,
-            "column": self.column,
-            "pictures": len(self.rows),
-            "fingerprint": str(getattr(self.rows, "_fingerprint", "")),
-        }
-
-    def __len__(self) -> int:
-        """Return the number of pictures."""
-        return len(self.rows)
-
-    def __iter__(self) -> Iterator[PictureItem]:
-        """Return the pictures, row by row."""
-        for number, row in enumerate(self.rows):
-            yield _item(row, number, self.column, self.own_ids, Path())
 
 
 def looks_like_table(path: Path) -> bool:
@@ -111,8 +33,8 @@ def looks_like_table(path: Path) -> bool:
     return saved or several or next(path.rglob("*.parquet"), None) is not None
 
 
-def open_table(path: Path, split: str | None) -> TableOfPictures:
-    """Open a dataset on disk.
+def open_table(path: Path, split: str | None) -> OpenedPictures:
+    """Open a dataset on disk, which is read a few rows at a time.
 
     Parameters
     ----------
@@ -120,6 +42,12 @@ def open_table(path: Path, split: str | None) -> TableOfPictures:
         A Parquet or Arrow file, a folder of Parquet files, or what ``save_to_disk`` wrote.
     split
         Which split, if there are several.
+
+    Returns
+    -------
+    OpenedPictures
+        Ids are those of the column ``id`` where they are distinct, row numbers otherwise; a picture is a
+        struct with ``bytes`` or a ``path``, or bytes.
 
     Raises
     ------
@@ -132,12 +60,21 @@ def open_table(path: Path, split: str | None) -> TableOfPictures:
     rows, own_ids = _count(files, "id" in schema.names)
     if not rows:
         raise InputError(f"The dataset {path} has no rows.")
-    name = path.resolve().name if split is None else f"{path.resolve().name}:{split}"
-    return TableOfPictures(files, name, column, rows, own_ids)
+
+    def pictures() -> Iterator[PictureItem]:
+        placed = (
+            (row, file.parent) for file in files for batch in _batches(file) for row in batch.to_pylist()
+        )
+        for number, (row, folder) in enumerate(placed):
+            yield _item(row, number, column, own_ids, folder)
+
+    return OpenedPictures(_provenance(path.resolve().name, split, column, rows), pictures)
 
 
-def hub_table(name: str, split: str | None) -> HubTable:
+def hub_table(name: str, split: str | None) -> OpenedPictures:
     """Load a dataset by its name on the Hub, from the network or the cache of ``datasets``.
+
+    Its provenance has the fingerprint that ``datasets`` gives it.
 
     Raises
     ------
@@ -165,18 +102,34 @@ def hub_table(name: str, split: str | None) -> HubTable:
             f"{str(error).strip().splitlines()[0]}"
         ) from error
     if isinstance(loaded, Mapping):
-        loaded = _only_split(name, dict(loaded))
-    pictures = [key for key, kind in loaded.features.items() if isinstance(kind, datasets.Image)]
-    column = _the_one(pictures, name, list(loaded.features))
+        loaded = _split_of(loaded, None, name)
+    columns = [key for key, kind in loaded.features.items() if isinstance(kind, datasets.Image)]
+    column = _the_one(columns, name, list(loaded.features))
     own_ids = "id" in loaded.features and len(set(loaded["id"])) == len(loaded)
     rows = loaded.cast_column(column, datasets.Image(decode=False))
-    return HubTable(rows, name if split is None else f"{name}:{split}", column, own_ids)
+
+    def pictures() -> Iterator[PictureItem]:
+        return (_item(row, number, column, own_ids, Path()) for number, row in enumerate(rows))
+
+    fingerprint = str(getattr(rows, "_fingerprint", ""))
+    return OpenedPictures(
+        {**_provenance(name, split, column, len(rows)), "fingerprint": fingerprint}, pictures
+    )
 
 
-def _only_split(name: str, splits: dict[str, Any]) -> Any:
-    if len(splits) != 1:
-        raise InputError(f"{name} has the splits {', '.join(splits)}; give one: {name}:{next(iter(splits))}.")
-    return next(iter(splits.values()))
+def _provenance(name: str, split: str | None, column: str, rows: int) -> dict[str, Any]:
+    named = name if split is None else f"{name}:{split}"
+    return {"kind": "dataset", "name": named, "column": column, "pictures": rows}
+
+
+def _split_of(splits: Mapping[str, Any], split: str | None, name: object) -> Any:
+    """Return what belongs to a split, or to the only one."""
+    if split is None and len(splits) == 1:
+        return next(iter(splits.values()))
+    if split is not None and split in splits:
+        return splits[split]
+    wrong = f"; give one: {name}:{next(iter(splits))}." if split is None else f", not {split!r}."
+    raise InputError(f"{name} has the splits {', '.join(splits)}{wrong}")
 
 
 def _files(path: Path, split: str | None) -> tuple[Path, ...]:
@@ -185,7 +138,7 @@ def _files(path: Path, split: str | None) -> tuple[Path, ...]:
         return (path,)
     if (path / "dataset_dict.json").is_file():
         splits = json.loads((path / "dataset_dict.json").read_text())["splits"]
-        return _files(path / _only_split(str(path), _chosen({one: one for one in splits}, split, path)), None)
+        return _files(path / _split_of({one: one for one in splits}, split, path), None)
     if (path / "state.json").is_file():
         listed = json.loads((path / "state.json").read_text())["_data_files"]
         return tuple(path / entry["filename"] for entry in listed)
@@ -193,15 +146,7 @@ def _files(path: Path, split: str | None) -> tuple[Path, ...]:
     for file in sorted(path.rglob("*.parquet")):
         match = _SPLIT.match(file.stem)
         grouped.setdefault(match["split"] if match else file.stem, []).append(file)
-    return tuple(_only_split(str(path), _chosen(grouped, split, path)))
-
-
-def _chosen(splits: dict[str, Any], split: str | None, path: Path) -> dict[str, Any]:
-    if split is None:
-        return splits
-    if split not in splits:
-        raise InputError(f"{path} has the splits {', '.join(splits)}, not {split!r}.")
-    return {split: splits[split]}
+    return tuple(_split_of(grouped, split, path))
 
 
 def _schema(file: Path) -> Any:
@@ -231,17 +176,13 @@ def _batches(file: Path, columns: list[str] | None = None) -> Iterator[Any]:
 
 def _count(files: tuple[Path, ...], has_ids: bool) -> tuple[int, bool]:
     """Return the number of rows, and whether there are ids that are distinct."""
-    seen: set[str] = set()
-    rows, distinct = 0, has_ids
+    rows, ids = 0, []
     for file in files:
         for batch in _batches(file, ["id"] if has_ids else []):
             rows += batch.num_rows
-            if distinct:
-                values = [str(value) for value in batch.column(0).to_pylist() if value not in (None, "")]
-                distinct = len(values) == batch.num_rows and len(set(values)) == len(values)
-                distinct = distinct and seen.isdisjoint(values)
-                seen.update(values)
-    return rows, distinct
+            found = batch.column(0).to_pylist() if has_ids else []
+            ids += [str(one) for one in found if one not in (None, "")]
+    return rows, has_ids and len(ids) == len(set(ids)) == rows
 
 
 def _picture_column(schema: Any, path: Path) -> str:
@@ -269,7 +210,11 @@ def _the_one(pictures: list[str], name: str, columns: list[str]) -> str:
 
 def _item(row: dict[str, Any], number: int, column: str, own_ids: bool, folder: Path) -> PictureItem:
     cell = row[column]
-    kept = {name: _as_json(value) for name, value in row.items() if name != column and _is_plain(value)}
+    kept: dict[str, Any] = {}
+    for name in row:
+        if name != column:
+            with suppress(TypeError):  # pictures and other bytes, which the manifest cannot hold
+                kept[name] = _as_json(row[name])
     identifier = str(kept.pop("id")) if own_ids else f"row-{number:06d}"
 
     def load() -> bytes:
@@ -284,21 +229,12 @@ def _item(row: dict[str, Any], number: int, column: str, own_ids: bool, folder: 
     return PictureItem(identifier, load, kept)
 
 
-def _is_plain(value: Any) -> bool:
-    """Tell whether the manifest can hold a value; pictures and other bytes it cannot."""
-    if isinstance(value, Mapping):
-        return all(map(_is_plain, value.values()))
-    if isinstance(value, list | tuple):
-        return all(map(_is_plain, value))
-    return not isinstance(value, bytes)
-
-
 def _as_json(value: Any) -> Any:
     """Turn a value of a table into one of JSON: not-a-number into null, dates and the like into text."""
-    if isinstance(value, Mapping):
-        return {str(key): _as_json(one) for key, one in value.items()}
-    if isinstance(value, list | tuple):
-        return [_as_json(one) for one in value]
-    if isinstance(value, float) and not math.isfinite(value):
-        return None
-    return value if value is None or isinstance(value, bool | int | float | str) else str(value)
+    return json.loads(json.dumps(value, default=_as_text), parse_constant=lambda _: None)
+
+
+def _as_text(value: Any) -> str:
+    if isinstance(value, bytes):
+        raise TypeError("Bytes are no text.")
+    return str(value)

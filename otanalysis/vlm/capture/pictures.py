@@ -1,4 +1,4 @@
-"""Pictures to capture: what a source says of each, and its pixels and checksum once it is read."""
+"""Pictures to capture: a source of them, what it says of each, and pixels and checksum once one is read."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from otanalysis.errors import InputError
 
-__all__ = ["PictureItem", "PictureSource", "ReadPicture", "UnreadableError"]
+__all__ = ["OpenedPictures", "PictureItem", "PictureSource", "ReadPicture", "UnreadableError"]
 
 
 class UnreadableError(InputError):
@@ -115,6 +115,30 @@ class PictureSource(Protocol):
 
     def __iter__(self) -> Iterator[PictureItem]:
         """Return the pictures, in the same order every time."""
+
+
+@dataclass(frozen=True, eq=False)
+class OpenedPictures:
+    """A source of pictures that was looked through once: it is known how many there are.
+
+    Attributes
+    ----------
+    provenance : Mapping
+        Kind and name of the source, and how many pictures it has.
+    make : callable
+        Begins anew at the first picture.
+    """
+
+    provenance: Mapping[str, Any]
+    make: Callable[[], Iterator[PictureItem]]
+
+    def __len__(self) -> int:
+        """Return the number of pictures."""
+        return int(self.provenance["pictures"])
+
+    def __iter__(self) -> Iterator[PictureItem]:
+        """Return the pictures, in the same order every time."""
+        return self.make()
 
 
 def _sha256(content: bytes | NDArray[np.uint8]) -> str:

@@ -1,4 +1,7 @@
-"""Answer prompts with images from kept tokens, in batches, and say what each answer took."""
+"""Answer the requests of a task from kept tokens, in batches, as its generation settings say.
+
+Of these settings :class:`Decoding` takes what ``generate`` knows; what an answer took is told with it.
+"""
 
 from __future__ import annotations
 
@@ -18,7 +21,7 @@ if TYPE_CHECKING:
     import torch
     from PIL.Image import Image
 
-__all__ = ["Answer", "Decoding", "Request", "Responder", "cut_at_stops"]
+__all__ = ["Decoding", "Request", "Responder", "Response", "cut_at_stops"]
 
 _SAMPLING = ("temperature", "top_p", "top_k")
 _PASSED = (
@@ -115,7 +118,7 @@ class Request:
     load_images : callable
         Returns the pictures, none for words alone; called when the turn comes.
     settings : Mapping
-        The task's generation settings, see :class:`~otanalysis.vlm.lmms_eval.responder.Decoding`.
+        The task's generation settings, see :meth:`Decoding.of_task`.
     """
 
     context: str
@@ -124,7 +127,7 @@ class Request:
 
 
 @dataclass(frozen=True)
-class Answer:
+class Response:
     """An answer, with the numbers of tokens that the language model read and wrote for it."""
 
     text: str
@@ -161,9 +164,9 @@ class Responder:
         # Answers are written behind the prompt, so that shorter prompts of a batch are filled in front.
         vlm.processor.tokenizer.padding_side = "left"
 
-    def answer(self, requests: Sequence[Request], *, progress: bool = False) -> list[Answer]:
+    def answer(self, requests: Sequence[Request], *, progress: bool = False) -> list[Response]:
         """Answer requests, in the order given; long prompts run first: memory runs out at once or never."""
-        answers: dict[int, Answer] = {}
+        answers: dict[int, Response] = {}
         with progress_bar("Answering", "questions", shown=progress) as bar:
             task = bar.add_task("", total=len(requests))
             for places in self._batches(requests):
@@ -182,11 +185,11 @@ class Responder:
             for start in range(0, len(ordered), self._batch_size):
                 yield ordered[start : start + self._batch_size]
 
-    def _answer_batch(self, batch: Sequence[Request]) -> list[Answer]:
+    def _answer_batch(self, batch: Sequence[Request]) -> list[Response]:
         """Answer those with pictures together and those without together: a processor takes no mixture."""
         decoding = Decoding.of_task(batch[0].settings, max_new_tokens=self._max_new_tokens)
         pictures = [[image.convert("RGB") for image in request.load_images()] for request in batch]
-        answers: dict[int, Answer] = {}
+        answers: dict[int, Response] = {}
         for seen in (True, False):
             places = [place for place, images in enumerate(pictures) if bool(images) is seen]
             if places:
@@ -200,7 +203,7 @@ class Responder:
 
     def _generate(
         self, texts: list[str], images: list[list[Image]] | None, decoding: Decoding
-    ) -> list[Answer]:
+    ) -> list[Response]:
         import torch
 
         inputs = self._inputs(texts, images)
@@ -218,7 +221,7 @@ class Responder:
                 read[image.prompt] -= int((~image.stays).sum())
         words = self.vlm.processor.tokenizer.batch_decode(fresh, skip_special_tokens=True)
         return [
-            Answer(cut_at_stops(text, decoding.stops), length, _written(ids, ends))
+            Response(cut_at_stops(text, decoding.stops), length, _written(ids, ends))
             for text, length, ids in zip(words, read, fresh, strict=True)
         ]
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Callable
+from datetime import date
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -136,6 +137,19 @@ def test_tables_give_pictures_and_plain_columns(folder: Path, tmp_path: Path, wr
     for number, item in enumerate(items):
         np.testing.assert_array_equal(item.read().pixels, pixels(number))
     assert dict(source.provenance) == {"kind": "dataset", "name": "set", "column": "image", "pictures": COUNT}
+
+
+def test_columns_become_what_json_can_hold(folder: Path, tmp_path: Path) -> None:
+    columns: dict[str, list[Any]] = {
+        "day": [date(2026, 1, 31)] * COUNT,
+        "boxes": [[{"side": float("inf"), "name": "a"}, {"side": 0.1, "name": None}]] * COUNT,
+        "crops": [[{"bytes": b"x", "number": 1}]] * COUNT,
+        "flag": [True] * COUNT,
+    }
+    first = next(iter(open_pictures(write_parquet(rows(folder, **columns), tmp_path / "set"))))
+    boxes = [{"side": None, "name": "a"}, {"side": 0.1, "name": None}]
+    assert first.extra == {"day": "2026-01-31", "boxes": boxes, "flag": True}
+    assert first.extra["flag"] is True
 
 
 def test_ids_of_a_table_are_taken_where_they_are_distinct(folder: Path, tmp_path: Path) -> None:

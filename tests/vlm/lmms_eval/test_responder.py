@@ -14,7 +14,7 @@ from otanalysis.mini.benchmarks import BENCHMARKS, Item
 from otanalysis.mini.bundled import bundled_model_path
 from otanalysis.selection import select
 from otanalysis.vlm.answer import answer_prompts
-from otanalysis.vlm.lmms_eval.responder import Answer, Request, Responder
+from otanalysis.vlm.lmms_eval.responder import Request, Responder, Response
 from otanalysis.vlm.model import VisionLanguageModel, load_model
 from otanalysis.vlm.pruned import Pruned
 
@@ -105,7 +105,7 @@ def test_words_alone_several_images_and_one_share_a_batch(
 def test_random_tokens_follow_the_seed_and_not_the_batch_size(
     vlm: VisionLanguageModel, items: list[Item]
 ) -> None:
-    def kept(seed: int, batch_size: int) -> list[Answer]:
+    def kept(seed: int, batch_size: int) -> list[Response]:
         chosen = responder(vlm, batch_size, selector="random", ratio=0.02, seed=seed)
         return chosen.answer([request(item) for item in items])
 
@@ -145,7 +145,7 @@ def test_an_answer_ends_where_the_model_or_the_task_ends_it(
     assert ended.output_tokens == other + 1
 
 
-def only(answers: list[Answer]) -> Answer:
+def only(answers: list[Response]) -> Response:
     (answer,) = answers
     return answer
 
@@ -176,9 +176,9 @@ def test_pictures_are_loaded_when_their_turn_comes(vlm: VisionLanguageModel, ite
     one = responder(vlm, 2)
     generate: Callable[..., Any] = one._generate
 
-    def counted(*args: Any) -> list[Answer]:
+    def counted(*args: Any) -> list[Response]:
         nonlocal open_now
-        made: list[Answer] = generate(*args)
+        made: list[Response] = generate(*args)
         open_now = 0
         return made
 

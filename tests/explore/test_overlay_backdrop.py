@@ -9,7 +9,7 @@ import pytest
 
 from otanalysis.errors import InputError
 from otanalysis.explore import pca_rgb
-from otanalysis.explore.overlay import scene_of
+from otanalysis.explore.overlay import backdrop_of
 from otanalysis.tokens import DumpWriter, Sample, open_dump
 
 ROUNDING = 1e-9  # two singular value decompositions of rotated or permuted tokens
@@ -77,24 +77,24 @@ def test_one_outlier_does_not_grey_out_the_others() -> None:
 def test_a_sample_is_drawn_by_its_picture_if_there_is_one(tmp_path: Path) -> None:
     picture = np.full((8, 12, 3), 51, dtype=np.uint8)
     sample = Sample("one", cloud().astype(np.float32), (4, 6), {})
-    assert not scene_of(sample).is_image
+    assert not backdrop_of(sample).is_image
     folder = tmp_path / "dump"
     with DumpWriter(folder, model="m", benchmark="b", grid=(4, 6)) as writer:
         writer.add("one", cloud(), thumbnail=picture)
-    for scene in (scene_of(sample, picture=picture), scene_of(open_dump(folder)[0])):
-        assert scene.is_image
-        assert scene.grid == (4, 6)
-        np.testing.assert_allclose(scene.pixels, 0.2, atol=1 / 255)
+    for backdrop in (backdrop_of(sample, picture=picture), backdrop_of(open_dump(folder)[0])):
+        assert backdrop.is_image
+        assert backdrop.grid == (4, 6)
+        np.testing.assert_allclose(backdrop.pixels, 0.2, atol=1 / 255)
 
 
 def test_what_does_not_fit_is_refused() -> None:
     picture = np.zeros((8, 8, 3))
     for wrong, message in [
-        (lambda: scene_of(picture), "pass grid"),
-        (lambda: scene_of(picture, grid=(0, 4)), "at least 1"),
-        (lambda: scene_of(picture[..., :2], grid=(2, 2)), "red, green, blue"),
-        (lambda: scene_of(picture + 2, grid=(2, 2)), r"floats in \[0, 1\]"),
-        (lambda: scene_of(picture.astype(int), grid=(2, 2)), "bytes"),
+        (lambda: backdrop_of(picture), "pass grid"),
+        (lambda: backdrop_of(picture, grid=(0, 4)), "at least 1"),
+        (lambda: backdrop_of(picture[..., :2], grid=(2, 2)), "red, green, blue"),
+        (lambda: backdrop_of(picture + 2, grid=(2, 2)), r"floats in \[0, 1\]"),
+        (lambda: backdrop_of(picture.astype(int), grid=(2, 2)), "bytes"),
         (lambda: pca_rgb(cloud(), (5, 5)), "25 patches, but there are 24 tokens"),
         (lambda: pca_rgb(cloud()), "fill no square"),
         (lambda: pca_rgb(np.full((4, 2), np.nan)), "finite"),
