@@ -37,8 +37,7 @@ import pandas as pd
 
 import otanalysis as ota
 from otanalysis.explore import overlay, overlays, plan_arrows
-from otanalysis.figures.against_random import draw_against_random
-from otanalysis.figures.style import use_paper_style
+from otanalysis.figures import draw_against_random, use_paper_style
 from otanalysis.studies.compare import random_distances, select_all
 from otanalysis.transport.exact import verify_transport
 

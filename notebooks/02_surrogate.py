@@ -34,10 +34,7 @@ from IPython.display import Markdown
 
 import otanalysis as ota
 from otanalysis.explore import overlays
-from otanalysis.figures.ladder import draw_ladder
-from otanalysis.figures.ladder_captions import caption_ladder, caption_scatter
-from otanalysis.figures.scatter import draw_scatter
-from otanalysis.figures.style import use_paper_style
+from otanalysis.figures import caption_ladder, caption_scatter, draw_ladder, draw_scatter, use_paper_style
 from otanalysis.mini.bundled import bundled_dumps
 from otanalysis.stats.ladder_tables import ladder_table, scatter_table
 from otanalysis.studies.compare import select_all

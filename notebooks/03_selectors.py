@@ -34,10 +34,7 @@ from scipy.cluster.hierarchy import leaves_list, ward
 
 import otanalysis as ota
 from otanalysis.explore import Explorer, overlays
-from otanalysis.figures.against_random import draw_against_random
-from otanalysis.figures.captions import caption4
-from otanalysis.figures.figure4 import draw_figure4
-from otanalysis.figures.style import use_paper_style
+from otanalysis.figures import caption4, draw_against_random, draw_figure4, use_paper_style
 from otanalysis.mini.bundled import bundled_dumps
 from otanalysis.selection import build_selection
 from otanalysis.stats.figure_tables import figure4_table

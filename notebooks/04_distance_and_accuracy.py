@@ -33,9 +33,7 @@ import numpy as np
 import pandas as pd
 from IPython.display import Markdown
 
-from otanalysis.figures.captions import caption2
-from otanalysis.figures.figure2 import draw_figure2
-from otanalysis.figures.style import use_paper_style
+from otanalysis.figures import caption2, draw_figure2, use_paper_style
 from otanalysis.mini.bundled import bundled_accuracy_path, bundled_dumps
 from otanalysis.scores.table import read_accuracy
 from otanalysis.stats.cells import MEAN

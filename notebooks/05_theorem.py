@@ -34,7 +34,7 @@ import pandas as pd
 
 import otanalysis as ota
 from otanalysis.explore import overlays
-from otanalysis.figures.style import use_paper_style
+from otanalysis.figures import use_paper_style
 from otanalysis.surrogate import logdet_value, otprune_kernel
 from otanalysis.theorem import negative_controls as controls
 from otanalysis.theorem.check import run_claim

@@ -39,7 +39,7 @@ from IPython.display import Image, Markdown
 
 import otanalysis as ota
 from otanalysis.explore import Explorer, overlays
-from otanalysis.figures.style import use_paper_style
+from otanalysis.figures import use_paper_style
 from otanalysis.mini.bundled import bundled_model_path
 from otanalysis.mini.export import write_pictures, write_results
 from otanalysis.scores.table import read_accuracy
