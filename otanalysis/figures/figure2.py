@@ -345,17 +345,18 @@ def _overall(tables: Figure2Tables) -> Numbers:
 
 def _versions(given: Given) -> dict[str, Given]:
     """Figure 2, and what becomes of it with other methods and with the other distance."""
-    measured = set(given.rows["method"])
-    methods = tuple(name for name in given.methods if name in measured)
-    paper = replace(given, methods=tuple(name for name in RANKED_METHODS if name in methods))
-    every = replace(given, methods=methods)
-    inner = replace(given, methods=tuple(name for name in methods if name not in ("first", "last")))
+    methods = [name for name in given.methods if name in set(given.rows["method"])]
+    paper = [name for name in RANKED_METHODS if name in methods]
+    inner = [name for name in methods if name not in ("first", "last")]
+    asked = {
+        "": (paper, given.distance),
+        "_all": (methods, given.distance),
+        "_all_without_first_last": (inner, given.distance),
+        "_quantisation": (paper, "quantisation_error"),
+        "_all_quantisation": (methods, "quantisation_error"),
+    }
     return {
-        "": paper,
-        "_all": every,
-        "_all_without_first_last": inner,
-        "_quantisation": replace(paper, distance="quantisation_error"),
-        "_all_quantisation": replace(every, distance="quantisation_error"),
+        end: replace(given, methods=tuple(chosen), distance=kind) for end, (chosen, kind) in asked.items()
     }
 
 

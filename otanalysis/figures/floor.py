@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
@@ -107,18 +105,10 @@ def _closed_words(closed: pd.DataFrame, method: str) -> str:
     return f" (share {_span(closed, method, '.2f')})"
 
 
-@dataclass(frozen=True)
-class _Tables:
-    """What is drawn, and what the caption says."""
-
-    relative: pd.DataFrame
-    certificates: pd.DataFrame
-    greedy: pd.DataFrame
-
-
-def _tables(given: Given) -> _Tables:
+def _tables(given: Given) -> dict[str, pd.DataFrame]:
     relative = floor_table(given.rows, distance=given.distance)
-    return _Tables(relative, certificate_table(given.rows), greedy_table(given.rows))
+    proven = {"certificates": certificate_table(given.rows), "greedy": greedy_table(given.rows)}
+    return {"relative": relative, **proven}
 
 
 FIGURE = Declaration(
@@ -126,7 +116,7 @@ FIGURE = Declaration(
     file="floor",
     needs="certificates",
     table=_tables,
-    draw=lambda tables: draw_floor(tables.relative),
-    caption=lambda tables: caption_floor(tables["floor"].certificates, tables["floor"].greedy),
-    csvs=lambda tables: {"": tables.relative, "_certificates": tables.certificates},
+    draw=lambda made: draw_floor(made["relative"]),
+    caption=lambda tables: caption_floor(tables["floor"]["certificates"], tables["floor"]["greedy"]),
+    csvs=lambda made: {"": made["relative"], "_certificates": made["certificates"]},
 )
