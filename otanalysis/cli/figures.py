@@ -7,14 +7,14 @@ from typing import Annotated
 
 import typer
 
+from otanalysis.figures.registry import FIGURES
+
 __all__ = ["figures"]
 
 
 def figures(
     more_dumps: Annotated[list[Path] | None, typer.Argument(hidden=True)] = None,
-    only: Annotated[
-        str, typer.Option(help="Which figures, separated by commas.")
-    ] = "2,3,4,5,ladder,scatter,floor",
+    only: Annotated[str, typer.Option(help="Which figures, separated by commas.")] = ",".join(FIGURES),
     dumps: Annotated[
         list[Path] | None,
         typer.Option(
@@ -40,7 +40,7 @@ def figures(
 ) -> None:
     """Draw Figures 2 to 5, the ladder, its scatter and the floor, after doing what is missing for them."""
     # matplotlib loads only now, so that --help and mistyped options answer at once.
-    from otanalysis.figures.build import run
+    from otanalysis.figures import run
 
     chosen = [*(dumps or []), *(more_dumps or [])]
     written = run(

@@ -1,40 +1,65 @@
 """From dumps and accuracies to the finished figures: do what is missing, tabulate, draw, write.
 
-Arguments are checked before anything takes time, and files are written when all of them are ready.
+Which figures there are, and what each needs, stands in the :mod:`~otanalysis.figures.registry`; nothing here
+knows one by name. Arguments are checked before anything takes time, and files are written when all of them
+are ready.
 """
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Sequence
+from functools import partial
 from os import PathLike
 from pathlib import Path
+from typing import Any, cast
 
 import pandas as pd
 
-from otanalysis.defaults import RATIOS, RELEASED_GAMMA
+from otanalysis.arrays import Normalisation
+from otanalysis.defaults import RATIOS
 from otanalysis.errors import InputError
 from otanalysis.figures.captions import join_captions
-from otanalysis.figures.registry import FIGURES, SCRIPT, SWEEP_COLUMNS, Files, draw_all, say_on_stderr
-from otanalysis.figures.theory import THEORY_FIGURES, draw_theory
+from otanalysis.figures.declaration import Declaration, Given
+from otanalysis.figures.missing import missing_scores
+from otanalysis.figures.registry import FIGURES
+from otanalysis.figures.style import figure_bytes
 from otanalysis.files import write_atomic
 from otanalysis.scores.table import read_accuracy
 from otanalysis.selection import SELECTORS
 from otanalysis.stats.cells import check_accuracy
+from otanalysis.studies.certify import CertifyStudy, read_certificates
+from otanalysis.studies.engine import measure_samples
+from otanalysis.studies.ladder import LadderStudy, measure_ladder, read_ladder
 from otanalysis.studies.sweep import sweep
 from otanalysis.tokens import open_dump
 
-__all__ = ["run"]
+__all__ = ["draw_all", "run"]
 
-GAMMAS = (1e-4, 1e-3, 1e-2, 1e-1, 1.0, 10.0)
 SEEDS = (0, 1, 2)
 SAMPLES = 4
 """Images a dump in the figures that take seconds an image."""
 DISTANCES = ("w2", "w2_squared")
 NORMALISATIONS = ("none", "columns", "rows")
 
+_KEYS = ("dump", "benchmark", "sample", "method", "ratio", "gamma", "seed", "normalisation")
+SWEEP_COLUMNS = (*_KEYS, "w2", "w2_squared", "quantisation_error", "trace_objective", "logdet")
+"""What the figures read of a sweep; the kept indices, most of its bytes, are not among it."""
+
+SCRIPT = "missing_scores.sh"
+"""File beside the figures with the commands that measure the scores they lack."""
+
+Files = dict[str, bytes]
+Say = Callable[[str], None]
+
+
+def say_on_stderr(sentence: str) -> None:
+    """Print a remark where it does not mix with results."""
+    print(sentence, file=sys.stderr)
+
 
 def run(
-    only: Sequence[int | str] = (*FIGURES, *THEORY_FIGURES),
+    only: Sequence[int | str] = tuple(FIGURES),
     dumps: Sequence[str | PathLike[str]] | None = None,
     accuracy: str | PathLike[str] | None = None,
     out: str | PathLike[str] = "figures",
@@ -45,7 +70,7 @@ def run(
     ratio: float = 0.098,
     samples: int = SAMPLES,
     results: str | PathLike[str] = "results",
-    say: Callable[[str], None] = say_on_stderr,
+    say: Say = say_on_stderr,
     progress: bool = True,
 ) -> list[Path]:
     """Draw Figures 2 to 5 and A to C, after doing what is missing for them.
@@ -53,7 +78,8 @@ def run(
     Parameters
     ----------
     only : sequence of int or str
-        Which figures: 2 to 5, ``"ladder"`` (A), ``"scatter"`` (B), ``"floor"`` (C).
+        Names in :data:`~otanalysis.figures.registry.FIGURES`: 2 to 5, ``"ladder"`` (A), ``"scatter"`` (B),
+        ``"floor"`` (C).
     dumps : sequence of paths, optional
         Dumps of one model, one per benchmark; without them the bundled model's, written on first use.
     accuracy : path, optional
@@ -104,55 +130,104 @@ def run(
     scores, model = _fitting(given, dumps, say)
     files: Files = {}
     captions: list[str] = []
-    if numbers := [number for number in FIGURES if str(number) in chosen]:
-        rows = _swept(numbers, dumps, normalise=normalise, results=results, jobs=jobs, progress=progress)
-        files = draw_all(
-            rows,
-            scores,
-            only=numbers,
-            distance=distance,
-            normalise=normalise,
-            ratio=ratio,
-            model=model,
-            pretrained=_pretrained(dumps),
-            table=accuracy,
-            out=out,
-            say=say,
-        )
-        if SCRIPT not in files:  # of an earlier run, whose scores have come since
-            (Path(out) / SCRIPT).unlink(missing_ok=True)
+    wanted = {name: FIGURES[name] for name in FIGURES if name in chosen}
+    for kind in dict.fromkeys(figure.needs for figure in wanted.values()):
+        figures = {name: figure for name, figure in wanted.items() if figure.needs == kind}
+        how: dict[str, Any] = {"jobs": jobs, "limit": samples, "progress": progress}
+        rows = _measured(list(figures.values()), dumps, normalise, Path(results), **how)
+        what = Given(rows, scores, distance, normalise, ratio)
+        lack: dict[str, Any] = {"model": model, "pretrained": _pretrained(dumps), "table": accuracy}
+        files |= draw_all(what, only=tuple(figures), out=out, say=say, **lack)
         captions.append(files.pop("captions.md").decode().strip())
-    more, more_captions = draw_theory(
-        chosen,
-        dumps,
-        results=results,
-        jobs=jobs,
-        samples=samples,
-        distance=distance,
-        normalise=normalise,
-        ratio=ratio,
-        progress=progress,
-    )
-    return _write(Path(out), files | more, "\n\n".join([*captions, *more_captions]) + "\n")
+        if kind == "sweep" and SCRIPT not in files:  # of an earlier run, whose scores have come since
+            (Path(out) / SCRIPT).unlink(missing_ok=True)
+    return _write(Path(out), files, "\n\n".join(captions) + "\n")
 
 
-def _swept(
-    numbers: Sequence[int],
-    dumps: Sequence[str | PathLike[str]],
+def draw_all(
+    given: Given,
     *,
+    only: Sequence[int | str],
+    model: str = "MODEL",
+    pretrained: str | None = None,
+    table: str | PathLike[str] | None = None,
+    out: str | PathLike[str] = "",
+    say: Say = say_on_stderr,
+) -> Files:
+    """Draw figures from the rows that they need and an accuracy table, without touching the disk.
+
+    Parameters
+    ----------
+    given : Given
+        Rows that all of the figures need, and how to draw them.
+    only, say
+        As in :func:`run`.
+    model, pretrained, table, out : str or path
+        What the commands for missing scores name: the dumps' model, what it is loaded from (if that is not
+        its name), the accuracy table and the folder of the figures.
+
+    Returns
+    -------
+    dict
+        From file name to content. Where scores are missing, :data:`SCRIPT` has the commands that measure
+        them.
+    """
+    files: Files = {}
+    captions: list[str] = []
+    missing = partial(missing_scores, given.rows, given.scores, ratio=given.ratio)
+    names = [name for name in FIGURES if name in {str(one) for one in only}]
+    for name in names:
+        drawn, caption = _drawn(FIGURES[name], given)
+        files |= drawn
+        sentence = missing(only=[name]).sentence()
+        captions.append(f"{caption}\n\n**Missing scores.** {sentence}" if sentence else caption)
+    files["captions.md"] = ("\n\n".join(captions) + "\n").encode()
+    lacking = missing(only=names)
+    if lacking.benchmarks:
+        commands = lacking.commands(model, table, pretrained=pretrained)
+        say(f"{lacking.sentence()}\n{lacking.remedy(commands, table, Path(out) / SCRIPT)}")
+        if not lacking.of_the_scenes:
+            lines = ["#!/bin/sh", "set -e", *commands]
+            files[SCRIPT] = "".join(f"{line}\n" for line in lines).encode()
+    return files
+
+
+def _drawn(figure: Declaration[Any], given: Given) -> tuple[Files, str]:
+    """Return the files of a figure, all its versions and numbers, and its caption."""
+    made = {figure.file + end: figure.table(one) for end, one in figure.versions(given).items()}
+    files: Files = {}
+    for name, table in made.items():
+        picture = figure.draw(table)
+        files |= {f"{name}.{kind}": figure_bytes(picture, kind) for kind in ("pdf", "png")}
+        for end, numbers in figure.csvs(table).items():
+            files[f"{name}{end}.csv"] = numbers.to_csv(index=False, float_format="%.8g").encode()
+    return files, figure.caption(made)
+
+
+def _measured(
+    figures: Sequence[Declaration[Any]],
+    dumps: Sequence[str | PathLike[str]],
     normalise: str,
-    results: str | PathLike[str],
+    results: Path,
+    *,
     jobs: int,
+    limit: int,
     progress: bool,
 ) -> pd.DataFrame:
-    """Sweep what the numbered figures need, and read what they use of it."""
+    """Measure what figures of one kind need, as far as it is not yet, and read what they use of it."""
+    how: dict[str, Any] = {"out": results / "figures", "jobs": jobs, "limit": limit, "progress": progress}
+    kind = cast("Normalisation", normalise)
+    if figures[0].needs == "ladder":
+        return read_ladder(measure_ladder(dumps, LadderStudy(), **how))
+    if figures[0].needs == "certificates":
+        return read_certificates(measure_samples(CertifyStudy(normalise=kind), dumps, **how))
     table = sweep(
         dumps,
-        methods=tuple(SELECTORS) if set(numbers) != {5} else ("otprune",),
+        methods=[name for name in SELECTORS if any(name in figure.methods for figure in figures)],
         ratios=RATIOS,
-        gammas=GAMMAS if 5 in numbers else (RELEASED_GAMMA,),
+        gammas=sorted({gamma for figure in figures for gamma in figure.gammas}),
         seeds=SEEDS,
-        normalisations=(normalise,),  # type: ignore[arg-type]  # checked by the caller
+        normalisations=(kind,),
         out=results,
         jobs=jobs,
         progress=progress,
@@ -175,11 +250,10 @@ def _write(folder: Path, files: Files, captions: str) -> list[Path]:
 def _check(
     only: Sequence[str], *, distance: str, normalise: str, ratio: float, jobs: int, samples: int
 ) -> None:
-    known = [*(str(number) for number in FIGURES), *THEORY_FIGURES]
-    unknown = [name for name in only if name not in known]
+    unknown = [name for name in only if name not in FIGURES]
     if unknown or not only:
         asked = ", ".join(repr(name) for name in only) or "none"
-        raise InputError(f"The figures {', '.join(known)} can be drawn, and {asked} was asked for.")
+        raise InputError(f"The figures {', '.join(FIGURES)} can be drawn, and {asked} was asked for.")
     if distance not in DISTANCES:
         raise InputError(f"The distance must be one of {', '.join(DISTANCES)}, got {distance!r}.")
     if normalise not in NORMALISATIONS:
@@ -194,7 +268,7 @@ def _check(
 
 
 def _fitting(
-    scores: pd.DataFrame | None, dumps: Sequence[str | PathLike[str]], say: Callable[[str], None]
+    scores: pd.DataFrame | None, dumps: Sequence[str | PathLike[str]], say: Say
 ) -> tuple[pd.DataFrame | None, str]:
     """Return the scores of the dumps' model, and its name.
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import replace
 from math import ceil
 from typing import Any
 
@@ -11,12 +13,16 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from otanalysis.figures.labels import PointLabel, label_points
+from otanalysis.figures.captions import DISTANCES, basis, listed, samples_words, two_decimals
+from otanalysis.figures.declaration import Declaration, Given, Setting
 from otanalysis.figures.layout import (
+    PointLabel,
     Sheet,
     benchmarks_of,
     distance_name,
+    label_points,
     method_legend,
+    methods_of,
     no_score,
     per_cent,
     require_columns,
@@ -25,9 +31,16 @@ from otanalysis.figures.layout import (
 )
 from otanalysis.figures.style import TEXT_WIDTH, method_look, paper_style
 from otanalysis.stats.cells import MEAN
-from otanalysis.stats.figure_tables import Figure2Tables
+from otanalysis.stats.figure_tables import Figure2Tables, figure2_tables
 
-__all__ = ["draw_figure2"]
+__all__ = ["FIGURE", "caption2", "draw_figure2"]
+
+Numbers = dict[Any, Any]
+
+RANKED_METHODS = ("first", "last", "uniform", "random", "divprune")
+"""The methods whose ranks the paper compares."""
+
+SIGNIFICANT = 0.05
 
 _POINT_COLUMNS = (
     "benchmark",
@@ -81,7 +94,7 @@ def draw_figure2(tables: Figure2Tables) -> Figure:
 
 def _draw_both(tables: Figure2Tables) -> Figure:
     points, names = tables.points, benchmarks_of(tables.points)
-    methods = [str(name) for name in points["method"].drop_duplicates()]
+    methods = methods_of(points)
     rows = max(ceil(len(names) / COLUMNS), 3)
     first = LEFT + SIDE + 0.52
     size = (TEXT_WIDTH - first - 0.06 - (COLUMNS - 1) * 0.12) / COLUMNS
@@ -196,7 +209,7 @@ def _key(correlations: pd.DataFrame) -> str:
 def _draw_distances(points: pd.DataFrame) -> Figure:
     """Draw the half of the figure that needs no score: the distance of every method, by benchmark."""
     names = [*benchmarks_of(points), MEAN]
-    methods = [str(name) for name in points["method"].drop_duplicates()]
+    methods = methods_of(points)
     width, gap, left = 1.35, 0.16, 0.78
     height = 0.14 * len(methods) + 0.1
     lines = ceil(len(names) / COLUMNS)
@@ -235,3 +248,132 @@ def _p(value: float) -> str:
 
 def _signed(value: float) -> str:
     return f"{value:.2f}".replace("-0.00", "0.00")
+
+
+def caption2(versions: Mapping[str, Figure2Tables]) -> str:
+    """Write the caption of Figure 2 and of its further versions.
+
+    Parameters
+    ----------
+    versions : mapping
+        From a version's file name to its tables; the first is the figure, the others follow in a table.
+
+    Returns
+    -------
+    str
+        Markdown.
+    """
+    tables = next(iter(versions.values()))
+    points, overall = tables.points, _overall(tables)
+    methods = [method_look(name).label for name in methods_of(points)]
+    head = (
+        f"**{FIGURE.title}** {listed(methods)} at "
+        f"{per_cent(float(points['ratio'].iloc[0]))} of the tokens; {basis(points)}."
+    )
+    if np.isfinite(float(overall["rho"])):
+        head += (
+            " (a) Mean score against mean distance over the benchmarks. (b) Spearman's ρ between distance "
+            "and score with its 95% bootstrap interval and two-sided permutation p-value; the claim is −1. "
+            "(c) Rank by score (1 = best) against rank by distance (1 = smallest). Distances are resampled "
+            f"over {samples_words(points)}, scores drawn with their standard errors; the intervals say "
+            f"nothing about other methods than these. {_floor(overall)}"
+        )
+    lines = [head, f"**Verdict.** {_verdict2(overall, tables.correlations)}"]
+    if len(versions) > 1:
+        lines.append(_versions_table(versions))
+    return "\n\n".join(lines)
+
+
+def _verdict2(overall: Numbers, correlations: pd.DataFrame) -> str:
+    rho, p = float(overall["rho"]), float(overall["p_value"])
+    if not np.isfinite(rho):
+        return "No score is given for these methods on all benchmarks, so there is no overall correlation."
+    each = correlations.loc[correlations["benchmark"] != MEAN, ["rho", "p_value"]].dropna()
+    where = (
+        f"Per benchmark ρ is negative on {int((each['rho'] < 0).sum())} and positive on "
+        f"{int((each['rho'] > 0).sum())} of {len(each)}, with p ≤ {SIGNIFICANT:g} on "
+        f"{int((each['p_value'] <= SIGNIFICANT).sum())}."
+    )
+    interval = f"{two_decimals(overall['rho_low'])} to {two_decimals(overall['rho_high'])}"
+    numbers = f"ρ = {two_decimals(rho)} overall (95% interval {interval}; {_p_words(overall)})"
+    if p <= SIGNIFICANT:
+        said = "The claim holds here" if rho < 0 else "The opposite of the claim holds here"
+        return f"{said}: {numbers}. {where}"
+    sign = (
+        "no sign either way" if abs(rho) < 0.005 else f"the sign {'of' if rho < 0 else 'against'} the claim"
+    )
+    few = f"with {int(overall['methods'])} methods this is not told from chance"
+    return f"Undecided: {numbers}, {sign}; {few}. {where}"
+
+
+def _versions_table(versions: Mapping[str, Figure2Tables]) -> str:
+    lines = [
+        "| version | methods | distance | overall ρ | 95% interval | p | smallest p |",
+        "|---|---|---|---|---|---|---|",
+    ]
+    for name, tables in versions.items():
+        row = _overall(tables)
+        kind = str(row["distance_kind"])
+        labels = [method_look(method).label for method in methods_of(tables.points)]
+        interval = f"{two_decimals(row['rho_low'])} to {two_decimals(row['rho_high'])}"
+        tests = f"{float(row['p_value']):.3g} | {float(row['smallest_p']):.2g}"
+        numbers = f"{two_decimals(row['rho'])} | {interval} | {tests}"
+        if not np.isfinite(float(row["rho"])):
+            numbers = "not known | – | – | –"
+        lines.append(f"| `{name}` | {', '.join(labels)} | {DISTANCES.get(kind, kind)} | {numbers} |")
+    return "\n".join(lines)
+
+
+def _floor(overall: Numbers) -> str:
+    floor = float(overall["smallest_p"])
+    if not np.isfinite(floor):
+        return ""
+    return f"The smallest two-sided p that {int(overall['methods'])} methods can give is {floor:.2g}."
+
+
+def _p_words(overall: Numbers) -> str:
+    p = float(overall["p_value"])
+    if bool(overall["p_exact"]):
+        return f"exact p = {p:.3g}"
+    return f"Monte-Carlo p = {p:.3g} with standard error {float(overall['p_standard_error']):.1g}"
+
+
+def _overall(tables: Figure2Tables) -> Numbers:
+    rows: list[Numbers] = tables.correlations.to_dict("records")
+    return next(row for row in rows if row["benchmark"] == MEAN)
+
+
+def _versions(given: Given) -> dict[str, Given]:
+    """Figure 2, and what becomes of it with other methods and with the other distance."""
+    methods = [name for name in given.methods if name in set(given.rows["method"])]
+    paper = [name for name in RANKED_METHODS if name in methods]
+    inner = [name for name in methods if name not in ("first", "last")]
+    asked = {
+        "": (paper, given.distance),
+        "_all": (methods, given.distance),
+        "_all_without_first_last": (inner, given.distance),
+        "_quantisation": (paper, "quantisation_error"),
+        "_all_quantisation": (methods, "quantisation_error"),
+    }
+    return {
+        end: replace(given, methods=tuple(chosen), distance=kind) for end, (chosen, kind) in asked.items()
+    }
+
+
+def _scores(swept: pd.DataFrame, ratio: float) -> dict[Setting, bool]:
+    return {Setting.released(method, ratio): False for method in swept["method"].drop_duplicates()}
+
+
+FIGURE = Declaration(
+    title="Figure 2. Does a small distance go with a high score?",
+    file="figure2",
+    needs="sweep",
+    table=lambda given: figure2_tables(
+        given.rows, given.scores, methods=given.methods, ratio=given.ratio, **given.how
+    ),
+    draw=draw_figure2,
+    caption=caption2,
+    scores=_scores,
+    csvs=lambda tables: {"": tables.points, "_spearman": tables.correlations},
+    versions=_versions,
+)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from math import ceil
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -13,12 +14,17 @@ from matplotlib.patches import Patch
 from matplotlib.ticker import MaxNLocator, PercentFormatter
 
 from otanalysis.defaults import FULL
+from otanalysis.figures.captions import basis, listed
+from otanalysis.figures.declaration import Declaration, Setting
 from otanalysis.figures.layout import (
+    BASIS,
+    INTERVAL,
     Sheet,
     benchmarks_of,
     distance_name,
     error_lengths,
     method_legend,
+    methods_of,
     no_score,
     per_cent,
     require_columns,
@@ -26,20 +32,13 @@ from otanalysis.figures.layout import (
 )
 from otanalysis.figures.style import TEXT_WIDTH, method_look, paper_style
 from otanalysis.stats.cells import MEAN
+from otanalysis.stats.figure_tables import figure3_table
 
-__all__ = ["draw_figure3"]
+__all__ = ["FIGURE", "caption3", "draw_figure3"]
 
-_COLUMNS = (
-    "benchmark",
-    "method",
-    "ratio",
-    "quantity",
-    "value",
-    "low",
-    "high",
-    "distance_kind",
-    "normalisation",
-)
+METHODS = ("otprune", "divprune", "dpp", "random")
+
+_COLUMNS = ("benchmark", "method", "ratio", "quantity", *INTERVAL, *BASIS)
 
 COLUMNS = 4
 LEFT = 0.46
@@ -48,6 +47,7 @@ MEAN_HEIGHT = 1.3
 SCORE_HEIGHT = 0.84
 DISTANCE_HEIGHT = 0.46
 FULL_COLOUR = "0.25"
+Place = tuple[float, float, float]
 
 
 def draw_figure3(table: pd.DataFrame) -> Figure:
@@ -73,7 +73,7 @@ def draw_figure3(table: pd.DataFrame) -> Figure:
     names = benchmarks_of(table)
     table = table.dropna(subset=["value"])
     scored = bool((table["quantity"] == "score").any())
-    methods = [str(name) for name in table["method"].drop_duplicates() if name != FULL]
+    methods = methods_of(table)
     with paper_style():
         block = DISTANCE_HEIGHT + (SCORE_HEIGHT + 0.07 if scored else 0.0)
         lines = ceil(len(names) / COLUMNS)
@@ -142,14 +142,7 @@ def _means(sheet: Sheet, table: pd.DataFrame) -> None:
 
 
 def _block(
-    sheet: Sheet,
-    place: tuple[float, float, float],
-    rows: pd.DataFrame,
-    name: str,
-    *,
-    scored: bool,
-    first: bool,
-    last: bool,
+    sheet: Sheet, place: Place, rows: pd.DataFrame, name: str, *, scored: bool, first: bool, last: bool
 ) -> None:
     left, top, width = place
     if scored:
@@ -185,18 +178,9 @@ def _curves(panel: Axes, rows: pd.DataFrame) -> None:
         own = rows[rows["method"] == method].sort_values("ratio")
         look = method_look(str(method))
         x = own["ratio"].to_numpy(dtype=np.float64) + step * (number - (len(methods) - 1) / 2)
-        panel.errorbar(
-            x,
-            own["value"].to_numpy(dtype=np.float64),
-            yerr=error_lengths(own),
-            color=look.colour,
-            marker=look.marker,
-            ms=3.2,
-            mew=0,
-            lw=1.0,
-            elinewidth=0.7,
-            zorder=3 if method == "otprune" else 2,
-        )
+        line: dict[str, Any] = {"color": look.colour, "marker": look.marker, "ms": 3.2, "mew": 0, "lw": 1.0}
+        line["zorder"] = 3 if method == "otprune" else 2
+        panel.errorbar(x, own["value"].to_numpy(np.float64), error_lengths(own), elinewidth=0.7, **line)
     panel.grid(True, axis="y")
     panel.yaxis.set_major_locator(MaxNLocator(4, min_n_ticks=3))
 
@@ -231,3 +215,64 @@ def _ratio_axis(panel: Axes, rows: pd.DataFrame, *, labels: bool) -> None:
     panel.set_xticklabels([per_cent(ratio) for ratio in ratios] if labels else [])
     margin = 0.06 * (ratios[-1] - ratios[0]) if len(ratios) > 1 else 0.01
     panel.set_xlim(ratios[0] - margin, ratios[-1] + margin)
+
+
+def caption3(table: pd.DataFrame) -> str:
+    """Write the caption of Figure 3 from :func:`otanalysis.stats.figure_tables.figure3_table`."""
+    names = [method_look(name).label for name in methods_of(table)]
+    head = f"**{FIGURE.title}** {listed(names)}; {basis(table)}."
+    count = len(benchmarks_of(table))
+    rows = table[(table["benchmark"] == MEAN) & table["value"].notna() & (table["method"] != FULL)]
+    quantity = "relative_score" if (rows["quantity"] == "relative_score").any() else "score"
+    scores = rows[rows["quantity"] == quantity]
+    if scores.empty:
+        return (
+            f"{head} Distance divided by OTPrune's, as the mean over {count} benchmarks and for each; bars "
+            "are 95% paired bootstrap intervals over samples.\n\n**Verdict.** No score is given for all "
+            "benchmarks, so there is no mean score to compare."
+        )
+    head += (
+        f" Top: means over {count} benchmarks of the score, of the score divided by that with all tokens, "
+        "and of the distance divided by OTPrune's. Below: each benchmark; the right axis reads the score as "
+        "a share of the score with all tokens. Bars are 95% intervals: 1.96 standard errors for scores "
+        "(relative scores by the delta method with independent errors, which is conservative), a paired "
+        "bootstrap over samples for distances."
+    )
+    sentences = [_ranking_at(scores, float(ratio)) for ratio in sorted(scores["ratio"].unique())]
+    what = "share of the score with all tokens" if quantity == "relative_score" else "mean score"
+    return f"{head}\n\n**Verdict.** By {what}: {'; '.join(sentences)}."
+
+
+def _ranking_at(scores: pd.DataFrame, ratio: float) -> str:
+    rows = scores[scores["ratio"] == ratio].sort_values("value", ascending=False).to_dict("records")
+    listed = ", ".join(f"{method_look(str(row['method'])).label} {row['value']:.3f}" for row in rows)
+    said = f"at {per_cent(ratio)} kept {listed}"
+    own = next((row for row in rows if row["method"] == "otprune"), None)
+    if own is None or len(rows) < 2:
+        return said
+    best, second = rows[:2]
+    if own is best:
+        apart = best["low"] > second["high"]
+        return f"{said} (OTPrune is highest; {_overlap(apart)} the next one's)"
+    apart = best["low"] > own["high"]
+    return f"{said} (OTPrune is not highest; {_overlap(apart)} the highest one's)"
+
+
+def _overlap(apart: bool) -> str:
+    return "its interval lies apart from" if apart else "its interval overlaps"
+
+
+def _scores(swept: pd.DataFrame, _: float) -> dict[Setting, bool]:
+    methods = [name for name in METHODS if name in set(swept["method"])]
+    return {Setting.released(name, ratio): False for name in methods for ratio in sorted(set(swept["ratio"]))}
+
+
+FIGURE = Declaration(
+    title="Figure 3. Score and distance by share of tokens kept.",
+    file="figure3",
+    needs="sweep",
+    table=lambda given: figure3_table(given.rows, given.scores, methods=METHODS, **given.how),
+    draw=draw_figure3,
+    caption=lambda tables: caption3(tables["figure3"]),
+    scores=_scores,
+)

@@ -10,24 +10,30 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
-from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 
+from otanalysis.figures.captions import basis, listed, samples_words, span
+from otanalysis.figures.declaration import Declaration
 from otanalysis.figures.layout import (
+    BASIS,
+    INTERVAL,
     Sheet,
     benchmarks_of,
     distance_name,
     error_lengths,
     method_legend,
+    methods_of,
     per_cent,
     require_columns,
+    set_ticks,
     tokens_name,
 )
 from otanalysis.figures.style import TEXT_WIDTH, method_look, paper_style
 from otanalysis.stats.cells import MEAN
+from otanalysis.stats.figure_tables import figure4_table
 
-__all__ = ["draw_figure4", "draw_relative_distances"]
+__all__ = ["FIGURE", "caption4", "draw_figure4"]
 
-_COLUMNS = ("benchmark", "method", "ratio", "value", "low", "high", "distance_kind", "normalisation")
+_COLUMNS = ("benchmark", "method", "ratio", *INTERVAL, *BASIS)
 
 COLUMNS = 4
 LEFT = 0.44  # beside tick labels of up to four letters
@@ -37,13 +43,20 @@ MEAN_HEIGHT = 1.35
 HEIGHT = 0.86
 
 
-def draw_figure4(table: pd.DataFrame) -> Figure:
+def draw_figure4(
+    table: pd.DataFrame, bracket: pd.DataFrame | None = None, *, name: str = "Figure 4"
+) -> Figure:
     """Draw bars of each method's distance over that of OTPrune, on a log axis that starts at 1.
 
     Parameters
     ----------
     table : DataFrame
         From :func:`otanalysis.stats.figure_tables.figure4_table`.
+    bracket : DataFrame, optional
+        The smallest possible distance, where it is known: the same columns for the methods ``floor`` (no kept
+        set is closer) and ``best`` (the closest one met).
+    name : str
+        Of the figure, for messages.
 
     Returns
     -------
@@ -56,35 +69,11 @@ def draw_figure4(table: pd.DataFrame) -> Figure:
     InputError
         If the table lacks a column.
     """
-    return draw_relative_distances(table, name="Figure 4")
-
-
-def draw_relative_distances(table: pd.DataFrame, bracket: pd.DataFrame | None = None, *, name: str) -> Figure:
-    """Draw Figure 4, with the bracket of the smallest possible distance where it is known.
-
-    Parameters
-    ----------
-    table : DataFrame
-        As for :func:`draw_figure4`.
-    bracket : DataFrame, optional
-        The same columns for the methods ``floor`` (no kept set is closer) and ``best`` (the closest one met).
-    name : str
-        Of the figure, for messages.
-
-    Returns
-    -------
-    Figure
-
-    Raises
-    ------
-    InputError
-        If the table lacks a column.
-    """
     require_columns(table, _COLUMNS, name)
     table = table.dropna(subset=["value"])
     ends = table.iloc[:0] if bracket is None else bracket
     names = benchmarks_of(table)
-    methods = [str(name) for name in table["method"].drop_duplicates()]
+    methods = methods_of(table)
     limits = _limits(pd.concat([table, ends]))
     far = distance_name(table)
     longest = max(len(f"{tick:g}") for tick in _ticks(limits))
@@ -106,9 +95,8 @@ def draw_relative_distances(table: pd.DataFrame, bracket: pd.DataFrame | None = 
         width = (TEXT_WIDTH - left - 0.06 - (COLUMNS - 1) * 0.14) / COLUMNS
         for number, benchmark in enumerate(names):
             line, column = divmod(number, COLUMNS)
-            panel = sheet.panel(
-                left + column * (width + 0.14), grid_top + line * (HEIGHT + 0.28), width, HEIGHT
-            )
+            place = left + column * (width + 0.14), grid_top + line * (HEIGHT + 0.28)
+            panel = sheet.panel(*place, width, HEIGHT)
             _bars(panel, table[table["benchmark"] == benchmark], methods, limits)
             _bracket(panel, ends[ends["benchmark"] == benchmark], limits)
             panel.set_title(benchmark)
@@ -179,12 +167,55 @@ def _bars(panel: Axes, rows: pd.DataFrame, methods: list[str], limits: tuple[flo
         panel.errorbar(x, value, yerr=error_lengths(own), fmt="none", ecolor="0.15", elinewidth=0.6)
     panel.set_yscale("log")
     panel.set_ylim(limits)
-    panel.yaxis.set_major_locator(FixedLocator(_ticks(limits)))
-    panel.yaxis.set_minor_locator(NullLocator())
-    panel.yaxis.set_major_formatter(FuncFormatter(lambda tick, _: f"{tick:g}"))
+    set_ticks(panel.yaxis, _ticks(limits))
     panel.grid(True, axis="y")
     panel.axhline(1.0, color=method_look("otprune").colour, lw=0.9, zorder=3)
     panel.set_xticks(range(len(ratios)))
     panel.set_xticklabels([per_cent(ratio) for ratio in ratios])
     panel.set_xlim(-0.5, len(ratios) - 0.5)
     panel.tick_params(axis="x", length=0)
+
+
+def caption4(table: pd.DataFrame) -> str:
+    """Write the caption of Figure 4 from :func:`otanalysis.stats.figure_tables.figure4_table`."""
+    head = (
+        f"**{FIGURE.title}** Mean distance of each method's tokens to all tokens, "
+        f"divided by that of OTPrune's ({basis(table)}), per benchmark and as the average over "
+        f"{len(benchmarks_of(table))} benchmarks. Bars start at 1 on a log axis. Intervals are 95% paired "
+        f"bootstraps over {samples_words(table)}."
+    )
+    rows = table[(table["benchmark"] == MEAN) & table["value"].notna()]
+    groups: dict[str, list[str]] = {"closer": [], "farther": [], "open": []}
+    for method in methods_of(rows):
+        own = rows[rows["method"] == method]
+        closer, farther = bool((own["high"] < 1).all()), bool((own["low"] > 1).all())
+        label = f"{method_look(method).label} ({span(own['value'].to_numpy(dtype=np.float64))})"
+        groups["closer" if closer else "farther" if farther else "open"].append(label)
+    return f"{head}\n\n**Verdict.** {_verdict4(groups)}"
+
+
+def _verdict4(groups: dict[str, list[str]]) -> str:
+    count = sum(len(names) for names in groups.values())
+    if len(groups["farther"]) == count:
+        return f"OTPrune has the smallest distance at every ratio, as claimed: {listed(groups['farther'])}."
+    if not groups["closer"]:
+        return f"Undecided for {listed(groups['open'])}; farther than OTPrune: {listed(groups['farther'])}."
+    said = (
+        f"OTPrune does not have the smallest distance: {len(groups['closer'])} of {count} methods are closer "
+        f"at every ratio, {listed(groups['closer'])}"
+    )
+    if groups["farther"]:
+        said += f"; farther at every ratio: {listed(groups['farther'])}"
+    if groups["open"]:
+        said += f"; not the same at every ratio, or not decided: {listed(groups['open'])}"
+    return said + "."
+
+
+FIGURE = Declaration(
+    title="Figure 4. Distance relative to OTPrune.",
+    file="figure4",
+    needs="sweep",
+    table=lambda given: figure4_table(given.rows, methods=given.methods, **given.how),
+    draw=draw_figure4,
+    caption=lambda tables: caption4(tables["figure4"]),
+)

@@ -2,18 +2,22 @@ r"""Figure 5: what :math:`\gamma` does to OTPrune's score, distance and surrogat
 
 from __future__ import annotations
 
+from itertools import cycle
 from math import ceil
 
 import numpy as np
 import pandas as pd
-from matplotlib import colormaps
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import FixedLocator, LogFormatterMathtext, LogLocator, MaxNLocator, NullLocator
 
 from otanalysis.defaults import RELEASED_GAMMA
+from otanalysis.figures.captions import basis, span
+from otanalysis.figures.declaration import Declaration, Setting
 from otanalysis.figures.layout import (
+    BASIS,
+    INTERVAL,
     Sheet,
     benchmarks_of,
     distance_name,
@@ -22,22 +26,15 @@ from otanalysis.figures.layout import (
     require_columns,
     tokens_name,
 )
-from otanalysis.figures.style import TEXT_WIDTH, paper_style
+from otanalysis.figures.style import TEXT_WIDTH, method_look, paper_style, shades
 from otanalysis.stats.cells import MEAN
+from otanalysis.stats.figure_tables import figure5_table
 
-__all__ = ["draw_figure5"]
+__all__ = ["FIGURE", "caption5", "draw_figure5"]
 
-_COLUMNS = (
-    "benchmark",
-    "ratio",
-    "gamma",
-    "quantity",
-    "value",
-    "low",
-    "high",
-    "distance_kind",
-    "normalisation",
-)
+GAMMAS = (1e-4, 1e-3, 1e-2, 1e-1, 1.0, 10.0)
+
+_COLUMNS = ("benchmark", "ratio", "gamma", "quantity", *INTERVAL, *BASIS)
 
 COLUMNS = 4
 LEFT = 0.52
@@ -48,6 +45,7 @@ _KEY = (
     "Bands: 95% intervals.\nThe surrogate (log det) uses the\n"
     r"$\gamma$ of the axis, so it grows" + "\nby construction; score and\ndistance need not follow."
 )
+BROWNS = ("#FDB347", method_look("otprune").colour, "#5C2006")
 MARKERS = ("o", "s", "^", "D", "v", "P")
 
 
@@ -87,12 +85,8 @@ def draw_figure5(table: pd.DataFrame) -> Figure:
             line, column = divmod(number, COLUMNS)
             rows = table[table["benchmark"] == name]
             for row, quantity in enumerate(quantities):
-                panel = sheet.panel(
-                    LEFT + column * (width + 0.38),
-                    blocks_top + line * (block + 0.26) + row * (SMALL_HEIGHT + 0.06),
-                    width,
-                    SMALL_HEIGHT,
-                )
+                top = blocks_top + line * (block + 0.26) + row * (SMALL_HEIGHT + 0.06)
+                panel = sheet.panel(LEFT + column * (width + 0.38), top, width, SMALL_HEIGHT)
                 lowest = row == len(quantities) - 1 and number + COLUMNS >= len(names)
                 if (rows["quantity"] == quantity).any():
                     _curves(panel, rows[rows["quantity"] == quantity], looks, small=True)
@@ -112,18 +106,13 @@ def _means(sheet: Sheet, table: pd.DataFrame, looks: dict[float, tuple[str, str]
     rows = table[table["benchmark"] == MEAN]
     score = "score" if (rows["quantity"] == "score").any() else "relative_score"
     shown = [name for name in (score, "distance", "logdet") if (rows["quantity"] == name).any()]
-    titles = {
-        "score": "Mean score",
-        "relative_score": "Mean relative score",
-        "distance": "Mean distance",
-        "logdet": "Mean surrogate",
-    }
+    words = {"relative_score": "relative score", "logdet": "surrogate"}
     width = (TEXT_WIDTH - LEFT - 0.08 - (len(shown) - 1) * 0.52) / max(len(shown), 1)
     for number, quantity in enumerate(shown):
         panel = sheet.panel(LEFT + number * (width + 0.52), TOP, width, MEAN_HEIGHT)
         _curves(panel, rows[rows["quantity"] == quantity], looks, small=False)
         _gamma_axis(panel, table, labels=True)
-        panel.set_title(titles[quantity], weight="bold")
+        panel.set_title(f"Mean {words.get(quantity, quantity)}", weight="bold")
         panel.set_ylabel(_label(quantity, table, small=False))
 
 
@@ -138,12 +127,8 @@ def _label(quantity: str, table: pd.DataFrame, *, small: bool) -> str:
 def _looks(table: pd.DataFrame) -> dict[float, tuple[str, str]]:
     """Colour (light to dark with the share kept) and marker of every ratio."""
     ratios = sorted({float(ratio) for ratio in table["ratio"]})
-    shades = colormaps["YlOrBr"](np.linspace(0.42, 0.95, max(len(ratios), 2)))[-len(ratios) :]
-    hexes = ["#" + "".join(f"{round(255 * part):02x}" for part in shade[:3]) for shade in shades]
-    return {
-        ratio: (colour, MARKERS[number % len(MARKERS)])
-        for number, (ratio, colour) in enumerate(zip(ratios, hexes, strict=True))
-    }
+    looks = zip(ratios, shades(BROWNS, len(ratios)), cycle(MARKERS), strict=False)
+    return {ratio: (colour, marker) for ratio, colour, marker in looks}
 
 
 def _legend(looks: dict[float, tuple[str, str]]) -> list[Line2D]:
@@ -180,10 +165,70 @@ def _gamma_axis(panel: Axes, table: pd.DataFrame, *, labels: bool) -> None:
     gammas = sorted({float(gamma) for gamma in table["gamma"]})
     panel.xaxis.set_major_locator(FixedLocator(gammas))
     panel.xaxis.set_minor_locator(NullLocator())
-    if labels:
-        panel.xaxis.set_major_formatter(LogFormatterMathtext())
-        panel.set_xlabel(r"$\gamma$")
-    else:
-        panel.tick_params(axis="x", labelbottom=False)
+    panel.xaxis.set_major_formatter(LogFormatterMathtext())
+    panel.tick_params(axis="x", labelbottom=labels)
+    panel.set_xlabel(r"$\gamma$" if labels else "")
     margin = (gammas[-1] / gammas[0]) ** 0.04
     panel.set_xlim(gammas[0] / margin, gammas[-1] * margin)
+
+
+def caption5(table: pd.DataFrame) -> str:
+    """Write the caption of Figure 5 from :func:`otanalysis.stats.figure_tables.figure5_table`."""
+    mean = table[(table["benchmark"] == MEAN) & table["value"].notna()]
+    score = "score" if (mean["quantity"] == "score").any() else "relative_score"
+    scored = bool((mean["quantity"] == score).any())
+    head = (
+        f"**{FIGURE.title}** {'Score, distance' if scored else 'Distance'} "
+        f"({basis(table)}) and surrogate (log det with the same γ, which grows with γ by construction) as "
+        f"means over {len(benchmarks_of(table))} benchmarks and per benchmark; γ = {RELEASED_GAMMA:g} (the "
+        "released value) is marked. Bands are 95% intervals."
+    )
+    said = [_gamma_score(mean[mean["quantity"] == score]), _gamma_distance(mean)]
+    verdict = " ".join(sentence for sentence in said if sentence)
+    return f"{head}\n\n**Verdict.** {verdict or 'Nothing to compare: the sweep holds one γ.'}"
+
+
+def _gamma_score(scores: pd.DataFrame) -> str:
+    parts = []
+    for ratio in sorted(scores["ratio"].unique()):
+        rows = scores[scores["ratio"] == ratio].sort_values("value").to_dict("records")
+        if len(rows) < 2:
+            continue
+        worst, best = rows[0], rows[-1]
+        apart = best["low"] > worst["high"]
+        parts.append(
+            f"{worst['value']:.3f} (γ = {worst['gamma']:g}) to {best['value']:.3f} (γ = {best['gamma']:g}) "
+            f"at {per_cent(float(ratio))} kept, with intervals that {'lie apart' if apart else 'overlap'}"
+        )
+    return f"The mean score runs from {'; from '.join(parts)}." if parts else ""
+
+
+def _gamma_distance(mean: pd.DataFrame) -> str:
+    rows = mean[mean["quantity"] == "relative_distance"]
+    gammas = sorted(rows["gamma"].unique())
+    if len(gammas) < 2:
+        return ""
+    spans = [
+        f"{span(rows.loc[rows['gamma'] == gamma, 'value'].to_numpy(dtype=np.float64))} at γ = {gamma:g}"
+        for gamma in (gammas[0], gammas[-1])
+    ]
+    return f"The distance is {' and '.join(spans)} times that at γ = {RELEASED_GAMMA:g}, over the ratios."
+
+
+def _scores(swept: pd.DataFrame, _: float) -> dict[Setting, bool]:
+    own = swept[swept["method"] == "otprune"]
+    pairs = sorted(zip(own["ratio"], own["gamma"].astype(float), strict=True))
+    return {Setting("otprune", ratio, gamma): True for ratio, gamma in pairs}
+
+
+FIGURE = Declaration(
+    title="Figure 5. Effect of γ on OTPrune.",
+    file="figure5",
+    needs="sweep",
+    table=lambda given: figure5_table(given.rows, given.scores, **given.how),
+    draw=draw_figure5,
+    caption=lambda tables: caption5(tables["figure5"]),
+    methods=("otprune",),
+    gammas=GAMMAS,
+    scores=_scores,
+)

@@ -7,14 +7,15 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from otanalysis.errors import InputError
-from otanalysis.figures.figure4 import draw_relative_distances
+from otanalysis.figures.declaration import Declaration, Given
+from otanalysis.figures.figure4 import draw_figure4
 from otanalysis.figures.layout import benchmarks_of, per_cent, require_columns, tokens_words
 from otanalysis.figures.style import method_look
 from otanalysis.stats.cells import MEAN
-from otanalysis.stats.certificate_tables import FLOOR
+from otanalysis.stats.certificate_tables import FLOOR, certificate_table, floor_table, greedy_table
 from otanalysis.studies.certify import BEST
 
-__all__ = ["caption_floor", "draw_floor"]
+__all__ = ["FIGURE", "caption_floor", "draw_floor"]
 
 # Of the theorem: greedy reaches at least this share of the largest surrogate.
 GUARANTEE = 1.0 - float(np.exp(-1.0))
@@ -43,7 +44,7 @@ def draw_floor(table: pd.DataFrame) -> Figure:
     bracket = table["method"].isin([FLOOR, BEST])
     if not (table["method"] == FLOOR).any():
         raise InputError("The table of Figure C lacks the floor: make it with otanalysis.studies.")
-    return draw_relative_distances(table[~bracket], table[bracket], name="Figure C")
+    return draw_figure4(table[~bracket], table[bracket], name="Figure C")
 
 
 def caption_floor(certificates: pd.DataFrame, greedy: pd.DataFrame) -> str:
@@ -63,7 +64,7 @@ def caption_floor(certificates: pd.DataFrame, greedy: pd.DataFrame) -> str:
     count = len(benchmarks_of(certificates))
     tokens = tokens_words(str(certificates["normalisation"].iloc[0]))
     head = (
-        "**Figure C. How close can a kept set be?** Mean distance of each method's tokens to all tokens over "
+        f"**{FIGURE.title}** Mean distance of each method's tokens to all tokens over "
         f"that of OTPrune's ({tokens}). No kept set of the size reaches into the hatched region: its edge is "
         "the certified floor (Lagrangian and spectral bounds). Dotted: the closest kept set met; the best "
         f"possible lies between. {int(mean['n'].max())} images of {count} benchmark{'s' * (count != 1)}; "
@@ -102,3 +103,20 @@ def _closed_words(closed: pd.DataFrame, method: str) -> str:
     if closed.empty or method == "random":
         return ""
     return f" (share {_span(closed, method, '.2f')})"
+
+
+def _tables(given: Given) -> dict[str, pd.DataFrame]:
+    relative = floor_table(given.rows, distance=given.distance)
+    proven = {"certificates": certificate_table(given.rows), "greedy": greedy_table(given.rows)}
+    return {"relative": relative, **proven}
+
+
+FIGURE = Declaration(
+    title="Figure C. How close can a kept set be?",
+    file="floor",
+    needs="certificates",
+    table=_tables,
+    draw=lambda made: draw_floor(made["relative"]),
+    caption=lambda tables: caption_floor(tables["floor"]["certificates"], tables["floor"]["greedy"]),
+    csvs=lambda made: {"": made["relative"], "_certificates": made["certificates"]},
+)

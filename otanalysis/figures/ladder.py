@@ -6,32 +6,31 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from matplotlib import colormaps
 from matplotlib.axes import Axes
-from matplotlib.colors import Normalize, to_hex
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from otanalysis.figures.layout import Sheet, benchmarks_of, per_cent, require_columns, short_name
-from otanalysis.figures.style import TEXT_WIDTH, paper_style
+from otanalysis.arrays import FloatArray
+from otanalysis.figures.captions import span, two_decimals
+from otanalysis.figures.declaration import Declaration
+from otanalysis.figures.layout import (
+    INTERVAL,
+    Sheet,
+    benchmarks_of,
+    per_cent,
+    require_columns,
+    short_name,
+    tokens_words,
+)
+from otanalysis.figures.style import TEXT_WIDTH, paper_style, shades
 from otanalysis.selection.pool import RANDOM
 from otanalysis.stats.cells import MEAN
-from otanalysis.stats.ladder_tables import DROPPED_TERM, FREE_WEIGHTS
+from otanalysis.stats.ladder_tables import DROPPED_TERM, FREE_WEIGHTS, ladder_table
 from otanalysis.surrogate.ladder import RUNGS
 
-__all__ = ["draw_ladder", "main_ratio"]
+__all__ = ["FIGURE", "SMALL_LOSS", "caption_ladder", "draw_ladder", "main_ratio"]
 
-_COLUMNS = (
-    "normalisation",
-    "ratio",
-    "pool",
-    "benchmark",
-    "measure",
-    "quantity",
-    "value",
-    "low",
-    "high",
-)
+_COLUMNS = ("normalisation", "ratio", "pool", "benchmark", "measure", "quantity", *INTERVAL)
 _STEPS = {
     "w2_squared": ("exact $W_2^2$", "the distance itself"),
     "gelbrich_w2_squared": ("Gaussian (Gelbrich)", "only means and covariances left"),
@@ -42,6 +41,16 @@ _STEPS = {
     DROPPED_TERM: (r"$\mathrm{tr}\,\Sigma_C$ alone", "the term dropped at rung 3"),
     FREE_WEIGHTS: ("quantisation error", "exact, with free weights"),
 }
+_LOSSES = {
+    (0, 1): "from the exact distance to means and covariances",
+    (1, 2): "the means dropped",
+    (2, 3): "tr Σ_C dropped",
+    (3, 4): "the square root replaced by log(1 + t)",
+    (4, 5): "the columns normalised",
+}
+SMALL_LOSS = 0.1
+"""A step that costs less correlation than this, at every ratio, is not worth a name in the verdict."""
+
 _TOKENS = {"none": "raw tokens", "columns": "column-normalised", "rows": "row-normalised"}
 
 PAPER_RATIO = 0.098
@@ -49,7 +58,10 @@ LEFT = 1.72
 GAP = 0.14
 TOP = 0.5
 ROW = 0.36
+CELL = 0.155
+GRID_GAP = 0.26
 ACCENT = "#D55E00"
+BLUES = ("#9ECAE1", "#2171B5", "#08306B")
 
 
 def draw_ladder(table: pd.DataFrame) -> Figure:
@@ -81,7 +93,8 @@ def draw_ladder(table: pd.DataFrame) -> Figure:
     height = ROW * len(_STEPS) + 0.1
     below = TOP + height + 0.66
     with paper_style():
-        sheet = Sheet.of_height(below + _grid_height(len(kinds)) + _name_height(names))
+        grids = len(kinds) * (CELL * (len(_STEPS) - 1) + GRID_GAP) - GRID_GAP
+        sheet = Sheet.of_height(below + grids + _name_height(names))
         sheet.legend(_legend(ratios), top=0.03, short=False)
         sheet.text(0.02, TOP - 0.1, "(a)", va="bottom", weight="bold")
         overall = rows[rows["benchmark"] == MEAN]
@@ -106,26 +119,13 @@ def main_ratio(table: pd.DataFrame) -> float:
     return float(min(table["ratio"].unique(), key=lambda ratio: abs(ratio - PAPER_RATIO)))
 
 
-def _colours(ratios: list[float]) -> list[str]:
-    shades = np.linspace(0.4, 0.95, len(ratios)) if len(ratios) > 1 else np.array([0.8])
-    return [to_hex(colormaps["Blues"](shade)) for shade in shades]
-
-
 def _legend(ratios: list[float]) -> list[Line2D]:
-    shades = zip(ratios, _colours(ratios), strict=True)
     handles = [
         Line2D([], [], color=shade, marker="o", ms=4, mew=0, lw=0.8, label=f"{per_cent(ratio)} kept")
-        for ratio, shade in shades
+        for ratio, shade in zip(ratios, shades(BLUES, len(ratios)), strict=True)
     ]
-    hollow: dict[str, Any] = {
-        "color": "0.35",
-        "mfc": "white",
-        "mew": 0.7,
-        "marker": "D",
-        "ms": 3,
-        "ls": "none",
-    }
-    return [*handles, Line2D([], [], label="among random subsets only", **hollow)]
+    hollow: dict[str, Any] = {"color": "0.35", "mfc": "white", "mew": 0.7, "marker": "D", "ms": 3}
+    return [*handles, Line2D([], [], label="among random subsets only", ls="none", **hollow)]
 
 
 def _places() -> dict[str, float]:
@@ -139,7 +139,7 @@ def _ladder(panel: Axes, rows: pd.DataFrame, ratios: list[float]) -> None:
     panel.axvline(0, color="0.6", lw=0.6, zorder=0)
     panel.axhspan(2.5, 3.5, color=ACCENT, alpha=0.08, lw=0, zorder=0)
     panel.axhline(len(RUNGS) - 0.35, color="0.6", lw=0.5, ls=(0, (3, 2)), zorder=0)
-    for ratio, offset, colour in zip(ratios, offsets, _colours(ratios), strict=True):
+    for ratio, offset, colour in zip(ratios, offsets, shades(BLUES, len(ratios)), strict=True):
         own = rows[rows["ratio"] == ratio]
         by_pool = {pool: own[own["pool"] == pool].set_index("measure") for pool in ("all", RANDOM)}
         whole = by_pool["all"].reindex(list(places))
@@ -172,14 +172,6 @@ def _name_steps(panel: Axes) -> None:
         panel.text((0.22 - LEFT) * inch, y + 0.22, step, fontsize=7, color=colour, **place)
 
 
-CELL = 0.155
-GRID_GAP = 0.26
-
-
-def _grid_height(count: int) -> float:
-    return count * CELL * (len(_STEPS) - 1) + (count - 1) * GRID_GAP
-
-
 def _name_height(names: list[str]) -> float:
     return 0.12 + 0.042 * max(len(short_name(name)) for name in [*names, "overall"])
 
@@ -198,14 +190,12 @@ def _grids(sheet: Sheet, top: float, rows: pd.DataFrame, names: list[str]) -> No
         own = rows[rows["normalisation"] == kind]
         values = own.pivot(index="measure", columns="benchmark", values="value").reindex(measures)[names]
         _heat(panel, values.to_numpy(dtype=np.float64), digits=digits)
-        panel.set_yticks(range(len(measures)), [_row_name(name) for name in measures])
+        panel.set_yticks(np.arange(len(measures)) + 0.5, [_row_name(name) for name in measures])
         panel.set_title(_TOKENS.get(kind, kind), loc="left", weight="bold", fontsize=7.5)
         if number == 0:
             panel.set_title(words, loc="right")
-        last = number == len(kinds) - 1
-        panel.set_xticks(range(len(names)))
-        panel.set_xticklabels([])
-        if last:
+        panel.set_xticks(np.arange(len(names)) + 0.5, [])
+        if number == len(kinds) - 1:
             labels = ["overall" if name == MEAN else short_name(name) for name in names]
             panel.set_xticklabels(labels, rotation=45, ha="right", rotation_mode="anchor")
 
@@ -215,17 +205,115 @@ def _row_name(name: str) -> str:
     return numbers.get(name, "") + _STEPS[name][0]
 
 
-def _heat(panel: Axes, values: np.ndarray[Any, np.dtype[np.float64]], *, digits: bool) -> None:
-    colours = colormaps["RdBu"].with_extremes(bad="0.93")
-    panel.imshow(values, cmap=colours, norm=Normalize(-1, 1), aspect="auto")
-    lines, columns = values.shape
-    if digits:
-        for line, column in np.ndindex(lines, columns):
-            value = float(values[line, column])
-            words = "–" if np.isnan(value) else f"{round(100 * value):d}".replace("-", "−")
-            shade = "white" if abs(value) > 0.62 else "0.15"
-            panel.text(column, line, words, ha="center", va="center", fontsize=6.5, color=shade)
-    panel.axvline(columns - 1.5, color="white", lw=2.5)
+def _heat(panel: Axes, values: FloatArray, *, digits: bool) -> None:
+    import seaborn as sns  # here, since it loads pyplot
+
+    words = np.vectorize(lambda value: f"{round(100 * value)}".replace("-", "−"))(np.nan_to_num(values))
+    bare = {"cbar": False, "xticklabels": False, "yticklabels": False, "annot_kws": {"fontsize": 6.5}}
+    sns.heatmap(
+        values, vmin=-1, vmax=1, cmap="RdBu", annot=words if digits else None, fmt="", ax=panel, **bare
+    )
+    for word, value in zip(panel.texts, values[np.isfinite(values)], strict=False):
+        word.set_color("white" if abs(value) > 0.62 else "0.15")  # seaborn's white is faint on middle blues
+    panel.set_facecolor("0.93")
+    for line, column in np.argwhere(np.isnan(values)) if digits else ():
+        panel.text(column + 0.5, line + 0.5, "–", ha="center", va="center", fontsize=6.5, color="0.15")
+    panel.axvline(values.shape[1] - 1, color="white", lw=2.5)
     panel.tick_params(length=0)
-    for spine in panel.spines.values():
-        spine.set_visible(False)
+
+
+def caption_ladder(table: pd.DataFrame) -> str:
+    """Write the caption of Figure A from :func:`otanalysis.stats.ladder_tables.ladder_table`.
+
+    Returns
+    -------
+    str
+        Markdown.
+    """
+    count, images = len(benchmarks_of(table)), int(table.loc[table["benchmark"] == MEAN, "n"].max())
+    sizes = {pool: int(own["subsets"].iloc[0]) for pool, own in table.groupby("pool")}
+    head = (
+        f"**{FIGURE.title}** Spearman's ρ between each rung and "
+        f"the exact W2² over {sizes['all']} subsets of one size of an image (those of all methods, "
+        f"{sizes[RANDOM]} random ones, mixtures and swaps), mean over {images} images of {count} "
+        f"benchmark{'s' * (count != 1)}; bars are 95% bootstrap intervals over images. ρ over such a pool "
+        "depends on what is in it: hollow markers show the random subsets alone. The log-determinants have "
+        f"γ = {float(table['gamma'].iloc[0]):g}. (a) By normalisation and ratio. (b) Per benchmark."
+    )
+    overall = table[table["benchmark"] == MEAN]
+    verdicts = [_verdict(str(kind), own) for kind, own in overall.groupby("normalisation", sort=False)]
+    return f"{head}\n\n**Verdict.** " + "\n\n".join(verdicts)
+
+
+def _verdict(kind: str, rows: pd.DataFrame) -> str:
+    """Say what the ladder loses under one normalisation, and what choosing by its last rung costs."""
+    whole = rows[rows["pool"] == "all"]
+    rho = whole[whole["quantity"] == "rho"].pivot(index="measure", columns="ratio", values="value")
+    values: list[FloatArray] = [rho.loc[rung.column].to_numpy(dtype=np.float64) for rung in RUNGS]
+    listed = ", ".join(
+        f"{span(own)} at rung {rung.number}" for rung, own in zip(RUNGS[1:], values[1:], strict=True)
+    )
+    return (
+        f"On {tokens_words(kind)} ρ is {listed}, over the ratios. {_losses(values)} "
+        f"{_last_rung(rows)} {_favourites(whole)}"
+    )
+
+
+def _losses(values: list[FloatArray]) -> str:
+    lost = {
+        (step, step + 1): values[step] - values[step + 1]
+        for step in range(len(values) - 1)
+        if np.max(values[step] - values[step + 1]) >= SMALL_LOSS
+    }
+    if not lost:
+        return f"No step costs {SMALL_LOSS:g} or more of it."
+    costly = sorted(lost, key=lambda step: float(-lost[step].mean()))
+    parts = [f"{step[0]} to {step[1]} ({_LOSSES[step]}; {span(lost[step])})" for step in costly]
+    return f"It is lost in the step{'s' * (len(parts) > 1)} {', then '.join(parts)}."
+
+
+def _last_rung(rows: pd.DataFrame) -> str:
+    own = rows[(rows["quantity"] == "rho") & (rows["measure"] == RUNGS[-1].column)]
+    whole = own[own["pool"] == "all"]
+    if (whole["low"] > 0).all():
+        said = "orders the subsets in the direction of the exact distance at every ratio"
+    elif (whole["high"] < 0).all():
+        said = "orders the subsets against the exact distance at every ratio"
+    else:
+        said = "does not order the subsets in one direction at every ratio"
+    ends = f"{two_decimals(whole['low'].min())} to {two_decimals(whole['high'].max())}"
+    alone = own.loc[own["pool"] == RANDOM, "value"].to_numpy(dtype=np.float64)
+    return (
+        f"The released surrogate {said} (95% intervals within {ends}; ρ among random subsets alone "
+        f"{span(alone)})."
+    )
+
+
+def _favourites(rows: pd.DataFrame) -> str:
+    """Say how far the favourites of the last rung, and of the last that is a distance, are exactly."""
+
+    def found(column: str, quantity: str) -> FloatArray:
+        own = rows[(rows["measure"] == column) & (rows["quantity"] == quantity)]
+        return own["value"].to_numpy(dtype=np.float64)
+
+    parts = [
+        f"that of rung {rung.number} beats {_share(found(rung.column, 'win_rate'))} of the random subsets, "
+        f"with {span(1 + found(rung.column, 'regret'))} times the W2² of the best subset"
+        for rung in (RUNGS[-1], RUNGS[2])
+    ]
+    return f"Of the favourites, {'; '.join(parts)}."
+
+
+def _share(values: FloatArray) -> str:
+    low, high = f"{100 * values.min():.0f}", f"{100 * values.max():.0f}"
+    return f"{low}%" if low == high else f"{low} to {high}%"
+
+
+FIGURE = Declaration(
+    title="Figure A. The ladder from exact transport to the surrogate.",
+    file="ladder",
+    needs="ladder",
+    table=lambda given: ladder_table(given.rows),
+    draw=draw_ladder,
+    caption=lambda tables: caption_ladder(tables["ladder"]),
+)

@@ -1,4 +1,4 @@
-"""Panels placed in inches, and the small parts that several figures share.
+"""Panels placed in inches, names written beside points where there is room, and what several figures share.
 
 Automatic layouts take seconds with forty axes and give every figure other margins; panels of known size need
 neither.
@@ -13,27 +13,41 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
+from matplotlib.axis import Axis
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
+from matplotlib.ticker import NullLocator
+from matplotlib.transforms import Bbox
+from numpy.typing import NDArray
 
+from otanalysis.defaults import FULL
 from otanalysis.errors import InputError
 from otanalysis.figures.style import TEXT_WIDTH, method_look
 from otanalysis.stats.cells import MEAN
 
 __all__ = [
+    "BASIS",
+    "INTERVAL",
+    "PointLabel",
     "Sheet",
     "benchmarks_of",
     "distance_name",
     "error_lengths",
+    "label_points",
     "method_legend",
+    "methods_of",
     "no_score",
     "per_cent",
     "require_columns",
+    "set_ticks",
     "short_name",
     "tokens_name",
     "tokens_words",
 ]
+
+INTERVAL, BASIS = ("value", "low", "high"), ("distance_kind", "normalisation")
+"""Columns of tables: a number with its interval, and what a distance is between."""
 
 _NOTE_PITCH = 0.126
 """Inches from one line of a note to the next."""
@@ -63,13 +77,8 @@ class Sheet:
 
     def panel(self, left: float, top: float, width: float, height: float, **options: Any) -> Axes:
         """Add axes whose frame has this place and size in inches."""
-        box = (
-            left / TEXT_WIDTH,
-            1 - (top + height) / self.height,
-            width / TEXT_WIDTH,
-            height / self.height,
-        )
-        return self.figure.add_axes(box, **options)
+        corner = left / TEXT_WIDTH, 1 - (top + height) / self.height
+        return self.figure.add_axes((*corner, width / TEXT_WIDTH, height / self.height), **options)
 
     def text(self, left: float, top: float, words: str, **options: Any) -> None:
         """Write at a place in inches."""
@@ -109,6 +118,11 @@ def require_columns(table: pd.DataFrame, columns: Iterable[str], figure: str) ->
 def benchmarks_of(table: pd.DataFrame) -> list[str]:
     """Return the benchmarks in the order of the table, without the mean."""
     return [str(name) for name in table["benchmark"].drop_duplicates() if name != MEAN]
+
+
+def methods_of(table: pd.DataFrame) -> list[str]:
+    """Return the methods in the order of the table, without that of all tokens."""
+    return [str(name) for name in table["method"].drop_duplicates() if name != FULL]
 
 
 def distance_name(table: pd.DataFrame) -> str:
@@ -164,18 +178,114 @@ def error_lengths(rows: pd.DataFrame) -> np.ndarray[Any, np.dtype[np.float64]]:
     return np.nan_to_num(np.maximum([value - low, high - value], 0.0))
 
 
+def set_ticks(axis: Axis, ticks: Sequence[float]) -> None:
+    """Put ticks at these places and nowhere else, each with its number."""
+    axis.set_ticks(ticks, [f"{tick:g}" for tick in ticks])
+    axis.set_minor_locator(NullLocator())
+
+
 def method_legend(methods: Iterable[str], *, line: bool = False, bar: bool = False) -> list[Line2D | Patch]:
     """Return legend handles of methods: markers, markers on lines, or boxes."""
-    handles: list[Line2D | Patch] = []
-    for method in methods:
-        look = method_look(method)
-        if bar:
-            handles.append(Patch(facecolor=look.colour, edgecolor="none", label=look.label))
+    looks = [method_look(method) for method in methods]
+    if bar:
+        return [Patch(facecolor=look.colour, edgecolor="none", label=look.label) for look in looks]
+    mark: dict[str, Any] = {"ls": "-" if line else "none", "ms": 4.5, "mew": 0}
+    return [Line2D([], [], color=look.colour, marker=look.marker, label=look.label, **mark) for look in looks]
+
+
+# Points: beside a marker, above or below it, half of a marker, half of an error bar.
+_NEAR, _FAR, _CLEAR, _BAR = 4.0, 4.0, 3.2, 0.5
+_PLACES = (
+    ((_NEAR, 0.0), "left", "center"),
+    ((-_NEAR, 0.0), "right", "center"),
+    ((0.0, _FAR), "center", "bottom"),
+    ((0.0, -_FAR), "center", "top"),
+    ((_NEAR, _FAR), "left", "bottom"),
+    ((_NEAR, -_FAR), "left", "top"),
+    ((-_NEAR, _FAR), "right", "bottom"),
+    ((-_NEAR, -_FAR), "right", "top"),
+)
+
+
+@dataclass(frozen=True)
+class PointLabel:
+    """What is written at a point of a panel, in the units of its axes.
+
+    Attributes
+    ----------
+    words, colour : str
+    x, y : float
+        The point.
+    across, along : tuple of float, optional
+        Ends of its error bars, horizontal and vertical.
+    """
+
+    words: str
+    x: float
+    y: float
+    colour: str
+    across: tuple[float, float] | None = None
+    along: tuple[float, float] | None = None
+
+
+def label_points(panel: Axes, labels: Sequence[PointLabel], *, size: float = 7.0) -> list[str]:
+    """Write each label at the first place around its point where nothing is hidden and no point is nearer.
+
+    Parameters
+    ----------
+    panel : Axes
+        With its final limits: labels stay within.
+    labels : sequence of PointLabel
+        All points of the panel; the first are served first.
+    size : float
+        Of the letters, in points.
+
+    Returns
+    -------
+    list of str
+        Labels that found no place and were left out: a legend has to name them.
+    """
+    figure = panel.get_figure(root=True)
+    if figure is None:
+        return [one.words for one in labels]
+    panel.autoscale_view()  # limits are lazy, and the places hang on them
+    centres = panel.transData.transform([(one.x, one.y) for one in labels])
+    taken = [box for one in labels for box in _drawn(panel, one, figure.dpi / 72.0)]
+    room = panel.get_window_extent()
+    left_out = []
+    for number, label in enumerate(labels):
+        for offset, across, along in _PLACES:
+            look: dict[str, Any] = {"ha": across, "va": along, "fontsize": size, "color": label.colour}
+            place = (label.x, label.y)
+            text = panel.annotate(label.words, place, offset, textcoords="offset points", **look)
+            box = text.get_window_extent()
+            inside = room.x0 <= box.x0 and box.x1 <= room.x1 and room.y0 <= box.y0 and box.y1 <= room.y1
+            nearest = int(np.argmin([_gap(box, centre) for centre in centres]))
+            if inside and nearest == number and not any(box.overlaps(other) for other in taken):
+                taken.append(box)
+                break
+            text.remove()
         else:
-            style = "-" if line else "none"
-            handles.append(
-                Line2D(
-                    [], [], color=look.colour, marker=look.marker, ls=style, ms=4.5, mew=0, label=look.label
-                )
-            )
-    return handles
+            left_out.append(label.words)
+    return left_out
+
+
+def _drawn(panel: Axes, label: PointLabel, point: float) -> list[Bbox]:
+    """Return the boxes of a marker and of its error bars, in pixels; ``point`` is the size of a point."""
+    spans = [(label.x, label.x, label.y, label.y, _CLEAR)]
+    if label.across is not None and np.isfinite(label.across).all():
+        spans.append((*label.across, label.y, label.y, _BAR))
+    if label.along is not None and np.isfinite(label.along).all():
+        spans.append((label.x, label.x, *label.along, _BAR))
+    boxes = []
+    for left, right, low, high, around in spans:
+        (x0, y0), (x1, y1) = panel.transData.transform([(left, low), (right, high)])
+        reach = around * point
+        boxes.append(Bbox.from_extents(x0 - reach, y0 - reach, x1 + reach, y1 + reach))
+    return boxes
+
+
+def _gap(box: Bbox, centre: NDArray[np.float64]) -> float:
+    """Return the distance of a point outside of a box from the box."""
+    x, y = centre
+    return float(np.hypot(max(box.x0 - x, x - box.x1, 0.0), max(box.y0 - y, y - box.y1, 0.0)))

@@ -12,7 +12,9 @@ import numpy as np
 import pandas as pd
 
 from otanalysis.defaults import FULL, RELEASED_GAMMA
+from otanalysis.figures.declaration import Setting
 from otanalysis.figures.layout import per_cent
+from otanalysis.figures.registry import FIGURES
 from otanalysis.figures.style import method_look
 from otanalysis.mini.benchmarks import BENCHMARKS
 from otanalysis.scores.tasks import TASKS
@@ -23,28 +25,6 @@ __all__ = ["MissingScores", "Setting", "missing_scores", "needed_settings"]
 
 TABLE = "accuracy.csv"
 """Where the commands put the scores if there is no table yet."""
-
-SHARES = ("otprune", "divprune", "dpp", "random")
-"""The methods of Figure 3."""
-
-
-@dataclass(frozen=True, order=True)
-class Setting:
-    """What was kept: one run of a model.
-
-    Attributes
-    ----------
-    method : str
-        Selection method, or ``full``.
-    ratio : float
-        Share of the tokens kept.
-    gamma : float or None
-        Of otprune; None for other methods.
-    """
-
-    method: str
-    ratio: float
-    gamma: float | None = None
 
 
 @dataclass(frozen=True)
@@ -155,15 +135,15 @@ class MissingScores:
         return "\n".join(said)
 
 
-def needed_settings(rows: pd.DataFrame, only: Sequence[int], ratio: float) -> dict[Setting, bool]:
+def needed_settings(rows: pd.DataFrame, only: Sequence[int | str], ratio: float) -> dict[Setting, bool]:
     """Return the settings whose scores the figures show.
 
     Parameters
     ----------
     rows : DataFrame
         The sweep: columns ``method, ratio, gamma``.
-    only : sequence of int
-        Figures; 4 shows no scores.
+    only : sequence of int or str
+        Names of figures; not all show scores.
     ratio : float
         Share kept in Figure 2.
 
@@ -172,26 +152,21 @@ def needed_settings(rows: pd.DataFrame, only: Sequence[int], ratio: float) -> di
     dict
         In the order of the figures. The value says whether a score without gamma will not do, as in Figure 5.
     """
-    present = rows[["method", "ratio", "gamma"]].drop_duplicates()
-    methods = [name for name in SELECTORS if name in set(present["method"])]
-    ratios = sorted({_rounded(value) for value in present["ratio"]})
-    needed: dict[Setting, bool] = {}
-    if {2, 3, 5} & set(only):
-        needed[Setting(FULL, 1.0)] = False
-    for method in methods if 2 in only else ():
-        needed[_default(method, _rounded(ratio))] = False
-    for method in [name for name in SHARES if name in methods] if 3 in only else ():
-        needed |= dict.fromkeys((_default(method, one) for one in ratios), False)
-    if 5 in only:
-        own = present[present["method"] == "otprune"]
-        ratio_gamma = zip(own["ratio"].astype(float), own["gamma"].astype(float), strict=True)
-        pairs = sorted((_rounded(share), gamma) for share, gamma in ratio_gamma)
-        needed |= dict.fromkeys((Setting("otprune", *pair) for pair in pairs), True)
+    names = {str(one) for one in only}
+    shown = [scores for name in FIGURES if name in names and (scores := FIGURES[name].scores) is not None]
+    if not shown:
+        return {}
+    swept = rows[["method", "ratio", "gamma"]].drop_duplicates()
+    swept = swept[swept["method"].isin(list(SELECTORS))].round({"ratio": RATIO_DIGITS})
+    swept = swept.sort_values("method", key=lambda column: column.map(list(SELECTORS).index), kind="stable")
+    needed = {Setting(FULL, 1.0): False}
+    for scores in shown:
+        needed |= scores(swept, ratio)
     return needed
 
 
 def missing_scores(
-    rows: pd.DataFrame, scores: pd.DataFrame | None, *, only: Sequence[int], ratio: float
+    rows: pd.DataFrame, scores: pd.DataFrame | None, *, only: Sequence[int | str], ratio: float
 ) -> MissingScores:
     """Find the scores that figures show and an accuracy table lacks.
 
@@ -218,7 +193,7 @@ def missing_scores(
             if method == FULL:
                 there.add((name, Setting(FULL, 1.0)))
             elif gamma is None or np.isnan(gamma):
-                loose.add((name, _default(method, _rounded(share))))
+                loose.add((name, Setting.released(method, share)))
             elif method != "otprune":
                 there |= {(name, Setting(method, _rounded(share)))} if gamma == RELEASED_GAMMA else set()
             else:
@@ -229,10 +204,6 @@ def missing_scores(
         if lacking := tuple(name for name in names if (name, setting) not in known):
             found[setting] = lacking
     return MissingScores(found, scores is not None)
-
-
-def _default(method: str, ratio: float) -> Setting:
-    return Setting(method, ratio, RELEASED_GAMMA if method == "otprune" else None)
 
 
 def _rounded(value: float) -> float:
@@ -258,10 +229,10 @@ def _arguments(setting: Setting) -> dict[str, float]:
     return found
 
 
-def _order(setting: Setting) -> tuple[bool, bool, list[str], float, float]:
+def _order(setting: Setting) -> tuple[bool, bool, int, float, float]:
     """All tokens first, which every share needs; then the released gamma; then the rest."""
     gamma = setting.gamma or 0.0
     usual = setting.gamma in (None, RELEASED_GAMMA)
     places = list(SELECTORS)
     place = places.index(setting.method) if setting.method in places else -1
-    return (setting.method != FULL, not usual, [f"{place:03d}"], setting.ratio, gamma)
+    return (setting.method != FULL, not usual, place, setting.ratio, gamma)

@@ -10,14 +10,16 @@ from matplotlib.axes import Axes
 from matplotlib.cm import ScalarMappable
 from matplotlib.colors import LogNorm
 from matplotlib.figure import Figure
-from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 
-from otanalysis.figures.layout import Sheet, method_legend, per_cent, require_columns, tokens_words
+from otanalysis.figures.captions import two_decimals
+from otanalysis.figures.declaration import Declaration
+from otanalysis.figures.ladder import SMALL_LOSS
+from otanalysis.figures.layout import Sheet, method_legend, per_cent, require_columns, set_ticks, tokens_words
 from otanalysis.figures.style import TEXT_WIDTH, method_look, paper_style
 from otanalysis.selection.pool import METHOD
-from otanalysis.stats.ladder_tables import SCATTERED
+from otanalysis.stats.ladder_tables import SCATTERED, scatter_table
 
-__all__ = ["draw_scatter"]
+__all__ = ["FIGURE", "caption_scatter", "draw_scatter"]
 
 _COLUMNS = ("normalisation", "ratio", "origin", "measure", "x", "y", "length", "rho")
 _NAMES = {
@@ -108,9 +110,7 @@ def _axes(panel: Axes, across: tuple[float, ...], far: tuple[float, ...]) -> Non
     panel.axvline(1, color="0.6", lw=0.5, zorder=0)
     panel.set(xscale="log", yscale="log", xlim=across, ylim=far)
     for axis, ends in ((panel.xaxis, sorted(across)), (panel.yaxis, far)):
-        axis.set_major_locator(FixedLocator(_ticks(*ends)))
-        axis.set_minor_locator(NullLocator())
-        axis.set_major_formatter(FuncFormatter(lambda tick, _: f"{tick:g}"))
+        set_ticks(axis, _ticks(*ends))
 
 
 def _ticks(low: float, high: float) -> list[float]:
@@ -142,8 +142,55 @@ def _foot(sheet: Sheet, lengths: LogNorm, ratio: float) -> None:
     sheet.note(LEFT, sheet.height - FOOT + 0.02, words)
     panel = sheet.panel(TEXT_WIDTH - 1.7, sheet.height - 0.22, 1.6, 0.07)
     bar = sheet.figure.colorbar(ScalarMappable(lengths, LENGTHS), cax=panel, orientation="horizontal")
-    bar.ax.xaxis.set_major_locator(FixedLocator(_ticks(*panel.get_xlim())))
-    bar.ax.xaxis.set_minor_locator(NullLocator())
-    bar.ax.xaxis.set_major_formatter(FuncFormatter(lambda tick, _: f"{tick:g}"))
+    set_ticks(bar.ax.xaxis, _ticks(*panel.get_xlim()))
     bar.ax.set_title(r"dots: $\mathrm{tr}\,\Sigma_C$ (random = 1)")
     bar.outline.set_visible(False)
+
+
+def caption_scatter(table: pd.DataFrame) -> str:
+    """Write the caption of Figure B from :func:`otanalysis.stats.ladder_tables.scatter_table`.
+
+    Returns
+    -------
+    str
+        Markdown.
+    """
+    images = len(table[["benchmark", "sample"]].drop_duplicates())
+    head = (
+        f"**{FIGURE.title}** One point a subset of {images} images, "
+        f"{per_cent(float(table['ratio'].iloc[0]))} of the tokens kept; W2 and the rungs relative to the "
+        "random subsets of the same image, on log axes, what the rung prefers on the left: agreement is a "
+        "rising cloud. Markers are the methods' subsets, dots the drawn ones, coloured by their mean squared "
+        "token length tr Σ_C. ρ is Spearman's correlation within an image, mean over images."
+    )
+    sentences = [_scatter_verdict(str(kind), own) for kind, own in table.groupby("normalisation", sort=False)]
+    return f"{head}\n\n**Verdict.** {' '.join(sentences)}"
+
+
+def _scatter_verdict(kind: str, rows: pd.DataFrame) -> str:
+    rho = rows.groupby("measure")["rho"].first()
+    second, third, last = (float(rho[rung.column]) for rung in SCATTERED)
+    drop = second - third
+    effect = (
+        f"changes ρ from {two_decimals(second)} to {two_decimals(third)}"
+        if abs(drop) >= SMALL_LOSS
+        else f"costs nothing (ρ {two_decimals(second)} and {two_decimals(third)})"
+    )
+    said = (
+        f"On {tokens_words(kind)} dropping tr Σ_C {effect}; the released surrogate has {two_decimals(last)}."
+    )
+    own = rows[rows["origin"] == METHOD + "otprune"]
+    if own.empty:
+        return said
+    length, far = two_decimals(float(own["length"].mean())), two_decimals(float(own["y"].mean()))
+    return f"{said} OTPrune's subsets have {length} times the tr Σ_C of random ones and {far} times their W2."
+
+
+FIGURE = Declaration(
+    title="Figure B. Exact distance against the surrogate.",
+    file="scatter",
+    needs="ladder",
+    table=lambda given: scatter_table(given.rows, ratio=given.ratio),
+    draw=draw_scatter,
+    caption=lambda tables: caption_scatter(tables["scatter"]),
+)

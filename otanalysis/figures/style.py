@@ -8,7 +8,7 @@ STIX, which comes with matplotlib (so figures are equal on every machine) and ma
 from __future__ import annotations
 
 import io
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -16,13 +16,25 @@ from typing import Any
 import matplotlib as mpl
 from matplotlib.figure import Figure
 
-__all__ = ["TEXT_WIDTH", "MethodLook", "figure_bytes", "method_look", "paper_style", "use_paper_style"]
+__all__ = [
+    "TEXT_WIDTH",
+    "MethodLook",
+    "figure_bytes",
+    "method_look",
+    "paper_style",
+    "shades",
+    "use_paper_style",
+]
 
 TEXT_WIDTH = 6.875
 """Width of a two-column page of a paper, in inches."""
 
 PNG_DPI = 200
 
+_TICKS = {"labelsize": 7.0, "color": "0.2", "major.width": 0.5, "major.size": 2.0, "major.pad": 1.5} | {
+    "minor.width": 0.4,
+    "minor.size": 1.2,
+}
 _RC: dict[Any, Any] = {
     "font.family": "STIXGeneral",
     "text.hinting": "none",
@@ -37,20 +49,7 @@ _RC: dict[Any, Any] = {
     "axes.spines.top": False,
     "axes.spines.right": False,
     "axes.axisbelow": True,
-    "xtick.labelsize": 7.0,
-    "ytick.labelsize": 7.0,
-    "xtick.major.width": 0.5,
-    "ytick.major.width": 0.5,
-    "xtick.major.size": 2.0,
-    "ytick.major.size": 2.0,
-    "xtick.minor.width": 0.4,
-    "ytick.minor.width": 0.4,
-    "xtick.minor.size": 1.2,
-    "ytick.minor.size": 1.2,
-    "xtick.major.pad": 1.5,
-    "ytick.major.pad": 1.5,
-    "xtick.color": "0.2",
-    "ytick.color": "0.2",
+    **{f"{axis}tick.{name}": value for axis in "xy" for name, value in _TICKS.items()},
     "legend.fontsize": 8.0,
     "legend.frameon": False,
     "legend.handletextpad": 0.4,
@@ -107,6 +106,13 @@ def method_look(method: str) -> MethodLook:
         return known
     colour, marker = _SPARE[sum(method.encode()) % len(_SPARE)]
     return MethodLook(method, colour, marker)
+
+
+def shades(colours: Sequence[str], count: int) -> list[str]:
+    """Return so many colours on the way through the given ones, from light to dark; few are dark ones."""
+    import seaborn as sns  # here, since it loads pyplot
+
+    return list(sns.blend_palette(colours, max(count, 3)).as_hex()[-count:])
 
 
 @contextmanager

@@ -6,12 +6,15 @@ import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 import pytest
 
 from otanalysis.errors import DumpError, InputError, OtAnalysisError
-from otanalysis.figures.build import GAMMAS, RATIOS, run
+from otanalysis.figures.build import RATIOS, draw_all, run
+from otanalysis.figures.declaration import Given
+from otanalysis.figures.figure5 import GAMMAS
 from otanalysis.selection import SELECTORS
 
 MakeDump = Callable[..., Path]
@@ -146,6 +149,23 @@ def test_dumps_of_two_models_and_tables_of_two_metrics_are_refused_before_the_sw
     with pytest.raises(InputError, match="one metric per benchmark, and alpha have several"):
         run(dumps=dumps[:1], accuracy=tmp_path / "metrics.csv", out=tmp_path / "out", results=results)
     assert not results.exists()
+
+
+def test_draw_all_gives_pdf_png_and_numbers_of_each_version_and_says_what_is_missing(tables: Any) -> None:
+    said: list[str] = []
+    lacking = (tables.accuracy.method == "dpp") & (tables.accuracy.ratio == 0.15)
+    files = draw_all(Given(tables.sweep, tables.accuracy[~lacking]), only=(2, 3), say=said.append)
+    versions = ["figure2", "figure2_all", "figure2_all_without_first_last", "figure3"]
+    versions += ["figure2_quantisation", "figure2_all_quantisation"]
+    for version in versions:
+        assert {f"{version}.pdf", f"{version}.png", f"{version}.csv"} <= set(files)
+    assert files["figure3.png"].startswith(b"\x89PNG")
+    assert len(said) == 1
+    assert "DPP at 15%" in said[0]
+    assert "OTPrune" not in said[0]
+    complete: list[str] = []
+    draw_all(Given(tables.sweep, tables.accuracy), only=(3,), say=complete.append)
+    assert complete == []
 
 
 def test_the_command_says_one_sentence_and_exits_with_2(tmp_path: Path) -> None:

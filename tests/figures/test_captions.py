@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from otanalysis.figures.captions import caption2, caption3, caption4, caption5
+from otanalysis.figures import caption2, caption3, caption4, caption5
 from otanalysis.stats.figure_tables import (
     Figure2Tables,
     figure2_tables,

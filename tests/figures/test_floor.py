@@ -28,7 +28,7 @@ ROUNDING = 1e-12  # a path holds the very numbers of the table, but for the step
 
 def _layout() -> Any:
     # Test folders are no packages, so the neighbour is loaded by its path.
-    path = Path(__file__).with_name("test_registry.py")
+    path = Path(__file__).with_name("test_layout.py")
     spec = importlib.util.spec_from_file_location("neighbour_of_floor", path)
     assert spec is not None
     assert spec.loader is not None

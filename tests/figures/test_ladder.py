@@ -15,9 +15,8 @@ from matplotlib.figure import Figure
 from matplotlib.text import Text
 
 from otanalysis.errors import InputError
-from otanalysis.figures.ladder import draw_ladder, main_ratio
-from otanalysis.figures.ladder_captions import caption_ladder, caption_scatter
-from otanalysis.figures.scatter import draw_scatter
+from otanalysis.figures.ladder import caption_ladder, draw_ladder, main_ratio
+from otanalysis.figures.scatter import caption_scatter, draw_scatter
 from otanalysis.stats.ladder_tables import ladder_table, scatter_table
 from otanalysis.surrogate.ladder import RUNGS
 
@@ -34,7 +33,7 @@ def _load(place: str) -> Any:
     return module
 
 
-LAYOUT = _load("figures/test_registry.py")
+LAYOUT = _load("figures/test_layout.py")
 MADE_UP = _load("stats/test_ladder_tables.py").made_up
 
 
@@ -89,7 +88,7 @@ def test_the_heat_map_shows_every_benchmark_at_the_papers_ratio(rows: pd.DataFra
     table = ladder_table(rows, resamples=20)
     assert main_ratio(table) == 0.1
     panel = next(axes for axes in draw_ladder(table).axes if axes.get_title(loc="left") == "row-normalised")
-    shown = np.ma.filled(np.ma.masked_invalid(panel.images[0].get_array()), np.nan)
+    shown = np.ma.filled(np.ma.masked_invalid(panel.collections[0].get_array()), np.nan)
     own = table[(table["quantity"] == "rho") & (table["normalisation"] == "rows") & (table["pool"] == "all")]
     own = own[own["ratio"] == 0.1]
     for line, rung in enumerate(RUNGS[1:]):

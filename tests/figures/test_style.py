@@ -7,12 +7,14 @@ import subprocess
 import sys
 
 import matplotlib as mpl
+import matplotlib.pyplot as plt
 import numpy as np
 import pytest
 from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
 
-from otanalysis.figures.style import figure_bytes, method_look, paper_style
+from otanalysis.figures.ladder import _heat
+from otanalysis.figures.style import figure_bytes, method_look, paper_style, shades
 from otanalysis.selection import SELECTORS
 
 # Machado et al. (2009), severity 1.0, linear RGB; what a person without one kind of cone sees.
@@ -92,9 +94,29 @@ def type3_pdf() -> bytes:
     return buffer.getvalue()
 
 
-def test_drawing_needs_no_pyplot_and_no_torch() -> None:
+@pytest.mark.parametrize("count", [1, 2, 4, 7])
+def test_shades_get_darker_and_are_never_faint(count: int) -> None:
+    ends = ("#9ECAE1", "#2171B5", "#08306B")
+    lightness = [float(np.dot(to_rgb(shade), (0.2126, 0.7152, 0.0722))) for shade in shades(ends, count)]
+    assert len(lightness) == count
+    assert all(first > second + 0.05 for first, second in itertools.pairwise(lightness))
+    assert shades(ends, count)[-1].upper() == ends[-1]
+
+
+def test_nothing_of_seaborn_stays_in_pyplot_or_in_the_settings() -> None:
+    before = dict(mpl.rcParams)
+    shades(("#FFFFFF", "#000000"), 3)
+    with paper_style():
+        panel = Figure().add_subplot()
+        _heat(panel, np.array([[0.5, np.nan]]), digits=True)
+    assert plt.get_fignums() == []
+    assert dict(mpl.rcParams) == before
+    assert [(text.get_text(), text.get_color()) for text in panel.texts] == [("50", "0.15"), ("–", "0.15")]
+
+
+def test_loading_the_figures_needs_no_pyplot_and_no_torch() -> None:
     code = (
-        "import sys; import otanalysis.figures.registry; "
+        "import sys; from otanalysis.figures import FIGURES, run; list(FIGURES.values()); "
         "print(sorted({'matplotlib.pyplot', 'torch', 'seaborn'} & set(sys.modules)))"
     )
     environment = {"POT_BACKEND_DISABLE_PYTORCH": "1", "PATH": "/usr/bin:/bin"}

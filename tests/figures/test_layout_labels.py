@@ -7,7 +7,7 @@ from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
-from otanalysis.figures.labels import PointLabel, label_points
+from otanalysis.figures.layout import PointLabel, label_points
 
 
 def panel_with(labels: list[PointLabel]) -> Axes:

@@ -1,0 +1,127 @@
+"""What a figure says of itself: what it needs, and its table, drawing and caption.
+
+Every figure has a file of its own that ends with its :class:`Declaration`; the
+:mod:`~otanalysis.figures.registry` lists them, and :mod:`~otanalysis.figures.build` makes whatever is listed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, Generic, Literal, TypeVar
+
+import pandas as pd
+from matplotlib.figure import Figure
+
+from otanalysis.defaults import RELEASED_GAMMA
+from otanalysis.selection import SELECTORS
+from otanalysis.stats.cells import RATIO_DIGITS
+
+__all__ = ["Declaration", "Given", "Measured", "Setting"]
+
+Measured = Literal["sweep", "ladder", "certificates"]
+"""What can be measured for a figure: distances of the methods' kept sets, all rungs for a pool of subsets, or
+distances beside the certified floor. :mod:`~otanalysis.figures.build` measures each at most once a run."""
+
+Tables = TypeVar("Tables")
+
+
+@dataclass(frozen=True, order=True)
+class Setting:
+    """What was kept: one run of a model.
+
+    Attributes
+    ----------
+    method : str
+        Selection method, or ``full``.
+    ratio : float
+        Share of the tokens kept.
+    gamma : float or None
+        Of otprune; None for other methods.
+    """
+
+    method: str
+    ratio: float
+    gamma: float | None = None
+
+    @classmethod
+    def released(cls, method: str, ratio: float) -> Setting:
+        """Return a method as released: otprune with its own gamma."""
+        gamma = RELEASED_GAMMA if method == "otprune" else None
+        return cls(method, round(float(ratio), RATIO_DIGITS), gamma)
+
+
+@dataclass(frozen=True)
+class Given:
+    """What a table is made of.
+
+    Attributes
+    ----------
+    rows : DataFrame
+        What was measured, of the kind that the declaration asks for.
+    scores : DataFrame or None
+        Accuracies of the same model.
+    distance, normalise : str
+        Distance of the figure, and token normalisation under it.
+    ratio : float
+        Share of tokens kept, in figures of one share.
+    methods : tuple of str
+        Methods to show, of those that were measured.
+    """
+
+    rows: pd.DataFrame
+    scores: pd.DataFrame | None = None
+    distance: str = "w2"
+    normalise: str = "none"
+    ratio: float = 0.098
+    methods: tuple[str, ...] = tuple(SELECTORS)
+
+    @property
+    def how(self) -> dict[str, Any]:
+        """Distance and normalisation, as the functions of :mod:`otanalysis.stats.figure_tables` take them."""
+        return {"distance": self.distance, "normalise": self.normalise}
+
+
+@dataclass(frozen=True)
+class Declaration(Generic[Tables]):
+    """A figure.
+
+    Attributes
+    ----------
+    title : str
+        With which its caption begins: ``Figure``, a digit or letter that orders the captions, and words.
+    file : str
+        Of what is written, without ``.pdf``, ``.png``, ``.csv``.
+    needs : {"sweep", "ladder", "certificates"}
+        Which measured rows it is made of.
+    table : callable
+        From what is given to the numbers that are drawn.
+    draw : callable
+        From these numbers to a matplotlib ``Figure``.
+    caption : callable
+        From the numbers by file name, several where there are versions, to Markdown, with a verdict whichever
+        way they fall.
+    methods, gammas : tuple
+        What a sweep for it has to measure.
+    scores : callable, optional
+        From the settings that were swept (columns ``method, ratio, gamma``) and the share kept to the
+        settings whose scores are shown, beside that of all tokens; the value says whether a score without
+        gamma will not do. None if it shows no scores.
+    csvs : callable
+        From the numbers to the tables that are written, by the end of their file names.
+    versions : callable
+        From what is given to that of the further versions of the figure, by the end of their file names; the
+        figure itself comes first, under the empty end.
+    """
+
+    title: str
+    file: str
+    needs: Measured
+    table: Callable[[Given], Tables]
+    draw: Callable[[Tables], Figure]
+    caption: Callable[[Mapping[str, Tables]], str]
+    methods: tuple[str, ...] = tuple(SELECTORS)
+    gammas: tuple[float, ...] = (RELEASED_GAMMA,)
+    scores: Callable[[pd.DataFrame, float], dict[Setting, bool]] | None = None
+    csvs: Callable[[Tables], Mapping[str, pd.DataFrame]] = lambda table: {"": table}  # type: ignore[dict-item]
+    versions: Callable[[Given], Mapping[str, Given]] = lambda given: {"": given}
