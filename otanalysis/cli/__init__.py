@@ -6,5 +6,6 @@ A new command is a function in a file of the same name here, and one line in :mo
 from __future__ import annotations
 
 from otanalysis.cli.app import app, main
+from otanalysis.cli.options import numbers
 
-__all__ = ["app", "main"]
+__all__ = ["app", "main", "numbers"]

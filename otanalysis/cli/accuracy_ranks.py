@@ -82,14 +82,13 @@ def accuracy_ranks(
 
 def _print(ranks: pd.DataFrame) -> None:
     from rich.console import Console
-    from rich.table import Table
+    from rich.table import Column, Table
 
     console = Console()
     for model, own in ranks.groupby("model", sort=False):
-        shown = Table(title=f"{model}: {own['benchmarks'].iloc[0]} benchmarks", title_justify="left")
-        shown.add_column("method")
-        for heading in ("average", "rank", "mean rank"):
-            shown.add_column(heading, justify="right")
+        measures = (Column(name, justify="right") for name in ("average", "rank", "mean rank"))
+        title = f"{model}: {own['benchmarks'].iloc[0]} benchmarks"
+        shown = Table("method", *measures, title=title, title_justify="left")
         for row in own.to_dict("records"):
             share = f"{100 * row['average']:.1f}%"
             shown.add_row(row["method"], share, f"{row['rank']:g}", f"{row['mean_rank']:.2f}")

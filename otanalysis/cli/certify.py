@@ -72,7 +72,7 @@ def certify(
 
 def _print_tables(rows: pd.DataFrame, overall: pd.DataFrame, greedy: pd.DataFrame) -> None:
     from rich.console import Console
-    from rich.table import Table
+    from rich.table import Column, Table
 
     console = Console()
     ratios = sorted(float(ratio) for ratio in overall["ratio"].unique())
@@ -84,18 +84,13 @@ def _print_tables(rows: pd.DataFrame, overall: pd.DataFrame, greedy: pd.DataFram
         if own.empty:
             continue
         console.print(f"\n{title}")
-        table = Table()
-        table.add_column("method")
-        for ratio in ratios:
-            table.add_column(f"{100 * ratio:.4g}%", justify="right")
+        table = Table("method", *(Column(f"{100 * ratio:.4g}%", justify="right") for ratio in ratios))
         for method in own["method"].drop_duplicates():
             cells = own[own["method"] == method].dropna(subset=["value"]).set_index("ratio")
             table.add_row(str(method), *(_cell(cells, ratio) for ratio in ratios))
         console.print(table)
     console.print("\nCertified share of the largest surrogate that greedy reaches")
-    table = Table()
-    for heading in ("kept", "median", "5 %", "worst", "bound"):
-        table.add_column(heading, justify="left" if heading == "bound" else "right")
+    table = Table(*(Column(name, justify="right") for name in ("kept", "median", "5 %", "worst")), "bound")
     for row in greedy.sort_values("ratio").to_dict("records"):
         values = (f"{row[name]:.4f}" for name in ("median", "low", "worst"))
         table.add_row(f"{100 * row['ratio']:.4g}%", *values, str(row["kind"]))

@@ -112,11 +112,10 @@ def _record(trial: Trial) -> dict[str, Any]:
 
 def _print_answers(trial: Trial) -> None:
     from rich.console import Console
-    from rich.table import Table
+    from rich.table import Column, Table
 
-    table = Table()
-    for heading in ("visual tokens", "answer", "seconds"):
-        table.add_column(heading, justify="right" if heading == "seconds" else "left", overflow="fold")
+    texts = (Column(name, overflow="fold") for name in ("visual tokens", "answer"))
+    table = Table(*texts, Column("seconds", justify="right", overflow="fold"))
     for tokens, answer in (
         (f"all {trial.image.m}", trial.full),
         (f"{trial.image.keep} by {trial.image.method}", trial.pruned),
