@@ -1,6 +1,6 @@
 """The command line: parse, call, report. May import every room; loads each only when its command runs.
 
-A new command is a function in a module here, and one line in :mod:`otanalysis.cli.app`.
+A new command is a function in a file of the same name here, and one line in :mod:`otanalysis.cli.app`.
 """
 
 from __future__ import annotations

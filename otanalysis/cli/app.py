@@ -3,43 +3,40 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from importlib import import_module
 from importlib.metadata import version
 from typing import Annotated
 
 import typer
 
-from otanalysis.cli.accuracy import accuracy
-from otanalysis.cli.capture import capture
-from otanalysis.cli.certify import certify
-from otanalysis.cli.figures import figures
-from otanalysis.cli.ladder import ladder
-from otanalysis.cli.model import evaluate, train_mini
-from otanalysis.cli.sweep import sweep
-from otanalysis.cli.synthetic import synthetic
-from otanalysis.cli.theorem import theorem
-from otanalysis.cli.tokens import distance, select, verify
-from otanalysis.cli.try_ import try_
 from otanalysis.progress import reported
 
 __all__ = ["app", "main"]
 
-_COMMANDS: tuple[tuple[Callable[..., None], str], ...] = (
-    (select, "otanalysis select tokens.npy --method otprune --ratio 0.098 --json"),
-    (distance, "otanalysis distance tokens.npy --method divprune --ratio 0.098 --json"),
-    (verify, "otanalysis verify data/dumps/mini-llava/presence"),
-    (sweep, "otanalysis sweep data/dumps/mini-llava/* --methods otprune,random --ratios 0.05,0.2"),
-    (figures, "otanalysis figures --only 2,4 --out figures"),
-    (theorem, "otanalysis theorem --certified --dump data/dumps/mini-llava/presence --json"),
-    (ladder, "otanalysis ladder data/dumps/mini-llava/* --ratios 0.098 --limit 8"),
-    (certify, "otanalysis certify data/dumps/mini-llava/* --ratios 0.098 --limit 8"),
-    (synthetic, "otanalysis synthetic --trials 10 --sizes 20x10x5,30x20x10"),
-    (capture, "otanalysis capture --model llava-hf/llava-1.5-7b-hf --images photos --out dumps/photos"),
-    (try_, 'otanalysis try --image scene.png --question "is there a 7 ?" --method otprune --ratio 0.098'),
-    (evaluate, "otanalysis evaluate --methods otprune,random --ratios 0.05 --out accuracy.csv"),
-    (train_mini, "otanalysis train-mini --out my-mini-llava --seed 1"),
-)
-"""Every command with the example that its help shows; each loads what it needs when it runs."""
+_COMMANDS = {
+    "select": "otanalysis select tokens.npy --method otprune --ratio 0.098 --json",
+    "distance": "otanalysis distance tokens.npy --method divprune --ratio 0.098 --json",
+    "verify": "otanalysis verify data/dumps/mini-llava/presence",
+    "sweep": "otanalysis sweep data/dumps/mini-llava/* --methods otprune,random --ratios 0.05,0.2",
+    "figures": "otanalysis figures --only 2,4 --out figures",
+    "theorem": "otanalysis theorem --certified --dump data/dumps/mini-llava/presence --json",
+    "ladder": "otanalysis ladder data/dumps/mini-llava/* --ratios 0.098 --limit 8",
+    "certify": "otanalysis certify data/dumps/mini-llava/* --ratios 0.098 --limit 8",
+    "synthetic": "otanalysis synthetic --trials 10 --sizes 20x10x5,30x20x10",
+    "capture": "otanalysis capture --model llava-hf/llava-1.5-7b-hf --images photos --out dumps/photos",
+    "try_": 'otanalysis try --image scene.png --question "is there a 7 ?" --method otprune --ratio 0.098',
+    "evaluate": "otanalysis evaluate --methods otprune,random --ratios 0.05 --out accuracy.csv",
+    "train_mini": "otanalysis train-mini --out my-mini-llava --seed 1",
+    "accuracy_import": "otanalysis accuracy import runs/otprune-0.098 --method otprune --ratio 0.098 "
+    "--out accuracy.csv",
+    "accuracy_ranks": "otanalysis accuracy ranks --model LLaVA-1.5-7B --methods divprune,fastv,vtw --json",
+}
+"""Every command, in the order of the help, with the example that its help shows.
+
+A command is a function in a file of the same name in this room, and its line here; it loads what it needs
+when it runs. On the command line a ``_`` at the end, which keywords of Python need, is dropped, and others
+are ``-``; what begins with ``accuracy_`` belongs to the group ``accuracy``.
+"""
 
 app = typer.Typer(
     name="otanalysis",
@@ -48,11 +45,19 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for _command, _example in _COMMANDS:
-    # A command may be a keyword of Python, and its function then ends in an underscore.
-    _name = _command.__name__.rstrip("_").replace("_", "-")
-    app.command(name=_name, epilog=f"Example: {_example}")(reported()(_command))
-app.add_typer(accuracy)
+_accuracy = typer.Typer(
+    name="accuracy",
+    help="Bring the scores of other programs into the accuracy table that the figures read, and rank methods "
+    "by scores.",
+    epilog=f"Example: {_COMMANDS['accuracy_import']}",
+    no_args_is_help=True,
+)
+for _file, _example in _COMMANDS.items():
+    _command = reported()(getattr(import_module(f"otanalysis.cli.{_file}"), _file))
+    _group = _accuracy if _file.startswith("accuracy_") else app
+    _name = _file.removeprefix("accuracy_").rstrip("_").replace("_", "-")
+    _group.command(_name, epilog=f"Example: {_example}")(_command)
+app.add_typer(_accuracy)
 
 
 def main() -> None:

@@ -1,4 +1,4 @@
-"""The command that captures the visual tokens of pictures; it needs the extra ``vlm``."""
+"""``otanalysis capture``: the visual tokens of pictures, into a dump; needs the extra ``vlm``."""
 
 from __future__ import annotations
 
@@ -7,6 +7,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal, cast
 
 import typer
+
+from otanalysis.cli import options
 
 if TYPE_CHECKING:
     from otanalysis.vlm.model import Dtype
@@ -31,9 +33,7 @@ def capture(
         str | None,
         typer.Option(help="Name of the pictures in tables and figures.", show_default="name of DUMP"),
     ] = None,
-    revision: Annotated[
-        str | None, typer.Option(help="Branch, tag or commit of the model on the Hub.", show_default="main")
-    ] = None,
+    revision: options.Revision = None,
     dtype: Annotated[
         str | None,
         typer.Option(
@@ -69,7 +69,7 @@ def capture(
     skip_bad: Annotated[
         bool, typer.Option("--skip-bad", help="Leave out pictures that cannot be read, and list them.")
     ] = False,
-    quiet: Annotated[bool, typer.Option("--quiet", help="Show no progress.")] = False,
+    quiet: options.Quiet = False,
 ) -> None:
     """Write the visual tokens of pictures, after the projector, into a dump.
 

@@ -1,4 +1,4 @@
-"""The command that proves how far kept sets are from the best possible one."""
+"""``otanalysis certify``: how far kept sets are at most from the best possible one, proved."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, cast
 
 import typer
 
+from otanalysis.cli import options
 from otanalysis.defaults import RELEASED_GAMMA
 
 if TYPE_CHECKING:
@@ -16,26 +17,22 @@ if TYPE_CHECKING:
 
 __all__ = ["certify"]
 
-_ALL = "all"
-
 
 def certify(
-    dumps: Annotated[list[Path], typer.Argument(metavar="DUMP...", help="Folders of dumps of one model.")],
-    methods: Annotated[str, typer.Option(help="Selection methods, separated by commas.")] = _ALL,
-    ratios: Annotated[str, typer.Option(help="Shares of the tokens to keep.")] = "0.05,0.098,0.15,0.2",
-    normalise: Annotated[
-        str, typer.Option(help="Of the tokens before the distances: none, columns or rows.")
-    ] = "none",
+    dumps: options.Dumps,
+    methods: options.Methods = options.ALL,
+    ratios: options.Ratios = options.PAPER_RATIOS,
+    normalise: options.Normalise = "none",
     gamma: Annotated[float, typer.Option(help="Of the surrogate and of otprune.")] = RELEASED_GAMMA,
-    seeds: Annotated[str, typer.Option(help="For the methods that draw at random.")] = "0,1,2",
+    seeds: options.Seeds = "0,1,2",
     effort: Annotated[
         float, typer.Option(help="Of the search for the floor; 4 takes four times as long, for less gap.")
     ] = 1.0,
-    limit: Annotated[int | None, typer.Option(help="Only the first samples of each dump.")] = None,
-    out: Annotated[Path, typer.Option(help="Folder for the tables.")] = Path("results"),
-    jobs: Annotated[int | None, typer.Option(help="Processes.", show_default="all cores")] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print the overall rows as JSON.")] = False,
-    quiet: Annotated[bool, typer.Option("--quiet", help="Show no progress.")] = False,
+    limit: options.Limit = None,
+    out: options.Out = Path("results"),
+    jobs: options.Jobs = None,
+    as_json: options.OverallJson = False,
+    quiet: options.Quiet = False,
 ) -> None:
     """Prove how far every method's kept set is at most from the best possible one.
 
@@ -43,24 +40,22 @@ def certify(
     certify_summary.csv and certify_greedy.csv. Takes about 4 s of one core an image; stopped with Ctrl-C, the
     same command goes on where it was. Exit status 1 if a distance's certificate does not hold.
     """
-    from joblib import cpu_count
-
-    from otanalysis.cli.options import comma_list, numbers, whole_numbers
     from otanalysis.selection import SELECTORS
     from otanalysis.stats.cells import MEAN
     from otanalysis.studies.certify import CertifyStudy, read_certificates, summarise_certificates
     from otanalysis.studies.engine import measure_samples
 
     study = CertifyStudy(
-        methods=tuple(SELECTORS) if methods == _ALL else comma_list(methods, "--methods"),
-        ratios=numbers(ratios, "--ratios"),
+        methods=options.names(methods, "--methods", SELECTORS),
+        ratios=options.numbers(ratios, "--ratios"),
         normalise=cast("Normalisation", normalise),
-        seeds=whole_numbers(seeds, "--seeds"),
+        seeds=options.whole_numbers(seeds, "--seeds"),
         gamma=gamma,
         effort=effort,
     )
-    processes = cpu_count() if jobs is None else jobs
-    path = measure_samples(study, dumps, out=out, jobs=processes, limit=limit, progress=not quiet)
+    path = measure_samples(
+        study, dumps, out=out, jobs=options.processes(jobs), limit=limit, progress=not quiet
+    )
     rows = read_certificates(path)
     summary, greedy = summarise_certificates(path)
     overall, pooled = summary[summary["benchmark"] == MEAN], greedy[greedy["benchmark"] == MEAN]
@@ -77,7 +72,7 @@ def certify(
 
 def _print_tables(rows: pd.DataFrame, overall: pd.DataFrame, greedy: pd.DataFrame) -> None:
     from rich.console import Console
-    from rich.table import Table
+    from rich.table import Column, Table
 
     console = Console()
     ratios = sorted(float(ratio) for ratio in overall["ratio"].unique())
@@ -89,18 +84,13 @@ def _print_tables(rows: pd.DataFrame, overall: pd.DataFrame, greedy: pd.DataFram
         if own.empty:
             continue
         console.print(f"\n{title}")
-        table = Table()
-        table.add_column("method")
-        for ratio in ratios:
-            table.add_column(f"{100 * ratio:.4g}%", justify="right")
+        table = Table("method", *(Column(f"{100 * ratio:.4g}%", justify="right") for ratio in ratios))
         for method in own["method"].drop_duplicates():
             cells = own[own["method"] == method].dropna(subset=["value"]).set_index("ratio")
             table.add_row(str(method), *(_cell(cells, ratio) for ratio in ratios))
         console.print(table)
     console.print("\nCertified share of the largest surrogate that greedy reaches")
-    table = Table()
-    for heading in ("kept", "median", "5 %", "worst", "bound"):
-        table.add_column(heading, justify="left" if heading == "bound" else "right")
+    table = Table(*(Column(name, justify="right") for name in ("kept", "median", "5 %", "worst")), "bound")
     for row in greedy.sort_values("ratio").to_dict("records"):
         values = (f"{row[name]:.4f}" for name in ("median", "low", "worst"))
         table.add_row(f"{100 * row['ratio']:.4g}%", *values, str(row["kind"]))

@@ -1,59 +1,54 @@
-"""The command that compares exact transport with the surrogate, rung by rung."""
+"""``otanalysis ladder``: exact transport beside the surrogate, rung by rung."""
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, cast
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from otanalysis.cli import options
 from otanalysis.defaults import RELEASED_GAMMA
 
 if TYPE_CHECKING:
     import pandas as pd
 
-    from otanalysis.arrays import Normalisation
-
 __all__ = ["ladder"]
 
 
 def ladder(
-    dumps: Annotated[list[Path], typer.Argument(metavar="DUMP...", help="Folders of dumps of one model.")],
-    ratios: Annotated[str, typer.Option(help="Shares of the tokens to keep.")] = "0.05,0.098,0.15,0.2",
-    normalise: Annotated[
-        str, typer.Option(help="Of the tokens under the distances: none, columns, rows.")
-    ] = "none,columns,rows",
+    dumps: options.Dumps,
+    ratios: options.Ratios = options.PAPER_RATIOS,
+    normalise: options.Normalisations = "none,columns,rows",
     subsets: Annotated[
         int, typer.Option(help="Drawn subsets of an image and ratio, besides those of all methods.")
     ] = 40,
     gamma: Annotated[float, typer.Option(help="Of the log-determinants and of otprune.")] = RELEASED_GAMMA,
     seed: Annotated[int, typer.Option(help="Of the drawn subsets.")] = 0,
-    limit: Annotated[int | None, typer.Option(help="Only the first samples of each dump.")] = None,
-    out: Annotated[Path, typer.Option(help="Folder for the tables.")] = Path("results"),
-    jobs: Annotated[int | None, typer.Option(help="Processes.", show_default="all cores")] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print the overall rows as JSON.")] = False,
-    quiet: Annotated[bool, typer.Option("--quiet", help="Show no progress.")] = False,
+    limit: options.Limit = None,
+    out: options.Out = Path("results"),
+    jobs: options.Jobs = None,
+    as_json: options.OverallJson = False,
+    quiet: options.Quiet = False,
 ) -> None:
     """Compare exact transport with the surrogate, rung by rung, over good and bad subsets.
 
     Writes every subset to ladder.parquet and the summary, per benchmark too, to ladder_summary.csv.
     Takes about 4 s of one core an image; stopped with Ctrl-C, the same command goes on where it was.
     """
-    from joblib import cpu_count
-
-    from otanalysis.cli.options import comma_list, numbers
     from otanalysis.stats.cells import MEAN
     from otanalysis.studies.ladder import SUMMARY_NAME, LadderStudy, measure_ladder, summarise_ladder
 
     study = LadderStudy(
-        ratios=numbers(ratios, "--ratios"),
-        normalisations=cast("tuple[Normalisation, ...]", comma_list(normalise, "--normalise")),
+        ratios=options.numbers(ratios, "--ratios"),
+        normalisations=options.normalisations(normalise),
         subsets=subsets,
         seed=seed,
         gamma=gamma,
     )
-    processes = cpu_count() if jobs is None else jobs
-    path = measure_ladder(dumps, study, out=out, jobs=processes, limit=limit, progress=not quiet)
+    path = measure_ladder(
+        dumps, study, out=out, jobs=options.processes(jobs), limit=limit, progress=not quiet
+    )
     summary = summarise_ladder(path)
     overall = summary[summary["benchmark"] == MEAN]
     if as_json:

@@ -1,16 +1,63 @@
-"""Reading what the user typed: arrays from files, lists from commas."""
+"""What several commands share: their options, each said once, and how what the user typed is read.
+
+An option that one command alone has, or that means something else there, stands in that command.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any, cast
 
+import typer
+
+from otanalysis.defaults import RATIOS
 from otanalysis.errors import InputError
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-__all__ = ["comma_list", "load_tokens", "numbers", "whole_numbers"]
+    from otanalysis.arrays import Normalisation
+    from otanalysis.selection import Selection
+
+ALL = "all"
+"""Default of options that list names: every one that there is."""
+
+PAPER_RATIOS = ",".join(str(ratio) for ratio in RATIOS)
+
+# What is measured.
+TokensFile = Annotated[
+    Path,
+    typer.Argument(metavar="FILE.npy", help="Tokens of one image: an array of m rows (tokens), d columns."),
+]
+Dumps = Annotated[list[Path], typer.Argument(metavar="DUMP...", help="Folders of dumps of one model.")]
+Limit = Annotated[int | None, typer.Option(help="Only the first samples of each dump.")]
+
+# One selection.
+Method = Annotated[str, typer.Option(help="Selection method; an unknown one lists all.")]
+Ratio = Annotated[float | None, typer.Option(help="Share of the tokens to keep, in (0, 1].")]
+Keep = Annotated[int | None, typer.Option(help="Number of tokens to keep, in place of --ratio.")]
+Gamma = Annotated[float, typer.Option(help="Weight in otprune's log-determinant.")]
+Seed = Annotated[int, typer.Option(help="Seed of the methods that draw at random.")]
+Normalise = Annotated[str, typer.Option(help="Of the tokens before the distances: none, columns or rows.")]
+
+# Many selections; what is listed is separated by commas.
+Methods = Annotated[str, typer.Option(help="Selection methods, separated by commas.")]
+Ratios = Annotated[str, typer.Option(help="Shares of the tokens to keep.")]
+Gammas = Annotated[str, typer.Option(help="For otprune.")]
+Seeds = Annotated[str, typer.Option(help="For the methods that draw at random.")]
+Normalisations = Annotated[str, typer.Option(help="Of the tokens before the distances: none, columns, rows.")]
+
+# How a command runs, and what it says and writes.
+SeedOfAll = Annotated[int, typer.Option(help="Seed of everything random.")]
+Revision = Annotated[
+    str | None, typer.Option(help="Branch, tag or commit of the model on the Hub.", show_default="main")
+]
+Out = Annotated[Path, typer.Option(help="Folder for the tables and their parts.")]
+Jobs = Annotated[int | None, typer.Option(help="Processes.", show_default="all cores")]
+Json = Annotated[bool, typer.Option("--json", help="Print JSON instead of text.")]
+OverallJson = Annotated[bool, typer.Option("--json", help="Print the overall rows as JSON.")]
+Quiet = Annotated[bool, typer.Option("--quiet", help="Show no progress.")]
 
 
 def load_tokens(file: Path) -> NDArray[Any]:
@@ -33,12 +80,40 @@ def load_tokens(file: Path) -> NDArray[Any]:
     return array
 
 
+def selected(
+    file: Path, method: str, *, ratio: float | None, keep: int | None, gamma: float, normalise: str, seed: int
+) -> tuple[NDArray[Any], Selection]:
+    """Return the tokens of a ``.npy`` file and what a method keeps of them."""
+    from otanalysis.selection import select
+
+    check_seed(seed)
+    tokens = load_tokens(file)
+    how = cast("Normalisation", normalise)
+    return tokens, select(tokens, method, ratio=ratio, keep=keep, gamma=gamma, normalise=how, seed=seed)
+
+
+def check_seed(seed: int) -> None:
+    """Raise InputError if a seed is negative."""
+    if seed < 0:
+        raise InputError(f"--seed must be a whole number from 0 on, got {seed}.")
+
+
 def comma_list(text: str, option: str) -> tuple[str, ...]:
     """Split ``a,b,c``; raise InputError if an entry is empty."""
     entries = tuple(entry.strip() for entry in text.split(","))
     if not all(entries):
         raise InputError(f"{option} wants values separated by commas, got {text!r}.")
     return entries
+
+
+def names(text: str, option: str, known: Iterable[str]) -> tuple[str, ...]:
+    """Split ``a,b,c``, or return all that are known for ``all``."""
+    return tuple(known) if text == ALL else comma_list(text, option)
+
+
+def normalisations(text: str) -> tuple[Normalisation, ...]:
+    """Split ``none,rows``; what is none of them is refused where it is used."""
+    return cast("tuple[Normalisation, ...]", comma_list(text, "--normalise"))
 
 
 def numbers(text: str, option: str) -> tuple[float, ...]:
@@ -55,3 +130,10 @@ def whole_numbers(text: str, option: str) -> tuple[int, ...]:
     if any(value % 1 for value in values):
         raise InputError(f"{option} wants whole numbers, got {text!r}.")
     return tuple(int(value) for value in values)
+
+
+def processes(jobs: int | None) -> int:
+    """Return how many processes run: all cores if the user did not say."""
+    from joblib import cpu_count
+
+    return int(cpu_count()) if jobs is None else jobs

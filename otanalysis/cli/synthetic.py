@@ -1,4 +1,4 @@
-"""The command that measures every method on synthetic tokens: Table 2 of the paper, on every rung."""
+"""``otanalysis synthetic``: every method on synthetic tokens, Table 2 of the paper on every rung."""
 
 from __future__ import annotations
 
@@ -7,6 +7,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from otanalysis.cli import options
+from otanalysis.errors import InputError
+
 if TYPE_CHECKING:
     import pandas as pd
 
@@ -14,7 +17,6 @@ if TYPE_CHECKING:
 
 __all__ = ["synthetic"]
 
-_ALL = "all"
 _SHOWN_METHODS = ("otprune", "divprune")
 _SHOWN_COMBINATIONS = 5
 
@@ -24,12 +26,14 @@ def synthetic(
     sizes: Annotated[
         str, typer.Option(help="Tokens x dimension x kept.")
     ] = "20x10x5,30x20x10,100x50x30,1000x256x100",
-    laws: Annotated[str, typer.Option(help="Of the tokens: gaussian, unit-rows, uniform, clustered.")] = _ALL,
-    seed: Annotated[int, typer.Option(help="Of everything random.")] = 0,
-    out: Annotated[Path, typer.Option(help="Folder for the tables and the parts.")] = Path("results"),
-    jobs: Annotated[int | None, typer.Option(help="Processes.", show_default="all cores")] = None,
+    laws: Annotated[
+        str, typer.Option(help="Of the tokens: gaussian, unit-rows, uniform, clustered.")
+    ] = options.ALL,
+    seed: options.SeedOfAll = 0,
+    out: options.Out = Path("results"),
+    jobs: options.Jobs = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print the whole summary as JSON.")] = False,
-    quiet: Annotated[bool, typer.Option("--quiet", help="Show no progress.")] = False,
+    quiet: options.Quiet = False,
 ) -> None:
     """Measure win rates and optimality ratios on synthetic tokens, on every rung of the ladder.
 
@@ -37,21 +41,18 @@ def synthetic(
     trial to synthetic.parquet, all methods to synthetic_summary.csv and the comparison to
     synthetic_published.csv. Stopped with Ctrl-C, the same command goes on where it was.
     """
-    from joblib import cpu_count
-
-    from otanalysis.cli.options import comma_list
     from otanalysis.studies.table2.study import LAWS, summarise_synthetic
     from otanalysis.studies.table2.study import synthetic as run
     from otanalysis.studies.table2.tables import published_synthetic
 
     published_synthetic()  # said now, not after minutes of measuring, where it is missing
     path = run(
-        sizes=[_size(text) for text in comma_list(sizes, "--sizes")],
-        laws=tuple(LAWS) if laws == _ALL else comma_list(laws, "--laws"),
+        sizes=[_size(text) for text in options.comma_list(sizes, "--sizes")],
+        laws=options.names(laws, "--laws", LAWS),
         trials=trials,
         seed=seed,
         out=out,
-        jobs=cpu_count() if jobs is None else jobs,
+        jobs=options.processes(jobs),
         progress=not quiet,
     )
     summary = summarise_synthetic(path)
@@ -66,7 +67,6 @@ def synthetic(
 
 def _size(text: str) -> Size:
     """Read ``20x10x5``."""
-    from otanalysis.errors import InputError
     from otanalysis.studies.table2.study import Size
 
     numbers = text.split("x")

@@ -1,4 +1,4 @@
-"""The command that checks the theorem: ``python -m otanalysis.theorem`` and ``otanalysis theorem``."""
+"""``otanalysis theorem``, and ``python -m otanalysis.theorem``: the theorem checked numerically."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from otanalysis.errors import InputError
+from otanalysis.cli import options
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -29,13 +29,13 @@ def theorem(
         bool, typer.Option("--certified", help="Decide small instances without rounding (python-flint).")
     ] = False,
     thorough: Annotated[bool, typer.Option("--thorough", help="More instances, a longer search.")] = False,
-    seed: Annotated[int, typer.Option(help="Seed of everything that is drawn.")] = 0,
+    seed: options.SeedOfAll = 0,
     save: Annotated[Path, typer.Option(metavar="FILE", help="Where greedy's worst instance goes.")] = _WORST,
     replay: Annotated[
         Path | None, typer.Option(metavar="FILE", help="Run a saved instance again, and nothing else.")
     ] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of text.")] = False,
-    quiet: Annotated[bool, typer.Option("--quiet", help="Show no progress.")] = False,
+    as_json: options.Json = False,
+    quiet: options.Quiet = False,
 ) -> None:
     """Check the theorem and the ladder numerically, on drawn clouds and on the tokens of dumps.
 
@@ -45,8 +45,7 @@ def theorem(
     if replay is not None:
         _replay(replay, as_json)
         return
-    if seed < 0:
-        raise InputError(f"--seed must be a whole number from 0 on, got {seed}.")
+    options.check_seed(seed)
     from otanalysis.theorem import DEFAULT, THOROUGH, as_values, build_certified_claims, build_claims
 
     effort = THOROUGH if thorough else DEFAULT

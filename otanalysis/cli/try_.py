@@ -1,4 +1,4 @@
-"""The command that asks one question twice: with all visual tokens and with the kept ones."""
+"""``otanalysis try``: one question asked twice, with all visual tokens and with the kept ones."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from otanalysis.cli import options
 from otanalysis.defaults import FULL, RELEASED_GAMMA
 
 if TYPE_CHECKING:
@@ -25,19 +26,19 @@ def try_(
             help="Folder of an image-text model, or its name on the Hub.", show_default="bundled model"
         ),
     ] = None,
-    method: Annotated[str, typer.Option(help="Selection method.")] = "otprune",
+    method: options.Method = "otprune",
     ratio: Annotated[
         float | None, typer.Option(help="Share of the tokens to keep.", show_default="0.098")
     ] = None,
-    keep: Annotated[int | None, typer.Option(help="Number of tokens to keep, instead of a share.")] = None,
-    gamma: Annotated[float, typer.Option(help="For otprune.")] = RELEASED_GAMMA,
-    seed: Annotated[int, typer.Option(help="For the methods that draw at random.")] = 0,
+    keep: options.Keep = None,
+    gamma: options.Gamma = RELEASED_GAMMA,
+    seed: options.Seed = 0,
     positions: Annotated[
         str, typer.Option(help="Of kept tokens: renumbered (as in LLaVA's code) or original.")
     ] = "renumbered",
     newlines: Annotated[str, typer.Option(help="Rows that end a grid row: keep or drop.")] = "keep",
     max_new_tokens: Annotated[int, typer.Option(help="Longest answer.")] = 64,
-    revision: Annotated[str | None, typer.Option(help="Branch, tag or commit on the Hub.")] = None,
+    revision: options.Revision = None,
     dtype: Annotated[str, typer.Option(help="float32, bfloat16, float16 or auto.")] = "auto",
     device: Annotated[str, typer.Option(help="cpu, cuda, cuda:1, or auto to spread a model.")] = "cpu",
     out: Annotated[Path, typer.Option(help="Where the kept patches are drawn (.png or .pdf).")] = Path(
@@ -111,11 +112,10 @@ def _record(trial: Trial) -> dict[str, Any]:
 
 def _print_answers(trial: Trial) -> None:
     from rich.console import Console
-    from rich.table import Table
+    from rich.table import Column, Table
 
-    table = Table()
-    for heading in ("visual tokens", "answer", "seconds"):
-        table.add_column(heading, justify="right" if heading == "seconds" else "left", overflow="fold")
+    texts = (Column(name, overflow="fold") for name in ("visual tokens", "answer"))
+    table = Table(*texts, Column("seconds", justify="right", overflow="fold"))
     for tokens, answer in (
         (f"all {trial.image.m}", trial.full),
         (f"{trial.image.keep} by {trial.image.method}", trial.pruned),

@@ -1,7 +1,6 @@
-"""Scores that other programs measured: read what they wrote, one file a format, into the accuracy table.
+"""Accuracy tables, and the results of other programs read into them: one file a format, one registry.
 
-Like the room that it stands in, this imports nothing of the package but :mod:`otanalysis.errors` and its
-neighbours in :mod:`otanalysis.tokens`.
+May import errors, defaults and files.
 
 Scales: a value is stored on the scale on which papers print it and ``data/published/accuracy.csv`` holds it.
 Accuracies, exact match and F1 are in per cent, CIDEr as it is (1.1, not 110), the perception score of MME as
@@ -11,9 +10,32 @@ the table.
 
 from __future__ import annotations
 
-from otanalysis.scores.importing import import_results
-from otanalysis.scores.score import Settings
-from otanalysis.scores.table import add_scores, read_accuracy
+from otanalysis.scores.importing import READERS, import_results
+from otanalysis.scores.lmms_eval import PLUGIN, PLUGIN_DEFAULTS
+from otanalysis.scores.score import Choice, Reader, Score, Settings
+from otanalysis.scores.table import (
+    ACCURACY_COLUMNS,
+    ACCURACY_KEY,
+    add_scores,
+    read_accuracy,
+    write_accuracy,
+)
 from otanalysis.scores.tasks import TASKS, Task
 
-__all__ = ["TASKS", "Settings", "Task", "add_scores", "import_results", "read_accuracy"]
+__all__ = [
+    "ACCURACY_COLUMNS",
+    "ACCURACY_KEY",
+    "PLUGIN",
+    "PLUGIN_DEFAULTS",
+    "READERS",
+    "TASKS",
+    "Choice",
+    "Reader",
+    "Score",
+    "Settings",
+    "Task",
+    "add_scores",
+    "import_results",
+    "read_accuracy",
+    "write_accuracy",
+]

@@ -2,27 +2,32 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
+from importlib import import_module
 from os import PathLike
 from pathlib import Path
+from types import MappingProxyType
 
 import pandas as pd
 
 from otanalysis.errors import InputError
-from otanalysis.scores.lmms_eval import is_lmms_eval, is_vendored, read_lmms_eval, read_vendored
-from otanalysis.scores.plain_csv import is_plain, read_plain
-from otanalysis.scores.score import Choice, Score, Settings
+from otanalysis.scores.score import Choice, Reader, Score, Settings
 from otanalysis.scores.table import ACCURACY_COLUMNS, add_scores
-from otanalysis.scores.vlmevalkit import is_vlmevalkit, read_vlmevalkit
 
-__all__ = ["import_results"]
+__all__ = ["READERS", "import_results"]
 
-FORMATS = (
-    "lmms-eval (<date>_results.json), its older copy in the released codes (results.json), VLMEvalKit "
-    "(<model>_<dataset>_acc.csv, _score.csv, _score.json), or a CSV with the columns "
-    f"{', '.join(ACCURACY_COLUMNS)}"
+_MODULES = (
+    "lmms_eval",
+    "lmms_eval_older",
+    "vlmevalkit",
+    "plain_csv",
 )
+"""A reader is a module of this room with a ``READER`` in it, and its line here."""
+
+READERS: Mapping[str, Reader] = MappingProxyType(
+    {name: import_module(f"otanalysis.scores.{name}").READER for name in _MODULES}
+)
+"""Immutable mapping from name to reader; of those that recognise a file, the last one reads it."""
 
 
 def import_results(
@@ -32,12 +37,12 @@ def import_results(
     metrics: Mapping[str, str] | None = None,
     tasks: Sequence[str] = (),
 ) -> pd.DataFrame:
-    """Read scores that lmms-eval, its older copy, VLMEvalKit or a user wrote.
+    """Read scores that a user or another program wrote, in any format of :data:`READERS`.
 
     Parameters
     ----------
     results : sequence of paths
-        Files, or folders that are searched for files of the three programs (a plain CSV is given by itself).
+        Files, or folders that are searched for files of the programs (a plain CSV is given by itself).
     given : Settings, optional
         What the files do not record: model, method, ratio, gamma, seed. What they do record, as those of
         ``lmms-eval --model otanalysis_hf`` do, it may only confirm.
@@ -78,10 +83,13 @@ def import_results(
     rows: pd.DataFrame | None = None
     found: dict[str, None] = {}
     for file in _files(results):
-        scores = _read(file, choice)
+        reader = _reader_of(file)
+        if reader is None:
+            raise InputError(f"{file} is of no known format: wanted are {_formats()}.")
+        scores = reader.read(file, choice)
         found |= dict.fromkeys(score.task for score in scores)
         if scores:
-            rows = add_scores(rows, _table(scores, said, file))
+            rows = add_scores(rows, _table(scores, said, str(file)))
     if rows is None:
         wanted = f" of {', '.join(tasks)}" if tasks else ""
         raise InputError(
@@ -104,7 +112,7 @@ def _files(results: Sequence[str | PathLike[str]]) -> list[Path]:
         elif path.is_dir():
             searched = [file for file in sorted(path.rglob("*")) if file.is_file() and _is_of_a_program(file)]
             if not searched:
-                raise InputError(f"{path} holds no results that can be read: wanted are {FORMATS}.")
+                raise InputError(f"{path} holds no results that can be read: wanted are {_formats()}.")
             for file in searched:
                 # A link is read as the file in the folder of its run, whose name tells the model.
                 files.setdefault(file.resolve(), file.resolve() if file.is_symlink() else file)
@@ -114,54 +122,26 @@ def _files(results: Sequence[str | PathLike[str]]) -> list[Path]:
 
 
 def _is_of_a_program(file: Path) -> bool:
-    if is_vlmevalkit(file):
-        return not is_plain(file)
-    return file.name.endswith("results.json") and is_lmms_eval(_json(file))
+    """Say whether a file in a folder is to be read; one whose name no reader looks for is not opened."""
+    named = [reader for reader in READERS.values() if reader.searches(file)]
+    return bool(named) and _reader_of(file) in named
 
 
-def _json(file: Path) -> object:
-    """Return the content of a JSON file; None if it is none."""
-    try:
-        content: object = json.loads(file.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return None
-    return content
+def _reader_of(file: Path) -> Reader | None:
+    return next((reader for reader in reversed([*READERS.values()]) if reader.recognises(file)), None)
 
 
-def _read(file: Path, choice: Choice) -> list[Score]:
-    if is_plain(file):
-        return read_plain(file, choice)
-    if is_vlmevalkit(file):
-        return read_vlmevalkit(file, choice)
-    document = _json(file) if file.suffix == ".json" else None
-    if isinstance(document, dict) and is_lmms_eval(document):
-        reader = read_vendored if is_vendored(document) else read_lmms_eval
-        return reader(document, file, choice)
-    raise InputError(f"{file} is of no known format: wanted are {FORMATS}.")
+def _formats() -> str:
+    *others, last = (reader.files for reader in READERS.values())
+    return ", ".join([*others, f"or {last}"])
 
 
-def _table(scores: Sequence[Score], given: Settings, file: Path) -> pd.DataFrame:
+def _table(scores: Sequence[Score], given: Settings, file: str) -> pd.DataFrame:
     records = []
     for score in scores:
-        settings = score.settings.confirmed_by(given, str(file)).complete(str(file))
-        records.append(
-            {
-                "model": settings.model,
-                "benchmark": score.task,
-                "method": settings.method,
-                "ratio": settings.ratio,
-                "gamma": settings.gamma,
-                "seed": settings.seed,
-                "metric": score.metric,
-                "value": score.value,
-                "n": score.n,
-                "standard_error": score.standard_error,
-                "source": score.source,
-            }
-        )
-    table = pd.DataFrame(records)
-    numbers = ("ratio", "gamma", "value", "standard_error")
-    return table.astype(dict.fromkeys(numbers, float) | dict.fromkeys(("seed", "n"), "Int64"))
+        settings = score.settings.confirmed_by(given, file).complete(file)
+        records.append(vars(score) | vars(settings) | {"benchmark": score.task})
+    return pd.DataFrame(records, columns=[*ACCURACY_COLUMNS, "source"])
 
 
 def _listed(results: Sequence[str | PathLike[str]]) -> str:

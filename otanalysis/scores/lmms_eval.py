@@ -4,16 +4,11 @@
 ``"<metric>_stderr,<filter>"`` (``"N/A"`` where it was not computed), ``n-samples[task]["effective"]``,
 ``higher_is_better[task][metric]`` and, in ``config``, the model with its arguments. Where the model is
 ``otanalysis_hf``, the arguments say what was kept.
-
-Results of the older lmms-eval that the released OTPrune and DivPrune codes carry along.
-
-``<output>/<MMDD_HHMM>_<suffix>_<model>_model_args_<hash>/results.json`` has the scores under the same keys as
-today's, but no number of questions. Method and ratio were environment variables and are recorded nowhere, so
-that the user has to say them; a metric that failed is stored as -1000.
 """
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -22,6 +17,7 @@ from otanalysis.defaults import FULL
 from otanalysis.errors import InputError
 from otanalysis.scores.score import (
     Choice,
+    Reader,
     Score,
     Settings,
     checked_value,
@@ -34,11 +30,9 @@ from otanalysis.scores.tasks import TASKS
 __all__ = [
     "PLUGIN",
     "PLUGIN_DEFAULTS",
-    "is_lmms_eval",
-    "is_vendored",
+    "READER",
     "model_arguments",
-    "read_lmms_eval",
-    "read_vendored",
+    "read_document",
     "task_scores",
 ]
 
@@ -59,25 +53,34 @@ _TOLD_APART = ("normalise", "positions", "newlines")  # the table has no column 
 Document = Mapping[str, Any]
 
 
-def is_lmms_eval(document: object) -> bool:
-    """Say whether a JSON document is one of lmms-eval's, current or older."""
-    if not isinstance(document, dict):
-        return False
-    results = document.get("results")
-    return isinstance(results, dict) and all(isinstance(one, dict) for one in results.values())
+def read_document(file: Path) -> Document:
+    """Return the content of a results file of lmms-eval's, current or older; empty for any other file."""
+    try:
+        document: Any = json.loads(file.read_text(encoding="utf-8")) if file.suffix == ".json" else None
+    except (OSError, ValueError):
+        return {}
+    results = document.get("results") if isinstance(document, dict) else None
+    whole = isinstance(results, dict) and all(isinstance(one, dict) for one in results.values())
+    return document if whole else {}
 
 
-def read_lmms_eval(document: Document, file: Path, choice: Choice) -> list[Score]:
-    """Return the headline scores of a results file of lmms-eval.
+def task_scores(
+    document: Document, file: Path, choice: Choice, *, settings: Settings, program: str
+) -> list[Score]:
+    """Return the headline score of every wanted task; what the current and the older layout share.
 
     Parameters
     ----------
     document : mapping
-        The parsed file.
+        From :func:`read_document`.
     file : Path
         Where it lies, for sources and messages.
     choice : Choice
         Which tasks, and which keys of tasks that are not known.
+    settings : Settings
+        What the file records of its run.
+    program : str
+        Who wrote it, for the sources.
 
     Returns
     -------
@@ -88,17 +91,10 @@ def read_lmms_eval(document: Document, file: Path, choice: Choice) -> list[Score
     InputError
         If a task has no headline metric, or its score cannot be used.
     """
-    return task_scores(document, file, choice, settings=_recorded(document, file), program="lmms-eval")
-
-
-def task_scores(
-    document: Document, file: Path, choice: Choice, *, settings: Settings, program: str
-) -> list[Score]:
-    """Return the headline score of every wanted task; what the current and the older layout share."""
     groups = {name for name, members in (document.get("group_subtasks") or {}).items() if members}
     groups |= set(document.get("groups") or {})
     found = []
-    for task, entry in document["results"].items():
+    for task, entry in document.get("results", {}).items():
         keys = [key for key in entry if "," in key and "_stderr" not in key]
         heading = not keys or (task in groups and task not in TASKS and task not in choice.metrics)
         if heading or not choice.wants(task):
@@ -106,13 +102,13 @@ def task_scores(
         key, metric, top, factor = _headline(task, keys, choice, str(file))
         name, _, kind = key.partition(",")
         _check_direction(document, task, name, str(file))
-        raw = checked_value(entry[key], top=top, where=f"{key} of {task} in {file}")
+        where = f"{key} of {task} in {file}"
         error = number_or_none(entry.get(f"{name}_stderr,{kind}"))
         found.append(
             Score(
                 task=task,
                 metric=metric,
-                value=scaled(raw, factor),
+                value=checked_value(entry[key], top=top, factor=factor, where=where),
                 standard_error=None if error is None else scaled(error, factor),
                 n=_questions(document, task),
                 settings=settings,
@@ -205,12 +201,13 @@ def _questions(document: Document, task: str) -> int | None:
     return int(effective) if whole and effective is not None else None
 
 
-def is_vendored(document: Mapping[str, Any]) -> bool:
-    """Say whether a document of lmms-eval is of the older layout, which does not count the questions."""
-    return "n-samples" not in document
+def _recognises(file: Path) -> bool:
+    return "n-samples" in read_document(file)
 
 
-def read_vendored(document: Mapping[str, Any], file: Path, choice: Choice) -> list[Score]:
-    """Return the headline scores of an older results file; parameters and errors as for the current one."""
-    settings = Settings(model=model_arguments(document).get("pretrained"))
-    return task_scores(document, file, choice, settings=settings, program="older lmms-eval")
+def _read(file: Path, choice: Choice) -> list[Score]:
+    document = read_document(file)
+    return task_scores(document, file, choice, settings=_recorded(document, file), program="lmms-eval")
+
+
+READER = Reader("lmms_eval", "lmms-eval (<date>_results.json)", _recognises, _read, ("*results.json",))

@@ -1,4 +1,9 @@
-"""Scores in a plain CSV: one a row, with the columns of the accuracy table as far as they differ."""
+"""Scores in a plain CSV: one a row, with the columns of the accuracy table as far as they differ.
+
+``benchmark``, ``metric`` and ``value`` are needed. A task of :data:`~otanalysis.scores.tasks.TASKS` is on the
+table's scale where its metric is named as in the table, and on lmms-eval's where it is named by lmms-eval's
+key. Other benchmarks are taken as they are.
+"""
 
 from __future__ import annotations
 
@@ -11,6 +16,7 @@ import pandas as pd
 from otanalysis.errors import InputError
 from otanalysis.scores.score import (
     Choice,
+    Reader,
     Score,
     Settings,
     checked_value,
@@ -21,48 +27,25 @@ from otanalysis.scores.score import (
 from otanalysis.scores.table import ACCURACY_COLUMNS, VARIABLE_RATIO
 from otanalysis.scores.tasks import TASKS
 
-__all__ = ["is_plain", "read_plain"]
+__all__ = ["READER"]
 
 _NEEDED = ("benchmark", "metric", "value")
 
 
-def is_plain(file: Path) -> bool:
-    """Say whether a file is a CSV with a column for benchmarks and one for values."""
+def _recognises(file: Path) -> bool:
     if file.suffix != ".csv":
         return False
     try:
         columns = set(pd.read_csv(file, nrows=0).columns)
-    except (OSError, ValueError, pd.errors.ParserError):
+    except (OSError, ValueError):
         return False
     return {"benchmark", "value"} <= columns
 
 
-def read_plain(file: Path, choice: Choice) -> list[Score]:
-    """Return the scores of a plain CSV.
-
-    Parameters
-    ----------
-    file : Path
-        Columns ``benchmark``, ``metric`` and ``value``, and any others of
-        :data:`~otanalysis.scores.table.ACCURACY_COLUMNS`. A task of
-        :data:`~otanalysis.scores.tasks.TASKS` is on the table's scale where its metric is named as
-        in the table, and on lmms-eval's where it is named by lmms-eval's key. Other benchmarks are taken as
-        they are.
-    choice : Choice
-        Which benchmarks, and which other metrics of known tasks are meant.
-
-    Returns
-    -------
-    list of Score
-
-    Raises
-    ------
-    InputError
-        If the file cannot be read, lacks a column, or has a cell that cannot be used.
-    """
+def _read(file: Path, choice: Choice) -> list[Score]:
     try:
         table = pd.read_csv(file)
-    except (OSError, ValueError, pd.errors.ParserError) as error:
+    except (OSError, ValueError) as error:
         raise InputError(f"{file} cannot be read ({error}); save it as CSV again.") from error
     if missing := [name for name in _NEEDED if name not in table.columns]:
         raise InputError(
@@ -98,7 +81,7 @@ def _score(row: dict[str, Any], file: Path, number: int, choice: Choice) -> Scor
     return Score(
         task=task,
         metric=metric,
-        value=scaled(checked_value(row["value"], top=top, where=f"The value in {where}"), factor),
+        value=checked_value(row["value"], top=top, factor=factor, where=f"The value in {where}"),
         standard_error=None if error is None else scaled(error, factor),
         n=None if count is None else _whole(count, "n", where),
         settings=_settings(row, where),
@@ -134,3 +117,6 @@ def _whole(number: float, column: str, where: str) -> int:
     if number % 1:
         raise InputError(f"The {column} in {where} is {number:g}, and a whole number is wanted.")
     return int(number)
+
+
+READER = Reader("plain_csv", f"a CSV with the columns {', '.join(ACCURACY_COLUMNS)}", _recognises, _read)

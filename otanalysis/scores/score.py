@@ -1,11 +1,11 @@
-"""One score as a results file has it, checked and brought to the scale of the table."""
+"""One score as a results file has it, checked and brought to the scale of the table; what a reader gives."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, fields
 from math import isclose, isfinite, isnan
-from pathlib import PurePath
+from pathlib import Path, PurePath
 from typing import Any
 
 from otanalysis.defaults import FULL
@@ -13,7 +13,16 @@ from otanalysis.errors import InputError
 from otanalysis.scores.table import FAILED_SCORE, VARIABLE_RATIO
 from otanalysis.scores.tasks import TASKS
 
-__all__ = ["Choice", "Score", "Settings", "checked_value", "number_or_none", "scaled", "unknown_task"]
+__all__ = [
+    "Choice",
+    "Reader",
+    "Score",
+    "Settings",
+    "checked_value",
+    "number_or_none",
+    "scaled",
+    "unknown_task",
+]
 
 
 @dataclass(frozen=True)
@@ -174,15 +183,47 @@ class Choice:
         return not self.tasks or task in self.tasks
 
 
-def checked_value(value: Any, *, top: float | None, where: str) -> float:
-    """Return a raw score as a number.
+@dataclass(frozen=True)
+class Reader:
+    """How the results files of one program are told from others and read.
+
+    Attributes
+    ----------
+    name : str
+        Its key in :data:`~otanalysis.scores.importing.READERS`: the name of its module.
+    files : str
+        What its files are and are called, as messages list it.
+    recognises : callable
+        Say of a path whether it is such a file; never raises.
+    read : callable
+        Return the wanted scores of such a file, or raise :class:`~otanalysis.errors.InputError`.
+    searched : tuple of str
+        Patterns of the file names that are looked for in folders; with none, a file is read only where it is
+        given by itself.
+    """
+
+    name: str
+    files: str
+    recognises: Callable[[Path], bool]
+    read: Callable[[Path, Choice], list[Score]]
+    searched: tuple[str, ...] = ()
+
+    def searches(self, file: Path) -> bool:
+        """Say whether a file in a folder is named like one of this program's."""
+        return any(file.match(pattern) for pattern in self.searched)
+
+
+def checked_value(value: Any, *, top: float | None, factor: float, where: str) -> float:
+    """Return a raw score as a number on the scale of the table.
 
     Parameters
     ----------
     value : object
         As the file has it.
     top : float, optional
-        Largest value that the metric can take; None if it is not known.
+        Largest value that the metric can take on its own scale; None if it is not known.
+    factor : float
+        From its own scale to the one of the table.
     where : str
         Task, key and file, for the message.
 
@@ -207,7 +248,7 @@ def checked_value(value: Any, *, top: float | None, where: str) -> float:
             f"{where} is {number:g}, and this metric lies between 0 and {top:g}: check that the file is as "
             "the evaluation wrote it."
         )
-    return number
+    return scaled(number, factor)
 
 
 def scaled(value: float, factor: float) -> float:

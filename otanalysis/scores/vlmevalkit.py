@@ -16,40 +16,24 @@ from typing import Any
 import pandas as pd
 
 from otanalysis.errors import InputError
-from otanalysis.scores.score import Choice, Score, Settings, checked_value, scaled, unknown_task
+from otanalysis.scores.score import Choice, Reader, Score, Settings, checked_value, unknown_task
 from otanalysis.scores.tasks import KIT_DATASETS, TASKS, KitDataset
 
-__all__ = ["is_vlmevalkit", "read_vlmevalkit"]
+__all__ = ["READER"]
 
 _NAME = re.compile(r"(?P<stem>.+)_(acc\.csv|score\.csv|score\.json)")
 _RUN = re.compile(r"T?\d{8}[-_].+")  # the folder of one run, between the model's folder and the file
 _TOTALS = ("Overall", "none")
 
 
-def is_vlmevalkit(file: Path) -> bool:
-    """Say whether a file is named as VLMEvalKit names scores."""
+def _recognises(file: Path) -> bool:
     return _NAME.fullmatch(file.name) is not None
 
 
-def read_vlmevalkit(file: Path, choice: Choice) -> list[Score]:
-    """Return the headline score of a score file of VLMEvalKit: one, or none if it is not wanted.
+def _read(file: Path, choice: Choice) -> list[Score]:
+    """Return the headline score of a score file: one, or none if it is not wanted.
 
-    Parameters
-    ----------
-    file : Path
-        Named ``<model>_<dataset>_acc.csv``, ``_score.csv`` or ``_score.json``.
-    choice : Choice
-        Which tasks, and which columns of datasets that are not known: those are tasks
-        under VLMEvalKit's name.
-
-    Returns
-    -------
-    list of Score
-
-    Raises
-    ------
-    InputError
-        If the file cannot be read, its dataset is not known, or its score cannot be used.
+    Datasets that are not known are tasks under VLMEvalKit's name, and ``choice`` names their columns.
     """
     model, name = _model_and_dataset(file)
     known = KIT_DATASETS.get(name)
@@ -64,9 +48,10 @@ def read_vlmevalkit(file: Path, choice: Choice) -> list[Score]:
         dataset, metric, top, factor = known, TASKS[task].metric, known.top, known.factor
     else:
         raise unknown_task(task, str(file), _numeric(rows))
-    raw = checked_value(_cell(rows, dataset, file), top=top, where=f"{dataset.column} of {name} in {file}")
+    where = f"{dataset.column} of {name} in {file}"
+    value = checked_value(_cell(rows, dataset, file), top=top, factor=factor, where=where)
     source = f"VLMEvalKit, {file.parent.name}/{file.name}, {dataset.column}"
-    return [Score(task, metric, scaled(raw, factor), None, None, Settings(model=model), source)]
+    return [Score(task, metric, value, None, None, Settings(model=model), source)]
 
 
 def _model_and_dataset(file: Path) -> tuple[str | None, str]:
@@ -90,7 +75,7 @@ def _rows(file: Path) -> list[dict[str, Any]]:
                 raise ValueError("no object of scores")
             return [dict(document)]
         table = pd.read_csv(file)
-    except (OSError, ValueError, pd.errors.ParserError) as error:
+    except (OSError, ValueError) as error:
         raise InputError(f"{file} cannot be read ({error}); let VLMEvalKit evaluate again.") from error
     return [{str(name): value for name, value in row.items()} for row in table.to_dict("records")]
 
@@ -114,3 +99,12 @@ def _cell(rows: list[dict[str, Any]], dataset: KitDataset, file: Path) -> Any:
 
 def _numeric(rows: list[dict[str, Any]]) -> list[str]:
     return [name for name, value in rows[0].items() if isinstance(value, int | float)] if rows else []
+
+
+READER = Reader(
+    "vlmevalkit",
+    "VLMEvalKit (<model>_<dataset>_acc.csv, _score.csv, _score.json)",
+    _recognises,
+    _read,
+    ("*_acc.csv", "*_score.csv", "*_score.json"),
+)

@@ -42,6 +42,7 @@ def rank_methods(
     model: str,
     methods: Sequence[str] | None = None,
     ratio: float | None = None,
+    gamma: float | None = None,
     benchmarks: Sequence[str] | None = None,
 ) -> pd.DataFrame:
     """Rank methods by the scores of one model, over benchmarks that all of them have.
@@ -59,6 +60,8 @@ def rank_methods(
     ratio : float, optional
         Share of the tokens kept, where a method comes with several; methods without a ratio are compared
         whatever it is.
+    gamma : float, optional
+        The same for otprune's gamma.
     benchmarks : sequence of str, optional
         By default those that all compared methods and the unpruned model have.
 
@@ -72,10 +75,10 @@ def rank_methods(
     Raises
     ------
     InputError
-        If the model or a method is not in the table, a method comes with several settings, the unpruned
-        model scores 0 on a benchmark, or no benchmark has all methods.
+        If the model or a method is not in the table, there is none to compare, a method comes with several
+        settings, the unpruned model scores 0 on a benchmark, or no benchmark has all methods.
     """
-    scores = _score_table(accuracy[accuracy["model"] == model], model, ratio)
+    scores = _score_table(accuracy[accuracy["model"] == model], model, ratio=ratio, gamma=gamma)
     if FULL not in scores.columns:
         raise InputError(
             f"Scores of {model} with all tokens (method full) are wanted: add them to the table."
@@ -84,6 +87,11 @@ def rank_methods(
     if methods is None:
         complete = scores.loc[full.index].notna().all()
         methods = [name for name in scores.columns if is_one_shot(name) and complete[name]]
+    if not methods:
+        raise InputError(
+            f"No one-shot method has a score of {model} on all of its {len(full)} benchmarks; the table has "
+            f"{', '.join(scores.columns)}: name some of those, or another ratio or gamma."
+        )
     if absent := [name for name in methods if name not in scores.columns]:
         raise InputError(
             f"The table has no score of {', '.join(absent)} for {model}; it has "
@@ -98,18 +106,20 @@ def rank_methods(
     return _ranked(compared[shared], full, model)
 
 
-def _score_table(rows: pd.DataFrame, model: str, ratio: float | None) -> pd.DataFrame:
+def _score_table(rows: pd.DataFrame, model: str, **chosen: float | None) -> pd.DataFrame:
     """Return benchmarks by methods, in the order of the table; missing scores are NaN."""
     if rows.empty:
         raise InputError(f"The table has no score of {model}: name one of its models.")
-    if ratio is not None:
-        near = rows["ratio"].astype(float).round(RATIO_DIGITS) == round(ratio, RATIO_DIGITS)
-        rows = rows[near | rows["ratio"].isna() | (rows["method"] == FULL)]
+    for name, value in chosen.items():
+        if value is not None:
+            near = rows[name].astype(float).round(RATIO_DIGITS) == round(value, RATIO_DIGITS)
+            rows = rows[near | rows[name].isna() | (rows["method"] == FULL)]
     settings = rows[["method", "ratio", "gamma"]].drop_duplicates()
     several = settings.loc[settings["method"].duplicated(), "method"].unique()
     if len(several):
         raise InputError(
-            f"{', '.join(several)} come with several ratios or gammas: keep the rows of one, or give ratio."
+            f"{', '.join(several)} come with several ratios or gammas: keep the rows of one, or give ratio "
+            "or gamma."
         )
     metrics = rows.groupby("benchmark")["metric"].nunique()
     if (metrics > 1).any():

@@ -1,6 +1,6 @@
-"""What was observed: token dumps on disk (shards, manifest, checksums) and accuracy tables.
+"""Token dumps on disk: shards of tokens and thumbnails, a manifest, checksums; written, read, verified.
 
-This room imports nothing of the package but :mod:`otanalysis.errors`.
+May import errors and files.
 """
 
 from __future__ import annotations

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import shlex
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable
@@ -61,7 +62,7 @@ def tokens_file(tmp_path: Path) -> Path:
 
 def test_the_issues_commands_are_there() -> None:
     assert {("select",), ("distance",), ("verify",), ("sweep",), ("figures",)} <= set(COMMANDS)
-    assert ("accuracy", "import") in COMMANDS
+    assert {("accuracy", "import"), ("accuracy", "ranks")} <= set(COMMANDS)
 
 
 @pytest.mark.parametrize("words", sorted(COMMANDS), ids=" ".join)
@@ -74,6 +75,43 @@ def test_every_help_shows_an_example_that_parses(words: tuple[str, ...]) -> None
     assert (program, *shown[: len(words)]) == ("otanalysis", *words)
     with COMMANDS[words].make_context(words[-1], shown[len(words) :]) as context:
         assert context.params
+
+
+HELLO = '''"""A toy."""
+
+import typer
+
+from otanalysis.cli import options
+
+
+def hello_again(seed: options.Seed = 0, as_json: options.Json = False) -> None:
+    """Say hello."""
+    options.check_seed(seed)
+    typer.echo(f"hello {seed}, {as_json}")
+'''
+
+
+def test_a_new_command_is_one_file_and_one_line(tmp_path: Path) -> None:
+    package = tmp_path / "otanalysis"
+    shutil.copytree(Path(ota.__file__).parent, package, ignore=shutil.ignore_patterns("__pycache__"))
+    (package / "cli" / "hello_again.py").write_text(HELLO)
+    list_of_commands = (package / "cli" / "app.py").read_text()
+    line = '    "hello_again": "otanalysis hello-again --seed 7",\n'
+    (package / "cli" / "app.py").write_text(list_of_commands.replace("\n}\n", f"\n{line}}}\n", 1))
+
+    def say(*arguments: str) -> subprocess.CompletedProcess[str]:
+        command = [sys.executable, "-m", "otanalysis", *arguments]
+        return subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+
+    assert say("hello-again", "--seed", "3", "--json").stdout == "hello 3, True\n"
+    mistaken = say("hello-again", "--seed", "-1")
+    assert (mistaken.returncode, mistaken.stdout) == (2, "")
+    assert mistaken.stderr == "--seed must be a whole number from 0 on, got -1.\n"
+    shown = say("hello-again", "--help").stdout
+    assert "Seed of the methods that draw at random." in shown
+    assert "Example: otanalysis hello-again --seed 7" in shown
+    assert "hello-again" in say("--help").stdout
+    assert ("hello-again",) not in COMMANDS
 
 
 def test_help_loads_nothing_heavy() -> None:

@@ -12,8 +12,14 @@ import pandas as pd
 import pytest
 
 from otanalysis.errors import InputError
-from otanalysis.scores import TASKS, Settings, import_results
-from otanalysis.scores.table import ACCURACY_COLUMNS, read_accuracy, write_accuracy
+from otanalysis.scores import (
+    ACCURACY_COLUMNS,
+    TASKS,
+    Settings,
+    import_results,
+    read_accuracy,
+    write_accuracy,
+)
 
 PUBLISHED = Path(__file__).parents[2] / "data" / "published" / "accuracy.csv"
 WriteLmms = Callable[..., Path]

@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 
 from otanalysis.errors import InputError
-from otanalysis.scores.table import ACCURACY_COLUMNS, read_accuracy, write_accuracy
+from otanalysis.scores import ACCURACY_COLUMNS, read_accuracy, write_accuracy
 
 PUBLISHED = Path(__file__).parents[2] / "data" / "published" / "accuracy.csv"
 

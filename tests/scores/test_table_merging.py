@@ -11,8 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from otanalysis.errors import InputError
-from otanalysis.scores import add_scores
-from otanalysis.scores.table import ACCURACY_COLUMNS, ACCURACY_KEY
+from otanalysis.scores import ACCURACY_COLUMNS, ACCURACY_KEY, add_scores
 
 
 def table(*rows: dict[str, Any]) -> pd.DataFrame:

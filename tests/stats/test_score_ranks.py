@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from otanalysis.errors import InputError
-from otanalysis.scores.table import read_accuracy
+from otanalysis.scores import read_accuracy
 from otanalysis.stats.score_ranks import is_one_shot, rank_methods
 
 PUBLISHED = Path(__file__).parents[2] / "data" / "published" / "accuracy.csv"
@@ -140,6 +140,16 @@ def test_seeds_are_averaged_and_a_ratio_chooses() -> None:
     assert rank_methods(both, model="m", ratio=0.2).average.tolist() == [0.9]
 
 
+def test_a_gamma_chooses_among_those_that_have_one() -> None:
+    swept = [made({"a": [value]}).assign(gamma=gamma) for gamma, value in ((0.01, 8.0), (1.0, 6.0))]
+    table = pd.concat([made({"full": [10.0], "b": [7.0]}), *swept])
+    with pytest.raises(InputError, match=r"a come with several ratios or gammas: .* give ratio or gamma"):
+        rank_methods(table, model="m")
+    assert rank_methods(table, model="m", gamma=0.01).method.tolist() == ["a", "b"]
+    assert rank_methods(table, model="m", gamma=1.0).method.tolist() == ["b", "a"]
+    assert rank_methods(table, model="m", gamma=0.1).method.tolist() == ["b"]
+
+
 @pytest.mark.parametrize(
     ("options", "message"),
     [
@@ -159,6 +169,8 @@ def test_what_cannot_be_compared_is_named(options: dict[str, Any], message: str)
 def test_tables_without_a_basis_are_refused() -> None:
     with pytest.raises(InputError, match="method full"):
         rank_methods(made({"a": [5.0]}), model="m")
+    with pytest.raises(InputError, match=r"No one-shot method .* of m on all of its 2 .*: name some"):
+        rank_methods(made({"full": [1.0, 1.0], "a": [1.0]}), model="m")
     with pytest.raises(InputError, match="scores 0"):
         rank_methods(made({"full": [0.0], "a": [5.0]}), model="m")
     nan = float("nan")

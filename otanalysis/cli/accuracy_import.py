@@ -1,4 +1,4 @@
-"""Commands about accuracy tables."""
+"""``otanalysis accuracy import``: the scores of other programs, into an accuracy table."""
 
 from __future__ import annotations
 
@@ -7,28 +7,17 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from otanalysis.cli import options
 from otanalysis.defaults import FULL
 from otanalysis.errors import InputError
-from otanalysis.progress import reported
 
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["accuracy"]
-
-EXAMPLE = "otanalysis accuracy import runs/otprune-0.098 --method otprune --ratio 0.098 --out accuracy.csv"
-
-accuracy = typer.Typer(
-    name="accuracy",
-    help="Bring the scores of other programs into the accuracy table that the figures read.",
-    epilog=f"Example: {EXAMPLE}",
-    no_args_is_help=True,
-)
+__all__ = ["accuracy_import"]
 
 
-@accuracy.command("import", epilog=f"Example: {EXAMPLE}")
-@reported()
-def import_(
+def accuracy_import(
     results: Annotated[
         list[Path],
         typer.Argument(
@@ -63,9 +52,7 @@ def import_(
     them. What a file records of its run, as after lmms-eval --model otanalysis_hf, the options may only
     confirm; what it does not record, they must say.
     """
-    from otanalysis.cli.options import comma_list
-    from otanalysis.scores import Settings, add_scores, import_results
-    from otanalysis.scores.table import read_accuracy, write_accuracy
+    from otanalysis.scores import Settings, add_scores, import_results, read_accuracy, write_accuracy
 
     if out.suffix not in (".csv", ".parquet"):
         raise InputError(f"--out wants a name that ends in .csv or .parquet, got {str(out)!r}.")
@@ -73,7 +60,7 @@ def import_(
         results,
         Settings(model=model, method=method, ratio=ratio, gamma=gamma, seed=seed),
         metrics=dict(_pair(text) for text in metric or ()),
-        tasks=() if tasks is None else comma_list(tasks, "--tasks"),
+        tasks=() if tasks is None else options.comma_list(tasks, "--tasks"),
     )
     table = add_scores(read_accuracy(out), fresh) if out.exists() else fresh
     write_accuracy(table, out)

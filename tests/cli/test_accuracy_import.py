@@ -11,7 +11,7 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from otanalysis.cli import app
-from otanalysis.scores.table import read_accuracy
+from otanalysis.scores import read_accuracy
 
 Refused = Callable[[Result, str, Path], None]
 ARGUMENTS = "pretrained=org/llava,method={method},ratio={ratio},gamma=0.01,seed=0"

@@ -1,0 +1,74 @@
+"""``otanalysis distance``: how far kept tokens are from all tokens of one image."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Annotated, Any, cast
+
+import typer
+
+from otanalysis.cli import options
+from otanalysis.defaults import RELEASED_GAMMA
+from otanalysis.errors import InputError
+
+if TYPE_CHECKING:
+    from otanalysis.arrays import Normalisation
+
+__all__ = ["distance"]
+
+
+def distance(
+    file: options.TokensFile,
+    indices: Annotated[str | None, typer.Option(help="Kept tokens: 0,5,17. Or give --method.")] = None,
+    method: Annotated[str | None, typer.Option(help="Let this method choose the tokens.")] = None,
+    ratio: options.Ratio = None,
+    keep: options.Keep = None,
+    gamma: options.Gamma = RELEASED_GAMMA,
+    seed: options.Seed = 0,
+    normalise: options.Normalise = "none",
+    as_json: options.Json = False,
+) -> None:
+    """Measure how far the kept tokens are from all tokens of one image, exactly."""
+    if method is not None and indices is None:
+        tokens, selection = options.selected(
+            file, method, ratio=ratio, keep=keep, gamma=gamma, normalise="columns", seed=seed
+        )
+        kept, chosen_by = selection.indices, selection.provenance
+    elif indices is not None and method is None:
+        if ratio is not None or keep is not None:
+            raise InputError("--ratio and --keep go with --method; --indices says itself what is kept.")
+        tokens, kept, chosen_by = options.load_tokens(file), _indices(indices), None
+    else:
+        raise InputError("Give either --indices or --method with --ratio or --keep.")
+    found = {"selector": chosen_by, **_distances(tokens, kept, normalise)}
+    if as_json:
+        typer.echo(json.dumps(found))
+        return
+    for name, value in found.items():
+        typer.echo(f"{name:20} {value:.6g}" if isinstance(value, float) else f"{name:20} {value}")
+
+
+def _indices(text: str) -> list[int]:
+    try:
+        return [int(entry) for entry in text.split(",")]
+    except ValueError as error:
+        raise InputError(f"--indices wants whole numbers separated by commas, got {text!r}.") from error
+
+
+def _distances(tokens: Any, kept: Any, normalise: str) -> dict[str, Any]:
+    import otanalysis as ota
+
+    image = ota.Image(tokens).normalised(cast("Normalisation", normalise))
+    transport = ota.wasserstein2(image, kept)
+    return {
+        "normalise": normalise,
+        "m": len(image),
+        "keep": len(kept),
+        "w2": transport.distance,
+        "w2_squared": transport.squared_distance,
+        "duality_gap": transport.duality_gap,
+        "quantisation_error": ota.quantisation_error(image, kept),
+        "gelbrich_w2_squared": ota.gelbrich_squared(image, kept),
+        "bures_w2_squared": ota.bures_squared(image, kept),
+        "trace_objective": ota.trace_objective(image, kept),
+    }

@@ -1,0 +1,58 @@
+"""``otanalysis evaluate``: a model's accuracy on the scenes; needs the extra ``vlm``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from otanalysis.cli import options
+
+__all__ = ["evaluate"]
+
+
+def evaluate(
+    model: Annotated[
+        Path | None,
+        typer.Option(help="Folder of a model trained on the scenes.", show_default="bundled model"),
+    ] = None,
+    benchmarks: Annotated[str, typer.Option(help="Benchmarks, separated by commas.")] = options.ALL,
+    methods: options.Methods = options.ALL,
+    ratios: options.Ratios = options.PAPER_RATIOS,
+    gammas: options.Gammas = "0.0001,0.001,0.01,0.1,1,10",
+    seeds: options.Seeds = "0,1,2",
+    questions: Annotated[int, typer.Option(help="Questions a benchmark.")] = 400,
+    out: Annotated[
+        Path | None,
+        typer.Option(help="The table, .csv or .parquet.", show_default="accuracy.csv of the model"),
+    ] = None,
+    parts: Annotated[Path, typer.Option(help="Folder of finished parts.")] = Path("results/evaluate"),
+    jobs: options.Jobs = None,
+    quiet: options.Quiet = False,
+) -> None:
+    """Measure a model's accuracy on the scenes, with all tokens and with the kept ones.
+
+    Stopped with Ctrl-C, the same command goes on where it was.
+    """
+    from otanalysis.mini.benchmarks import BENCHMARKS
+    from otanalysis.mini.bundled import bundled_model_path
+    from otanalysis.selection import SELECTORS
+    from otanalysis.studies.evaluate import evaluate as run
+
+    folder = bundled_model_path() if model is None else model
+    table = folder / "accuracy.csv" if out is None else out
+    run(
+        folder,
+        benchmarks=options.names(benchmarks, "--benchmarks", BENCHMARKS),
+        methods=options.names(methods, "--methods", SELECTORS),
+        ratios=options.numbers(ratios, "--ratios"),
+        gammas=options.numbers(gammas, "--gammas"),
+        seeds=options.whole_numbers(seeds, "--seeds"),
+        questions=questions,
+        out=table,
+        parts=parts,
+        jobs=options.processes(jobs),
+        progress=not quiet,
+    )
+    typer.echo(table)

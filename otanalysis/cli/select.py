@@ -1,0 +1,44 @@
+"""``otanalysis select``: which tokens of one image a method keeps."""
+
+from __future__ import annotations
+
+import json
+from typing import Annotated
+
+import typer
+
+from otanalysis.cli import options
+from otanalysis.defaults import RELEASED_GAMMA
+
+__all__ = ["select"]
+
+
+def select(
+    file: options.TokensFile,
+    method: options.Method = "otprune",
+    ratio: options.Ratio = None,
+    keep: options.Keep = None,
+    gamma: options.Gamma = RELEASED_GAMMA,
+    normalise: Annotated[str, typer.Option(help="otprune's: none, columns or rows.")] = "columns",
+    seed: options.Seed = 0,
+    as_json: options.Json = False,
+) -> None:
+    """Choose which tokens of one image to keep."""
+    _, selection = options.selected(
+        file, method, ratio=ratio, keep=keep, gamma=gamma, normalise=normalise, seed=seed
+    )
+    if not as_json:
+        typer.echo(f"{selection.method} keeps {selection.keep} of {selection.m} tokens:")
+        typer.echo(" ".join(str(index) for index in selection.indices))
+        return
+    found = {
+        "method": selection.method,
+        "selector": selection.provenance,
+        "seed": selection.seed,
+        "m": selection.m,
+        "keep": selection.keep,
+        "indices": selection.indices.tolist(),
+        "pick_order": selection.pick_order.tolist(),
+        "gains": None if selection.gains is None else selection.gains.tolist(),
+    }
+    typer.echo(json.dumps(found))
