@@ -8,6 +8,7 @@ import shlex
 import subprocess
 import sys
 from collections.abc import Callable
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +19,6 @@ from typer.testing import CliRunner, Result
 
 import otanalysis as ota
 from otanalysis.cli import app
-from otanalysis.studies import sweep as sweep_module
 from otanalysis.studies.sweep import read_sweep
 from otanalysis.tokens import DumpWriter
 
@@ -146,7 +146,7 @@ def test_ctrl_c_says_what_is_kept(
     def stopped(*_: Any, **__: Any) -> None:
         raise KeyboardInterrupt("Stopped: 3 of 7 parts are kept.")
 
-    monkeypatch.setattr(sweep_module, "sweep", stopped)
+    monkeypatch.setattr(import_module("otanalysis.studies.sweep"), "sweep", stopped)
     result = run("sweep", make_dump("a"), "--out", tmp_path / "out")
     assert result.exit_code == 130
     assert result.stderr == "Stopped: 3 of 7 parts are kept.\n"

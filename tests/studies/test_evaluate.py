@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from importlib import import_module
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -17,11 +18,12 @@ from otanalysis.errors import InputError
 from otanalysis.mini.benchmarks import BENCHMARKS
 from otanalysis.mini.bundled import bundled_model_path
 from otanalysis.scores.table import ACCURACY_COLUMNS, read_accuracy
-from otanalysis.studies import evaluate as evaluate_module
 from otanalysis.studies.evaluate import MAJORITY, evaluate
 from otanalysis.vlm.answer import answer_prompts
 from otanalysis.vlm.choose import FULL
 from otanalysis.vlm.model import load_model
+
+evaluate_module = import_module("otanalysis.studies.evaluate")
 
 SETTINGS: dict[str, Any] = {
     "benchmarks": ("presence", "count-digits"),

@@ -6,6 +6,7 @@ import hashlib
 import json
 from collections.abc import Callable
 from dataclasses import dataclass
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -19,12 +20,13 @@ from otanalysis.arrays import normalise_tokens
 from otanalysis.errors import DumpError, InputError
 from otanalysis.selection import build_selection
 from otanalysis.selection.otprune import OTPrune
-from otanalysis.studies import sweep as sweep_module
 from otanalysis.studies.provenance import read_provenance
 from otanalysis.studies.runs import SweepSettings
 from otanalysis.studies.sweep import read_sweep, sweep
 from otanalysis.surrogate import logdet_value, otprune_kernel
 from otanalysis.tokens import open_dump
+
+sweep_module = import_module("otanalysis.studies.sweep")
 
 ROUNDING = 1e-9
 """Relative; both sides compute in float64, in another order of operations."""
