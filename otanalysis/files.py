@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import os
 from collections.abc import Callable
 from pathlib import Path
 
-__all__ = ["DATA_VARIABLE", "data_folder", "sha256_of_file", "write_atomic"]
+__all__ = ["DATA_VARIABLE", "data_folder", "sha256_of_file", "sha256_of_json", "write_atomic"]
 
 _BLOCK = 1 << 20
 
@@ -62,6 +63,11 @@ def sha256_of_file(path: Path, *, advance: Callable[[int], object] | None = None
             if advance is not None:
                 advance(len(block))
     return digest.hexdigest()
+
+
+def sha256_of_json(content: object) -> str:
+    """Return the SHA-256 of JSON values as 64 hexadecimal digits."""
+    return hashlib.sha256(json.dumps(content).encode()).hexdigest()
 
 
 def _flush_folder(folder: Path) -> None:

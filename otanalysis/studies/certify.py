@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import json
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from os import PathLike
-from pathlib import Path
-from typing import Any, ClassVar, TypeVar
+from typing import ClassVar, TypeVar
 
 import numpy as np
 import pandas as pd
@@ -18,11 +16,11 @@ from numpy.typing import NDArray
 from otanalysis.arrays import Normalisation, resolve_keep
 from otanalysis.defaults import RATIOS, RELEASED_GAMMA
 from otanalysis.errors import InputError
-from otanalysis.files import write_atomic
 from otanalysis.image import Image
 from otanalysis.selection import SELECTORS, select_many
 from otanalysis.stats.certificate_tables import certificate_table, greedy_table
-from otanalysis.studies.provenance import read_provenance, read_table
+from otanalysis.studies.chunks import Record
+from otanalysis.studies.provenance import read_table, write_summaries
 from otanalysis.studies.runs import SweepSettings
 from otanalysis.surrogate import Ladder, logdet_upper_bound
 from otanalysis.tokens.read import Sample
@@ -34,7 +32,6 @@ __all__ = ["BEST", "CertifyStudy", "read_certificates", "summarise_certificates"
 BEST = "best"
 """Method name of the closest kept set that the search for the floor, or any method, met."""
 
-Record = dict[str, Any]
 _T = TypeVar("_T")
 
 
@@ -168,11 +165,8 @@ def read_certificates(path: str | PathLike[str]) -> pd.DataFrame:
     InputError
         The file is missing or holds something else.
     """
-    table = read_table(path)
-    if absent := [name for name in CertifyStudy.schema.names if name not in table.column_names]:
-        raise InputError(f"{path} lacks the columns {', '.join(absent)}: make it with otanalysis certify.")
-    frame: pd.DataFrame = table.to_pandas()
-    return frame.astype({"seed": "Int64"})
+    table = read_table(path, CertifyStudy.schema.names, cure="make it with otanalysis certify")
+    return table.astype({"seed": "Int64"})
 
 
 def summarise_certificates(path: str | PathLike[str]) -> tuple[pd.DataFrame, pd.DataFrame]:
@@ -190,13 +184,9 @@ def summarise_certificates(path: str | PathLike[str]) -> tuple[pd.DataFrame, pd.
     InputError
         As for :func:`read_certificates`.
     """
-    table = Path(path)
-    rows = read_certificates(table)
+    rows = read_certificates(path)
     summary, greedy = certificate_table(rows), greedy_table(rows)
-    for name, frame in (("certify_summary.csv", summary), ("certify_greedy.csv", greedy)):
-        write_atomic(table.with_name(name), frame.to_csv(index=False, float_format="%.8g").encode())
-    about = json.dumps(read_provenance(table), indent=2) + "\n"
-    write_atomic(table.with_name("certify_summary.provenance.json"), about.encode())
+    write_summaries(path, {"certify_summary.csv": summary, "certify_greedy.csv": greedy}, indent=2)
     return summary, greedy
 
 

@@ -2,18 +2,25 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from os import PathLike
 from typing import Any
 
-from otanalysis.errors import InputError
-from otanalysis.tokens.read import Dump, open_dump
+import pyarrow as pa
 
-__all__ = ["Chunk", "chunks_of", "describe_dumps", "open_chunks", "open_dumps"]
+from otanalysis.errors import InputError
+from otanalysis.files import sha256_of_json
+from otanalysis.tokens.read import Dump, Sample, open_dump
+
+__all__ = ["ORIGIN", "Chunk", "Record", "describe_dumps", "open_chunks"]
+
+Record = dict[str, Any]
+"""One row of a table, by column."""
+
+ORIGIN = pa.schema([(name, pa.string()) for name in ("model", "benchmark", "sample")])
+"""Columns that say which sample a row is of."""
 
 
 @dataclass(frozen=True)
@@ -25,18 +32,39 @@ class Chunk:
 
     @cached_property
     def name(self) -> str:
-        """Name of the folder of its parts; says which content was measured, not where it lay."""
-        content = json.dumps([self.dump.manifest.fingerprint, self.sample_ids])
-        return hashlib.sha256(content.encode()).hexdigest()[:24]
+        """Name of the chunk; says which content was measured, not where it lay."""
+        return sha256_of_json([self.dump.manifest.fingerprint, self.sample_ids])[:24]
+
+    def measure(self, measure: Callable[[Sample], Iterable[Record]]) -> list[Record]:
+        """Return the rows of every sample, with the columns of its origin.
+
+        Raises
+        ------
+        InputError, ConvergenceError, DumpError
+            As the measuring raises them; bad tokens are named by their sample.
+        """
+        manifest = self.dump.manifest
+        rows: list[Record] = []
+        for sample_id in self.sample_ids:
+            origin = {"model": manifest.model, "benchmark": manifest.benchmark, "sample": sample_id}
+            try:
+                rows += [origin | row for row in measure(self.dump.sample(sample_id))]
+            except InputError as error:
+                raise InputError(f"Sample {sample_id!r} of {self.dump.path}: {error}") from error
+        return rows
 
 
-def open_dumps(dumps: Iterable[str | PathLike[str]]) -> dict[str, Dump]:
-    """Open dumps and name each by the last two parts of its path.
+def open_chunks(
+    dumps: Iterable[str | PathLike[str]], *, size: int, limit: int | None
+) -> tuple[dict[str, Dump], list[tuple[str, Chunk]]]:
+    """Open dumps, each named by the last two parts of its path; return them and their chunks, by name.
+
+    A chunk has ``size`` samples; only the first ``limit`` of each dump are taken if it is given.
 
     Raises
     ------
     InputError
-        If there is no dump, or two have the same content or name.
+        If there is no dump, two have the same content or name, or ``limit`` is not positive.
     DumpError
         If a dump is missing, unfinished or damaged.
     """
@@ -54,44 +82,17 @@ def open_dumps(dumps: Iterable[str | PathLike[str]]) -> dict[str, Dump]:
         opened[name] = fingerprints[dump.manifest.fingerprint] = dump
     if not opened:
         raise InputError("At least one dump is needed, got none.")
-    return opened
-
-
-def open_chunks(
-    dumps: Iterable[str | PathLike[str]], *, size: int, limit: int | None, jobs: int
-) -> tuple[dict[str, Dump], list[tuple[str, Chunk]]]:
-    """Open dumps for a measurement in ``jobs`` processes; return them by name, and their chunks with it.
-
-    Raises
-    ------
-    InputError
-        As for :func:`open_dumps` and :func:`chunks_of`, or if ``jobs`` is not positive.
-    DumpError
-        As for :func:`open_dumps`.
-    """
-    if jobs < 1:
-        raise InputError(f"jobs must be at least 1 process, got {jobs}.")
-    opened = open_dumps(dumps)
-    pairs = ((name, chunks_of(dump, size=size, limit=limit)) for name, dump in opened.items())
-    return opened, [(name, chunk) for name, chunks in pairs for chunk in chunks]
-
-
-def chunks_of(dump: Dump, *, size: int, limit: int | None) -> Iterator[Chunk]:
-    """Yield the samples of a dump (only the first ``limit`` if it is given), ``size`` at a time.
-
-    Raises
-    ------
-    InputError
-        If ``limit`` is not positive.
-    """
     if limit is not None and limit < 1:
         raise InputError(f"limit must be at least 1 sample, got {limit}.")
-    ids = dump.ids[:limit]
-    for start in range(0, len(ids), size):
-        yield Chunk(dump, ids[start : start + size])
+    return opened, [
+        (name, Chunk(dump, ids[start : start + size]))
+        for name, dump in opened.items()
+        for ids in [dump.ids[:limit]]
+        for start in range(0, len(ids), size)
+    ]
 
 
-def describe_dumps(opened: Mapping[str, Dump]) -> list[dict[str, Any]]:
+def describe_dumps(opened: Mapping[str, Dump]) -> list[Record]:
     """Return what a table's provenance says of the dumps it was measured on."""
     return [
         {

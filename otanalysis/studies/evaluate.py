@@ -2,29 +2,28 @@
 
 from __future__ import annotations
 
-import hashlib
-import io
-import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from functools import lru_cache, partial
+from functools import lru_cache
 from itertools import islice
 from os import PathLike
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 
 from otanalysis.arrays import resolve_keep
 from otanalysis.defaults import FULL, RATIOS, RELEASED_GAMMA
 from otanalysis.errors import InputError
-from otanalysis.files import write_atomic
+from otanalysis.files import sha256_of_json
 from otanalysis.image import Image
 from otanalysis.mini.benchmarks import BENCHMARKS, Item
 from otanalysis.scores.table import write_accuracy
 from otanalysis.selection import SELECTORS, select_many
-from otanalysis.studies.parallel import run_parts
+from otanalysis.studies.chunks import Record
+from otanalysis.studies.engine import Part, Study, collect
 from otanalysis.studies.provenance import environment
 from otanalysis.studies.runs import Run, SweepSettings
 from otanalysis.vlm.answer import answer_prompts
@@ -36,34 +35,85 @@ MAJORITY = "majority"
 """Method name of the commonest training answer, which sees no image."""
 
 _CHUNK = 50  # questions: a part takes about a minute, so that a stop loses little
-_PART_VERSION = 1
-"""Grows when the same settings would give other numbers, so that older parts are measured again."""
-
 _PACKAGES = ("otanalysis", "torch", "transformers", "numpy", "scipy", "kmedoids", "scikit-learn")
+
+_SCHEMA = pa.schema(
+    [
+        *((name, pa.string()) for name in ("benchmark", "method")),
+        *((name, pa.float64()) for name in ("ratio", "gamma")),
+        ("seed", pa.int64()),
+        *((name, pa.string()) for name in ("metric", "item", "answer", "truth")),
+        ("score", pa.float64()),
+    ]
+)
 
 
 @dataclass(frozen=True)
-class _Part:
-    """Some questions of one benchmark under one run at all ratios (``run`` None: all tokens)."""
+class _Chunk:
+    """Some questions of one benchmark under every run at all ratios (run None: all tokens).
 
-    folder: Path
+    ``version`` grows when the same settings would give other numbers, so that older parts are measured again.
+    """
+
+    model: Path
     benchmark: str
     start: int
     stop: int
-    run: Run | None
+    runs: tuple[Run | None, ...]
     ratios: tuple[float, ...]
 
-    @property
-    def path(self) -> Path:
-        content = [
-            _PART_VERSION,
-            repr(self.run and self.run.selector),
-            self.run and self.run.seed,
-            self.ratios,
+    version: ClassVar[int] = 1
+
+    def key(self, run: Run | None) -> str:
+        """Name of the file of one run."""
+        content = [self.version, repr(run and run.selector), run and run.seed, self.ratios]
+        name = FULL if run is None else run.selector.name
+        return f"{self.benchmark}-{self.start:05d}-{self.stop:05d}-{name}-{sha256_of_json(content)[:16]}"
+
+    def measure(self, missing: Sequence[str]) -> Iterator[tuple[Sequence[str], list[Record]]]:
+        """Measure the missing runs; a worker process keeps the model, and the images are encoded once."""
+        vlm = _loaded(self.model)
+        items = list(islice(BENCHMARKS[self.benchmark].items(self.stop), self.start, None))
+        tokens: list[Any] = []
+        for begin in range(0, len(items), 10):
+            tokens += vlm.visual_tokens([item.picture for item in items[begin : begin + 10]])
+        images = [Image(one.double().numpy()) for one in tokens]
+        for run in self.runs:
+            if (key := self.key(run)) in missing:
+                everything = {1.0: [np.arange(len(one)) for one in tokens]}
+                kept = _select(run, items, images, self.ratios) if run else everything
+                answered = (self._answers(vlm, run, items, tokens, *one) for one in kept.items())
+                yield [key], [row for rows in answered for row in rows]
+
+    def _answers(
+        self,
+        vlm: VisionLanguageModel,
+        run: Run | None,
+        items: list[Item],
+        tokens: list[Any],
+        ratio: float,
+        kept: list[np.ndarray],
+    ) -> list[Record]:
+        """Return one row a question: what was answered with the kept tokens and how it scored."""
+        benchmark = BENCHMARKS[self.benchmark]
+        prompts = [f"{vlm.image_token} {item.question.text}" for item in items]
+        visual = [one[places] for one, places in zip(tokens, kept, strict=True)]
+        answers = answer_prompts(vlm, prompts, visual)
+        return [
+            {
+                "benchmark": benchmark.name,
+                "method": run.selector.name if run else FULL,
+                "ratio": ratio,
+                "gamma": run and run.gamma,
+                "seed": run and run.seed,
+                "metric": benchmark.metric,
+                "item": item.identifier,
+                "answer": answer,
+                "truth": item.question.answer,
+                "score": benchmark.score(answer, item.question.answer),
+            }
+            for item, answer in zip(items, answers, strict=True)
         ]
-        key = hashlib.sha256(json.dumps(content).encode()).hexdigest()[:16]
-        name = FULL if self.run is None else self.run.selector.name
-        return self.folder / f"{self.benchmark}-{self.start:05d}-{self.stop:05d}-{name}-{key}.parquet"
 
 
 def evaluate(
@@ -99,7 +149,7 @@ def evaluate(
     parts : path
         Folder of the finished parts; a stopped evaluation goes on from there.
     jobs : int
-        Processes.
+        Processes, at least 1; see :func:`~otanalysis.studies.engine.collect`.
     progress : bool
         Show a bar with the time left on stderr.
 
@@ -126,53 +176,23 @@ def evaluate(
     vlm = load_model(model)
     fingerprint = model_fingerprint(model)
     folder = Path(parts) / f"{vlm.name}-{fingerprint[:12]}"
-    folder.mkdir(parents=True, exist_ok=True)
-    plan = list(_plan(folder, benchmarks, settings, questions))
-    groups = [missing for group in plan if (missing := [part for part in group if not part.path.is_file()])]
-    tasks = [partial(_measure, Path(model), group) for group in groups]
-    run_parts("evaluate", tasks, jobs=jobs, total=len(plan), kept_in=folder, progress=progress)
-    answers = pd.concat([pd.read_parquet(part.path) for group in plan for part in group])
+    runs = (None, *settings.runs())
+    chunks = [
+        _Chunk(Path(model), benchmark, start, min(start + _CHUNK, questions), runs, settings.ratios)
+        for benchmark in benchmarks
+        for start in range(0, questions, _CHUNK)
+    ]
+    plan = [Part(tuple(chunk.key(run) for run in runs), chunk.measure) for chunk in chunks]
+    answers = collect(Study("evaluate", _SCHEMA, plan), folder, jobs=jobs, progress=progress).to_pandas()
     table = pd.concat([_majority(benchmarks, questions), _summarise(answers)])
     table.insert(0, "model", vlm.name)
     write_accuracy(table, out, provenance=_provenance(vlm.name, fingerprint, settings, questions))
     return table
 
 
-def _plan(
-    folder: Path, benchmarks: Sequence[str], settings: SweepSettings, questions: int
-) -> Iterator[list[_Part]]:
-    """Yield, per benchmark and chunk of questions, the parts that share their encoded images."""
-    runs = [None, *settings.runs()]
-    for benchmark in benchmarks:
-        for start in range(0, questions, _CHUNK):
-            stop = min(start + _CHUNK, questions)
-            yield [_Part(folder, benchmark, start, stop, run, settings.ratios) for run in runs]
-
-
 @lru_cache(maxsize=1)
 def _loaded(model: Path) -> VisionLanguageModel:
     return load_model(model)
-
-
-def _measure(model: Path, parts: list[_Part]) -> None:
-    """Measure the parts of one chunk; runs in a worker process, which keeps the model."""
-    vlm = _loaded(model)
-    first = parts[0]
-    items = list(islice(BENCHMARKS[first.benchmark].items(first.stop), first.start, None))
-    tokens: list[Any] = []
-    for begin in range(0, len(items), 10):
-        tokens += vlm.visual_tokens([item.picture for item in items[begin : begin + 10]])
-    images = [Image(one.double().numpy()) for one in tokens]
-    for part in parts:
-        records: list[dict[str, Any]] = []
-        if part.run is None:
-            records += _answers(vlm, part, items, tokens, [np.arange(len(one)) for one in tokens], 1.0)
-        else:
-            for ratio, kept in _select(part.run, items, images, part.ratios).items():
-                records += _answers(vlm, part, items, tokens, kept, ratio)
-        buffer = io.BytesIO()
-        pd.DataFrame(records).to_parquet(buffer, index=False)
-        write_atomic(part.path, buffer.getvalue())
 
 
 def _select(
@@ -190,36 +210,6 @@ def _select(
         for ratio in ratios:
             kept[ratio].append(np.asarray(chosen[keeps[ratio]].indices))
     return kept
-
-
-def _answers(
-    vlm: VisionLanguageModel,
-    part: _Part,
-    items: list[Item],
-    tokens: list[Any],
-    kept: list[np.ndarray],
-    ratio: float,
-) -> list[dict[str, Any]]:
-    """Return one record a question: what was answered with the kept tokens and how it scored."""
-    benchmark = BENCHMARKS[part.benchmark]
-    prompts = [f"{vlm.image_token} {item.question.text}" for item in items]
-    visual = [one[places] for one, places in zip(tokens, kept, strict=True)]
-    answers = answer_prompts(vlm, prompts, visual)
-    return [
-        {
-            "benchmark": benchmark.name,
-            "method": FULL if part.run is None else part.run.selector.name,
-            "ratio": ratio,
-            "gamma": None if part.run is None else part.run.gamma,
-            "seed": None if part.run is None else part.run.seed,
-            "metric": benchmark.metric,
-            "item": item.identifier,
-            "answer": answer,
-            "truth": item.question.answer,
-            "score": benchmark.score(answer, item.question.answer),
-        }
-        for item, answer in zip(items, answers, strict=True)
-    ]
 
 
 def _summarise(answers: pd.DataFrame) -> pd.DataFrame:

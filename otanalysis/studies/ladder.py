@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from os import PathLike
@@ -17,13 +16,12 @@ import pyarrow as pa
 from otanalysis.arrays import Normalisation, resolve_keep
 from otanalysis.defaults import RATIOS, RELEASED_GAMMA
 from otanalysis.errors import InputError
-from otanalysis.files import write_atomic
 from otanalysis.image import Image
 from otanalysis.selection import SELECTORS, select_many
 from otanalysis.selection.pool import Subset, check_drawn, draw_pool
 from otanalysis.stats.ladder_tables import ladder_table
 from otanalysis.studies.engine import measure_samples
-from otanalysis.studies.provenance import read_provenance, read_table
+from otanalysis.studies.provenance import read_table, write_summaries
 from otanalysis.studies.runs import SweepSettings
 from otanalysis.surrogate.ladder import Ladder
 from otanalysis.tokens import open_dump
@@ -185,12 +183,7 @@ def read_ladder(path: str | PathLike[str]) -> pd.DataFrame:
     InputError
         If the file is missing or is another table.
     """
-    table: pd.DataFrame = read_table(path).to_pandas()
-    if absent := [name for name in LadderStudy.schema.names if name not in table.columns]:
-        raise InputError(
-            f"{path} lacks the columns {', '.join(absent)}: pass the ladder.parquet of `otanalysis ladder`."
-        )
-    return table
+    return read_table(path, LadderStudy.schema.names, cure="pass the ladder.parquet of `otanalysis ladder`")
 
 
 def summarise_ladder(path: str | PathLike[str]) -> pd.DataFrame:
@@ -213,10 +206,7 @@ def summarise_ladder(path: str | PathLike[str]) -> pd.DataFrame:
         If the file is missing or is another table.
     """
     summary = ladder_table(read_ladder(path))
-    target = Path(path).with_name(SUMMARY_NAME)
-    write_atomic(target, summary.to_csv(index=False, float_format="%.8g").encode())
-    provenance = json.dumps(read_provenance(path), indent=1, sort_keys=True) + "\n"
-    write_atomic(target.with_suffix(".provenance.json"), provenance.encode())
+    write_summaries(path, {SUMMARY_NAME: summary}, indent=1, sort_keys=True)
     return summary
 
 

@@ -13,13 +13,22 @@ from os import PathLike
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
 from otanalysis.errors import InputError
 from otanalysis.files import write_atomic
 
-__all__ = ["answers", "environment", "read_provenance", "read_table", "to_parquet", "write_table"]
+__all__ = [
+    "answers",
+    "environment",
+    "read_provenance",
+    "read_table",
+    "to_parquet",
+    "write_summaries",
+    "write_table",
+]
 
 _KEY = b"otanalysis.provenance"
 _PACKAGES = ("otanalysis", "numpy", "scipy", "POT", "kmedoids", "pyarrow", "joblib")
@@ -91,13 +100,29 @@ def read_provenance(path: str | PathLike[str]) -> dict[str, Any]:
     return content
 
 
-def read_table(path: str | PathLike[str]) -> pa.Table:
-    """Read a table that was written with its provenance.
+def read_table(path: str | PathLike[str], columns: Iterable[str] = (), *, cure: str = "") -> pd.DataFrame:
+    """Read a table of this package that has certain columns.
 
     Raises
     ------
     InputError
-        The file is missing or is not a table of this package.
+        The file is missing, is not a table of this package, or lacks a column; then ``cure`` says what to do.
     """
     read_provenance(path)
-    return pq.read_table(path, partitioning=None)
+    table: pd.DataFrame = pq.read_table(path, partitioning=None).to_pandas()
+    if absent := [name for name in columns if name not in table.columns]:
+        raise InputError(f"{path} lacks the columns {', '.join(absent)}: {cure}.")
+    return table
+
+
+def write_summaries(path: str | PathLike[str], summaries: Mapping[str, pd.DataFrame], **layout: Any) -> None:
+    """Write summaries of a table beside it, as CSV files by name, and its provenance, which is theirs too.
+
+    The provenance goes to ``FIRST.provenance.json``, in the ``layout`` that :func:`json.dumps` is given.
+    """
+    about = json.dumps(read_provenance(path), **layout) + "\n"
+    for name, frame in summaries.items():
+        data = frame.to_csv(index=False, float_format="%.8g").encode()
+        write_atomic(Path(path).with_name(name), data)
+    first = Path(path).with_name(next(iter(summaries)))
+    write_atomic(first.with_suffix(".provenance.json"), about.encode())

@@ -2,29 +2,25 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, fields, replace
 from functools import cached_property
-from importlib.metadata import version
-from typing import Any, cast, get_args
+from typing import Any, ClassVar, cast, get_args
 from zlib import crc32
 
 import numpy as np
 
 from otanalysis.arrays import Normalisation, resolve_keep
 from otanalysis.errors import InputError
+from otanalysis.files import sha256_of_json
 from otanalysis.selection import SELECTORS
 from otanalysis.selection.selector import Selector, check_recorded, code_fingerprint, is_own
+from otanalysis.studies.engine import PACKAGE
 from otanalysis.surrogate.kernel import check_gamma
 
 __all__ = ["Measurement", "Run", "SweepSettings"]
 
-_MEASUREMENT_VERSION = 2
-"""Grows when the same settings would give other numbers, so that older parts are measured again."""
-
-_VERSION = version("otanalysis")
 _LARGE = 10**6  # any number of tokens will do to check a ratio
 
 
@@ -48,25 +44,24 @@ class Run:
 
 @dataclass(frozen=True)
 class Measurement:
-    """One row per sample: a run at a ratio, with its distances under a normalisation."""
+    """One row per sample: a run at a ratio, with its distances under a normalisation.
+
+    ``version`` grows when the same settings would give other numbers, so that older parts are measured again.
+    """
 
     run: Run
     ratio: float
     normalisation: Normalisation
 
+    version: ClassVar[int] = 2
+
     @cached_property
     def key(self) -> str:
         """Text that is equal for equal measurements, across processes and sessions."""
-        content = [
-            _MEASUREMENT_VERSION,
-            _VERSION,
-            repr(self.run.selector),
-            self.run.seed,
-            self.ratio,
-            self.normalisation,
-        ]
-        if is_own(self.run.selector):
-            content.append(code_fingerprint(self.run.selector))
+        run = self.run
+        content = [self.version, PACKAGE, repr(run.selector), run.seed, self.ratio, self.normalisation]
+        if is_own(run.selector):
+            content.append(code_fingerprint(run.selector))
         return json.dumps(content)
 
 
@@ -138,8 +133,7 @@ class SweepSettings:
 
     def digest(self) -> str:
         """Return the SHA-256 of what is measured."""
-        keys = json.dumps([one.key for one in self.measurements()])
-        return hashlib.sha256(keys.encode()).hexdigest()
+        return sha256_of_json([one.key for one in self.measurements()])
 
 
 def _check_list(name: str, values: Sequence[object]) -> None:

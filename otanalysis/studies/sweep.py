@@ -2,139 +2,31 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import partial
+from functools import cached_property, partial
 from os import PathLike
 from pathlib import Path
-from typing import Any
+from types import MappingProxyType
 
 import numpy as np
 import pandas as pd
 import pyarrow as pa
-import pyarrow.compute as pc
-import pyarrow.parquet as pq
+from numpy.typing import NDArray
 
 from otanalysis.arrays import Normalisation, resolve_keep
 from otanalysis.defaults import RATIOS, RELEASED_GAMMA
-from otanalysis.errors import InputError
-from otanalysis.files import write_atomic
 from otanalysis.image import Image
 from otanalysis.selection import SELECTORS, Selection, Selector, select_many
-from otanalysis.studies.chunks import Chunk, describe_dumps, open_chunks
-from otanalysis.studies.parallel import run_parts
-from otanalysis.studies.provenance import answers, read_table, to_parquet, write_table
+from otanalysis.studies.chunks import ORIGIN, Chunk, Record, describe_dumps, open_chunks
+from otanalysis.studies.engine import Part, Study, run_study
+from otanalysis.studies.provenance import read_table
 from otanalysis.studies.runs import Measurement, Run, SweepSettings
 from otanalysis.surrogate.ladder import Ladder
-from otanalysis.tokens.read import Dump, Sample
+from otanalysis.tokens.read import Sample
 
-__all__ = [
-    "PART_SCHEMA",
-    "TABLE_NAME",
-    "PartStore",
-    "measure_sample",
-    "read_sweep",
-    "sweep",
-]
-
-PART_SCHEMA = pa.schema(
-    [
-        ("model", pa.string()),
-        ("benchmark", pa.string()),
-        ("sample", pa.string()),
-        ("m", pa.int64()),
-        ("d", pa.int64()),
-        ("method", pa.string()),
-        ("ratio", pa.float64()),
-        ("keep", pa.int64()),
-        ("gamma", pa.float64()),
-        ("logdet_gamma", pa.float64()),
-        ("seed", pa.int64()),
-        ("normalisation", pa.string()),
-        ("w2", pa.float64()),
-        ("w2_squared", pa.float64()),
-        ("quantisation_error", pa.float64()),
-        ("gelbrich_w2_squared", pa.float64()),
-        ("bures_w2_squared", pa.float64()),
-        ("trace_objective", pa.float64()),
-        ("logdet", pa.float64()),
-        ("duality_gap", pa.float64()),
-        ("kept_indices", pa.list_(pa.int32())),
-        ("seconds", pa.float64()),
-        ("key", pa.string()),
-    ]
-)
-"""Columns of a part; ``key`` is that of the :class:`~otanalysis.studies.runs.Measurement`."""
-
-_KEYS = b"otanalysis.keys"
-
-
-@dataclass(frozen=True)
-class PartStore:
-    """The folder of the parts: one folder in it a chunk, so that finding a chunk's parts stays fast."""
-
-    folder: Path
-
-    def missing(self, chunk: Chunk, measurements: Sequence[Measurement]) -> list[Measurement]:
-        """Return those of the measurements that no part of the chunk holds."""
-        held = {key for _, keys in self._parts(chunk) for key in keys}
-        return [one for one in measurements if one.key not in held]
-
-    def measure(self, chunk: Chunk, measurements: Sequence[Measurement]) -> None:
-        """Measure the samples of a chunk and write the part.
-
-        Raises
-        ------
-        InputError, ConvergenceError, DumpError
-            As the measuring raises them; bad tokens are named by their sample.
-        """
-        records = []
-        for sample_id in chunk.sample_ids:
-            try:
-                records += measure_sample(chunk.dump.sample(sample_id), measurements)
-            except InputError as error:
-                raise InputError(f"Sample {sample_id!r} of {chunk.dump.path}: {error}") from error
-        manifest = chunk.dump.manifest
-        origin = {"model": manifest.model, "benchmark": manifest.benchmark}
-        keys = json.dumps([one.key for one in measurements]).encode()
-        table = pa.Table.from_pylist([origin | one for one in records], schema=PART_SCHEMA)
-        path = self.folder / chunk.name / f"{hashlib.sha256(keys).hexdigest()[:24]}.parquet"
-        path.parent.mkdir(parents=True, exist_ok=True)
-        write_atomic(path, to_parquet(table.replace_schema_metadata({_KEYS: keys})))
-
-    def read(self, chunk: Chunk, measurements: Sequence[Measurement]) -> pa.Table:
-        """Return the rows of a chunk: samples in order, in each the measurements in the order given."""
-        wanted = {one.key: place for place, one in enumerate(measurements)}
-        pieces, left = [], set(wanted)
-        for path, keys in self._parts(chunk):
-            if take := left & keys:
-                table = pq.read_table(path, partitioning=None)
-                pieces.append(table.filter(pc.is_in(table["key"], pa.array(sorted(take)))))
-                left -= take
-        rows = pa.concat_tables(pieces)
-        samples = {sample_id: place for place, sample_id in enumerate(chunk.sample_ids)}
-        places = [
-            samples[sample] * len(wanted) + wanted[key]
-            for sample, key in zip(rows["sample"].to_pylist(), rows["key"].to_pylist(), strict=True)
-        ]
-        return rows.take(pc.sort_indices(pa.array(places)))
-
-    def _parts(self, chunk: Chunk) -> Iterator[tuple[Path, set[str]]]:
-        for path in sorted((self.folder / chunk.name).glob("*.parquet")):
-            try:
-                schema = pq.read_schema(path)
-            except (OSError, pa.ArrowInvalid):
-                continue  # damaged after it was written: measured again, and then replaced
-            metadata = schema.metadata or {}
-            if _KEYS in metadata and schema.names == PART_SCHEMA.names:
-                yield path, set(json.loads(metadata[_KEYS]))
-
-
-TABLE_NAME = "sweep.parquet"
-"""Name of the table in the output folder."""
+__all__ = ["measure_sample", "read_sweep", "sweep"]
 
 _CHUNK_SIZE = 8  # samples: a part then takes seconds, so that a stop loses little and two cores stay busy
 
@@ -167,7 +59,7 @@ def sweep(
     out : path
         The folder for ``sweep.parquet`` and ``parts/``; created if missing.
     jobs : int
-        Processes, at least 1; each uses one thread for linear algebra.
+        Processes, at least 1; see :func:`~otanalysis.studies.engine.collect`.
     limit : int, optional
         Only the first so many samples of each dump.
     progress : bool
@@ -200,19 +92,39 @@ def sweep(
         tuple(seeds),
         tuple(normalisations),
     )
-    opened, chunks = open_chunks(dumps, size=_CHUNK_SIZE, limit=limit, jobs=jobs)
-    table_path = Path(out) / TABLE_NAME
-    request = _request(opened, settings, limit)
-    if answers(table_path, request):
-        return table_path
-    store = PartStore(Path(out) / "parts")
+    opened, chunks = open_chunks(dumps, size=_CHUNK_SIZE, limit=limit)
     measurements = settings.measurements()
-    work = [(chunk, missing) for _, chunk in chunks if (missing := store.missing(chunk, measurements))]
-    tasks = [partial(store.measure, chunk, missing) for chunk, missing in work]
-    run_parts("sweep", tasks, jobs=jobs, total=len(chunks), kept_in=store.folder, progress=progress)
-    table = pa.concat_tables(_with_dump_name(store.read(chunk, measurements), name) for name, chunk in chunks)
-    write_table(table_path, table, request=request, about=_about(opened, settings, limit))
-    return table_path
+    keys = tuple(one.key for one in measurements)
+    fingerprints = [[name, dump.manifest.fingerprint] for name, dump in opened.items()]
+    about = {
+        "methods": [one if isinstance(one, str) else one.name for one in settings.methods],
+        "selectors": sorted({repr(run.selector) for run in settings.runs()}),
+        "ratios": settings.ratios,
+        "gammas": settings.gammas,
+        "seeds": settings.seeds,
+        "normalisations": settings.normalisations,
+        "limit": limit,
+    }
+    study = Study(
+        "sweep",
+        schema=_SCHEMA,
+        parts=[
+            Part(keys, partial(_measure, chunk, measurements), place=chunk.name, columns={"dump": name})
+            for name, chunk in chunks
+        ],
+        request=[fingerprints, settings.digest(), limit, _SCHEMA.names],
+        about={"settings": about, "dumps": describe_dumps(opened)},
+    )
+    return run_study(study, out, parts="parts", jobs=jobs, progress=progress)
+
+
+def _measure(
+    chunk: Chunk, measurements: Sequence[Measurement], missing: Sequence[str]
+) -> Iterator[tuple[Sequence[str], list[Record]]]:
+    """Measure what is missing of a chunk, all of it for one file."""
+    left = set(missing)
+    wanted = [one for one in measurements if one.key in left]
+    yield missing, chunk.measure(lambda sample: measure_sample(sample, wanted))
 
 
 def read_sweep(path: str | PathLike[str]) -> pd.DataFrame:
@@ -228,41 +140,7 @@ def read_sweep(path: str | PathLike[str]) -> pd.DataFrame:
     InputError
         The file is missing or was not written by a sweep.
     """
-    table: pd.DataFrame = read_table(path).to_pandas()
-    return table.astype({"seed": "Int64"})
-
-
-def _request(opened: dict[str, Dump], settings: SweepSettings, limit: int | None) -> str:
-    content = [
-        [[name, dump.manifest.fingerprint] for name, dump in opened.items()],
-        settings.digest(),
-        limit,
-        PART_SCHEMA.names,
-    ]
-    return hashlib.sha256(json.dumps(content).encode()).hexdigest()
-
-
-def _with_dump_name(rows: pa.Table, name: str) -> pa.Table:
-    names = pa.array([name] * rows.num_rows, type=pa.string())
-    return rows.drop_columns(["key"]).add_column(0, "dump", names)
-
-
-def _about(opened: dict[str, Dump], settings: SweepSettings, limit: int | None) -> dict[str, Any]:
-    return {
-        "settings": {
-            "methods": [one if isinstance(one, str) else one.name for one in settings.methods],
-            "selectors": sorted({repr(run.selector) for run in settings.runs()}),
-            "ratios": settings.ratios,
-            "gammas": settings.gammas,
-            "seeds": settings.seeds,
-            "normalisations": settings.normalisations,
-            "limit": limit,
-        },
-        "dumps": describe_dumps(opened),
-    }
-
-
-Record = dict[str, Any]
+    return read_table(path).astype({"seed": "Int64"})
 
 
 def measure_sample(sample: Sample, measurements: Sequence[Measurement]) -> list[Record]:
@@ -278,7 +156,7 @@ def measure_sample(sample: Sample, measurements: Sequence[Measurement]) -> list[
     Returns
     -------
     list of dict
-        One a measurement, in the order given.
+        One a measurement, in the order given, by column.
 
     Raises
     ------
@@ -288,15 +166,13 @@ def measure_sample(sample: Sample, measurements: Sequence[Measurement]) -> list[
         An exact distance could not be certified.
     """
     image = Image(sample.tokens)
+    ladders = {how: Ladder(image, normalise=how) for how in {one.normalisation for one in measurements}}
     runs: dict[Run, set[float]] = {}
     for one in measurements:
         runs.setdefault(one.run, set()).add(one.ratio)
     selections = {run: _select(image, run, ratios, sample.id) for run, ratios in runs.items()}
-    ladders = {how: Ladder(image, normalise=how) for how in {one.normalisation for one in measurements}}
-    return [
-        _record(sample, ladders[one.normalisation], one, *selections[one.run][one.ratio])
-        for one in measurements
-    ]
+    rows = [_Row(ladders[one.normalisation], one, *selections[one.run][one.ratio]) for one in measurements]
+    return [{name: value(row) for name, (_, value) in _COLUMNS.items()} for row in rows]
 
 
 def _select(
@@ -316,27 +192,60 @@ def _select(
     return {ratio: made[keep] for ratio, keep in keeps.items()}
 
 
-def _record(
-    sample: Sample, ladder: Ladder, measurement: Measurement, selection: Selection, seconds: float
-) -> Record:
-    run = measurement.run
-    indices = np.asarray(selection.indices)
-    gamma = RELEASED_GAMMA if run.gamma is None else run.gamma
-    m, d = ladder.tokens.shape
-    return {
-        "sample": sample.id,
-        "m": m,
-        "d": d,
-        "method": run.selector.name,
-        "ratio": measurement.ratio,
-        "keep": selection.keep,
-        "gamma": run.gamma,
-        "logdet_gamma": gamma,
-        "seed": run.seed,
-        "normalisation": measurement.normalisation,
-        **ladder.distances(indices),
-        "logdet": ladder.released.value(indices, gamma),
-        "kept_indices": indices.tolist(),
-        "seconds": seconds,
-        "key": measurement.key,
+@dataclass(frozen=True)
+class _Row:
+    """What a row is made of: one measurement of one sample."""
+
+    ladder: Ladder
+    asked: Measurement
+    selection: Selection
+    seconds: float
+
+    @cached_property
+    def kept(self) -> NDArray[np.int64]:
+        return np.asarray(self.selection.indices)
+
+    @cached_property
+    def distances(self) -> dict[str, float]:
+        return self.ladder.distances(self.kept)
+
+    @property
+    def logdet_gamma(self) -> float:
+        return RELEASED_GAMMA if self.asked.run.gamma is None else self.asked.run.gamma
+
+    @property
+    def logdet(self) -> float:
+        return self.ladder.released.value(self.kept, self.logdet_gamma)
+
+
+def _distance(name: str) -> tuple[pa.DataType, Callable[[_Row], object]]:
+    return pa.float64(), lambda row: row.distances[name]
+
+
+_COLUMNS: Mapping[str, tuple[pa.DataType, Callable[[_Row], object]]] = MappingProxyType(
+    {
+        "m": (pa.int64(), lambda row: row.ladder.tokens.shape[0]),
+        "d": (pa.int64(), lambda row: row.ladder.tokens.shape[1]),
+        "method": (pa.string(), lambda row: row.asked.run.selector.name),
+        "ratio": (pa.float64(), lambda row: row.asked.ratio),
+        "keep": (pa.int64(), lambda row: row.selection.keep),
+        "gamma": (pa.float64(), lambda row: row.asked.run.gamma),
+        "logdet_gamma": (pa.float64(), lambda row: row.logdet_gamma),
+        "seed": (pa.int64(), lambda row: row.asked.run.seed),
+        "normalisation": (pa.string(), lambda row: row.asked.normalisation),
+        "w2": _distance("w2"),
+        "w2_squared": _distance("w2_squared"),
+        "quantisation_error": _distance("quantisation_error"),
+        "gelbrich_w2_squared": _distance("gelbrich_w2_squared"),
+        "bures_w2_squared": _distance("bures_w2_squared"),
+        "trace_objective": _distance("trace_objective"),
+        "logdet": (pa.float64(), lambda row: row.logdet),
+        "duality_gap": _distance("duality_gap"),
+        "kept_indices": (pa.list_(pa.int32()), lambda row: row.kept.tolist()),
+        "seconds": (pa.float64(), lambda row: row.seconds),
+        "key": (pa.string(), lambda row: row.asked.key),
     }
+)
+"""The columns of a part after those of the sample's origin: type, and where the value comes from."""
+
+_SCHEMA = pa.schema([*ORIGIN, *((name, kind) for name, (kind, _) in _COLUMNS.items())])

@@ -187,7 +187,7 @@ def test_ctrl_c_says_what_is_kept(
     def stopped(*_: Any, **__: Any) -> None:
         raise KeyboardInterrupt("Stopped: 3 of 7 parts are kept.")
 
-    monkeypatch.setattr(sweep_module, "sweep", stopped)
+    monkeypatch.setattr(import_module("otanalysis.studies.sweep"), "sweep", stopped)
     result = run("sweep", make_dump("a"), "--out", tmp_path / "out")
     assert result.exit_code == 130
     assert result.stderr == "Stopped: 3 of 7 parts are kept.\n"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar
@@ -10,10 +10,11 @@ from typing import Any, ClassVar
 import numpy as np
 import pandas as pd
 import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from otanalysis.errors import InputError
-from otanalysis.studies.engine import measure_samples
+from otanalysis.studies.engine import Part, Study, collect, measure_samples, run_study
 from otanalysis.studies.provenance import read_provenance
 from otanalysis.tokens import open_dump
 from otanalysis.tokens.read import Sample
@@ -94,3 +95,69 @@ def test_mistakes_are_named(make_dump: MakeDump, tmp_path: Path) -> None:
         measure_samples(Sums(1.0, log), [dump], out=tmp_path, limit=0, progress=False)
     with pytest.raises(InputError, match="At least one dump"):
         measure_samples(Sums(1.0, log), [], out=tmp_path, progress=False)
+
+
+@dataclass(frozen=True)
+class Letters:
+    """Measures a letter a file, and stops for good before one of them."""
+
+    stop: str = ""
+
+    def __call__(self, missing: Sequence[str]) -> Iterator[tuple[Sequence[str], list[dict[str, Any]]]]:
+        for key in missing:
+            if key == self.stop:
+                raise KeyboardInterrupt
+            yield [key], [{"letter": key, "asked": "".join(missing)}]
+
+    def study(self, keys: Sequence[str] = "abc") -> Study:
+        schema = pa.schema([("letter", pa.string()), ("asked", pa.string())])
+        return Study("letters", schema, [Part(tuple(keys), self, columns={"kind": "latin"})])
+
+
+def collected(study: Study, folder: Path) -> list[str]:
+    table = collect(study, folder, jobs=1, progress=False)
+    assert set(table["kind"].to_pylist()) == {"latin"}
+    return [f"{row['letter']}:{row['asked']}" for row in table.to_pylist()]
+
+
+def test_a_stop_within_a_part_keeps_the_files_that_were_done(tmp_path: Path) -> None:
+    with pytest.raises(KeyboardInterrupt, match="0 of 1 parts are kept"):
+        collected(Letters("c").study(), tmp_path)
+    assert collected(Letters().study(), tmp_path) == ["a:abc", "b:abc", "c:c"]
+    assert collected(Letters().study("cad"), tmp_path) == ["c:c", "a:abc", "d:d"]
+
+
+def test_a_file_that_is_damaged_or_has_other_columns_is_measured_again(tmp_path: Path) -> None:
+    collected(Letters().study(), tmp_path)
+    (tmp_path / "a.parquet").write_bytes(b"no table")
+    pq.write_table(pa.table({"letter": ["b"]}), tmp_path / "b.parquet")
+    assert collected(Letters().study(), tmp_path) == ["a:ab", "b:ab", "c:abc"]
+
+
+def test_work_that_is_not_delivered_is_not_passed_over(tmp_path: Path) -> None:
+    lazy = Part(("a", "b"), lambda _: [(["a"], [{"letter": "a", "asked": ""}])])
+    with pytest.raises(InputError, match=r"A part in .* is gone or damaged"):
+        collect(Study("letters", Letters().study().schema, [lazy]), tmp_path, jobs=1, progress=False)
+
+
+def test_rows_must_have_the_columns_of_their_schema(tmp_path: Path) -> None:
+    for row in ({"letter": "a"}, {"letter": "a", "asked": "a", "more": 1}):
+        odd = Part(("a",), lambda _, row=row: [(["a"], [row])])  # type: ignore[misc]
+        with pytest.raises(TypeError, match=r"differ in the columns (asked|more)\."):
+            collect(Study("letters", Letters().study().schema, [odd]), tmp_path, jobs=1, progress=False)
+    assert not list(tmp_path.rglob("*.parquet"))
+
+
+def test_parts_with_much_work_are_first_and_the_table_keeps_its_order(tmp_path: Path) -> None:
+    log: list[str] = []
+
+    def noted(missing: Sequence[str]) -> Iterator[tuple[Sequence[str], list[dict[str, Any]]]]:
+        log.extend(missing)
+        yield missing, [{"letter": missing[0]}]
+
+    parts = [Part((key,), noted, work=work) for key, work in (("a", 1), ("b", 3), ("c", 3), ("d", 2))]
+    study = Study("letters", pa.schema([("letter", pa.string())]), parts, about={"settings": "none"})
+    path = run_study(study, tmp_path, jobs=1, progress=False)
+    assert log == ["b", "c", "d", "a"]
+    assert pq.read_table(path)["letter"].to_pylist() == ["a", "b", "c", "d"]
+    assert read_provenance(path)["settings"] == "none"

@@ -15,6 +15,7 @@ import torch
 
 import otanalysis as ota
 from otanalysis.errors import InputError
+from otanalysis.image import Image
 from otanalysis.mini.benchmarks import BENCHMARKS
 from otanalysis.mini.bundled import bundled_model_path
 from otanalysis.scores.table import ACCURACY_COLUMNS, read_accuracy
@@ -23,7 +24,6 @@ from otanalysis.vlm.answer import answer_prompts
 from otanalysis.vlm.choose import FULL
 from otanalysis.vlm.model import load_model
 
-# The module, whose name in the room is that of its function.
 evaluate_module = import_module("otanalysis.studies.evaluate")
 
 SETTINGS: dict[str, Any] = {
@@ -126,9 +126,8 @@ def test_images_get_random_choices_of_their_own() -> None:
 
     run = next(SweepSettings(("random",), (0.05,), (0.01,), (0,), ("none",)).runs())
     items = list(islice(BENCHMARKS["presence"].items(3), 3))
-    clouds = [np.random.default_rng(0).standard_normal((40, 3))] * 3
-    costs = [ota.squared_distances(cloud) for cloud in clouds]
-    kept = evaluate_module._select(run, items, clouds, costs, (0.2,))[0.2]
+    images = [Image(np.random.default_rng(0).standard_normal((40, 3)))] * 3
+    kept = evaluate_module._select(run, items, images, (0.2,))[0.2]
     assert len({tuple(places) for places in kept}) == 3
 
 

@@ -26,7 +26,6 @@ from otanalysis.studies.sweep import read_sweep, sweep
 from otanalysis.surrogate import logdet_value, otprune_kernel
 from otanalysis.tokens import open_dump
 
-# The module, whose name in the room is that of its function.
 sweep_module = import_module("otanalysis.studies.sweep")
 
 ROUNDING = 1e-9

@@ -1,1 +1,30 @@
-"""Table 2 of arXiv:2602.20205 on every rung: token laws, trials, and the best subset of a rung."""
+"""Table 2 of arXiv:2602.20205 on every rung: token laws, trials, and the best subset of a rung.
+
+May import what ``otanalysis.studies`` may.
+"""
+
+from otanalysis.studies.table2.study import (
+    LAWS,
+    SIZES,
+    Size,
+    SyntheticSummary,
+    TokenLaw,
+    Trial,
+    summarise_synthetic,
+    synthetic,
+)
+from otanalysis.studies.table2.tables import SIZE, WIN_RATE, published_synthetic
+
+__all__ = [
+    "LAWS",
+    "SIZE",
+    "SIZES",
+    "WIN_RATE",
+    "Size",
+    "SyntheticSummary",
+    "TokenLaw",
+    "Trial",
+    "published_synthetic",
+    "summarise_synthetic",
+    "synthetic",
+]

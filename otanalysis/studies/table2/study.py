@@ -2,35 +2,26 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from functools import partial
-from importlib.metadata import version
 from os import PathLike
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any
+from typing import ClassVar
 from zlib import crc32
 
 import numpy as np
 import pandas as pd
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from otanalysis.arrays import FloatArray, normalise_tokens
 from otanalysis.errors import InputError
-from otanalysis.files import write_atomic
+from otanalysis.files import sha256_of_json
 from otanalysis.selection import SELECTORS, select
-from otanalysis.studies.parallel import run_parts
-from otanalysis.studies.provenance import (
-    answers,
-    read_provenance,
-    read_table,
-    to_parquet,
-    write_table,
-)
+from otanalysis.studies.chunks import Record
+from otanalysis.studies.engine import PACKAGE, Part, Study, run_study
+from otanalysis.studies.provenance import read_table, write_summaries
 from otanalysis.studies.table2.optimum import optima
 from otanalysis.studies.table2.rung_objectives import rung_values
 from otanalysis.studies.table2.tables import (
@@ -156,6 +147,8 @@ class Size:
 class Trial:
     """One seeded draw of tokens, and everything that is measured on it.
 
+    ``version`` grows when the same settings would give other numbers, so that older parts are measured again.
+
     Attributes
     ----------
     size : Size
@@ -173,7 +166,15 @@ class Trial:
     number: int
     seed: int
 
-    def __call__(self) -> list[dict[str, Any]]:
+    version: ClassVar[int] = 1
+
+    @property
+    def key(self) -> list[object]:
+        """Everything that the numbers depend on, as JSON values."""
+        selectors = [repr(selector) for selector in SELECTORS.values()]
+        return [self.version, PACKAGE, repr(self), self.size.draws, selectors]
+
+    def __call__(self) -> list[Record]:
         """Return one row a method and rung."""
         size = self.size
         entropy = [self.seed, crc32(self.law.encode()), size.m, size.d, size.keep, self.number]
@@ -207,7 +208,7 @@ class Trial:
                 rows.append(about | {"method": method, "value": float(value), "win_rate": rate})
         return rows
 
-    def _about(self) -> dict[str, Any]:
+    def _about(self) -> Record:
         size = self.size
         return {
             "m": size.m,
@@ -228,9 +229,6 @@ def _win_rate(badness: FloatArray, random: FloatArray) -> float:
 
 SIZES = (Size(20, 10, 5), Size(30, 20, 10), Size(100, 50, 30), Size(1000, 256, 100))
 """The sizes of Table 2 of the paper."""
-
-_MEASUREMENT_VERSION = 1
-"""Grows when the same settings would give other numbers, so that older parts are measured again."""
 
 _SCHEMA = pa.schema(
     [
@@ -295,29 +293,28 @@ def synthetic(
     """
     _check(sizes, laws, trials, seed, jobs)
     wanted = [Trial(size, law, n, seed) for size in sizes for law in laws for n in range(trials)]
-    path = Path(out) / "synthetic.parquet"
-    request = _digest([_key(trial) for trial in wanted])
-    if answers(path, request):
-        return path
-    folder = Path(out) / "parts-synthetic"
-    folder.mkdir(parents=True, exist_ok=True)
-    places = {trial: folder / f"{_digest(_key(trial))[:24]}.parquet" for trial in wanted}
-    # The longest first, or one process would end with them alone.
-    missing = sorted((t for t in wanted if not _readable(places[t])), key=lambda t: -t.size.m * t.size.keep)
-    tasks = [partial(_measure, trial, places[trial]) for trial in missing]
-    run_parts("synthetic", tasks, jobs=jobs, total=len(wanted), kept_in=folder, progress=progress)
-    table = pa.concat_tables(pq.read_table(places[trial], partitioning=None) for trial in wanted)
     about = {
-        "settings": {
-            "sizes": [asdict(size) for size in sizes],
-            "laws": {law: LAWS[law].description for law in laws},
-            "trials": trials,
-            "seed": seed,
-            "selectors": [repr(selector) for selector in SELECTORS.values()],
-        }
+        "sizes": [asdict(size) for size in sizes],
+        "laws": {law: LAWS[law].description for law in laws},
+        "trials": trials,
+        "seed": seed,
+        "selectors": [repr(selector) for selector in SELECTORS.values()],
     }
-    write_table(path, table, request=request, about=about)
-    return path
+    study = Study(
+        "synthetic",
+        schema=_SCHEMA,
+        parts=[
+            Part((sha256_of_json(one.key)[:24],), partial(_measure, one), work=one.size.m * one.size.keep)
+            for one in wanted
+        ],
+        request=[one.key for one in wanted],
+        about={"settings": about},
+    )
+    return run_study(study, out, jobs=jobs, progress=progress)
+
+
+def _measure(trial: Trial, missing: Sequence[str]) -> Iterator[tuple[Sequence[str], list[Record]]]:
+    yield missing, trial()
 
 
 @dataclass(frozen=True, eq=False)
@@ -355,18 +352,14 @@ def summarise_synthetic(path: str | PathLike[str]) -> SyntheticSummary:
         If the file is missing or is another table, or the published table is not there.
     """
     rows = read_table(path)
-    if rows.schema.names != _SCHEMA.names:
+    if rows.columns.tolist() != _SCHEMA.names:
         raise InputError(
             f"{path} is no table of trials: pass the synthetic.parquet of `otanalysis synthetic`."
         )
-    table = synthetic_table(rows.to_pandas())
+    table = synthetic_table(rows)
     summary = SyntheticSummary(table, compare_with_published(table, published_synthetic()))
-    target = Path(path).with_name("synthetic_summary.csv")
-    write_atomic(target, table.to_csv(index=False, float_format="%.8g").encode())
-    comparison = summary.comparison.to_csv(index=False, float_format="%.8g")
-    write_atomic(target.with_name("synthetic_published.csv"), comparison.encode())
-    provenance = json.dumps(read_provenance(path), indent=1, sort_keys=True) + "\n"
-    write_atomic(target.with_suffix(".provenance.json"), provenance.encode())
+    files = {"synthetic_summary.csv": table, "synthetic_published.csv": summary.comparison}
+    write_summaries(path, files, indent=1, sort_keys=True)
     return summary
 
 
@@ -379,24 +372,3 @@ def _check(sizes: Sequence[Size], laws: Sequence[str], trials: int, seed: int, j
     for name, value, least in (("trials", trials, 1), ("jobs", jobs, 1), ("seed", seed, 0)):
         if value < least:
             raise InputError(f"{name} must be at least {least}, got {value}.")
-
-
-def _key(trial: Trial) -> list[object]:
-    selectors = [repr(selector) for selector in SELECTORS.values()]
-    return [_MEASUREMENT_VERSION, version("otanalysis"), repr(trial), trial.size.draws, selectors]
-
-
-def _digest(content: object) -> str:
-    return hashlib.sha256(json.dumps(content).encode()).hexdigest()
-
-
-def _measure(trial: Trial, path: Path) -> None:
-    write_atomic(path, to_parquet(pa.Table.from_pylist(trial(), schema=_SCHEMA)))
-
-
-def _readable(path: Path) -> bool:
-    """Return whether a part is there and whole; a damaged one is measured again, and then replaced."""
-    try:
-        return bool(pq.read_schema(path).names == _SCHEMA.names)
-    except (OSError, pa.ArrowInvalid):
-        return False
