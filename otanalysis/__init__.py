@@ -44,7 +44,6 @@ From the ground up; each may import those above it in this list.
 ``otanalysis.progress``      time left, one sentence at the end, exit status
 ``otanalysis.files``         files that appear whole or not at all, checksums, the data folder
 ``otanalysis.arrays``        checks of token clouds and kept sets, normalisation
-``otanalysis.arrays``     normalisation of tokens
 ``otanalysis.tokens``        dumps of tokens on disk: read, written, verified
 ``otanalysis.scores``        accuracy tables, and the results of other programs read into them
 ``otanalysis.image``         the tokens of one image, and what all their subsets share, made once
@@ -62,118 +61,12 @@ From the ground up; each may import those above it in this list.
 ``otanalysis.cli``           the commands
 """
 
-from __future__ import annotations
-
-from importlib import import_module
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    from otanalysis.certificate import Certificate, certify
-    from otanalysis.errors import (
-        ConvergenceError,
-        DumpError,
-        InputError,
-        MissingDependencyError,
-        OtAnalysisError,
-    )
-    from otanalysis.image import Image
-    from otanalysis.mini.bundled import open_bundled
-    from otanalysis.selection import SELECTORS, Selection, select, select_batch, select_many
-    from otanalysis.studies.compare import compare
-    from otanalysis.surrogate import RUNGS, Ladder, LogdetBound, logdet_upper_bound
-    from otanalysis.tokens import open_dump
-    from otanalysis.transport import (
-        DistanceFloor,
-        ExactTransport,
-        TokenMoments,
-        bures_squared,
-        gelbrich_squared,
-        lagrangian_bound,
-        quantisation_error,
-        spectral_bound,
-        squared_distances,
-        trace_objective,
-        wasserstein2,
-        wasserstein2_floor,
-    )
+import lazy_loader as lazy
 
 __version__ = "0.1.0"
 
-__all__ = [
-    "RUNGS",
-    "SELECTORS",
-    "Certificate",
-    "ConvergenceError",
-    "DistanceFloor",
-    "DumpError",
-    "ExactTransport",
-    "Image",
-    "InputError",
-    "Ladder",
-    "LogdetBound",
-    "MissingDependencyError",
-    "OtAnalysisError",
-    "Selection",
-    "TokenMoments",
-    "__version__",
-    "bures_squared",
-    "certify",
-    "compare",
-    "gelbrich_squared",
-    "lagrangian_bound",
-    "logdet_upper_bound",
-    "open_bundled",
-    "open_dump",
-    "quantisation_error",
-    "select",
-    "select_batch",
-    "select_many",
-    "spectral_bound",
-    "squared_distances",
-    "trace_objective",
-    "wasserstein2",
-    "wasserstein2_floor",
-]
-
-_ROOMS = {
-    "otanalysis.certificate": ("Certificate", "certify"),
-    "otanalysis.errors": (
-        "ConvergenceError",
-        "DumpError",
-        "InputError",
-        "MissingDependencyError",
-        "OtAnalysisError",
-    ),
-    "otanalysis.studies.compare": ("compare",),
-    "otanalysis.image": ("Image",),
-    "otanalysis.mini.bundled": ("open_bundled",),
-    "otanalysis.selection": ("SELECTORS", "Selection", "select", "select_batch", "select_many"),
-    "otanalysis.surrogate": ("RUNGS", "Ladder", "LogdetBound", "logdet_upper_bound"),
-    "otanalysis.tokens": ("open_dump",),
-    "otanalysis.transport": (
-        "DistanceFloor",
-        "ExactTransport",
-        "TokenMoments",
-        "bures_squared",
-        "gelbrich_squared",
-        "lagrangian_bound",
-        "quantisation_error",
-        "spectral_bound",
-        "squared_distances",
-        "trace_objective",
-        "wasserstein2",
-        "wasserstein2_floor",
-    ),
-}
-_HOME = {name: room for room, names in _ROOMS.items() for name in names}
-
-
-def __getattr__(name: str) -> object:
-    if name not in _HOME:
-        raise AttributeError(f"module 'otanalysis' has no attribute {name!r}")
-    value = getattr(import_module(_HOME[name]), name)
-    globals()[name] = value
-    return value
+__getattr__, _, __all__ = lazy.attach_stub(__name__, __file__)
+__all__ += ["__version__"]
 
 
 def __dir__() -> list[str]:

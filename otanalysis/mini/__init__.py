@@ -10,44 +10,6 @@ May import the rooms below it in ``.importlinter``. Only ``training`` imports to
 Names are looked up in their modules when they are asked for.
 """
 
-from importlib import import_module
-from typing import TYPE_CHECKING
+import lazy_loader as lazy
 
-if TYPE_CHECKING:
-    from otanalysis.mini.benchmarks import BENCHMARKS, Benchmark, Item
-    from otanalysis.mini.bundled import (
-        bundled_accuracy_path,
-        bundled_dumps,
-        bundled_model_path,
-        open_bundled,
-        write_bundled_dumps,
-    )
-    from otanalysis.mini.export import write_pictures, write_results
-
-__all__ = [
-    "BENCHMARKS",
-    "Benchmark",
-    "Item",
-    "bundled_accuracy_path",
-    "bundled_dumps",
-    "bundled_model_path",
-    "open_bundled",
-    "write_bundled_dumps",
-    "write_pictures",
-    "write_results",
-]
-
-_HOME = {
-    **dict.fromkeys(("BENCHMARKS", "Benchmark", "Item"), "benchmarks"),
-    **dict.fromkeys(("write_pictures", "write_results"), "export"),
-}
-
-
-def __getattr__(name: str) -> object:
-    if name not in __all__:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(import_module(f"{__name__}.{_HOME.get(name, 'bundled')}"), name)
-
-
-def __dir__() -> list[str]:
-    return sorted(__all__)
+__getattr__, __dir__, __all__ = lazy.attach_stub(__name__, __file__)

@@ -14,7 +14,7 @@ from otanalysis import studies
 def test_every_name_is_there(name: str) -> None:
     assert getattr(studies, name) is not None
     assert name in dir(studies)
-    with pytest.raises(AttributeError, match="'swoop'"):
+    with pytest.raises(AttributeError, match="swoop"):
         _ = studies.swoop
 
 
