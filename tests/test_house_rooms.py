@@ -20,7 +20,7 @@ END_TO_END = {"test_public_api", "test_results_to_figures"}
 """Tests of several rooms at once; those of the house begin with ``test_house_``."""
 NO_MIRRORS: set[str] = {"figures/test_reader.py", "vlm/test_zoo.py"}
 """Tests named after no module, still to be renamed or to be kept for a reason."""
-TWO_MEANINGS: set[str] = {"Trial"}
+TWO_MEANINGS: set[str] = set()
 """Names of public classes that two rooms still give to different things, to be emptied."""
 
 

@@ -283,7 +283,9 @@ class _ImageMeasurements:
             selection=selection,
             transport=self.transport(method, keep, view),
             quantisation_error=quantisation_error(self.tokens.normalised(view.normalise), selection.indices),
-            surrogate=self._surrogate(selection, view),
+            surrogate=GramLogdet(self.tokens.normalised(view.kernel_normalise)).value(
+                selection.indices, view.gamma
+            ),
         )
 
     def floor(self, keep: int, normalise: Normalisation) -> DistanceFloor:
@@ -305,10 +307,6 @@ class _ImageMeasurements:
         work = other_process().submit(wasserstein2_floor, self.tokens.normalised(normalise), keep)
         work.add_done_callback(remember)
         return work
-
-    def _surrogate(self, selection: Selection, view: View) -> float:
-        surrogate = GramLogdet(self.tokens.normalised(view.kernel_normalise))
-        return surrogate.value(selection.indices, view.gamma)
 
 
 class _LruCache:

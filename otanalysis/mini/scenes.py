@@ -137,9 +137,7 @@ LAYOUTS: Final[dict[str, Callable[[np.random.Generator], Scene]]] = {
 """Layout name -> function that draws a scene, from sparse (``row``) to dense (``mosaic``)."""
 
 
-@lru_cache(maxsize=64)
-def _shape(name: str, size: int) -> NDArray[np.uint8]:
-    return shape_mask(name, size)
+_shape = lru_cache(maxsize=64)(shape_mask)
 
 
 def _background(side: int, generator: np.random.Generator) -> NDArray[np.float32]:

@@ -241,14 +241,10 @@ def _as_images(clouds: Sequence[Array] | Array) -> list[Array]:
         )
     return [
         image
-        if isinstance(image, Image) or _is_filled_matrix(image)
+        if isinstance(image, Image) or (getattr(image, "ndim", None) == 2 and 0 not in image.shape)
         else check_tokens(image, name=f"clouds[{place}]")
         for place, image in enumerate(clouds)
     ]
-
-
-def _is_filled_matrix(image: Array) -> bool:
-    return getattr(image, "ndim", None) == 2 and 0 not in image.shape
 
 
 def _one_each(seeds: int | Sequence[int], images: int) -> list[int]:

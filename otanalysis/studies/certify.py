@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from operator import itemgetter
 from os import PathLike
 from typing import ClassVar, TypeVar
 
@@ -120,7 +121,7 @@ class CertifyStudy:
                 for run, by_keep in selections.items()
             ]
             met = head | {"method": BEST, "gamma": None, "seed": None} | self._measured(ladder, best)
-            closest = min([*chosen, met], key=_squared_distance)
+            closest = min([*chosen, met], key=itemgetter("w2_squared"))
             rows += [*chosen, closest | {"method": BEST, "gamma": None, "seed": None}]
         return rows
 
@@ -188,10 +189,6 @@ def summarise_certificates(path: str | PathLike[str]) -> tuple[pd.DataFrame, pd.
     summary, greedy = certificate_table(rows), greedy_table(rows)
     write_summaries(path, {"certify_summary.csv": summary, "certify_greedy.csv": greedy}, indent=2)
     return summary, greedy
-
-
-def _squared_distance(row: Record) -> float:
-    return float(row["w2_squared"])
 
 
 def _timed(work: Callable[[], _T]) -> tuple[_T, float]:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 
-from otanalysis.arrays import FloatArray
+from otanalysis.arrays import IntArray
+from otanalysis.image import Image
 from otanalysis.theorem import negative_controls as controls
 from otanalysis.theorem.check import Claim, Control
 from otanalysis.theorem.greedy import GUARANTEE, GreedyRatio, GreedySteps, describe_ratios
@@ -199,14 +200,10 @@ def _worst_case_claims(effort: Effort, seed: int) -> list[Claim]:
             [WorstCaseSearch(form, keep, effort.starts, seed) for keep in range(2, effort.most_kept + 1)],
             GreedyWorstCase(),
             control,
-            _worst_ratios,
+            lambda margins: {label: float(found.min()) + GUARANTEE for label, found in margins.items()},
         )
         for form, statement in statements.items()
     ]
-
-
-def _worst_ratios(margins: Mapping[str, FloatArray]) -> Mapping[str, float]:
-    return {label: float(found.min()) + GUARANTEE for label, found in margins.items()}
 
 
 def _ladder_claims(suffix: str, sets: Sequence[KeptSet]) -> list[Claim]:
@@ -278,7 +275,10 @@ def _distance_claims(suffix: str, sets: Sequence[KeptSet]) -> list[Claim]:
             "nuclear-norm",
             "T = tr (S^1/2 S_C S^1/2)^1/2 = |V V_C'|_* / sqrt(mk)",
             Identity(_trace, _trace_by_definition, rounding),
-            Control("the norm of Frobenius", Identity(_frobenius, _trace_by_definition, rounding)),
+            Control(
+                "the norm of Frobenius",
+                Identity(lambda one: float(np.linalg.norm(core(one))), _trace_by_definition, rounding),
+            ),
         ),
     ]
 
@@ -331,20 +331,13 @@ def _exact(one: KeptSet) -> float:
     return one.transport.squared_distance
 
 
-def _quantisation(one: KeptSet) -> float:
-    return quantisation_error(one.cloud.image, one.kept)
+def _of_set(measure: Callable[[Image, IntArray], float]) -> Callable[[KeptSet], float]:
+    return lambda one: measure(one.cloud.image, one.kept)
 
 
-def _gelbrich(one: KeptSet) -> float:
-    return gelbrich_squared(one.cloud.image, one.kept)
-
-
-def _bures(one: KeptSet) -> float:
-    return bures_squared(one.cloud.image, one.kept)
-
-
-def _trace(one: KeptSet) -> float:
-    return trace_objective(one.cloud.image, one.kept)
+_quantisation, _gelbrich, _bures, _trace = map(
+    _of_set, (quantisation_error, gelbrich_squared, bures_squared, trace_objective)
+)
 
 
 def _trace_by_definition(one: KeptSet) -> float:
@@ -354,10 +347,6 @@ def _trace_by_definition(one: KeptSet) -> float:
 def _bures_by_definition(one: KeptSet) -> float:
     squares = np.sum(one.cloud.tokens**2, axis=1)
     return float(squares.mean() + squares[one.kept].mean()) - 2.0 * _trace_by_definition(one)
-
-
-def _frobenius(one: KeptSet) -> float:
-    return float(np.linalg.norm(core(one)))
 
 
 def _surrogate_by_definition(one: KeptSet) -> float:

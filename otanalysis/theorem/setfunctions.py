@@ -224,7 +224,8 @@ def worst_addition(table: FloatArray) -> Addition:
     Addition(members=(0,), item=1, gain=-1.0)
     """
     every = np.arange(len(table))
-    masks, items = np.nonzero((every[:, None] & _bits(table)[None, :]) == 0)
+    bits = 1 << np.arange(len(table).bit_length() - 1, dtype=np.int64)
+    masks, items = np.nonzero((every[:, None] & bits) == 0)
     gains = table[masks | (1 << items)] - table[masks]
     at = int(np.nanargmin(gains))
     return Addition(members_of(int(masks[at])), int(items[at]), float(gains[at]))
@@ -254,7 +255,3 @@ def worst_nesting(table: FloatArray) -> Nesting:
         float(gain[at]),
         float(later[at]),
     )
-
-
-def _bits(table: FloatArray) -> Masks:
-    return 1 << np.arange(len(table).bit_length() - 1, dtype=np.int64)

@@ -96,7 +96,7 @@ def encode_images(
             f"{len(images)} images are in the prompts, but {len(known)} pictures came with them."
         )
     views = [_packed_views(labels) for labels in packed] or family.views(model, inputs, images, known)
-    rows = [_patch_rows(labels) for labels in packed]
+    rows = [(labels[:, 0] > 0.5).nonzero()[:, 0] for labels in packed]
     rows = rows or [torch.arange(count, device=features.device) for count in counts]
     seen = _numbers([image[0].prompt for image in images])
     found = [
@@ -198,10 +198,6 @@ def _label(feature: torch.Tensor) -> torch.Tensor:
     tiles, count = feature.shape[:2]
     tile = torch.arange(tiles, device=feature.device)[:, None].expand(tiles, count)
     return torch.stack([torch.ones_like(tile), tile], dim=-1).float()
-
-
-def _patch_rows(labels: torch.Tensor) -> torch.Tensor:
-    return (labels[:, 0] > 0.5).nonzero()[:, 0]
 
 
 def _packed_views(labels: torch.Tensor) -> tuple[PatchView, ...]:

@@ -18,7 +18,7 @@ from otanalysis.studies.engine import measure_samples
 from otanalysis.studies.evaluate import evaluate
 from otanalysis.studies.ladder import LadderStudy, measure_ladder
 from otanalysis.studies.sweep import sweep
-from otanalysis.studies.table2.study import Size, Trial, synthetic
+from otanalysis.studies.table2.study import Size, SyntheticTrial, synthetic
 
 STORED = Path(__file__).parents[1] / "data" / "results_0.1.0"
 
@@ -82,7 +82,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         (import_module("otanalysis.studies.sweep"), "measure_sample"),
         (LadderStudy, "__call__"),
         (CertifyStudy, "__call__"),
-        (Trial, "__call__"),
+        (SyntheticTrial, "__call__"),
         (import_module("otanalysis.studies.evaluate"), "answer_prompts"),
     ):
         monkeypatch.setattr(owner, name, refuse)

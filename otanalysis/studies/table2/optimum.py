@@ -167,7 +167,8 @@ def optima(
     if comb(m, keep) <= ENUMERATED_UP_TO:
         found = _enumerated(ladder, keep)
     elif m <= SEARCHED_UP_TO:
-        found = {RUNGS[0].column: _programmed(ladder, keep)}
+        kept, bound = capacitated_medoids(ladder.cost, keep)
+        found = {RUNGS[0].column: Optimum(ladder.values(kept)[RUNGS[0].column], bound, "milp")}
         found |= {
             rung.column: _branched(ladder, keep, rung, candidates, NODE_LIMITS[rung.maximised])
             for rung in RUNGS[1:]
@@ -202,11 +203,6 @@ def _enumerated(ladder: Ladder, keep: int) -> dict[str, Optimum]:
         transport = wasserstein2(ladder.image, subsets[index])
         best = min(best, transport.squared_distance)
     return {RUNGS[0].column: Optimum(best, best, "enumerated")} | found
-
-
-def _programmed(ladder: Ladder, keep: int) -> Optimum:
-    kept, bound = capacitated_medoids(ladder.cost, keep)
-    return Optimum(ladder.values(kept)[RUNGS[0].column], bound, "milp")
 
 
 def _branched(

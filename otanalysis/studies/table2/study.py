@@ -36,8 +36,8 @@ __all__ = [
     "SIZES",
     "Size",
     "SyntheticSummary",
+    "SyntheticTrial",
     "TokenLaw",
-    "Trial",
     "summarise_synthetic",
     "synthetic",
 ]
@@ -65,18 +65,6 @@ class TokenLaw:
     draw: Callable[[np.random.Generator, int, int], FloatArray]
 
 
-def _gaussian(generator: np.random.Generator, m: int, d: int) -> FloatArray:
-    return generator.standard_normal((m, d))
-
-
-def _unit_rows(generator: np.random.Generator, m: int, d: int) -> FloatArray:
-    return np.asarray(normalise_tokens(generator.standard_normal((m, d)), "rows"))
-
-
-def _uniform(generator: np.random.Generator, m: int, d: int) -> FloatArray:
-    return generator.random((m, d))
-
-
 def _clustered(generator: np.random.Generator, m: int, d: int) -> FloatArray:
     centres = generator.standard_normal((round(m**0.5), d))
     own = centres[generator.integers(len(centres), size=m)]
@@ -87,9 +75,21 @@ LAWS: Mapping[str, TokenLaw] = MappingProxyType(
     {
         law.name: law
         for law in (
-            TokenLaw("gaussian", "independent standard normal entries", _gaussian),
-            TokenLaw("unit-rows", "uniform on the unit sphere: every token has length one", _unit_rows),
-            TokenLaw("uniform", "independent entries uniform on [0, 1): the mean is not zero", _uniform),
+            TokenLaw(
+                "gaussian",
+                "independent standard normal entries",
+                lambda generator, m, d: generator.standard_normal((m, d)),
+            ),
+            TokenLaw(
+                "unit-rows",
+                "uniform on the unit sphere: every token has length one",
+                lambda generator, m, d: normalise_tokens(generator.standard_normal((m, d)), "rows"),
+            ),
+            TokenLaw(
+                "uniform",
+                "independent entries uniform on [0, 1): the mean is not zero",
+                lambda generator, m, d: generator.random((m, d)),
+            ),
             TokenLaw(
                 "clustered",
                 "round(sqrt(m)) standard normal centres, tokens spread around them by 0.3",
@@ -144,7 +144,7 @@ class Size:
 
 
 @dataclass(frozen=True)
-class Trial:
+class SyntheticTrial:
     """One seeded draw of tokens, and everything that is measured on it.
 
     ``version`` grows when the same settings would give other numbers, so that older parts are measured again.
@@ -172,7 +172,9 @@ class Trial:
     def key(self) -> list[object]:
         """Everything that the numbers depend on, as JSON values."""
         selectors = [repr(selector) for selector in SELECTORS.values()]
-        return [self.version, PACKAGE, repr(self), self.size.draws, selectors]
+        # Parts on disk have the class under its first name.
+        words = repr(self).removeprefix("Synthetic")
+        return [self.version, PACKAGE, words, self.size.draws, selectors]
 
     def __call__(self) -> list[Record]:
         """Return one row a method and rung."""
@@ -292,7 +294,7 @@ def synthetic(
         With a word on what is kept.
     """
     _check(sizes, laws, trials, seed, jobs)
-    wanted = [Trial(size, law, n, seed) for size in sizes for law in laws for n in range(trials)]
+    wanted = [SyntheticTrial(size, law, n, seed) for size in sizes for law in laws for n in range(trials)]
     about = {
         "sizes": [asdict(size) for size in sizes],
         "laws": {law: LAWS[law].description for law in laws},
@@ -313,7 +315,7 @@ def synthetic(
     return run_study(study, out, jobs=jobs, progress=progress)
 
 
-def _measure(trial: Trial, missing: Sequence[str]) -> Iterator[tuple[Sequence[str], list[Record]]]:
+def _measure(trial: SyntheticTrial, missing: Sequence[str]) -> Iterator[tuple[Sequence[str], list[Record]]]:
     yield missing, trial()
 
 

@@ -91,10 +91,6 @@ def _from(start: str) -> Callable[[pd.DataFrame, FloatArray], FloatArray]:
     return compute
 
 
-def _best_random(rows: pd.DataFrame, _best: FloatArray) -> FloatArray:
-    return np.minimum(1.0, _share(rows, _column(rows, "random_best")))
-
-
 RATIOS: Mapping[str, RatioDefinition] = MappingProxyType(
     {
         one.name: one
@@ -114,7 +110,7 @@ RATIOS: Mapping[str, RatioDefinition] = MappingProxyType(
             RatioDefinition(
                 "best-random",
                 "share, with the best random subset for the optimum, at most 1",
-                _best_random,
+                lambda rows, _: np.minimum(1.0, _share(rows, _column(rows, "random_best"))),
                 needs_optimum=False,
             ),
         )
@@ -244,9 +240,7 @@ def _measured(rows: pd.DataFrame, measure: str) -> pd.DataFrame:
     if measure == WIN_RATE:
         return keys.assign(measure=measure, value=rows[WIN_RATE], certified=np.nan)
     definition = RATIOS[measure]
-    value, against_bound = (
-        definition.compute(rows, rows[name].to_numpy(dtype=np.float64)) for name in ("best_known", "bound")
-    )
+    value, against_bound = (definition.compute(rows, _column(rows, name)) for name in ("best_known", "bound"))
     # The true ratio lies between the two, which change places where it is negative.
     certified = np.minimum(value, against_bound) if definition.needs_optimum else np.nan
     found = keys.assign(measure=measure, value=value, certified=certified)

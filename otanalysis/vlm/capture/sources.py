@@ -66,7 +66,11 @@ def open_pictures(where: str | PathLike[str]) -> OpenedPictures:
 
 
 def _open_folder(folder: Path) -> OpenedPictures:
-    found = (path.relative_to(folder) for path in folder.rglob("*") if _is_picture(path))
+    found = (
+        path.relative_to(folder)
+        for path in folder.rglob("*")
+        if path.suffix.lower() in PICTURE_SUFFIXES and path.is_file()
+    )
     shown = sorted(path.as_posix() for path in found if not any(part.startswith(".") for part in path.parts))
     if not shown:
         raise InputError(
@@ -77,10 +81,6 @@ def _open_folder(folder: Path) -> OpenedPictures:
         {"kind": "folder", "name": folder.resolve().name, "pictures": len(shown)},
         lambda: (PictureItem(path, (folder / path).read_bytes) for path in shown),
     )
-
-
-def _is_picture(path: Path) -> bool:
-    return path.suffix.lower() in PICTURE_SUFFIXES and path.is_file()
 
 
 def _open_list(file: Path) -> OpenedPictures:

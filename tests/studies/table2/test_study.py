@@ -19,7 +19,7 @@ from otanalysis.progress import reported
 from otanalysis.selection import SELECTORS
 from otanalysis.studies.provenance import read_provenance
 from otanalysis.studies.table2 import study as synthetic_module
-from otanalysis.studies.table2.study import Size, Trial, summarise_synthetic, synthetic
+from otanalysis.studies.table2.study import Size, SyntheticTrial, summarise_synthetic, synthetic
 from otanalysis.studies.table2.tables import (
     RATIOS,
     WIN_RATE,
@@ -65,14 +65,14 @@ def test_no_method_and_no_random_subset_beats_the_optimum(rows: pd.DataFrame) ->
 
 def test_values_and_win_rates_are_those_of_the_plain_ladder(monkeypatch: pytest.MonkeyPatch) -> None:
     seen: dict[str, Any] = {}
-    original = synthetic_module.Trial.__call__.__globals__["rung_values"]
+    original = synthetic_module.SyntheticTrial.__call__.__globals__["rung_values"]
 
     def recorded(ladder: Ladder, subsets: np.ndarray) -> dict[str, np.ndarray]:
         seen["tokens"], seen["subsets"] = ladder.tokens, subsets
         return dict(original(ladder, subsets))
 
     monkeypatch.setattr("otanalysis.studies.table2.study.rung_values", recorded)
-    found = pd.DataFrame(Trial(SMALL, "gaussian", 0, 5)())
+    found = pd.DataFrame(SyntheticTrial(SMALL, "gaussian", 0, 5)())
     ladder, subsets = Ladder(seen["tokens"]), seen["subsets"]
     values = [ladder.values(kept) for kept in subsets]
     methods = len(SELECTORS)
@@ -97,7 +97,7 @@ def test_random_subsets_hold_every_token_equally_often(monkeypatch: pytest.Monke
 
     monkeypatch.setattr("otanalysis.studies.table2.study.rung_values", counted)
     monkeypatch.setattr("otanalysis.studies.table2.study.optima", lambda *_: _any_optimum())
-    Trial(SMALL, "gaussian", 0, 0)()
+    SyntheticTrial(SMALL, "gaussian", 0, 0)()
     expected = SMALL.draws * SMALL.keep / SMALL.m
     # Six standard deviations of a hypergeometric count summed over independent draws.
     assert np.abs(counts - expected).max() < 6 * np.sqrt(expected * (1 - SMALL.keep / SMALL.m))
@@ -110,28 +110,28 @@ def _any_optimum() -> dict[str, Any]:
 
 
 def test_trials_follow_seed_and_number() -> None:
-    def numbers(trial: Trial) -> list[float]:
+    def numbers(trial: SyntheticTrial) -> list[float]:
         return [row["value"] for row in trial()]
 
-    first = numbers(Trial(SMALL, "uniform", 0, 0))
-    assert first == numbers(Trial(SMALL, "uniform", 0, 0))
+    first = numbers(SyntheticTrial(SMALL, "uniform", 0, 0))
+    assert first == numbers(SyntheticTrial(SMALL, "uniform", 0, 0))
     for other in (
-        Trial(SMALL, "uniform", 1, 0),
-        Trial(SMALL, "uniform", 0, 1),
-        Trial(SMALL, "gaussian", 0, 0),
+        SyntheticTrial(SMALL, "uniform", 1, 0),
+        SyntheticTrial(SMALL, "uniform", 0, 1),
+        SyntheticTrial(SMALL, "gaussian", 0, 0),
     ):
         assert first != numbers(other)
 
 
 def test_finished_trials_are_found_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    calls: list[Trial] = []
-    original = Trial.__call__
+    calls: list[SyntheticTrial] = []
+    original = SyntheticTrial.__call__
 
-    def counted(self: Trial) -> list[dict[str, Any]]:
+    def counted(self: SyntheticTrial) -> list[dict[str, Any]]:
         calls.append(self)
         return original(self)
 
-    monkeypatch.setattr(Trial, "__call__", counted)
+    monkeypatch.setattr(SyntheticTrial, "__call__", counted)
     asked: dict[str, Any] = {"sizes": [SMALL], "laws": ["gaussian"], "out": tmp_path, "progress": False}
     first = pd.read_parquet(synthetic(trials=1, **asked))
     longer = synthetic(trials=3, **asked)
