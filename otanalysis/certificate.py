@@ -22,7 +22,7 @@ __all__ = ["Certificate", "certify"]
 
 @dataclass(frozen=True, eq=False)
 class Certificate:
-    r"""What is proven about one kept set.
+    r"""What is proven about one kept set; see :func:`certify`.
 
     Attributes
     ----------

@@ -16,15 +16,29 @@ __all__ = [
 
 
 class OtAnalysisError(Exception):
-    """Base class of every error that otanalysis raises on purpose."""
+    """Base class of every error that otanalysis raises on purpose.
+
+    >>> import otanalysis as ota
+    >>> try:
+    ...     ota.select([[1.0], [2.0]], "first", keep=3)
+    ... except ota.OtAnalysisError as error:
+    ...     print(type(error).__name__)
+    InputError
+    """
 
 
 class InputError(OtAnalysisError, ValueError):
-    """An argument, array or table is not what the function needs."""
+    """An argument, array or table is not what the function needs; see :class:`OtAnalysisError`."""
 
 
 class DumpError(OtAnalysisError):
-    """A dump on disk is missing, incomplete, truncated or does not match its checksums."""
+    """A dump on disk is missing, incomplete, truncated or does not match its checksums.
+
+    >>> import otanalysis as ota
+    >>> ota.open_dump("nowhere")  # doctest: +ELLIPSIS
+    Traceback (most recent call last):
+    otanalysis.errors.DumpError: ...
+    """
 
 
 class ConvergenceError(OtAnalysisError, RuntimeError):

@@ -117,7 +117,11 @@ def normalisations(text: str) -> tuple[Normalisation, ...]:
 
 
 def numbers(text: str, option: str) -> tuple[float, ...]:
-    """Split ``0.05,0.2`` into numbers; raise InputError if an entry is none."""
+    """Split ``0.05,0.2`` into numbers; raise InputError if an entry is none.
+
+    >>> numbers("0.05,0.2", "--ratios")
+    (0.05, 0.2)
+    """
     try:
         return tuple(float(entry) for entry in comma_list(text, option))
     except ValueError as error:

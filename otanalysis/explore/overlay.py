@@ -175,6 +175,13 @@ def overlays(
     ------
     InputError
         If there is no selection, or as for :func:`overlay`.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> figure = overlays(np.zeros((8, 8, 3)), {"first": [0], "last": [15]}, grid=(4, 4))
+    >>> [panel.get_title() for panel in figure.axes]
+    ['First-K', 'Last-K']
     """
     if not selections or columns < 1:
         raise InputError(f"overlays needs a selection and a column; got {len(selections)} and {columns}.")
@@ -226,6 +233,13 @@ def overlay_layers(
     ------
     InputError
         There is no layer: nothing is known of where the patches lie.
+
+    Examples
+    --------
+    >>> from otanalysis.vlm.layout import PatchView, layers_of
+    >>> layers = layers_of([PatchView(grid=(2, 2), box=(0.0, 0.0, 1.0, 1.0), count=4)])
+    >>> len(overlay_layers(np.zeros((8, 8, 3), np.uint8), layers, [0, 3]).axes)
+    1
     """
     if not layers:
         raise InputError(

@@ -84,6 +84,16 @@ def draw_figure2(tables: Figure2Tables) -> Figure:
     ------
     InputError
         If a table lacks a column.
+
+    Examples
+    --------
+    >>> from otanalysis.stats import figure2_tables
+    >>> row = {"dump": "d", "model": "m", "benchmark": "gqa", "sample": 0, "ratio": 0.098}
+    >>> row |= {"seed": None, "normalisation": "none"}
+    >>> own = {"method": ["otprune", "first"], "gamma": [0.01, np.nan], "w2": [2.0, 1.0]}
+    >>> tables = figure2_tables(pd.DataFrame(row | own), None, methods=["otprune", "first"])
+    >>> [panel.get_title() for panel in draw_figure2(tables).axes], caption2({"figure2": tables})[:11]
+    (['gqa', 'mean'], '**Figure 2.')
     """
     require_columns(tables.points, _POINT_COLUMNS, "Figure 2")
     with paper_style():
@@ -251,7 +261,7 @@ def _signed(value: float) -> str:
 
 
 def caption2(versions: Mapping[str, Figure2Tables]) -> str:
-    """Write the caption of Figure 2 and of its further versions.
+    """Write the caption of Figure 2 and of its further versions; see :func:`draw_figure2`.
 
     Parameters
     ----------

@@ -68,6 +68,15 @@ def draw_figure3(table: pd.DataFrame) -> Figure:
     ------
     InputError
         If the table lacks a column.
+
+    Examples
+    --------
+    >>> row = {"benchmark": "gqa", "method": "first", "ratio": 0.1, "value": 0.8, "low": 0.7, "high": 0.9}
+    >>> row |= {"distance_kind": "w2", "normalisation": "none", "quantity": "relative_distance", "n": 8}
+    >>> table = pd.DataFrame([row, row | {"benchmark": "mean"}])
+
+    >>> [panel.get_title() for panel in draw_figure3(table).axes], caption3(table)[:11]
+    (['Mean relative distance, raw tokens', 'gqa'], '**Figure 3.')
     """
     require_columns(table, _COLUMNS, "Figure 3")
     names = benchmarks_of(table)
@@ -218,7 +227,7 @@ def _ratio_axis(panel: Axes, rows: pd.DataFrame, *, labels: bool) -> None:
 
 
 def caption3(table: pd.DataFrame) -> str:
-    """Write the caption of Figure 3 from :func:`otanalysis.stats.figure_tables.figure3_table`."""
+    """Write the caption of Figure 3 from the table of :func:`draw_figure3`."""
     names = [method_look(name).label for name in methods_of(table)]
     head = f"**{FIGURE.title}** {listed(names)}; {basis(table)}."
     count = len(benchmarks_of(table))

@@ -68,6 +68,15 @@ def draw_figure4(
     ------
     InputError
         If the table lacks a column.
+
+    Examples
+    --------
+    >>> row = {"benchmark": "gqa", "method": "first", "ratio": 0.1, "value": 0.8, "low": 0.7, "high": 0.9}
+    >>> row |= {"distance_kind": "w2", "normalisation": "none", "quantity": "relative_distance", "n": 8}
+    >>> table = pd.DataFrame([row, row | {"benchmark": "mean"}])
+
+    >>> [panel.get_title() for panel in draw_figure4(table).axes], caption4(table)[:11]
+    (['Average over benchmarks', 'gqa'], '**Figure 4.')
     """
     require_columns(table, _COLUMNS, name)
     table = table.dropna(subset=["value"])
@@ -177,7 +186,7 @@ def _bars(panel: Axes, rows: pd.DataFrame, methods: list[str], limits: tuple[flo
 
 
 def caption4(table: pd.DataFrame) -> str:
-    """Write the caption of Figure 4 from :func:`otanalysis.stats.figure_tables.figure4_table`."""
+    """Write the caption of Figure 4 from the table of :func:`draw_figure4`."""
     head = (
         f"**{FIGURE.title}** Mean distance of each method's tokens to all tokens, "
         f"divided by that of OTPrune's ({basis(table)}), per benchmark and as the average over "

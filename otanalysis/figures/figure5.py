@@ -67,6 +67,15 @@ def draw_figure5(table: pd.DataFrame) -> Figure:
     ------
     InputError
         If the table lacks a column.
+
+    Examples
+    --------
+    >>> row = {"benchmark": "mean", "method": "otprune", "ratio": 0.1, "value": 0.8, "low": 0.7, "high": 0.9}
+    >>> row |= {"distance_kind": "w2", "normalisation": "none", "quantity": "distance", "n": 8}
+    >>> table = pd.DataFrame([row | {"gamma": gamma} for gamma in (0.01, 0.1)])
+
+    >>> [panel.get_title() for panel in draw_figure5(table).axes], caption5(table)[:11]
+    (['Mean distance'], '**Figure 5.')
     """
     require_columns(table, _COLUMNS, "Figure 5")
     names = benchmarks_of(table)
@@ -173,7 +182,7 @@ def _gamma_axis(panel: Axes, table: pd.DataFrame, *, labels: bool) -> None:
 
 
 def caption5(table: pd.DataFrame) -> str:
-    """Write the caption of Figure 5 from :func:`otanalysis.stats.figure_tables.figure5_table`."""
+    """Write the caption of Figure 5 from the table of :func:`draw_figure5`."""
     mean = table[(table["benchmark"] == MEAN) & table["value"].notna()]
     score = "score" if (mean["quantity"] == "score").any() else "relative_score"
     scored = bool((mean["quantity"] == score).any())

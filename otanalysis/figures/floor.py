@@ -39,6 +39,17 @@ def draw_floor(table: pd.DataFrame) -> Figure:
     ------
     InputError
         If the table lacks a column or the floor.
+
+    Examples
+    --------
+    >>> row = {"benchmark": "mean", "ratio": 0.1, "value": 0.8, "low": 0.7, "high": 0.9}
+    >>> row |= {"distance_kind": "w2", "normalisation": "none"}
+    >>> table = pd.DataFrame([row | {"method": method} for method in ("first", "floor", "best")])
+    >>> draw_floor(table).axes[0].get_title()
+    'Average over benchmarks'
+    >>> rows = table.assign(quantity="over_floor", n=8)
+    >>> caption_floor(rows, rows.assign(median=0.99, worst=0.98))[:11]
+    '**Figure C.'
     """
     require_columns(table, ("method",), "Figure C")
     bracket = table["method"].isin([FLOOR, BEST])
@@ -48,7 +59,7 @@ def draw_floor(table: pd.DataFrame) -> Figure:
 
 
 def caption_floor(certificates: pd.DataFrame, greedy: pd.DataFrame) -> str:
-    """Write the caption of Figure C, with how far every method is at most from the best possible.
+    """Write the caption of :func:`draw_floor`, with how far methods are at most from the best possible.
 
     Parameters
     ----------

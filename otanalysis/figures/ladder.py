@@ -83,6 +83,17 @@ def draw_ladder(table: pd.DataFrame) -> Figure:
     ------
     InputError
         If the table lacks a column.
+
+    Examples
+    --------
+    >>> from itertools import product
+    >>> row = {"normalisation": "none", "ratio": 0.1, "benchmark": "mean", "gamma": 0.01}
+    >>> row |= {"value": 0.5, "low": 0.4, "high": 0.6, "n": 8, "subsets": 9}
+    >>> pools, quantities = ("all", "random"), ("rho", "win_rate", "regret")
+    >>> own = pd.DataFrame(product(pools, quantities, [rung.column for rung in RUNGS]))
+    >>> table = own.set_axis(["pool", "quantity", "measure"], axis=1).assign(**row)
+    >>> draw_ladder(table).axes[0].get_title(), caption_ladder(table)[:11]
+    ('raw tokens', '**Figure A.')
     """
     require_columns(table, _COLUMNS, "Figure A")
     rows = table[table["quantity"] == "rho"]
@@ -223,7 +234,7 @@ def _heat(panel: Axes, values: FloatArray, *, digits: bool) -> None:
 
 
 def caption_ladder(table: pd.DataFrame) -> str:
-    """Write the caption of Figure A from :func:`otanalysis.stats.ladder_tables.ladder_table`.
+    """Write the caption of Figure A from the table of :func:`draw_ladder`.
 
     Returns
     -------

@@ -57,6 +57,15 @@ def draw_scatter(table: pd.DataFrame) -> Figure:
     ------
     InputError
         If the table lacks a column.
+
+    Examples
+    --------
+    >>> row = {"normalisation": "none", "ratio": 0.1, "benchmark": "gqa", "sample": 0, "rho": 0.5}
+    >>> row |= {"gamma": 0.01, "x": 1.0, "y": 1.0, "length": 1.0}
+    >>> pairs = [(subset, rung) for subset in ("otprune", "random") for rung in _NAMES]
+    >>> table = pd.DataFrame([row | {"origin": subset, "measure": rung} for subset, rung in pairs])
+    >>> len(draw_scatter(table).axes), caption_scatter(table)[:11]
+    (4, '**Figure B.')
     """
     require_columns(table, _COLUMNS, "Figure B")
     table = table[(table["x"] > 0) & (table["y"] > 0)]
@@ -148,7 +157,7 @@ def _foot(sheet: Sheet, lengths: LogNorm, ratio: float) -> None:
 
 
 def caption_scatter(table: pd.DataFrame) -> str:
-    """Write the caption of Figure B from :func:`otanalysis.stats.ladder_tables.scatter_table`.
+    """Write the caption of Figure B from the table of :func:`draw_scatter`.
 
     Returns
     -------

@@ -117,7 +117,12 @@ def shades(colours: Sequence[str], count: int) -> list[str]:
 
 @contextmanager
 def paper_style() -> Iterator[None]:
-    """Apply the style inside a ``with`` block and restore matplotlib's settings behind it."""
+    """Apply the style inside a ``with`` block and restore matplotlib's settings behind it.
+
+    >>> with paper_style():
+    ...     mpl.rcParams["axes.grid"]
+    False
+    """
     with mpl.rc_context(_RC):
         yield
 
@@ -136,6 +141,12 @@ def figure_bytes(figure: Figure, kind: str) -> bytes:
         What a ``draw_figureN`` returned.
     kind : {"pdf", "png"}
         File format.
+
+    Examples
+    --------
+    >>> from matplotlib.figure import Figure
+    >>> figure_bytes(Figure(), "png")[1:4]
+    b'PNG'
     """
     metadata = {"CreationDate": None} if kind == "pdf" else {"Software": None}
     buffer = io.BytesIO()

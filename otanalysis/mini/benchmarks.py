@@ -68,7 +68,7 @@ METRICS: Final[dict[str, Callable[[str, str], float]]] = {
 
 @dataclass(frozen=True)
 class Item:
-    """One benchmark item: a picture (``uint8``, ``[192, 192, 3]``), its scene and the question about it."""
+    """An item of a :class:`Benchmark`: a picture (uint8, [192, 192, 3]), its scene and a question on it."""
 
     identifier: str
     picture: NDArray[np.uint8]
@@ -88,6 +88,12 @@ class Benchmark:
         Name of the layout of its scenes in :data:`~otanalysis.mini.scenes.LAYOUTS`.
     metric
         Name of its metric in :data:`METRICS`.
+
+    Examples
+    --------
+    >>> item = next(BENCHMARKS["presence"].items(1))
+    >>> item.picture.shape, item.question.text, BENCHMARKS["presence"].score("no", item.question.answer)
+    ((192, 192, 3), 'is there a 4 ?', 1.0)
     """
 
     name: str

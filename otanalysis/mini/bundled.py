@@ -32,7 +32,7 @@ _LICENCE: Final = "scenes of digits from the UCI optical recognition of handwrit
 
 
 def bundled_model_path() -> Path:
-    """Return the folder of the bundled model.
+    """Return the folder of the bundled model; see :func:`bundled_accuracy_path`.
 
     Raises
     ------
@@ -55,6 +55,11 @@ def bundled_accuracy_path() -> Path:
     ------
     InputError
         If it is not there, or the model is not.
+
+    Examples
+    --------
+    >>> bundled_accuracy_path().relative_to(bundled_model_path()).as_posix()
+    'accuracy.csv'
     """
     path = bundled_model_path() / "accuracy.csv"
     if not path.is_file():
@@ -86,6 +91,12 @@ def open_bundled(benchmark: str = "digit-colour", *, scenes: int = 8, progress: 
         If there is no such benchmark, or the bundled model is not there.
     MissingDependencyError
         If the dump must be written and torch or transformers is not installed.
+
+    Examples
+    --------
+    >>> dump = open_bundled("digit-colour")
+    >>> dump[0].tokens.shape, dump.manifest.grid, len(bundled_dumps(8, benchmarks=["digit-colour"]))
+    ((576, 128), (24, 24), 1)
     """
     if benchmark not in BENCHMARKS:
         raise InputError(f"Unknown benchmark {benchmark!r}; known are {', '.join(BENCHMARKS)}.")

@@ -49,6 +49,13 @@ def write_pictures(folder: str | PathLike[str], benchmark: str, count: int) -> P
         If there is no such benchmark.
     MissingDependencyError
         If Pillow is not installed.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     pd.read_json(write_pictures(folder, "presence", 1), lines=True).loc[0, "question"]
+    'is there a 4 ?'
     """
     if benchmark not in BENCHMARKS:
         raise InputError(f"Unknown benchmark {benchmark!r}; known are {', '.join(BENCHMARKS)}.")
@@ -83,6 +90,16 @@ def write_results(table: pd.DataFrame, folder: str | PathLike[str], *, model: st
     -------
     list of Path
         The files, in the order of the table.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from otanalysis.mini import bundled_accuracy_path
+    >>> from otanalysis.scores import read_accuracy
+    >>> full = read_accuracy(bundled_accuracy_path()).query("method == 'full'")
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     [path.parent.name for path in write_results(full, folder, model="mini-llava")]
+    ['full-1.0']
     """
     runs = table[table["method"] != "majority"].groupby(
         ["method", "ratio", "gamma", "seed"], sort=False, dropna=False

@@ -27,7 +27,7 @@ __all__ = [
 
 @dataclass(frozen=True)
 class Settings:
-    """Settings of one run, as far as they are known.
+    """Settings of one run, as far as they are known; see :class:`Score`.
 
     Attributes
     ----------
@@ -150,6 +150,12 @@ class Score:
         What the file records of the run.
     source : str
         Program, file and key.
+
+    Examples
+    --------
+    >>> score = Score("gqa", "EM", 56.62, 0.4, 12578, Settings(method="otprune", ratio=0.098), "lmms-eval")
+    >>> score.value, score.settings.ratio
+    (56.62, 0.098)
     """
 
     task: str
@@ -173,6 +179,11 @@ class Choice:
         From a task to the key of its headline metric, for tasks that are not in
         :data:`~otanalysis.scores.tasks.TASKS` or to read another metric of one that is. Its values
         are stored as they are, under this key.
+
+    Examples
+    --------
+    >>> Choice(tasks=("gqa",)).wants("pope")
+    False
     """
 
     tasks: tuple[str, ...] = ()
@@ -200,6 +211,12 @@ class Reader:
     searched : tuple of str
         Patterns of the file names that are looked for in folders; with none, a file is read only where it is
         given by itself.
+
+    Examples
+    --------
+    >>> from otanalysis.scores import READERS
+    >>> READERS["lmms_eval"].searches(Path("20260101_120000_results.json"))
+    True
     """
 
     name: str

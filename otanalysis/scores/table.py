@@ -119,6 +119,16 @@ def write_accuracy(
     ------
     InputError
         The table would not pass :func:`read_accuracy`, or the name ends in something else.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from otanalysis.mini import bundled_accuracy_path
+    >>> table = read_accuracy(bundled_accuracy_path())
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     write_accuracy(table, f"{folder}/accuracy.parquet")
+    ...     read_accuracy(f"{folder}/accuracy.parquet").equals(table)
+    True
     """
     file = Path(path)
     checked = _checked(table, f"The accuracy table for {file}")
@@ -247,6 +257,13 @@ def add_scores(table: pd.DataFrame | None, fresh: pd.DataFrame) -> pd.DataFrame:
     InputError
         If a fresh row says another value for a score that is there, or names a gamma or seed where the table
         has the same score without one (or the other way round), so that figures would average the two.
+
+    Examples
+    --------
+    >>> from otanalysis.mini import bundled_accuracy_path
+    >>> table = read_accuracy(bundled_accuracy_path())
+    >>> len(add_scores(table[:3], table[:5]))
+    5
     """
     known = fresh.iloc[:0] if table is None else table
     records: list[Row] = [dict(row) for row in known.to_dict("records")]

@@ -33,6 +33,11 @@ class Task:
         From lmms-eval's scale to the one of the table.
     higher_is_better : bool
         True for all of them; a results file that says otherwise is refused.
+
+    Examples
+    --------
+    >>> TASKS["pope"].metric, TASKS["pope"].factor
+    ('F1', 100.0)
     """
 
     name: str

@@ -125,6 +125,12 @@ def select_many(
     ------
     InputError
         As for :func:`select`, or if ``keeps`` is empty.
+
+    Examples
+    --------
+    >>> chosen = select_many([[0.0, 1.0], [2.0, 0.0], [1.0, 1.0]], "otprune", [2, 1])
+    >>> {keep: selection.pick_order.tolist() for keep, selection in chosen.items()}
+    {1: [2], 2: [2, 1]}
     """
     image = Image.of(tokens)
     selector = configured(method, gamma=gamma, normalise=normalise)

@@ -33,7 +33,7 @@ __all__ = [
 
 @dataclass(frozen=True, eq=False)
 class Selection:
-    """The tokens that a method keeps.
+    """The tokens that a method keeps; see :func:`~otanalysis.selection.registry.select`.
 
     Attributes
     ----------
@@ -187,6 +187,12 @@ class StackSelector(Protocol):
 
     A selector need not have this: :func:`~otanalysis.selection.registry.select_batch` calls the others once
     an image.
+
+    Examples
+    --------
+    >>> from otanalysis.selection import SELECTORS
+    >>> [name for name, selector in SELECTORS.items() if isinstance(selector, StackSelector)]
+    ['otprune', 'divprune', 'dpp']
     """
 
     def select_stack(self, clouds: Sequence[Array], keep: int) -> list[Selection]:
@@ -208,6 +214,13 @@ def build_selection(
         Positions in the order picked (any order for methods that do not pick one by one).
     gains : array [keep], optional
         Marginal gains of the picks.
+
+    Examples
+    --------
+    >>> from otanalysis.selection import SELECTORS
+    >>> selection = build_selection(SELECTORS["first"], np.eye(4), np.array([3, 1]))
+    >>> selection.indices, selection.pick_order, selection.method
+    (array([1, 3]), array([3, 1]), 'first')
     """
     reference = tokens.tokens if isinstance(tokens, Image) else tokens
     order = like(pick_order, reference) if isinstance(pick_order, np.ndarray) else pick_order

@@ -117,6 +117,15 @@ def figure4_table(
     ------
     InputError
         If the sweep has no row of OTPrune, or a table is malformed.
+
+    Examples
+    --------
+    >>> row = {"dump": "d", "model": "m", "benchmark": "gqa", "sample": 0, "ratio": 0.1, "seed": None}
+    >>> own = {"method": ["otprune", "first"], "gamma": [0.01, np.nan], "w2": [2.0, 1.0]}
+    >>> sweep = pd.DataFrame(row | own).assign(normalisation="none")
+
+    >>> figure4_table(sweep).loc[[0], ["method", "value"]].to_dict("records")
+    [{'method': 'first', 'value': 0.5}]
     """
     names = list(methods) if methods is not None else [str(name) for name in sweep["method"].unique()]
     rows = main_rows(sweep, methods=list(dict.fromkeys([*names, "otprune"])), ratios=ratios)
@@ -304,6 +313,16 @@ def figure2_tables(
     ------
     InputError
         If the sweep has no row of these methods at this ratio, or a table is malformed.
+
+    Examples
+    --------
+    >>> row = {"dump": "d", "model": "m", "benchmark": "gqa", "sample": 0, "ratio": 0.1, "seed": None}
+    >>> own = {"method": ["otprune", "first"], "gamma": [0.01, np.nan], "w2": [2.0, 1.0]}
+    >>> sweep = pd.DataFrame(row | own).assign(normalisation="none")
+
+    >>> tables = figure2_tables(sweep, None, methods=["otprune", "first"], ratio=0.1)
+    >>> tables.points.loc[tables.points["benchmark"] == "gqa", "distance_rank"].tolist()
+    [2.0, 1.0]
     """
     rows = main_rows(sweep, methods=methods, ratios=[ratio])
     keys = ("method",)

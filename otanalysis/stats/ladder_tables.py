@@ -104,7 +104,7 @@ def ladder_table(rows: pd.DataFrame, *, resamples: int = RESAMPLES, seed: int = 
     Parameters
     ----------
     rows : DataFrame
-        From :func:`otanalysis.studies.ladder.read_ladder`.
+        The table of :func:`~otanalysis.studies.ladder.measure_ladder`, read.
     resamples, seed : int
         Of the bootstrap; the samples drawn are the same for all rungs, ratios and normalisations.
 
@@ -221,7 +221,7 @@ def scatter_table(rows: pd.DataFrame, *, ratio: float = 0.098) -> pd.DataFrame:
     Parameters
     ----------
     rows : DataFrame
-        From :func:`otanalysis.studies.ladder.read_ladder`.
+        The table of :func:`~otanalysis.studies.ladder.measure_ladder`, read.
     ratio : float
         Share of tokens kept, one of those in ``rows``.
 

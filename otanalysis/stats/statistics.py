@@ -104,7 +104,7 @@ def spearman_test(
 
     Parameters
     ----------
-    x, y : array_like, shape (n,)
+    x, y : array_like [n]
         Paired finite values, ``n`` at least 2.
     generator : numpy.random.Generator, optional
         Draws the pairings beyond :data:`LARGEST_EXACT` values; not needed below.

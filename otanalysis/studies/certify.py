@@ -40,6 +40,8 @@ _T = TypeVar("_T")
 class CertifyStudy:
     """Floor, ceiling and every method's place between them, for a sample at every ratio.
 
+    See :func:`~otanalysis.studies.engine.measure_samples`.
+
     Attributes
     ----------
     methods : tuple of str
@@ -159,7 +161,7 @@ class CertifyStudy:
 
 
 def read_certificates(path: str | PathLike[str]) -> pd.DataFrame:
-    """Read the table of a :class:`CertifyStudy`.
+    """Read the table of a :class:`CertifyStudy`; see :func:`~otanalysis.studies.engine.measure_samples`.
 
     Raises
     ------
@@ -172,6 +174,8 @@ def read_certificates(path: str | PathLike[str]) -> pd.DataFrame:
 
 def summarise_certificates(path: str | PathLike[str]) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Tabulate a study and write ``certify_summary.csv`` and ``certify_greedy.csv`` beside its table.
+
+    See :func:`~otanalysis.studies.engine.measure_samples`.
 
     The provenance of both, that of the table, is written to ``certify_summary.provenance.json``.
 

@@ -145,7 +145,12 @@ def random_distances(
     Returns
     -------
     DataFrame
-        One row a set: ``keep`` and ``w2``.
+        One row a set: ``keep`` and ``w2`` (in the unit of the tokens).
+
+    Raises
+    ------
+    InputError, ConvergenceError
+        As for :func:`otanalysis.wasserstein2`, or if a number of kept tokens is out of range.
 
     Examples
     --------

@@ -337,6 +337,21 @@ def measure_samples(
         A dump is missing, unfinished or damaged.
     KeyboardInterrupt
         With a word on what is kept.
+
+    Examples
+    --------
+    >>> import tempfile, numpy as np
+    >>> from otanalysis.studies import CertifyStudy, read_certificates, summarise_certificates
+    >>> from otanalysis.tokens import DumpWriter
+    >>> folder = tempfile.TemporaryDirectory()
+    >>> with DumpWriter(f"{folder.name}/dump", model="demo", benchmark="noise") as writer:
+    ...     writer.add("first", np.random.default_rng(0).standard_normal((12, 3)))
+    >>> study = CertifyStudy(methods=("first",), ratios=(0.25,), effort=0.1)
+    >>> path = measure_samples(study, [f"{folder.name}/dump"], out=folder.name, progress=False)
+    >>> summary, greedy = summarise_certificates(path)
+    >>> read_certificates(path)["method"].tolist(), bool((greedy["worst"] <= 1).all())
+    (['first', 'best'], True)
+    >>> folder.cleanup()
     """
     opened, chunks = open_chunks(dumps, size=chunk_size, limit=limit)
     key = [repr(study), study.version, study.schema.names, PACKAGE]

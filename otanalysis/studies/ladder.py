@@ -50,6 +50,8 @@ _VALUES = (
 class LadderStudy:
     """All rungs for a pool of subsets of a sample, at every ratio and under every normalisation.
 
+    See :func:`measure_ladder`.
+
     The pool is chosen on the raw tokens, once a ratio: it is the same under all normalisations, and does not
     depend on which other ratios are measured.
 
@@ -169,6 +171,21 @@ def measure_ladder(
         If two dumps are of one benchmark, or as for ``measure_samples``.
     DumpError, KeyboardInterrupt
         As for ``measure_samples``.
+
+    Examples
+    --------
+    >>> import tempfile, numpy as np
+    >>> from otanalysis.stats import ladder_table, scatter_table
+    >>> from otanalysis.tokens import DumpWriter
+    >>> folder = tempfile.TemporaryDirectory()
+    >>> with DumpWriter(f"{folder.name}/dump", model="demo", benchmark="noise") as writer:
+    ...     writer.add("first", np.random.default_rng(0).standard_normal((12, 3)))
+    >>> study = LadderStudy(ratios=(0.25,), subsets=4)
+    >>> path = measure_ladder([f"{folder.name}/dump"], study, out=folder.name, progress=False)
+    >>> rows = read_ladder(path)
+    >>> summarise_ladder(path).equals(ladder_table(rows)), len(scatter_table(rows, ratio=0.25)) / len(rows)
+    (True, 3.0)
+    >>> folder.cleanup()
     """
     paths = list(dumps)
     _check_benchmarks([open_dump(path).manifest.benchmark for path in paths])

@@ -35,7 +35,11 @@ _PACKAGES = ("otanalysis", "numpy", "scipy", "POT", "kmedoids", "pyarrow", "jobl
 
 
 def environment(packages: Iterable[str]) -> dict[str, Any]:
-    """Return the date (UTC) and the versions of Python and of installed packages, as JSON values."""
+    """Return the date (UTC) and the versions of Python and of installed packages, as JSON values.
+
+    >>> sorted(environment(["numpy"])["versions"])
+    ['numpy', 'python']
+    """
     return {
         "date": datetime.now(UTC).isoformat(timespec="seconds"),
         "versions": {"python": platform.python_version(), **{name: version(name) for name in packages}},
@@ -84,6 +88,8 @@ def answers(path: Path, request: str) -> bool:
 
 def read_provenance(path: str | PathLike[str]) -> dict[str, Any]:
     """Read how a table came about: versions, settings, fingerprints of the dumps, command and date.
+
+    See :func:`~otanalysis.studies.sweep.sweep`.
 
     Raises
     ------

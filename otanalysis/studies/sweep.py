@@ -84,6 +84,20 @@ def sweep(
         A dump is missing, unfinished or damaged.
     KeyboardInterrupt
         With a word on what is kept.
+
+    Examples
+    --------
+    >>> import tempfile, numpy as np
+    >>> from otanalysis.studies import read_provenance
+    >>> from otanalysis.tokens import DumpWriter
+    >>> folder = tempfile.TemporaryDirectory()
+    >>> with DumpWriter(f"{folder.name}/dump", model="demo", benchmark="noise") as writer:
+    ...     writer.add("first", np.random.default_rng(0).standard_normal((12, 3)))
+    >>> how = {"methods": ["otprune", "first"], "ratios": [0.25], "progress": False}
+    >>> path = sweep([f"{folder.name}/dump"], **how, out=folder.name)
+    >>> read_sweep(path)["keep"].tolist(), read_provenance(path)["settings"]["ratios"]
+    ([3, 3], [0.25])
+    >>> folder.cleanup()
     """
     settings = SweepSettings(
         tuple(methods),

@@ -22,8 +22,9 @@ def otprune_kernel(
     .. math:: K = I + \gamma \tilde V \tilde V^\top, \quad \tilde V = V V^\top
 
     Here :math:`V` are the normalised tokens. ``gamma`` is the factor that the released code of
-    arXiv:2602.20205 fixes at 0.01; the paper's own factor is :math:`\gamma / (mk)`, see
-    :func:`~otanalysis.surrogate.logdet.paper_objective`. Every eigenvalue of :math:`K` is at least one.
+    arXiv:2602.20205 fixes at 0.01. The paper's own :math:`\gamma` (equation 7), for features of unit variance
+    and divided by :math:`mk` (equation 8), is ``gamma`` :math:`= \gamma m / k` on normalised columns. Every
+    eigenvalue of :math:`K` is at least one.
 
     Parameters
     ----------
@@ -43,6 +44,12 @@ def otprune_kernel(
     ------
     InputError
         If gamma is not positive and finite, or tokens or normalise are not as described.
+
+    Examples
+    --------
+    >>> otprune_kernel([[1.0, 0.0], [0.0, 2.0]], gamma=0.5)
+    array([[1.5, 0. ],
+           [0. , 1.5]])
     """
     check_gamma(gamma)
     squared = Image.of(tokens).normalised(normalise).squared_gram

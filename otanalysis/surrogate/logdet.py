@@ -197,7 +197,9 @@ def paper_objective(
     .. math:: F(C) = \log\det \Bigl(I_k + \tfrac{\gamma}{mk} \tilde V_C \tilde V_C^\top\Bigr)
               = \log\det (I + \gamma \Sigma^{1/2} \Sigma_C \Sigma^{1/2}), \quad \tilde V = V V^\top
 
-    of arXiv:2602.20205. Unlike the kernel of the released code, the factor depends on ``k``.
+    Equations 7 and 8 of arXiv:2602.20205; unlike in the released code, the factor depends on ``k``. The
+    paper's features have unit variance, columns of norm :math:`\sqrt m`: on normalised columns, of norm one,
+    its :math:`\gamma` is ``gamma`` :math:`= \gamma m^2` here.
 
     Parameters
     ----------
@@ -219,6 +221,11 @@ def paper_objective(
     ------
     InputError
         If an argument is not as described.
+
+    Examples
+    --------
+    >>> round(paper_objective([[1.0, 0.0], [0.0, 2.0]], [0], gamma=0.01), 6)  # log(1 + 0.01 / 2)
+    0.004988
     """
     check_gamma(gamma)
     unit = Image.of(tokens).normalised(normalise).tokens

@@ -268,6 +268,8 @@ NEGLIGIBLE = 1e-7
 class LogdetBound:
     r"""An upper bound of :math:`\max_{|C| = k} \log\det K_{CC}`, with what it takes to check it.
 
+    See :func:`logdet_upper_bound`.
+
     Attributes
     ----------
     value : float
@@ -317,8 +319,8 @@ def logdet_upper_bound(
     keep : int
         Size of the subsets, in ``1..m``.
     gamma : float
-        Positive factor of the Gram term, as in the released code; for the paper's own factor
-        :math:`\gamma / (mk)` pass that number.
+        Positive factor of the Gram term, as in the released code; for the paper's own :math:`\gamma` pass
+        :math:`\gamma m / k` with normalised columns.
     normalise : {"none", "columns", "rows"}
         Normalisation of the tokens before the kernel.
 

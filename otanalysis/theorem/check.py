@@ -97,7 +97,7 @@ class Control:
 
 @dataclass(frozen=True, eq=False)
 class Claim:
-    """One statement, how it is checked and on what.
+    """One statement, how it is checked and on what; see :func:`run_claim`.
 
     Attributes
     ----------
@@ -123,7 +123,7 @@ class Claim:
 
 @dataclass(frozen=True)
 class Outcome:
-    """What came out of a claim.
+    """What came out of a claim; see :func:`run_claim`.
 
     Attributes
     ----------
@@ -183,6 +183,16 @@ def run_claim(claim: Claim, advance: Callable[[], None] = lambda: None) -> Outco
     Returns
     -------
     Outcome
+
+    Examples
+    --------
+    >>> from otanalysis.theorem import Kernel, MonotoneEverywhere, as_values
+    >>> falling = MonotoneEverywhere(lambda matrix: -np.arange(2.0 ** len(matrix)))
+    >>> two = Kernel("two items", np.diag([2.0, 3.0]))
+    >>> claim = Claim("monotone", "no item lowers it", [two], MonotoneEverywhere(), Control("falls", falling))
+    >>> outcome = run_claim(claim)
+    >>> outcome.verdict, outcome.control_rejected, as_values(outcome)["cases"]
+    ('pass', True, 4)
     """
     tallies = []
     for instance in claim.instances:

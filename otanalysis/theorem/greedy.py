@@ -74,6 +74,8 @@ def greedy_ratios(kernel: FloatArray, greedy: Greedy = released_greedy) -> Float
 class GreedyRatio:
     r"""Greedy reaches :math:`1 - 1/e` of the optimum, for every number of items.
 
+    See :class:`~otanalysis.theorem.instances.Kernel`.
+
     Theorem 1 of arXiv:2602.20205, after Nemhauser, Wolsey and Fisher (1978).
 
     Parameters

@@ -38,6 +38,13 @@ class Kernel:
         The tokens that it was made of, normalised, if it is the paper's.
     gamma : float or None
         The factor of the released code that it was made with, if it is the paper's.
+
+    Examples
+    --------
+    >>> from otanalysis.theorem import GreedyRatio, MonotoneEverywhere, SubmodularEverywhere
+    >>> two = Kernel("two items", np.diag([1.0, 2.0]))
+    >>> [check(two).violations for check in (MonotoneEverywhere(), SubmodularEverywhere(), GreedyRatio())]
+    [0, 0, 0]
     """
 
     label: str

@@ -26,6 +26,7 @@ def as_values(outcome: Outcome) -> dict[str, Any]:
     Parameters
     ----------
     outcome : Outcome
+        From :func:`~otanalysis.theorem.check.run_claim`.
     """
     return {
         "id": outcome.claim.id,

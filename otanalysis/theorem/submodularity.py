@@ -30,6 +30,8 @@ _EXTRA_ITEMS = 3
 class SubmodularEverywhere:
     r"""Diminishing gains over **all** pairs :math:`A \subset B` and items :math:`x \notin B`.
 
+    See :class:`~otanalysis.theorem.instances.Kernel`.
+
     .. math:: f(A \cup x) - f(A) \geq f(B \cup x) - f(B)
 
     Lemma 1 of arXiv:2602.20205 says so of :math:`f(S) = \log\det A_{SS}` for positive definite :math:`A`.
@@ -55,7 +57,8 @@ class SubmodularEverywhere:
 class MonotoneEverywhere:
     r"""No item ever lowers the value: :math:`f(S \cup x) \geq f(S)` for all :math:`S` and :math:`x \notin S`.
 
-    Needs all eigenvalues of the kernel to be at least one, as in Theorem 1 of arXiv:2602.20205.
+    Needs all eigenvalues of the :class:`~otanalysis.theorem.instances.Kernel` to be at least one, as in
+    Theorem 1 of arXiv:2602.20205.
 
     Parameters
     ----------

@@ -78,6 +78,12 @@ class WorstCaseSearch:
     starts : int
         Random starts of the search.
     seed : int
+
+    Examples
+    --------
+    >>> found = GreedyWorstCase()(WorstCaseSearch("factor", keep=2, starts=1, seed=0))
+    >>> found.violations, bool(found.margins[0] > 0)  # greedy stays above 1 - 1/e of the best
+    (0, True)
     """
 
     form: str
@@ -98,7 +104,7 @@ def greedy_comparisons(m: int, keep: int) -> list[IntArray]:
 
 @dataclass(frozen=True)
 class GreedyWorstCase:
-    """Greedy keeps its guarantee on the worst instances that a search finds.
+    """Greedy keeps its guarantee on the worst instances that a search finds; see :class:`WorstCaseSearch`.
 
     Parameters
     ----------
@@ -323,6 +329,14 @@ def save_worst_case(path: Path, form: str, matrix: FloatArray) -> Replay:
     ------
     InputError
         If the file cannot be written.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     _ = save_worst_case(Path(folder, "worst.json"), "factor", np.eye(4))
+    ...     replay_worst_case(Path(folder, "worst.json")).ratio
+    1.0
     """
     found = _run(form, matrix, None)
     content = {
@@ -347,7 +361,7 @@ def save_worst_case(path: Path, form: str, matrix: FloatArray) -> Replay:
 
 
 def replay_worst_case(path: Path) -> Replay:
-    """Read a saved instance and run greedy and brute force on it again.
+    """Read a saved instance and run greedy and brute force on it again; see :func:`save_worst_case`.
 
     Raises
     ------

@@ -72,7 +72,7 @@ class ShardEntry:
 
 @dataclass(frozen=True)
 class Manifest:
-    """What a dump holds and where it came from.
+    """What a dump holds and where it came from; see :func:`~otanalysis.tokens.open_dump`.
 
     Attributes
     ----------

@@ -74,7 +74,7 @@ class Stored:
 
 @dataclass(frozen=True, eq=False)
 class Sample:
-    """The tokens of one image.
+    """The tokens of one image; see :func:`open_dump`.
 
     Attributes
     ----------
@@ -110,7 +110,7 @@ class Sample:
 
 @dataclass(frozen=True)
 class Dump:
-    """A finished dump, opened for reading; it holds no open file, so it may be sent to other processes.
+    """A finished dump, opened by :func:`open_dump`; it holds no open file and may go to other processes.
 
     Attributes
     ----------
@@ -207,12 +207,15 @@ def open_dump(path: str | PathLike[str]) -> Dump:
     Examples
     --------
     >>> import tempfile, numpy as np
-    >>> from otanalysis.tokens import DumpWriter, open_dump
+    >>> from otanalysis.tokens import DumpWriter, open_dump, verify_dump
     >>> folder = tempfile.TemporaryDirectory()
     >>> with DumpWriter(folder.name, model="demo", benchmark="noise") as writer:
     ...     writer.add("first", np.ones((4, 3), dtype=np.float32))
-    >>> [(sample.id, sample.tokens.shape) for sample in open_dump(folder.name)]
-    [('first', (4, 3))]
+    >>> dump = open_dump(folder.name)
+    >>> [(sample.id, sample.tokens.shape) for sample in dump], dump.manifest.model
+    ([('first', (4, 3))], 'demo')
+    >>> verify_dump(folder.name).sound
+    True
     >>> folder.cleanup()
     """
     folder = Path(path)

@@ -24,7 +24,7 @@ ProblemsOf: TypeAlias = "Callable[[Dump, SampleEntry, np.ndarray], Iterator[str]
 
 @dataclass(frozen=True)
 class DumpReport:
-    """What a check of a whole dump found.
+    """What a check of a whole dump found; see :func:`~otanalysis.tokens.open_dump`.
 
     Attributes
     ----------
@@ -54,7 +54,7 @@ class DumpReport:
 
 
 def verify_dump(path: str | PathLike[str]) -> DumpReport:
-    """Read every file of a dump and compare it with the manifest.
+    """Read every file of a dump and compare it with the manifest; see :func:`~otanalysis.tokens.open_dump`.
 
     Checked are the SHA-256 of each file, the ids (distinct, and the file holds exactly those listed), the
     shape, dtype and finiteness of each tensor, and that each thumbnail is a picture.

@@ -34,6 +34,8 @@ _RESERVED_ID = "__metadata__"  # the safetensors format keeps this tensor name f
 class DumpWriter:
     """Write a dump, sample by sample; a stopped writer goes on where its last whole shard ended.
 
+    See :func:`~otanalysis.tokens.open_dump`.
+
     Used as a context manager: leaving it without an error finishes the dump, leaving it with one (Ctrl-C too)
     keeps the whole shards and drops the samples of the one that was being filled. To go on, make the writer
     again with the same settings and skip the samples that it has: ``if sample_id in writer: continue``.

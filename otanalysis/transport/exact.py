@@ -32,7 +32,7 @@ _FILTERS = Lock()
 
 @dataclass(frozen=True, eq=False)
 class ExactTransport:
-    r"""An optimal transport from all tokens to the kept ones, and the proof that it is optimal.
+    r"""What :func:`wasserstein2` returns: an optimal transport to the kept tokens, and the proof that it is.
 
     Attributes
     ----------
@@ -73,7 +73,7 @@ def wasserstein2(
               \quad \text{s.t.} \quad G \mathbf{1} = \tfrac1m \mathbf{1}, \; G^\top \mathbf{1} = \tfrac1k
               \mathbf{1}
 
-    This is rung 0 of the ladder from exact transport to the surrogate of arXiv:2602.20205. The solver is
+    Section 3.2 of arXiv:2602.20205, and rung 0 of the ladder from there to its surrogate. The solver is
     POT's network simplex. Its answer is not believed but checked: marginals, feasibility of the dual
     potentials and the duality gap are measured, and a violation raises.
 

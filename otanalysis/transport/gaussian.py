@@ -127,6 +127,11 @@ def gelbrich_squared(tokens: Array | Image | TokenMoments, indices: Array) -> fl
     ------
     InputError
         If tokens or indices are not as described.
+
+    Examples
+    --------
+    >>> round(gelbrich_squared([[0.0], [2.0], [4.0]], [0, 2]), 4)  # equal means: (2 - sqrt(8/3))^2
+    0.1347
     """
     moments, kept = _prepare(tokens, indices)
     shift = moments.mean - moments.tokens[kept].mean(axis=0)
@@ -140,7 +145,7 @@ def bures_squared(tokens: Array | Image | TokenMoments, indices: Array) -> float
               - 2 \, \mathrm{tr} (\Sigma^{1/2} \Sigma_C \Sigma^{1/2})^{1/2}, \quad \Sigma = V^\top V / m, \;
               \Sigma_C = V_C^\top V_C / k
 
-    This is the Gaussian model of arXiv:2602.20205; it never exceeds :func:`gelbrich_squared`.
+    Equation 3 of arXiv:2602.20205; it never exceeds :func:`gelbrich_squared`.
 
     Parameters
     ----------
@@ -158,6 +163,11 @@ def bures_squared(tokens: Array | Image | TokenMoments, indices: Array) -> float
     ------
     InputError
         If tokens or indices are not as described.
+
+    Examples
+    --------
+    >>> round(bures_squared([[3.0, 0.0], [0.0, 4.0]], [0]), 4)  # 25/2 + 9 - 2 * 9 / sqrt(2)
+    8.7721
     """
     moments, kept = _prepare(tokens, indices)
     return moments.raw.bures(kept, centre_kept=False)
@@ -166,9 +176,9 @@ def bures_squared(tokens: Array | Image | TokenMoments, indices: Array) -> float
 def trace_objective(tokens: Array | Image | TokenMoments, indices: Array) -> float:
     r"""Return :math:`T(C) = \lVert V V_C^\top \rVert_* / \sqrt{mk}` (rung 3).
 
-    This is what arXiv:2602.20205 maximises. Rung 2 is :math:`\mathrm{tr} \Sigma + \mathrm{tr} \Sigma_C - 2
-    T(C)`. The paper drops :math:`\mathrm{tr} \Sigma_C`, which is the same for all subsets only if all tokens
-    have the same norm.
+    Equation 4 of arXiv:2602.20205 maximises its square. Rung 2 is :math:`\mathrm{tr} \Sigma + \mathrm{tr}
+    \Sigma_C - 2 T(C)`. The paper drops :math:`\mathrm{tr} \Sigma_C`, which is the same for all subsets only
+    if all tokens have the same norm.
 
     Parameters
     ----------

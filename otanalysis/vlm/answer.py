@@ -165,7 +165,7 @@ def answer_prompts(
     *,
     max_new_tokens: int = 8,
 ) -> list[str]:
-    """Answer each prompt greedily from its image's visual tokens, all or kept ones.
+    """Answer each prompt greedily from its image's visual tokens, all or kept ones; see :func:`try_pruning`.
 
     Parameters
     ----------
@@ -223,7 +223,7 @@ class Answer:
 
 @dataclass(frozen=True, eq=False)
 class Trial:
-    """One question, two answers.
+    """One question, two answers; see :func:`try_pruning`.
 
     Attributes
     ----------
@@ -279,6 +279,18 @@ def try_pruning(
     ------
     InputError
         As :class:`~otanalysis.vlm.pruned.Pruned` raises it, or if the prompt holds more than one placeholder.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from otanalysis.mini import bundled_model_path
+    >>> from otanalysis.vlm import load_model
+    >>> vlm, picture = load_model(bundled_model_path()), np.zeros((192, 192, 3), np.uint8)
+    >>> trial = try_pruning(vlm, picture, "is there a 7 ?", ratio=0.1, max_new_tokens=2)
+    >>> trial.full.text, trial.image.keep
+    ('no', 58)
+    >>> answer_prompts(vlm, ["<image> is there a 7 ?"], vlm.visual_tokens([picture]))
+    ['no']
     """
     from PIL import Image
 

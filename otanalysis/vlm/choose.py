@@ -23,7 +23,7 @@ _MANY = 2**31
 
 @dataclass(frozen=True, eq=False)
 class KeptImage:
-    """What was kept of one image.
+    """What was kept of one image; see :class:`~otanalysis.vlm.pruned.Pruned`.
 
     Attributes
     ----------

@@ -72,6 +72,17 @@ def encode_images(
     LLaVA-NeXT and LLaVA-OneVision pack newline rows between the patches. Which rows these are is not computed
     a second time here: the model's own packing runs once more on labels (patch or not, tile), so
     that rows and labels cannot disagree.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from otanalysis.mini import bundled_model_path
+    >>> from otanalysis.vlm import is_tried, load_model
+    >>> vlm, picture = load_model(bundled_model_path()), np.zeros((192, 192, 3), np.uint8)
+    >>> inputs = vlm.processor(images=picture, text="<image> is there a 7 ?", return_tensors="pt")
+    >>> encoded = encode_images(vlm.model, inputs)
+    >>> encoded.images[0].features.shape, encoded.images[0].views[0].grid, is_tried(vlm.model)
+    (torch.Size([576, 128]), (24, 24), True)
     """
     import torch
 

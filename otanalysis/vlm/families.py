@@ -95,7 +95,10 @@ def family_of(model: Any, *, untried: bool = False) -> Family:
 
 
 def is_tried(model: Any) -> bool:
-    """Tell whether the kind of a model is among :data:`FAMILIES`."""
+    """Tell whether the kind of a model is among :data:`FAMILIES`.
+
+    See :func:`~otanalysis.vlm.encode.encode_images`.
+    """
     return getattr(model.config, "model_type", None) in FAMILIES
 
 

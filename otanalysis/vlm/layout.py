@@ -156,7 +156,13 @@ def layers_of(views: Sequence[PatchView]) -> list[Layer]:
     Returns
     -------
     list of Layer
-        None for an image of which some view has no grid or no box.
+        Empty if some view has no grid or no box.
+
+    Examples
+    --------
+    >>> halves = [(0.0, 0.0, 0.5, 1.0), (0.5, 0.0, 1.0, 1.0)]
+    >>> [layer.grid for layer in layers_of([PatchView(grid=(2, 2), box=half, count=4) for half in halves])]
+    [(2, 4)]
     """
     starts = [sum(view.count for view in views[:place]) for place in range(len(views))]
     whole: list[Layer] = []

@@ -40,7 +40,7 @@ Dtype = Literal["float32", "bfloat16", "float16", "auto"]
 
 @dataclass(frozen=True, eq=False)
 class VisionLanguageModel:
-    """A Hugging Face image-text model with its processor.
+    """A Hugging Face image-text model with its processor; see :class:`~otanalysis.vlm.pruned.Pruned`.
 
     Attributes
     ----------
@@ -96,7 +96,7 @@ def load_model(
     """Load an image-text model and its processor, from a folder or by its name on the Hub.
 
     A folder is loaded without asking the network for anything. A name is looked up in the local cache of the
-    Hub first, and downloaded if it is not there.
+    Hub first, and downloaded if it is not there; see :class:`~otanalysis.vlm.pruned.Pruned`.
 
     Parameters
     ----------
@@ -284,6 +284,11 @@ def best_device() -> str:
     ------
     MissingDependencyError
         torch or transformers is not installed.
+
+    Examples
+    --------
+    >>> best_device() in ("cpu", "cuda")
+    True
     """
     _require_torch()
     import torch
@@ -300,6 +305,17 @@ def model_fingerprint(path: str | PathLike[str], *, progress: bool = False) -> s
         Folder in Hugging Face format.
     progress
         Show a bar with the time left on stderr; the weights of a large model take a while to read.
+
+    Returns
+    -------
+    str
+        64 hexadecimal digits; of files that are not there nothing enters.
+
+    Examples
+    --------
+    >>> from otanalysis.mini import bundled_model_path
+    >>> len(model_fingerprint(bundled_model_path()))
+    64
     """
     named = sorted(Path(path).glob("*.safetensors")) + [Path(path) / name for name in _CONFIGURATION]
     files = [file for file in named if file.is_file()]

@@ -40,7 +40,7 @@ Positions = Literal["renumbered", "original"]
 
 @dataclass(frozen=True, eq=False)
 class PrunedCall:
-    """What one call of a pruned model kept: the evidence that pruning happened.
+    """What one call of a pruned model kept: the evidence that pruning happened; see :class:`Pruned`.
 
     Attributes
     ----------
@@ -129,6 +129,8 @@ class Pruned:
     >>> print(pruned.last)
     62 of 582 places of the prompt, positions renumbered
       prompt 0, image 0: 56 of 576 tokens kept by otprune
+    >>> pruned.last.images[0].indices.shape
+    torch.Size([56])
     """
 
     def __init__(

@@ -58,6 +58,11 @@ class TokenLaw:
         What is drawn, in a few words.
     draw : callable
         Takes a generator, ``m`` and ``d``; returns tokens [m, d].
+
+    Examples
+    --------
+    >>> bool(np.allclose(np.linalg.norm(LAWS["unit-rows"].draw(np.random.default_rng(0), 4, 3), axis=1), 1))
+    True
     """
 
     name: str
@@ -113,7 +118,7 @@ TIE = 1e-12
 
 @dataclass(frozen=True)
 class Size:
-    """How many tokens, of what dimension, and how many of them are kept.
+    """How many tokens, of what dimension, and how many of them are kept; see :func:`synthetic`.
 
     Attributes
     ----------
@@ -159,6 +164,12 @@ class SyntheticTrial:
         Trials of one seed differ in it.
     seed : int
         Of the whole table.
+
+    Examples
+    --------
+    >>> rows = Trial(Size(6, 3, 2), "gaussian", number=0, seed=0)()
+    >>> {row["law"] for row in rows}
+    {'gaussian'}
     """
 
     size: Size
@@ -261,8 +272,9 @@ def synthetic(
 ) -> Path:
     """Measure every method on synthetic tokens: each rung's value, win rate and optimum.
 
-    A trial is a part of its own, kept in ``out/parts-synthetic``: a later call with other trials, sizes or
-    laws takes the finished ones from there.
+    After Table 2 of arXiv:2602.20205, which does not tell the law of its tokens. A trial is a part of its
+    own, kept in ``out/parts-synthetic``: a later call with other trials, sizes or laws takes the finished
+    ones from there.
 
     Parameters
     ----------
@@ -292,6 +304,14 @@ def synthetic(
         If an argument is out of range, or there is an unknown law.
     KeyboardInterrupt
         With a word on what is kept.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     path = synthetic(sizes=[Size(6, 3, 2)], laws=["gaussian"], trials=1, out=folder, progress=False)
+    ...     summarise_synthetic(path).table["law"].unique().tolist()
+    ['gaussian']
     """
     _check(sizes, laws, trials, seed, jobs)
     wanted = [SyntheticTrial(size, law, n, seed) for size in sizes for law in laws for n in range(trials)]
@@ -321,7 +341,7 @@ def _measure(trial: SyntheticTrial, missing: Sequence[str]) -> Iterator[tuple[Se
 
 @dataclass(frozen=True, eq=False)
 class SyntheticSummary:
-    """What the trials say.
+    """What the trials say; see :func:`synthetic`.
 
     Attributes
     ----------

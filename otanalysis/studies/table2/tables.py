@@ -173,6 +173,11 @@ def published_synthetic() -> pd.DataFrame:
     ------
     InputError
         If it is not there: the package was installed without its repository.
+
+    Examples
+    --------
+    >>> published_synthetic().loc[[0], ["m", "d", "keep", "method", "ratio"]].to_dict("records")
+    [{'m': 20, 'd': 10, 'keep': 5, 'method': 'divprune', 'ratio': 0.7453}]
     """
     path = data_folder() / "published" / "synthetic.csv"
     if not path.is_file():

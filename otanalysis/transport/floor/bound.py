@@ -58,6 +58,8 @@ _LEAST_CHANCE = 1e-2  # a token that the fractional plan never keeps can still b
 class DistanceFloor:
     r"""A certified lower bound of the exact distance over all kept sets of one size, and the best set met.
 
+    See :func:`wasserstein2_floor`.
+
     Attributes
     ----------
     squared_distance : float

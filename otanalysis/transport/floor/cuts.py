@@ -49,6 +49,11 @@ class CapacityCuts:
         The group ``B`` of every cut.
     capacity : float
         Tokens that one kept token serves, ``q = m / k``.
+
+    Examples
+    --------
+    >>> len(CapacityCuts.none(m=6, keep=2)), CapacityCuts.none(m=6, keep=2).capacity
+    (0, 3.0)
     """
 
     served: BoolArray

@@ -42,7 +42,7 @@ _NAMED_IN_MESSAGES = 20
 
 @dataclass(frozen=True)
 class CaptureReport:
-    """What a capture wrote.
+    """What a capture wrote; see :func:`capture_tokens`.
 
     Attributes
     ----------
@@ -123,6 +123,21 @@ def capture_tokens(
         captured, an option is out of range, or tokens are too large for ``dump_dtype``.
     DumpError
         The dump is finished, was begun with other settings or from other pictures, or is damaged.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from otanalysis.mini import bundled_model_path, write_pictures
+    >>> from otanalysis.vlm import load_model
+    >>> from otanalysis.vlm.capture import model_revision, open_pictures
+    >>> vlm, folder = load_model(bundled_model_path()), tempfile.TemporaryDirectory()
+    >>> pictures = open_pictures(write_pictures(folder.name, "presence", 1))
+    >>> [item.id for item in pictures], pictures.provenance["kind"]
+    (['presence-test-00000'], 'list')
+    >>> how = {"benchmark": "presence", "revision": model_revision(vlm, bundled_model_path())}
+    >>> capture_tokens(vlm, pictures, f"{folder.name}/dump", **how, progress=False).samples
+    1
+    >>> folder.cleanup()
     """
     for name, value in (("batch_size", batch_size), ("limit", 1 if limit is None else limit)):
         if value < 1:

@@ -38,7 +38,7 @@ class ReadPicture:
 
 @dataclass(frozen=True, eq=False)
 class PictureItem:
-    """One picture of a source, not read yet.
+    """One picture of a source, not read yet; see :func:`~otanalysis.vlm.capture.capture.capture_tokens`.
 
     Attributes
     ----------
@@ -104,7 +104,10 @@ class PictureItem:
 
 
 class PictureSource(Protocol):
-    """Pictures in a fixed order, made one at a time."""
+    """Pictures in a fixed order, made one at a time.
+
+    See :func:`~otanalysis.vlm.capture.capture.capture_tokens`.
+    """
 
     @property
     def provenance(self) -> Mapping[str, Any]:

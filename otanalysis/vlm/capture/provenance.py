@@ -43,7 +43,7 @@ def model_provenance(vlm: VisionLanguageModel) -> dict[str, Any]:
 
 
 def model_revision(vlm: VisionLanguageModel, source: str | PathLike[str], *, progress: bool = False) -> str:
-    """Return which weights a model has.
+    """Return which weights a model has; see :func:`~otanalysis.vlm.capture.capture.capture_tokens`.
 
     Parameters
     ----------
@@ -57,7 +57,8 @@ def model_revision(vlm: VisionLanguageModel, source: str | PathLike[str], *, pro
     Returns
     -------
     str
-        :func:`~otanalysis.vlm.model.model_fingerprint` of a folder, the commit of a model of the Hub.
+        :func:`~otanalysis.vlm.model.model_fingerprint` of a folder; of a model of the Hub
+        the commit, empty if it is not known.
     """
     if Path(source).is_dir():
         return model_fingerprint(source, progress=progress)

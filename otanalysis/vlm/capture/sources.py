@@ -24,7 +24,7 @@ _LIST_SUFFIXES: Final = (".jsonl", ".ndjson")
 
 
 def open_pictures(where: str | PathLike[str]) -> OpenedPictures:
-    """Open a source of pictures.
+    """Open a source of pictures; see :func:`~otanalysis.vlm.capture.capture.capture_tokens`.
 
     Parameters
     ----------
