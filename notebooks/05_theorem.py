@@ -47,6 +47,7 @@ from otanalysis.theorem import (
     WorstCaseSearch,
     as_values,
     build_claims,
+    negative_controls as controls,
     replay_worst_case,
     run_claim,
     save_worst_case,
@@ -54,7 +55,6 @@ from otanalysis.theorem import (
     worst_addition,
     worst_nesting,
 )
-from otanalysis.theorem import negative_controls as controls
 
 use_paper_style()
 plt.rcParams["figure.dpi"] = 120

@@ -11,8 +11,7 @@ import pytest
 from scipy.spatial.distance import cdist
 
 import otanalysis as ota
-from otanalysis import arrays
-from otanalysis import image as image_module
+from otanalysis import arrays, image as image_module
 from otanalysis.arrays import Normalisation, normalise_tokens
 from otanalysis.errors import InputError
 from otanalysis.image import Image

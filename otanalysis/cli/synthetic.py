@@ -41,8 +41,7 @@ def synthetic(
     trial to synthetic.parquet, all methods to synthetic_summary.csv and the comparison to
     synthetic_published.csv. Stopped with Ctrl-C, the same command goes on where it was.
     """
-    from otanalysis.studies.table2.study import LAWS, summarise_synthetic
-    from otanalysis.studies.table2.study import synthetic as run
+    from otanalysis.studies.table2.study import LAWS, summarise_synthetic, synthetic as run
     from otanalysis.studies.table2.tables import published_synthetic
 
     published_synthetic()  # said now, not after minutes of measuring, where it is missing

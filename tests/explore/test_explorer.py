@@ -20,8 +20,7 @@ from nbconvert import HTMLExporter
 from psutil import STATUS_ZOMBIE, NoSuchProcess, Process
 
 from otanalysis.errors import InputError, MissingDependencyError
-from otanalysis.explore import Explorer
-from otanalysis.explore import state as room
+from otanalysis.explore import Explorer, state as room
 from otanalysis.explore.explorer import View, values_of, view_of
 from otanalysis.explore.worker import Background
 from otanalysis.selection import build_selection

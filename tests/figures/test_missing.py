@@ -10,8 +10,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import typer
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 
 from otanalysis.cli import app
 from otanalysis.figures.build import run

@@ -6,8 +6,7 @@ from itertools import combinations
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
+from hypothesis import given, settings, strategies as st
 
 from otanalysis.errors import InputError
 from otanalysis.surrogate import cosine_kernel, greedy_logdet, logdet_value, otprune_kernel
