@@ -37,14 +37,14 @@ They load on first use: importing the package loads neither torch nor matplotlib
 
 Rooms
 -----
-From the ground up; each may import those above it in this list.
+From the ground up; each may import those above it in this list. Take names from these, not from the modules
+inside them.
 
 ``otanalysis.errors``        what is raised
 ``otanalysis.defaults``      the default gamma, the ratios of the paper
 ``otanalysis.progress``      time left, one sentence at the end, exit status
 ``otanalysis.files``         files that appear whole or not at all, checksums, the data folder
 ``otanalysis.arrays``        checks of token clouds and kept sets, normalisation
-``otanalysis.arrays``     normalisation of tokens
 ``otanalysis.tokens``        dumps of tokens on disk: read, written, verified
 ``otanalysis.scores``        accuracy tables, and the results of other programs read into them
 ``otanalysis.image``         the tokens of one image, and what all their subsets share, made once
