@@ -37,7 +37,8 @@ They load on first use: importing the package loads neither torch nor matplotlib
 
 Rooms
 -----
-From the ground up; each may import those above it in this list.
+From the ground up; each may import those above it in this list. Take names from these, not from the modules
+inside them.
 
 ``otanalysis.errors``        what is raised
 ``otanalysis.defaults``      the default gamma, the ratios of the paper
