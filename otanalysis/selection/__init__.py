@@ -1,13 +1,14 @@
-"""Which tokens to keep: one file a method, one registry.
+"""Which tokens to keep: the methods, one registry of them, and the functions that run them.
 
-May import errors, tokens, transport and surrogate.
+May import the rooms below it in ``.importlinter``; of these it uses image, transport and surrogate.
 """
 
 from otanalysis.selection.registry import SELECTORS, select, select_batch, select_many
-from otanalysis.selection.selector import Selection, Selector, StackSelector, build_selection
+from otanalysis.selection.selector import GreedySelector, Selection, Selector, StackSelector, build_selection
 
 __all__ = [
     "SELECTORS",
+    "GreedySelector",
     "Selection",
     "Selector",
     "StackSelector",

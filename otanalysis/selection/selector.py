@@ -145,7 +145,17 @@ class Selector(ABC):
 
 
 class GreedySelector(Selector):
-    """A deterministic method that picks greedily on a matrix [m, m]; images of one size can run together."""
+    """A deterministic method that picks greedily on a matrix [m, m]; images of one size can run together.
+
+    Examples
+    --------
+    >>> from otanalysis.selection import SELECTORS
+    >>> isinstance(SELECTORS["otprune"], GreedySelector), isinstance(SELECTORS["kmedoids"], GreedySelector)
+    (True, False)
+    >>> stacked = SELECTORS["dpp"].select_stack([np.eye(4), np.eye(4)[::-1]], keep=2)
+    >>> [one.indices.tolist() for one in stacked]
+    [[0, 1], [0, 1]]
+    """
 
     nested: ClassVar[bool] = True
 
