@@ -15,18 +15,8 @@ from .ladder import draw_ladder as draw_ladder
 from .registry import FIGURES as FIGURES
 from .scatter import caption_scatter as caption_scatter
 from .scatter import draw_scatter as draw_scatter
-from .style import (
-    TEXT_WIDTH as TEXT_WIDTH,
-)
-from .style import (
-    figure_bytes as figure_bytes,
-)
-from .style import (
-    method_look as method_look,
-)
-from .style import (
-    paper_style as paper_style,
-)
-from .style import (
-    use_paper_style as use_paper_style,
-)
+from .style import TEXT_WIDTH as TEXT_WIDTH
+from .style import figure_bytes as figure_bytes
+from .style import method_look as method_look
+from .style import paper_style as paper_style
+from .style import use_paper_style as use_paper_style

@@ -12,30 +12,12 @@ from .instance_sets import Effort as Effort
 from .instances import Kernel as Kernel
 from .report import as_values as as_values
 from .report import print_outcomes as print_outcomes
-from .setfunctions import (
-    tabulate as tabulate,
-)
-from .setfunctions import (
-    worst_addition as worst_addition,
-)
-from .setfunctions import (
-    worst_nesting as worst_nesting,
-)
-from .submodularity import (
-    MonotoneEverywhere as MonotoneEverywhere,
-)
-from .submodularity import (
-    SubmodularEverywhere as SubmodularEverywhere,
-)
-from .worst_case import (
-    GreedyWorstCase as GreedyWorstCase,
-)
-from .worst_case import (
-    WorstCaseSearch as WorstCaseSearch,
-)
-from .worst_case import (
-    replay_worst_case as replay_worst_case,
-)
-from .worst_case import (
-    save_worst_case as save_worst_case,
-)
+from .setfunctions import tabulate as tabulate
+from .setfunctions import worst_addition as worst_addition
+from .setfunctions import worst_nesting as worst_nesting
+from .submodularity import MonotoneEverywhere as MonotoneEverywhere
+from .submodularity import SubmodularEverywhere as SubmodularEverywhere
+from .worst_case import GreedyWorstCase as GreedyWorstCase
+from .worst_case import WorstCaseSearch as WorstCaseSearch
+from .worst_case import replay_worst_case as replay_worst_case
+from .worst_case import save_worst_case as save_worst_case
