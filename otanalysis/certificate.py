@@ -9,12 +9,7 @@ from otanalysis.defaults import RELEASED_GAMMA
 from otanalysis.image import Image
 from otanalysis.selection import Selection
 from otanalysis.surrogate import LogdetBound, kernel_upper_bound, logdet_value, otprune_kernel
-from otanalysis.transport import (
-    DistanceFloor,
-    ExactTransport,
-    wasserstein2,
-    wasserstein2_floor,
-)
+from otanalysis.transport import DistanceFloor, ExactTransport, wasserstein2, wasserstein2_floor
 from otanalysis.transport.exact import Verification, verify_transport
 
 __all__ = ["Certificate", "certify"]

@@ -91,7 +91,12 @@ def draw_figure4(
         grid_top = TOP + MEAN_HEIGHT + 0.58
         lines = ceil(len(names) / COLUMNS)
         sheet = Sheet.of_height(grid_top + lines * HEIGHT + (lines - 1) * 0.28 + 0.36)
-        handles = [*method_legend(methods, bar=True), *(_bracket_legend() if len(ends) else [])]
+        handles = method_legend(methods, bar=True)
+        if len(ends):
+            handles += [
+                Line2D([], [], color="black", lw=1.0, ls=(0, (1.2, 1.0)), label="best met"),
+                Patch(facecolor="0.82", edgecolor="0.45", hatch="/////", lw=0, label="impossible"),
+            ]
         sheet.legend(handles, top=0.03)
         panel = sheet.panel(left, TOP, TEXT_WIDTH - left - 0.06, MEAN_HEIGHT)
         _bars(panel, table[table["benchmark"] == MEAN], methods, limits)
@@ -118,13 +123,6 @@ def draw_figure4(
             else:
                 panel.set_xticklabels([])
         return sheet.figure
-
-
-def _bracket_legend() -> list[Line2D | Patch]:
-    return [
-        Line2D([], [], color="black", lw=1.0, ls=(0, (1.2, 1.0)), label="best met"),
-        Patch(facecolor="0.82", edgecolor="0.45", hatch="/////", lw=0, label="impossible"),
-    ]
 
 
 def _bracket(panel: Axes, rows: pd.DataFrame, limits: tuple[float, float]) -> None:

@@ -7,7 +7,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from otanalysis.errors import InputError
-from otanalysis.figures.declaration import Declaration, Given
+from otanalysis.figures.declaration import Declaration
 from otanalysis.figures.figure4 import draw_figure4
 from otanalysis.figures.layout import benchmarks_of, per_cent, require_columns, tokens_words
 from otanalysis.figures.style import method_look
@@ -83,10 +83,10 @@ def caption_floor(certificates: pd.DataFrame, greedy: pd.DataFrame) -> str:
     )
     over = mean[mean["quantity"] == "over_floor"]
     closed = mean[mean["quantity"] == "gap_closed"]
-    lines = [
-        f"- {_label(method)}: {_span(over, method, '.2f')}{_closed_words(closed, method)}"
-        for method in over["method"].drop_duplicates()
-    ]
+    lines = []
+    for method in over["method"].drop_duplicates():
+        share = "" if closed.empty or method == "random" else f" (share {_span(closed, method, '.2f')})"
+        lines.append(f"- {_label(method)}: {_span(over, method, '.2f')}{share}")
     pooled = greedy[greedy["benchmark"] == MEAN]
     ratios = ", ".join(per_cent(float(ratio)) for ratio in sorted(mean["ratio"].unique()))
     surrogate = (
@@ -110,23 +110,15 @@ def _span(rows: pd.DataFrame, method: str, digits: str) -> str:
     return ", ".join(f"{value:{digits}}" for value in values).replace("-", "−")
 
 
-def _closed_words(closed: pd.DataFrame, method: str) -> str:
-    if closed.empty or method == "random":
-        return ""
-    return f" (share {_span(closed, method, '.2f')})"
-
-
-def _tables(given: Given) -> dict[str, pd.DataFrame]:
-    relative = floor_table(given.rows, distance=given.distance)
-    proven = {"certificates": certificate_table(given.rows), "greedy": greedy_table(given.rows)}
-    return {"relative": relative, **proven}
-
-
 FIGURE = Declaration(
     title="Figure C. How close can a kept set be?",
     file="floor",
     needs="certificates",
-    table=_tables,
+    table=lambda given: {
+        "relative": floor_table(given.rows, distance=given.distance),
+        "certificates": certificate_table(given.rows),
+        "greedy": greedy_table(given.rows),
+    },
     draw=lambda made: draw_floor(made["relative"]),
     caption=lambda tables: caption_floor(tables["floor"]["certificates"], tables["floor"]["greedy"]),
     csvs=lambda made: {"": made["relative"], "_certificates": made["certificates"]},

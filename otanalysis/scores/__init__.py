@@ -13,13 +13,7 @@ from __future__ import annotations
 from otanalysis.scores.importing import READERS, import_results
 from otanalysis.scores.lmms_eval import PLUGIN, PLUGIN_DEFAULTS
 from otanalysis.scores.score import Choice, Reader, Score, Settings
-from otanalysis.scores.table import (
-    ACCURACY_COLUMNS,
-    ACCURACY_KEY,
-    add_scores,
-    read_accuracy,
-    write_accuracy,
-)
+from otanalysis.scores.table import ACCURACY_COLUMNS, ACCURACY_KEY, add_scores, read_accuracy, write_accuracy
 from otanalysis.scores.tasks import TASKS, Task
 
 __all__ = [

@@ -185,14 +185,9 @@ def score_cells(
     InputError
         If the table holds several models, several metrics of one benchmark, or none of the benchmarks.
     """
-    shape = (len(benchmarks), len(cells))
-    blank = ScoreCells(
-        np.full(shape, np.nan),
-        np.full(shape, np.nan),
-        np.full(shape[0], np.nan),
-        np.full(shape[0], np.nan),
-        np.full(shape, np.nan),
-    )
+    each, all_tokens = (len(benchmarks), len(cells)), (len(benchmarks),)
+    shapes = (each, each, all_tokens, all_tokens, each)
+    blank = ScoreCells(*(np.full(shape, np.nan) for shape in shapes))
     if accuracy is None:
         return blank
     check_accuracy(accuracy, benchmarks)

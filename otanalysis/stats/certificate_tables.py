@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from functools import partial
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -52,15 +53,9 @@ def certificate_table(rows: pd.DataFrame, *, resamples: int = RESAMPLES, seed: i
     InputError
         If the rows lack a column or mix normalisations.
     """
-    normalise = _normalisation(rows)
-    far = distance_cells(
-        _with_floor(rows),
-        "w2_squared",
-        keys=("method", "ratio"),
-        normalise=normalise,
-        resamples=resamples,
-        seed=seed,
-    )
+    normalise, keys = _normalisation(rows), ("method", "ratio")
+    how: dict[str, Any] = {"normalise": normalise, "resamples": resamples, "seed": seed}
+    far = distance_cells(_with_floor(rows), "w2_squared", keys=keys, **how)
     place = {cell: number for number, cell in enumerate(far.cells)}
     records: list[dict[str, object]] = []
     for cell in far.cells:

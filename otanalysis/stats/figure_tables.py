@@ -1,15 +1,13 @@
-r"""The numbers of Figures 3 to 5, as tidy tables: sweep + accuracies -> what is plotted, with its intervals.
+r"""The numbers of Figures 2 to 5, as tidy tables: sweep + accuracies -> what is plotted, with its intervals.
 
 Every interval covers 95 %. Those of distances are percentile bootstraps over the samples of a dump, paired
 between methods; those of scores are :math:`\pm 1.96` standard errors. A mean over benchmarks has the
 benchmark name :data:`~otanalysis.stats.cells.MEAN`; it is missing where one of the benchmarks is.
-Figure 2 has its own module, :mod:`otanalysis.stats.figure_tables`.
 
-The numbers of Figure 2: methods ranked by distance and by score, and how well the two orders agree.
-
-Distances are resampled over the samples of a dump, paired between methods. Scores are drawn from a normal
-distribution with their standard error, independently between methods; they answered the same questions, so
-this overstates the noise of their differences and the intervals of the ranks are conservative.
+Figure 2 ranks methods by distance and by score, and says how well the two orders agree. There scores are
+drawn from a normal distribution with their standard error, independently between methods; they answered the
+same questions, so this overstates the noise of their differences and the intervals of the ranks are
+conservative.
 """
 
 from __future__ import annotations

@@ -184,7 +184,11 @@ def evaluate(
     ]
     plan = [Part(tuple(chunk.key(run) for run in runs), chunk.measure) for chunk in chunks]
     answers = collect(Study("evaluate", _SCHEMA, plan), folder, jobs=jobs, progress=progress).to_pandas()
-    table = pd.concat([_majority(benchmarks, questions), _summarise(answers)])
+    keys = ["benchmark", "method", "ratio", "gamma", "seed", "metric"]
+    answers = answers.astype({"gamma": float, "seed": "Int64"})
+    scores = answers.groupby(keys, sort=False, dropna=False)["score"]
+    means = scores.agg(value="mean", n="size", standard_error="sem").reset_index()
+    table: pd.DataFrame = pd.concat([_majority(benchmarks, questions), means])
     table.insert(0, "model", vlm.name)
     write_accuracy(table, out, provenance=_provenance(vlm.name, fingerprint, settings, questions))
     return table
@@ -196,10 +200,7 @@ def _loaded(model: Path) -> VisionLanguageModel:
 
 
 def _select(
-    run: Run,
-    items: list[Item],
-    images: list[Image],
-    ratios: Sequence[float],
+    run: Run, items: list[Item], images: list[Image], ratios: Sequence[float]
 ) -> dict[float, list[np.ndarray]]:
     """Return, per ratio, the kept positions of every image, ascending."""
     kept: dict[float, list[np.ndarray]] = {ratio: [] for ratio in ratios}
@@ -210,14 +211,6 @@ def _select(
         for ratio in ratios:
             kept[ratio].append(np.asarray(chosen[keeps[ratio]].indices))
     return kept
-
-
-def _summarise(answers: pd.DataFrame) -> pd.DataFrame:
-    keys = ["benchmark", "method", "ratio", "gamma", "seed", "metric"]
-    grouped = answers.astype({"gamma": float, "seed": "Int64"}).groupby(keys, sort=False, dropna=False)[
-        "score"
-    ]
-    return grouped.agg(value="mean", n="size", standard_error="sem").reset_index()
 
 
 def _majority(benchmarks: Sequence[str], questions: int) -> pd.DataFrame:

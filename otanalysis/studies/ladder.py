@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 from os import PathLike
 from pathlib import Path
@@ -188,7 +188,13 @@ def measure_ladder(
     >>> folder.cleanup()
     """
     paths = list(dumps)
-    _check_benchmarks([open_dump(path).manifest.benchmark for path in paths])
+    names = [open_dump(path).manifest.benchmark for path in paths]
+    # Refused before the measurement: the summary could not tell them apart.
+    if twice := sorted({name for name in names if names.count(name) > 1}):
+        raise InputError(
+            f"The ladder wants one dump a benchmark, and {', '.join(twice)} came twice: "
+            "measure one model at a time."
+        )
     return measure_samples(study, paths, out=out, jobs=jobs, limit=limit, progress=progress)
 
 
@@ -225,12 +231,3 @@ def summarise_ladder(path: str | PathLike[str]) -> pd.DataFrame:
     summary = ladder_table(read_ladder(path))
     write_summaries(path, {SUMMARY_NAME: summary}, indent=1, sort_keys=True)
     return summary
-
-
-def _check_benchmarks(names: Sequence[str]) -> None:
-    """Refuse before the measurement what the summary could not tell apart."""
-    if twice := sorted({name for name in names if names.count(name) > 1}):
-        raise InputError(
-            f"The ladder wants one dump a benchmark, and {', '.join(twice)} came twice: "
-            "measure one model at a time."
-        )

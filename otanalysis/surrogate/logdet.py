@@ -60,9 +60,7 @@ def greedy_logdet(kernel: Array, keep: int, *, floor: float = 0.0) -> tuple[Arra
     (array([1, 2]), array([3., 2.]))
     """
     is_stack = getattr(kernel, "ndim", None) == 3 and kernel.shape[0] > 0
-    m = check_kernel(kernel[0, ...] if is_stack else kernel)
-    if not 1 <= operator.index(keep) <= m:
-        raise InputError(f"keep must lie in 1..{m}, the number of items; got {keep}.")
+    check_kernel(kernel[0, ...] if is_stack else kernel, keep)
     if is_stack:
         return _greedy(kernel, keep, floor)
     order, gains = _greedy(kernel[None, ...], keep, floor)
@@ -125,14 +123,23 @@ def combine_in_one_launch(weights: Array, rows: Array) -> Array:
     return array_namespace(rows).sum(weights[:, :, None] * rows, axis=1)
 
 
-def check_kernel(kernel: Array) -> int:
-    """Return the number of rows of a square kernel; raise InputError if it isn't square."""
+def check_kernel(kernel: Array, keep: int = 1) -> int:
+    """Return the number of rows of a square kernel.
+
+    Raises
+    ------
+    InputError
+        If it isn't square, or has fewer than ``keep`` rows, of which there must be one at least.
+    """
     if getattr(kernel, "ndim", None) != 2 or kernel.shape[0] != kernel.shape[1] or kernel.shape[0] == 0:
         raise InputError(
             f"kernel must be a square matrix [m, m]; got shape {getattr(kernel, 'shape', None)}: "
             "pass for instance otprune_kernel(tokens)."
         )
-    return int(kernel.shape[0])
+    m = int(kernel.shape[0])
+    if not 1 <= operator.index(keep) <= m:
+        raise InputError(f"keep must lie in 1..{m}, the number of items; got {keep}.")
+    return m
 
 
 class GramLogdet:

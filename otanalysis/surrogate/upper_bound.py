@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import operator
 from collections.abc import Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
@@ -393,9 +392,7 @@ def kernel_upper_bound(kernel: Array, keep: int) -> LogdetBound:
     >>> bool(abs(bound.value - np.log(12)) < 1e-4)
     True
     """
-    m = check_kernel(kernel)
-    if not 1 <= operator.index(keep) <= m:
-        raise InputError(f"keep must lie in 1..{m}, the number of items; got {keep}.")
+    m = check_kernel(kernel, keep)
     matrix = np.asarray(to_numpy(kernel), dtype=np.float64)
     if not (np.isfinite(matrix).all() and np.allclose(matrix, matrix.T)):
         raise InputError("kernel must be finite and symmetric: pass for instance otprune_kernel(tokens).")

@@ -7,7 +7,7 @@ inequality is tight, negative where it is broken. The margin of an identity is m
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -198,7 +198,11 @@ def run_claim(claim: Claim, advance: Callable[[], None] = lambda: None) -> Outco
     for instance in claim.instances:
         tallies.append(claim.check(instance))
         advance()
-    control = list(_until_rejected(claim))
+    control: list[Tally] = []
+    for instance in (*claim.instances, *claim.control.more):
+        control.append(claim.control.check(instance))
+        if control[-1].violations:
+            break
     advance()
     margins = {one.label: tally.margins for one, tally in zip(claim.instances, tallies, strict=True)}
     # An instance with violations is worse than any other, whatever the tolerances.
@@ -217,11 +221,3 @@ def run_claim(claim: Claim, advance: Callable[[], None] = lambda: None) -> Outco
         distribution=claim.describe(margins) if claim.describe else {},
         worst_case=worst.worst_case,
     )
-
-
-def _until_rejected(claim: Claim) -> Iterator[Tally]:
-    for instance in (*claim.instances, *claim.control.more):
-        tally = claim.control.check(instance)
-        yield tally
-        if tally.violations:
-            return

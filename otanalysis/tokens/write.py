@@ -17,13 +17,7 @@ from safetensors.numpy import save
 
 from otanalysis.errors import DumpError, InputError
 from otanalysis.files import sha256_of_file, write_atomic
-from otanalysis.tokens.manifest import (
-    MANIFEST_NAME,
-    PARTIAL_MANIFEST_NAME,
-    Manifest,
-    SampleEntry,
-    ShardEntry,
-)
+from otanalysis.tokens.manifest import MANIFEST_NAME, PARTIAL_MANIFEST_NAME, Manifest, SampleEntry, ShardEntry
 from otanalysis.tokens.thumbnails import encode_thumbnail
 
 __all__ = ["DumpWriter", "refuse_finished"]

@@ -50,7 +50,7 @@ class ExactTransport:
         Largest ``u_i + v_j - c_ij`` (squared unit), zero if no constraint is violated.
     indices : ndarray [k]
         The kept tokens, in the order given.
-    normalise : str
+    normalise : {"none", "columns", "rows"}
         The normalisation of the tokens before the distance.
     """
 
@@ -61,7 +61,7 @@ class ExactTransport:
     duality_gap: float
     infeasibility: float
     indices: IntArray
-    normalise: str
+    normalise: Normalisation
 
 
 def wasserstein2(
@@ -111,7 +111,7 @@ def solve_exact(cost: FloatArray, kept: IntArray) -> ExactTransport:
     return _solve(np.ascontiguousarray(cost[:, kept]), kept, "none")
 
 
-def _solve(cost: FloatArray, kept: IntArray, normalise: str) -> ExactTransport:
+def _solve(cost: FloatArray, kept: IntArray, normalise: Normalisation) -> ExactTransport:
     m, k = cost.shape
     a, b = np.full(m, 1.0 / m), np.full(k, 1.0 / k)
     # The simplex compares reduced costs with an absolute threshold: bring the costs to unit size.
@@ -260,7 +260,7 @@ def verify_transport(tokens: Array | Image, transport: ExactTransport) -> Verifi
     >>> verify_transport(tokens, wasserstein2(tokens, [0, 2])).sound
     True
     """
-    rows = Image.of(tokens).normalised(transport.normalise).host  # type: ignore[arg-type]
+    rows = Image.of(tokens).normalised(transport.normalise).host
     m, k = transport.plan.shape
     if len(rows) != m:
         raise InputError(f"The transport is of {m} tokens; got {len(rows)}: pass the tokens it was made of.")

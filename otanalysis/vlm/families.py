@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from itertools import pairwise
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from otanalysis.errors import InputError
-from otanalysis.vlm.layout import WHOLE, PatchView, Picture, square_grid
+from otanalysis.vlm.layout import WHOLE, Box, PatchView, Picture, square_grid
 
 if TYPE_CHECKING:
     import torch
@@ -85,7 +86,7 @@ def family_of(model: Any, *, untried: bool = False) -> Family:
     """
     kind = str(getattr(model.config, "model_type", type(model).__name__))
     if kind not in FAMILIES and untried and hasattr(model, "get_image_features"):
-        return Family(kind, _one_part_each, _unknown_views)
+        return Family(kind, _one_part_each, _square)
     if kind not in FAMILIES:
         raise InputError(
             f"Models of the kind {kind!r} ({type(model).__name__}) are not supported; supported are "
@@ -163,16 +164,12 @@ def _single_view(model: Any, inputs: Inputs, images: list[ImageRuns], pictures: 
     return views
 
 
-def _whole_picture(_model: Any, _inputs: Inputs, images: list[ImageRuns], _pictures: Known) -> Views:
-    """One square grid over the whole picture, which was resized to a square; PaliGemma."""
+def _square(
+    _model: Any, _inputs: Inputs, images: list[ImageRuns], _pictures: Known, *, box: Box | None = None
+) -> Views:
+    """One grid where the number of patches is a square, over a box of the picture where that is known."""
     counts = [sum(map(len, image)) for image in images]
-    return [(PatchView(square_grid(count), WHOLE, count),) for count in counts]
-
-
-def _unknown_views(_model: Any, _inputs: Inputs, images: list[ImageRuns], _pictures: Known) -> Views:
-    """One square grid where the number of patches is a square, somewhere in the picture."""
-    counts = [sum(map(len, image)) for image in images]
-    return [(PatchView(square_grid(count), None, count),) for count in counts]
+    return [(PatchView(square_grid(count), box, count),) for count in counts]
 
 
 def _merged_grid(model: Any, inputs: Inputs, images: list[ImageRuns], _pictures: Known) -> Views:
@@ -266,7 +263,8 @@ FAMILIES: Mapping[str, Family] = MappingProxyType(
         "internvl": Family("InternVL", _one_run_each, _tiles_side_by_side),
         "idefics3": Family("Idefics3", _until_global, _tiles_between_words),
         "smolvlm": Family("SmolVLM", _until_global, _tiles_between_words),
-        "paligemma": Family("PaliGemma", _one_part_each, _whole_picture),
+        # The picture was resized to a square.
+        "paligemma": Family("PaliGemma", _one_part_each, partial(_square, box=WHOLE)),
     }
 )
 """The families by Hugging Face's ``model_type``; each is tested on a small model of the real class."""

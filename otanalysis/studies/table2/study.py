@@ -24,11 +24,7 @@ from otanalysis.studies.engine import PACKAGE, Part, Study, run_study
 from otanalysis.studies.provenance import read_table, write_summaries
 from otanalysis.studies.table2.optimum import optima
 from otanalysis.studies.table2.rung_objectives import rung_values
-from otanalysis.studies.table2.tables import (
-    compare_with_published,
-    published_synthetic,
-    synthetic_table,
-)
+from otanalysis.studies.table2.tables import compare_with_published, published_synthetic, synthetic_table
 from otanalysis.surrogate import RUNGS, Ladder
 
 __all__ = [

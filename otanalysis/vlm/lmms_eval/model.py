@@ -50,9 +50,8 @@ class PrunedImageTextModel(lmms):  # type: ignore[misc]
         self.accelerator = Accelerator()
         device = settings.device
         if device is None or self.accelerator.num_processes > 1:
-            device = str(
-                self.accelerator.device
-            )  # with several processes, the one that is this process's own
+            # With several processes, the one that is this process's own.
+            device = str(self.accelerator.device)
         vlm = load_model(settings.pretrained, revision=settings.revision, dtype=settings.dtype, device=device)
         self._responder: Responder | None = Responder(
             vlm,
