@@ -7,6 +7,7 @@ from functools import cached_property
 from typing import Any, TypeVar, cast
 
 import numpy as np
+from array_api_compat import array_namespace
 
 from otanalysis.arrays import (
     Array,
@@ -68,13 +69,17 @@ class Image:
     """
 
     def __init__(self, tokens: Array) -> None:
-        self.tokens: Array = check_tokens(tokens)
+        checked = check_tokens(tokens)
+        if getattr(tokens, "dtype", None) == checked.dtype:
+            # A copy of its own: the caller may fill his array anew, and what was made here would be stale.
+            checked = array_namespace(checked).asarray(checked, copy=True)
+        self.tokens: Array = _protected(checked)
         self._shared: dict[Hashable, Any] = {}
 
     @classmethod
     def of(cls, tokens: Array | Image) -> Image:
-        """Return the image that was given, or make one of tokens ``[m, d]``."""
-        return tokens if isinstance(tokens, Image) else cls(tokens)
+        """Return the image that was given, or make one of tokens ``[m, d]``, without a copy: for one call."""
+        return tokens if isinstance(tokens, Image) else cls.of_checked(check_tokens(tokens))
 
     def __len__(self) -> int:
         """Return the number of tokens, m."""
@@ -88,7 +93,8 @@ class Image:
 
     def __getstate__(self) -> dict[str, Any]:
         # To another process go the tokens and the distances, the dearest to make; the rest is made there.
-        return {key: value for key, value in self.__dict__.items() if key in ("tokens", "squared_distances")}
+        state = dict(self.__dict__)  # at one go: another thread may be adding to it
+        return {key: state[key] for key in ("tokens", "squared_distances") if key in state}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         self.__dict__.update(state, _shared={})
@@ -108,7 +114,9 @@ class Image:
         """
         if how == "none":
             return self
-        return self._once(how, lambda: Image.of_checked(normalised(self.tokens, how)))
+        return self._once(
+            ("normalised", str(how)), lambda: Image.of_checked(_protected(normalised(self.tokens, how)))
+        )
 
     def shared(self, make: Callable[[Image], _T]) -> _T:
         """Return ``make(self)``, called once: for whatever else the subsets of an image share.
@@ -116,14 +124,17 @@ class Image:
         Parameters
         ----------
         make : callable
-            The key too: a function or class of a module, not one made on the spot.
+            The key too: a function or class of a module, not one made on the spot. What it returns must not
+            hold the image, which then would not be freed with its last user.
         """
         return self._once(make, lambda: make(self))
 
-    @cached_property
+    @property
     def on_host(self) -> Image:
         """The image of the same tokens as a NumPy array: itself where they are one."""
-        return self if self.tokens is self.host else Image.of_checked(self.host)
+        if isinstance(self.tokens, np.ndarray):
+            return self  # not kept: an image that holds itself would outlive its last user
+        return self._once("on_host", lambda: Image.of_checked(self.host))
 
     @cached_property
     def host(self) -> FloatArray:
@@ -134,12 +145,12 @@ class Image:
     def gram(self) -> Array:
         r"""The Gram matrix :math:`V V^\top` [m, m], of the library of the tokens."""
         # The same object on both sides lets NumPy use a symmetric product: half the work, a symmetric result.
-        return self.tokens @ self.tokens.T
+        return _protected(self.tokens @ self.tokens.T)
 
     @cached_property
     def squared_gram(self) -> Array:
         r""":math:`\tilde V \tilde V^\top` [m, m] with :math:`\tilde V = V V^\top`: what gamma multiplies."""
-        return self.gram @ self.gram.T
+        return _protected(self.gram @ self.gram.T)
 
     @cached_property
     def squared_distances(self) -> FloatArray:
@@ -150,7 +161,7 @@ class Image:
         InputError
             If the squares overflow.
         """
-        return _squared_distances(self.host, None)
+        return _protected(_squared_distances(self.host, None))
 
     def to_kept(self, indices: Array) -> tuple[FloatArray, IntArray]:
         """Return the squared distances [m, k] from all tokens to the kept ones, and the kept positions [k].
@@ -177,8 +188,15 @@ class Image:
 
     def _once(self, key: Hashable, make: Callable[[], _T]) -> _T:
         if key not in self._shared:
-            self._shared[key] = make()
+            self._shared.setdefault(key, make())  # the first one stays, if two threads make it at once
         return cast(_T, self._shared[key])
+
+
+def _protected(made: _T) -> _T:
+    """Return an array that many share, so that nobody can write to it; torch has no such flag."""
+    if isinstance(made, np.ndarray):
+        made.flags.writeable = False
+    return made
 
 
 def squared_distances(a: Array | Image, b: Array | None = None) -> FloatArray:

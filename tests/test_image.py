@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import gc
 import pickle
+import weakref
 from fractions import Fraction
 from functools import cached_property
 
@@ -237,3 +239,42 @@ def test_torch_tokens_stay_where_they_are() -> None:
     assert isinstance(image.on_host.gram, np.ndarray)
     assert Image(cloud()).on_host.tokens is not None
     assert wasserstein2(image, [1, 2]).distance == wasserstein2(tokens, [1, 2]).distance
+
+
+def test_an_image_keeps_its_own_copy_and_lets_nobody_write_to_what_is_shared() -> None:
+    tokens = cloud()
+    image = Image(tokens)
+    before = wasserstein2(image, [1, 2]).distance
+    tokens[:] = 0.0
+
+    assert wasserstein2(Image(image.tokens), [1, 2]).distance == before
+    for shared in (
+        image.tokens,
+        image.gram,
+        image.squared_gram,
+        ota.squared_distances(image),
+        image.normalised("rows").tokens,
+    ):
+        with pytest.raises(ValueError, match="read-only"):
+            shared[0, 0] = 1.0
+
+
+def test_an_image_is_freed_with_its_last_user() -> None:
+    gc.collect()
+    gc.disable()
+    try:
+        for use in (
+            lambda image: image.on_host,
+            lambda image: ota.Ladder(image).values([1, 2]),
+            lambda image: ota.bures_squared(image, [1, 2]),
+            lambda image: ota.gelbrich_squared(image, [1, 2]),
+            lambda image: ota.certify(image, [1, 2]),
+            lambda image: select(image, "otprune", keep=2),
+        ):
+            image = Image(cloud())
+            use(image)
+            gone = weakref.ref(image)
+            del image
+            assert gone() is None, "it holds itself"
+    finally:
+        gc.enable()

@@ -55,6 +55,8 @@ def accuracy_ranks(
     if out is not None and out.suffix != ".csv":
         raise InputError(f"--out wants a name that ends in .csv, got {str(out)!r}.")
     scores = read_accuracy(data_folder() / "published" / "accuracy.csv" if table is None else table)
+    if scores.empty:
+        raise InputError(f"{table} holds no score: one row a model, benchmark and method is wanted.")
     ranks = pd.concat(
         [
             rank_methods(
@@ -82,14 +84,15 @@ def accuracy_ranks(
 
 def _print(ranks: pd.DataFrame) -> None:
     from rich.console import Console
+    from rich.markup import escape
     from rich.table import Column, Table
 
     console = Console()
     for model, own in ranks.groupby("model", sort=False):
         measures = (Column(name, justify="right") for name in ("average", "rank", "mean rank"))
-        title = f"{model}: {own['benchmarks'].iloc[0]} benchmarks"
+        title = f"{escape(str(model))}: {own['benchmarks'].iloc[0]} benchmarks"
         shown = Table("method", *measures, title=title, title_justify="left")
         for row in own.to_dict("records"):
             share = f"{100 * row['average']:.1f}%"
-            shown.add_row(row["method"], share, f"{row['rank']:g}", f"{row['mean_rank']:.2f}")
+            shown.add_row(escape(row["method"]), share, f"{row['rank']:g}", f"{row['mean_rank']:.2f}")
         console.print(shown)

@@ -27,6 +27,7 @@ from otanalysis.selection.selector import (
     check_kept,
     check_selector,
     is_own,
+    takes_images,
 )
 
 __all__ = ["SELECTORS", "STACK_BYTES", "configured", "select", "select_batch", "select_many"]
@@ -138,7 +139,7 @@ def select_many(
     if not counts:
         raise InputError("keeps must name at least one number of tokens; got none.")
     # One that only looks like a selector takes the plain tokens.
-    given = image if isinstance(selector, Selector) else image.tokens
+    given = image if takes_images(selector) else image.tokens
 
     def run(count: int) -> Selection:
         selection = selector(given, count, generator=np.random.default_rng(seed))
@@ -232,14 +233,21 @@ def select_batch(
     else:
         for places in _stacks(images, counts):
             with _named(images, places):
-                together = selector.select_stack([images[place] for place in places], counts[places[0]])
+                together = selector.select_stack(
+                    [_tokens(images[place], selector) for place in places], counts[places[0]]
+                )
             chosen.update(zip(places, together, strict=True))
     return [chosen[place] for place in range(len(images))]
 
 
+def _tokens(image: Array | Image, selector: StackSelector) -> Array | Image:
+    """Return what a selector takes of an image: the plain tokens, unless it knows images."""
+    return image.tokens if isinstance(image, Image) and not takes_images(selector) else image
+
+
 def _as_images(clouds: Sequence[Array] | Array) -> list[Array]:
     """Return the matrices one by one, lists of rows as NumPy arrays."""
-    shape = getattr(clouds, "shape", None)
+    shape = clouds.tokens.shape if isinstance(clouds, Image) else getattr(clouds, "shape", None)
     if shape is not None and len(shape) != 3:
         raise InputError(
             "clouds must be a sequence of matrices [m, d] or one array [images, m, d]; "

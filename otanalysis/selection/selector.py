@@ -11,7 +11,7 @@ from types import CodeType
 from typing import Any, ClassVar, Protocol, cast, runtime_checkable
 
 import numpy as np
-from array_api_compat import array_namespace, device
+from array_api_compat import array_namespace, device, is_array_api_obj
 
 from otanalysis.arrays import Array, check_indices, like, resolve_keep
 from otanalysis.errors import InputError
@@ -28,6 +28,7 @@ __all__ = [
     "check_selector",
     "code_fingerprint",
     "is_own",
+    "takes_images",
 ]
 
 
@@ -78,7 +79,7 @@ class Selection:
         )
 
 
-class Selector(ABC):
+class Selector:
     """A selection method: a frozen dataclass whose fields are its parameters, and how it picks.
 
     ``nested`` methods pick one by one, so that a run for a larger count holds all smaller ones.
@@ -127,7 +128,6 @@ class Selector(ABC):
         order, gains = picked if isinstance(picked, tuple) else (picked, None)
         return build_selection(self, image, order, gains)
 
-    @abstractmethod
     def pick(
         self, image: Image, keep: int, generator: np.random.Generator | None
     ) -> Array | tuple[Array, Array]:
@@ -142,9 +142,10 @@ class Selector(ABC):
         generator : numpy.random.Generator or None
             There for stochastic methods.
         """
+        raise NotImplementedError(f"{type(self).__name__} must say what it picks: write pick or __call__.")
 
 
-class GreedySelector(Selector):
+class GreedySelector(Selector, ABC):
     """A deterministic method that picks greedily on a matrix [m, m]; images of one size can run together.
 
     Examples
@@ -181,7 +182,7 @@ class GreedySelector(Selector):
                 "select_batch takes images of any size."
             )
         count = resolve_keep(sizes[0], keep=keep)
-        # Image by image, so that what an image keeps is freed before the next one.
+        # Image by image: what those made here keep is freed before the next one.
         matrices = _stack((self.matrix(Image.of(cloud)) for cloud in clouds), len(clouds))
         orders, gains = self.search(matrices, count)
         indices = array_namespace(orders).sort(orders, axis=1)
@@ -233,6 +234,8 @@ def build_selection(
     (array([1, 3]), array([3, 1]), 'first')
     """
     reference = tokens.tokens if isinstance(tokens, Image) else tokens
+    if not is_array_api_obj(pick_order):
+        pick_order = np.asarray(pick_order, dtype=np.int64)
     order = like(pick_order, reference) if isinstance(pick_order, np.ndarray) else pick_order
     if isinstance(gains, np.ndarray):
         gains = like(gains, reference)
@@ -270,6 +273,11 @@ def _stack(matrices: Iterable[Array], images: int) -> Array:
 
 
 _PARTS = ("name", "nested", "stochastic")
+
+
+def takes_images(selector: Any) -> bool:
+    """Return whether a selector is called with an image; one with a ``__call__`` of its own takes tokens."""
+    return isinstance(selector, Selector) and type(selector).__call__ is Selector.__call__
 
 
 def is_own(selector: Selector) -> bool:

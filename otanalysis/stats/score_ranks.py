@@ -92,12 +92,15 @@ def rank_methods(
             f"No one-shot method has a score of {model} on all of its {len(full)} benchmarks; the table has "
             f"{', '.join(scores.columns)}: name some of those, or another ratio or gamma."
         )
+    methods = list(dict.fromkeys(methods))
+    if FULL in methods:
+        raise InputError(f"All tokens (method {FULL}) are what methods are compared with: name the others.")
     if absent := [name for name in methods if name not in scores.columns]:
         raise InputError(
             f"The table has no score of {', '.join(absent)} for {model}; it has "
             f"{', '.join(scores.columns)}: name those."
         )
-    wanted = full.index if benchmarks is None else list(benchmarks)
+    wanted = full.index if benchmarks is None else list(dict.fromkeys(benchmarks))
     compared = scores.reindex(index=wanted)[list(methods)]
     shared = compared.join(full).notna().all(axis=1)
     if benchmarks is not None and not shared.all():

@@ -257,7 +257,8 @@ def _finished(tasks: Sequence[Callable[[], None]], jobs: int) -> Iterator[None]:
     config = {"n_jobs": workers} | ({"backend": DEFAULT_BACKEND, "inner_max_num_threads": 1} if own else {})
     # One thread a process: the matrices are small, and more threads than cores would slow each other down.
     with threadpool_limits(limits=1), joblib.parallel_config(**config):
-        yield from joblib.Parallel(return_as="generator_unordered", batch_size=1)(
+        soon = "generator_unordered" if own or backend.supports_return_generator else "list"
+        yield from joblib.Parallel(return_as=soon, batch_size=1)(
             joblib.delayed(_alone)(task) for task in tasks
         )
     if own and workers > 1:
@@ -267,8 +268,9 @@ def _finished(tasks: Sequence[Callable[[], None]], jobs: int) -> Iterator[None]:
 
 
 def _alone(task: Callable[[], None]) -> None:
-    threadpool_limits(limits=1)  # in whatever process this is; the caller's gets its threads back at the end
-    task()
+    # In whatever process this is. What the task loads, such as torch, keeps its threads for the caller.
+    with threadpool_limits(limits=1):
+        task()
 
 
 class SampleStudy(Protocol):

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from functools import cached_property
-
 import numpy as np
 
 from otanalysis.arrays import Array, FloatArray, IntArray, check_indices
@@ -46,20 +44,20 @@ class TokenMoments:
         self._image = Image.of(tokens).on_host
         self.tokens: FloatArray = self._image.host
 
-    @cached_property
+    @property
     def mean(self) -> FloatArray:
         """Mean token [d]."""
-        return np.asarray(self.tokens.mean(axis=0))
+        return self._image.shared(_mean)
 
-    @cached_property
+    @property
     def raw(self) -> NuclearProducts:
         """The tokens as they are."""
-        return NuclearProducts(self._image)
+        return self._image.shared(NuclearProducts)
 
-    @cached_property
+    @property
     def centred(self) -> NuclearProducts:
         """The tokens with their mean removed."""
-        return NuclearProducts(Image.of_checked(self.tokens - self.mean))
+        return self._image.shared(_centred)
 
 
 class NuclearProducts:
@@ -219,6 +217,14 @@ def zero_mean_rungs(tokens: Array | Image | TokenMoments, indices: Array) -> tup
     return moments.raw.bures(kept, centre_kept=False, product=product), product
 
 
+def _mean(image: Image) -> FloatArray:
+    return np.asarray(image.host.mean(axis=0))
+
+
+def _centred(image: Image) -> NuclearProducts:
+    return NuclearProducts(Image.of_checked(image.host - image.shared(_mean)))
+
+
 def _prepare(tokens: Array | Image | TokenMoments, indices: Array) -> tuple[TokenMoments, IntArray]:
-    moments = tokens if isinstance(tokens, TokenMoments) else Image.of(tokens).shared(TokenMoments)
+    moments = tokens if isinstance(tokens, TokenMoments) else TokenMoments(tokens)
     return moments, check_indices(indices, len(moments.tokens))
