@@ -5,14 +5,15 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import pytest
 
 import otanalysis as ota
 from otanalysis.errors import InputError
-from otanalysis.selection import build_selection
+from otanalysis.image import Image
+from otanalysis.selection import Selection, Selector, build_selection, select, select_batch
 from otanalysis.selection.selector import check_recorded, code_fingerprint, is_own
 
 TOKENS = np.random.default_rng(0).standard_normal((12, 3))
@@ -117,3 +118,59 @@ def test_the_fingerprint_follows_the_code_and_not_its_place() -> None:
         SOURCE.replace("np.arange", "np.empty"),
     ):
         assert code_fingerprint(made(edited)) != plain
+
+
+@dataclass(frozen=True)
+class WithACallOfItsOwn(Selector):
+    """Derived, but called with plain tokens as before there was ``pick``."""
+
+    name: ClassVar[str] = "with-a-call"
+
+    def __call__(self, tokens: Any, keep: int, *, generator: Any = None, cost: Any = None) -> Selection:
+        assert isinstance(tokens, np.ndarray)
+        return build_selection(self, tokens, np.argsort(tokens[:, 0])[:keep])
+
+
+@dataclass(frozen=True)
+class StackOfTokens:
+    """No ``Selector``; takes images of one size together, as plain tokens."""
+
+    name, nested, stochastic = "stack-of-tokens", False, False
+
+    def __call__(self, tokens: Any, keep: int, *, generator: Any = None) -> Selection:
+        return build_selection(self, tokens, np.argsort(tokens[:, 0] ** 2)[:keep])  # type: ignore[arg-type]
+
+    def select_stack(self, clouds: Any, keep: int) -> list[Selection]:
+        return [self(tokens, keep) for tokens in clouds]
+
+
+@pytest.mark.parametrize("selector", [WithACallOfItsOwn(), StackOfTokens()])
+def test_selectors_of_before_take_plain_tokens_of_images_too(selector: Any) -> None:
+    tokens = np.random.default_rng(3).standard_normal((9, 2))
+    wanted = selector(tokens, 3).indices.tolist()
+
+    assert select(Image(tokens), selector, keep=3).indices.tolist() == wanted
+    for one in select_batch([Image(tokens), tokens], selector, keep=3):
+        assert one.indices.tolist() == wanted
+
+
+def test_a_selector_may_pick_a_list_and_must_pick_at_all() -> None:
+    @dataclass(frozen=True)
+    class Listed(Selector):
+        name: ClassVar[str] = "listed"
+
+        def pick(self, image: Any, keep: int, generator: Any) -> Any:
+            return list(range(keep))
+
+    @dataclass(frozen=True)
+    class Idle(Selector):
+        name: ClassVar[str] = "idle"
+
+    assert select(np.eye(4), Listed(), keep=2).indices.tolist() == [0, 1]
+    with pytest.raises(NotImplementedError, match="write pick"):
+        select(np.eye(4), Idle(), keep=2)
+
+
+def test_one_image_in_place_of_several_is_refused() -> None:
+    with pytest.raises(InputError, match=r"pass one image as \[tokens\]"):
+        select_batch(Image(np.eye(4)), keep=2)

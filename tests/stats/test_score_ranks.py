@@ -154,6 +154,7 @@ def test_a_gamma_chooses_among_those_that_have_one() -> None:
     [
         ({"model": "other"}, "no score of other"),
         ({"model": "m", "methods": ["z"]}, "no score of z for m; it has full, a, b"),
+        ({"model": "m", "methods": ["a", "full"]}, "are what methods are compared with"),
         ({"model": "m", "methods": ["a", "b"], "benchmarks": ["b0", "b1"]}, "on b1: leave"),
         ({"model": "m", "methods": ["a", "b"], "benchmarks": ["b7"]}, "on b7: leave"),
     ],

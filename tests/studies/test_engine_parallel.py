@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import subprocess
+import sys
 import threading
 from contextlib import nullcontext
 from functools import partial
@@ -54,6 +56,7 @@ def test_a_second_job_does_not_inherit_the_memory_of_the_first(tmp_path: Path) -
         ({"backend": "threading", "n_jobs": 2}, 1, True, True),
         ({"backend": "threading", "n_jobs": 1}, 2, True, False),
         ({"backend": "loky", "n_jobs": 2}, 1, False, False),
+        ({"backend": "multiprocessing", "n_jobs": 2}, 1, False, False),  # it cannot yield parts one by one
     ],
 )
 def test_parts_run_on_the_backend_of_the_caller_or_in_processes(
@@ -67,3 +70,24 @@ def test_parts_run_on_the_backend_of_the_caller_or_in_processes(
         assert {thread == threading.get_ident() for _, thread, _ in told} == {not threads}
     assert {blas for _, _, blas in told} == {1}
     assert threadpool_info() == before
+
+
+_LATE = """
+from pathlib import Path
+from otanalysis.studies.engine import run_parts
+from threadpoolctl import threadpool_info
+
+def load():
+    import sklearn.cluster  # brings an OpenMP of its own
+
+run_parts("late", [load, load], jobs=1, total=2, kept_in=Path("."), progress=False)
+after = {one["filepath"]: one["num_threads"] for one in threadpool_info()}
+assert after and set(after.values()) == {2}, after
+"""
+
+
+def test_what_a_part_loads_has_its_threads_afterwards() -> None:
+    limits = {"OMP_NUM_THREADS": "2", "OPENBLAS_NUM_THREADS": "2", "MKL_NUM_THREADS": "2"}
+    script = [sys.executable, "-c", _LATE]
+    run = subprocess.run(script, env={**os.environ, **limits}, capture_output=True, text=True, check=False)
+    assert run.returncode == 0, run.stderr
