@@ -74,7 +74,8 @@ def sweep(
         methods), ``normalisation``, ``w2`` (in the unit of the tokens), ``w2_squared``,
         ``quantisation_error``, ``gelbrich_w2_squared``, ``bures_w2_squared``, ``trace_objective`` and
         ``duality_gap`` (in its square), ``logdet``, ``kept_indices`` (ascending) and ``seconds`` (of the
-        selection; one call serves all ratios of a nested method).
+        selection; one call serves all ratios of a nested method, and what the selections of an image share
+        is in those of the first that asks for it).
 
     Raises
     ------
