@@ -14,8 +14,6 @@ from otanalysis.errors import InputError
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["accuracy_import"]
-
 
 def accuracy_import(
     results: Annotated[

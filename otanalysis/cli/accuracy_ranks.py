@@ -13,8 +13,6 @@ from otanalysis.errors import InputError
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["accuracy_ranks"]
-
 
 def accuracy_ranks(
     table: Annotated[

@@ -11,8 +11,6 @@ import typer
 
 from otanalysis.progress import reported
 
-__all__ = ["app", "main"]
-
 _COMMANDS = {
     "select": "otanalysis select tokens.npy --method otprune --ratio 0.098 --json",
     "distance": "otanalysis distance tokens.npy --method divprune --ratio 0.098 --json",

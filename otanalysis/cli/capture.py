@@ -13,8 +13,6 @@ from otanalysis.cli import options
 if TYPE_CHECKING:
     from otanalysis.vlm.model import Dtype
 
-__all__ = ["capture"]
-
 
 def capture(
     model: Annotated[

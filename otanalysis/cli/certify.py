@@ -15,8 +15,6 @@ if TYPE_CHECKING:
 
     from otanalysis.arrays import Normalisation
 
-__all__ = ["certify"]
-
 
 def certify(
     dumps: options.Dumps,

@@ -14,8 +14,6 @@ from otanalysis.errors import InputError
 if TYPE_CHECKING:
     from otanalysis.arrays import Normalisation
 
-__all__ = ["distance"]
-
 
 def distance(
     file: options.TokensFile,

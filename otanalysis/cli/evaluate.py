@@ -9,8 +9,6 @@ import typer
 
 from otanalysis.cli import options
 
-__all__ = ["evaluate"]
-
 
 def evaluate(
     model: Annotated[

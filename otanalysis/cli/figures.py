@@ -9,8 +9,6 @@ import typer
 
 from otanalysis.figures.registry import FIGURES
 
-__all__ = ["figures"]
-
 
 def figures(
     more_dumps: Annotated[list[Path] | None, typer.Argument(hidden=True)] = None,

@@ -13,8 +13,6 @@ from otanalysis.defaults import RELEASED_GAMMA
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["ladder"]
-
 
 def ladder(
     dumps: options.Dumps,

@@ -10,8 +10,6 @@ import typer
 from otanalysis.cli import options
 from otanalysis.defaults import RELEASED_GAMMA
 
-__all__ = ["select"]
-
 
 def select(
     file: options.TokensFile,

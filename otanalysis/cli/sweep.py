@@ -9,8 +9,6 @@ import typer
 
 from otanalysis.cli import options
 
-__all__ = ["sweep"]
-
 
 def sweep(
     dumps: Annotated[list[Path], typer.Argument(metavar="DUMP...", help="Folders of dumps.")],

@@ -15,8 +15,6 @@ if TYPE_CHECKING:
 
     from otanalysis.studies.table2.study import Size, SyntheticSummary
 
-__all__ = ["synthetic"]
-
 _SHOWN_METHODS = ("otprune", "divprune")
 _SHOWN_COMBINATIONS = 5
 

@@ -15,8 +15,6 @@ if TYPE_CHECKING:
 
     from otanalysis.theorem import Claim, Outcome
 
-__all__ = ["theorem"]
-
 _WORST = Path("results/theorem/worst_greedy.json")
 
 

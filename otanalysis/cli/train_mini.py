@@ -10,8 +10,6 @@ import typer
 from otanalysis.cli import options
 from otanalysis.errors import MissingDependencyError
 
-__all__ = ["train_mini"]
-
 
 def train_mini(
     out: Annotated[Path, typer.Option(help="Folder for the model.")] = Path("data/mini-llava"),

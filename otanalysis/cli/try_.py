@@ -14,8 +14,6 @@ from otanalysis.defaults import FULL, RELEASED_GAMMA
 if TYPE_CHECKING:
     from otanalysis.vlm import Trial
 
-__all__ = ["try_"]
-
 
 def try_(
     image: Annotated[Path, typer.Option(help="The picture.")],

@@ -8,8 +8,6 @@ from typing import Annotated
 
 import typer
 
-__all__ = ["verify"]
-
 
 def verify(
     dump: Annotated[Path, typer.Argument(metavar="DUMP", help="Folder of a dump.")],

@@ -24,8 +24,6 @@ from otanalysis.selection import Selection
 from otanalysis.tokens import Sample
 from otanalysis.transport import ExactTransport, wasserstein2
 
-__all__ = ["LEAST_SHARE", "plan_arrows"]
-
 # Light enough for the dimmed picture behind them; taken in turn, so that arrows to one patch have one colour.
 _COLOURS = ("#56B4E9", "#F0A800", "#44AA99", "#EE99AA", "#DDCC77", "#FFFFFF")
 

@@ -26,8 +26,6 @@ from otanalysis.figures.style import figure_bytes, method_look
 from otanalysis.selection import Selector
 from otanalysis.tokens import Dump, open_dump
 
-__all__ = ["LIVE", "Explorer", "build_controls", "build_panel", "build_parts", "values_of", "view_of"]
-
 LIVE = "otx-live"
 """Class of the panel, wherever it is drawn."""
 

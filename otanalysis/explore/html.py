@@ -17,8 +17,6 @@ from otanalysis.explore.svg import Line, curve_svg, patches_svg
 from otanalysis.figures.style import method_look
 from otanalysis.transport import DistanceFloor
 
-__all__ = ["Page", "Row", "numbers_html", "numbers_of", "page_of", "rows_of", "still_figure"]
-
 PENDING = "…"
 
 

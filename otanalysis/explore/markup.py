@@ -13,8 +13,6 @@ from otanalysis.errors import OtAnalysisError
 from otanalysis.explore.overlay import Backdrop
 from otanalysis.figures.style import method_look
 
-__all__ = ["STYLE", "data_uri", "glyph", "missing", "number", "text", "theme_colour"]
-
 STYLE = """<style>
 .otx { --otx-fg: var(--jp-ui-font-color1, var(--vscode-editor-foreground, #222));
   --otx-bg: var(--jp-layout-color1, var(--vscode-editor-background, #fff));

@@ -25,25 +25,6 @@ from otanalysis.selection import Selection
 from otanalysis.tokens import Sample
 from otanalysis.vlm.layout import Layer
 
-__all__ = [
-    "DIMMED_BLACK",
-    "DIMMING",
-    "Backdrop",
-    "Grid",
-    "Source",
-    "backdrop_of",
-    "dimmed",
-    "figure_of",
-    "kept_positions",
-    "new_panel",
-    "outline",
-    "overlay",
-    "overlay_layers",
-    "overlays",
-    "pca_rgb",
-    "show_pixels",
-]
-
 Grid: TypeAlias = tuple[int, int]
 """``(rows, columns)`` of patches."""
 

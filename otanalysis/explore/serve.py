@@ -12,8 +12,6 @@ import pickle
 import sys
 from typing import BinaryIO
 
-__all__ = ["serve"]
-
 
 def serve(requests: BinaryIO, answers: BinaryIO) -> None:
     """Answer requests, one after the other, until there are no more."""

@@ -33,8 +33,6 @@ from otanalysis.transport import (
     wasserstein2_floor,
 )
 
-__all__ = ["CURVE_RATIOS", "GAMMAS", "LARGEST_RATIO", "SMALLEST_RATIO", "Measurements", "Reading", "View"]
-
 SMALLEST_RATIO, LARGEST_RATIO = 0.01, 0.4
 """Between which shares of the tokens the explorer goes; the paper goes from 0.05 to 0.2."""
 

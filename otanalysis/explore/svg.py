@@ -20,8 +20,6 @@ from otanalysis.explore.overlay import DIMMED_BLACK, DIMMING, Backdrop, Grid
 from otanalysis.explore.state import LARGEST_RATIO, Reading
 from otanalysis.figures.style import method_look
 
-__all__ = ["Line", "curve_svg", "patches_svg"]
-
 WIDTH = 300.0
 """Of picture and curve, in units of the drawing (pixels where there is room)."""
 

@@ -25,8 +25,6 @@ from typing import Any, TypeVar, cast
 
 from otanalysis.explore import serve
 
-__all__ = ["Background", "OtherProcess"]
-
 _T = TypeVar("_T")
 
 # POT would load torch, which takes seconds, for tensors that are never sent.

@@ -5,8 +5,6 @@ from __future__ import annotations
 from otanalysis.cli.figures import figures
 from otanalysis.progress import run_alone
 
-__all__ = ["main"]
-
 _EXAMPLE = "python -m otanalysis.figures --only 2,4 --dumps dumps/gqa dumps/pope --accuracy accuracy.csv"
 
 

@@ -13,8 +13,6 @@ from otanalysis.errors import InputError
 from otanalysis.figures.layout import Sheet
 from otanalysis.figures.style import TEXT_WIDTH, method_look, paper_style
 
-__all__ = ["draw_against_random"]
-
 LEFT, TOP, ROW, HISTOGRAM, FOOT = 0.95, 0.1, 0.17, 0.75, 0.42
 """Inches: left edge of the panels, head, height of a method's row and of the histogram, axis below it."""
 

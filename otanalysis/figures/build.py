@@ -34,8 +34,6 @@ from otanalysis.studies.ladder import LadderStudy, measure_ladder, read_ladder
 from otanalysis.studies.sweep import sweep
 from otanalysis.tokens import open_dump
 
-__all__ = ["draw_all", "run"]
-
 SEEDS = (0, 1, 2)
 SAMPLES = 4
 """Images a dump in the figures that take seconds an image."""

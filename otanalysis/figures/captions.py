@@ -19,8 +19,6 @@ from otanalysis.arrays import FloatArray
 from otanalysis.figures.layout import tokens_words
 from otanalysis.stats.cells import MEAN
 
-__all__ = ["DISTANCES", "basis", "join_captions", "listed", "samples_words", "span", "two_decimals"]
-
 DISTANCES = {"w2": "W2", "w2_squared": "squared W2", "quantisation_error": "quantisation error"}
 
 

@@ -17,8 +17,6 @@ from otanalysis.defaults import RELEASED_GAMMA
 from otanalysis.selection import SELECTORS
 from otanalysis.stats.cells import RATIO_DIGITS
 
-__all__ = ["Declaration", "Given", "Measured", "Setting"]
-
 Measured = Literal["sweep", "ladder", "certificates"]
 """What can be measured for a figure: distances of the methods' kept sets, all rungs for a pool of subsets, or
 distances beside the certified floor. :mod:`~otanalysis.figures.build` measures each at most once a run."""

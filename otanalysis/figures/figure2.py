@@ -33,8 +33,6 @@ from otanalysis.figures.style import TEXT_WIDTH, method_look, paper_style
 from otanalysis.stats.cells import MEAN
 from otanalysis.stats.figure_tables import Figure2Tables, figure2_tables
 
-__all__ = ["FIGURE", "caption2", "draw_figure2"]
-
 Numbers = dict[Any, Any]
 
 RANKED_METHODS = ("first", "last", "uniform", "random", "divprune")

@@ -34,8 +34,6 @@ from otanalysis.figures.style import TEXT_WIDTH, method_look, paper_style
 from otanalysis.stats.cells import MEAN
 from otanalysis.stats.figure_tables import figure3_table
 
-__all__ = ["FIGURE", "caption3", "draw_figure3"]
-
 METHODS = ("otprune", "divprune", "dpp", "random")
 
 _COLUMNS = ("benchmark", "method", "ratio", "quantity", *INTERVAL, *BASIS)

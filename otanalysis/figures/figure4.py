@@ -31,8 +31,6 @@ from otanalysis.figures.style import TEXT_WIDTH, method_look, paper_style
 from otanalysis.stats.cells import MEAN
 from otanalysis.stats.figure_tables import figure4_table
 
-__all__ = ["FIGURE", "caption4", "draw_figure4"]
-
 _COLUMNS = ("benchmark", "method", "ratio", *INTERVAL, *BASIS)
 
 COLUMNS = 4

@@ -30,8 +30,6 @@ from otanalysis.figures.style import TEXT_WIDTH, method_look, paper_style, shade
 from otanalysis.stats.cells import MEAN
 from otanalysis.stats.figure_tables import figure5_table
 
-__all__ = ["FIGURE", "caption5", "draw_figure5"]
-
 GAMMAS = (1e-4, 1e-3, 1e-2, 1e-1, 1.0, 10.0)
 
 _COLUMNS = ("benchmark", "ratio", "gamma", "quantity", *INTERVAL, *BASIS)

@@ -15,8 +15,6 @@ from otanalysis.stats.cells import MEAN
 from otanalysis.stats.certificate_tables import FLOOR, certificate_table, floor_table, greedy_table
 from otanalysis.studies.certify import BEST
 
-__all__ = ["FIGURE", "caption_floor", "draw_floor"]
-
 # Of the theorem: greedy reaches at least this share of the largest surrogate.
 GUARANTEE = 1.0 - float(np.exp(-1.0))
 

@@ -28,8 +28,6 @@ from otanalysis.stats.cells import MEAN
 from otanalysis.stats.ladder_tables import DROPPED_TERM, FREE_WEIGHTS, ladder_table
 from otanalysis.surrogate.ladder import RUNGS
 
-__all__ = ["FIGURE", "SMALL_LOSS", "caption_ladder", "draw_ladder", "main_ratio"]
-
 _COLUMNS = ("normalisation", "ratio", "pool", "benchmark", "measure", "quantity", *INTERVAL)
 _STEPS = {
     "w2_squared": ("exact $W_2^2$", "the distance itself"),

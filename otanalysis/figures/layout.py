@@ -26,26 +26,6 @@ from otanalysis.errors import InputError
 from otanalysis.figures.style import TEXT_WIDTH, method_look
 from otanalysis.stats.cells import MEAN
 
-__all__ = [
-    "BASIS",
-    "INTERVAL",
-    "PointLabel",
-    "Sheet",
-    "benchmarks_of",
-    "distance_name",
-    "error_lengths",
-    "label_points",
-    "method_legend",
-    "methods_of",
-    "no_score",
-    "per_cent",
-    "require_columns",
-    "set_ticks",
-    "short_name",
-    "tokens_name",
-    "tokens_words",
-]
-
 INTERVAL, BASIS = ("value", "low", "high"), ("distance_kind", "normalisation")
 """Columns of tables: a number with its interval, and what a distance is between."""
 

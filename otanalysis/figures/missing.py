@@ -21,8 +21,6 @@ from otanalysis.scores.tasks import TASKS
 from otanalysis.selection import SELECTORS
 from otanalysis.stats.cells import RATIO_DIGITS
 
-__all__ = ["MissingScores", "Setting", "missing_scores", "needed_settings"]
-
 TABLE = "accuracy.csv"
 """Where the commands put the scores if there is no table yet."""
 

@@ -9,8 +9,6 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from otanalysis.figures.declaration import Declaration
 
-__all__ = ["FIGURES"]
-
 _FILES = {
     "2": "figure2",
     "3": "figure3",

@@ -19,8 +19,6 @@ from otanalysis.figures.style import TEXT_WIDTH, method_look, paper_style
 from otanalysis.selection.pool import METHOD
 from otanalysis.stats.ladder_tables import SCATTERED, scatter_table
 
-__all__ = ["FIGURE", "caption_scatter", "draw_scatter"]
-
 _COLUMNS = ("normalisation", "ratio", "origin", "measure", "x", "y", "length", "rho")
 _NAMES = {
     "bures_w2_squared": r"Rung 2: zero-mean Gaussian $W_2$, with $\mathrm{tr}\,\Sigma_C$",

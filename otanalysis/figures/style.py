@@ -16,16 +16,6 @@ from typing import Any
 import matplotlib as mpl
 from matplotlib.figure import Figure
 
-__all__ = [
-    "TEXT_WIDTH",
-    "MethodLook",
-    "figure_bytes",
-    "method_look",
-    "paper_style",
-    "shades",
-    "use_paper_style",
-]
-
 TEXT_WIDTH = 6.875
 """Width of a two-column page of a paper, in inches."""
 

@@ -21,8 +21,6 @@ from otanalysis.mini.digits import Split, digit_bank
 from otanalysis.mini.questions import QUESTIONS, Question
 from otanalysis.mini.scenes import LAYOUTS, Scene, paint
 
-__all__ = ["BENCHMARKS", "METRICS", "Benchmark", "Item", "count_score", "edit_similarity", "exact_match"]
-
 
 def exact_match(answer: str, truth: str) -> float:
     """Return 1 if the words agree, else 0."""

@@ -17,14 +17,6 @@ from otanalysis.tokens import Dump, DumpWriter, open_dump
 from otanalysis.tokens.manifest import MANIFEST_NAME
 from otanalysis.vlm.model import VisionLanguageModel, load_model, model_fingerprint
 
-__all__ = [
-    "bundled_accuracy_path",
-    "bundled_dumps",
-    "bundled_model_path",
-    "open_bundled",
-    "write_bundled_dumps",
-]
-
 MODEL_NAME: Final = "mini-llava"
 _BATCH = 8
 _KIND: Final = "{revision}-{scenes}-pictures"

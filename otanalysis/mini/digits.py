@@ -17,8 +17,6 @@ from scipy import ndimage
 from otanalysis.errors import InputError, MissingDependencyError
 from otanalysis.mini.geometry import PATCH, SIZES
 
-__all__ = ["TRAINING_IMAGES", "DigitBank", "Split", "digit_bank"]
-
 Split = Literal["train", "test"]
 
 TRAINING_IMAGES = 1200

@@ -17,8 +17,6 @@ from otanalysis.files import write_atomic
 from otanalysis.mini.benchmarks import BENCHMARKS
 from otanalysis.scores.lmms_eval import PLUGIN
 
-__all__ = ["LIST_NAME", "write_pictures", "write_results"]
-
 LIST_NAME = "questions.jsonl"
 """List of the pictures of a benchmark, one JSON object a line."""
 

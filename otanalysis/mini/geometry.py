@@ -7,8 +7,6 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["COLOURS", "GRID", "PALETTE", "PATCH", "PLACES", "SHAPES", "SIZES", "shape_mask"]
-
 PATCH: Final = 8
 """Side of a patch in pixels; one visual token per patch."""
 

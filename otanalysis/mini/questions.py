@@ -13,8 +13,6 @@ import numpy as np
 from otanalysis.mini.geometry import COLOURS, PLACES, SHAPES
 from otanalysis.mini.scenes import Scene, SceneObject
 
-__all__ = ["QUESTIONS", "WORDS", "Question"]
-
 
 @dataclass(frozen=True)
 class Question:

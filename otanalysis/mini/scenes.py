@@ -13,8 +13,6 @@ from numpy.typing import NDArray
 from otanalysis.mini.digits import DigitBank
 from otanalysis.mini.geometry import COLOURS, GRID, PALETTE, PATCH, SHAPES, SIZES, shape_mask
 
-__all__ = ["LAYOUTS", "Scene", "SceneObject", "paint"]
-
 
 @dataclass(frozen=True)
 class SceneObject:

@@ -14,8 +14,6 @@ from otanalysis.errors import InputError
 from otanalysis.scores.score import Choice, Reader, Score, Settings
 from otanalysis.scores.table import ACCURACY_COLUMNS, add_scores
 
-__all__ = ["READERS", "import_results"]
-
 _MODULES = (
     "lmms_eval",
     "lmms_eval_older",

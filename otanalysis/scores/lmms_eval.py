@@ -27,15 +27,6 @@ from otanalysis.scores.score import (
 )
 from otanalysis.scores.tasks import TASKS
 
-__all__ = [
-    "PLUGIN",
-    "PLUGIN_DEFAULTS",
-    "READER",
-    "model_arguments",
-    "read_document",
-    "task_scores",
-]
-
 PLUGIN = "otanalysis_hf"
 """Name of this package's model in lmms-eval."""
 

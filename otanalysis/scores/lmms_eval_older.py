@@ -12,8 +12,6 @@ from pathlib import Path
 from otanalysis.scores.lmms_eval import model_arguments, read_document, task_scores
 from otanalysis.scores.score import Choice, Reader, Score, Settings
 
-__all__ = ["READER"]
-
 
 def _recognises(file: Path) -> bool:
     document = read_document(file)

@@ -27,8 +27,6 @@ from otanalysis.scores.score import (
 from otanalysis.scores.table import ACCURACY_COLUMNS, VARIABLE_RATIO
 from otanalysis.scores.tasks import TASKS
 
-__all__ = ["READER"]
-
 _NEEDED = ("benchmark", "metric", "value")
 
 

@@ -13,17 +13,6 @@ from otanalysis.errors import InputError
 from otanalysis.scores.table import FAILED_SCORE, VARIABLE_RATIO
 from otanalysis.scores.tasks import TASKS
 
-__all__ = [
-    "Choice",
-    "Reader",
-    "Score",
-    "Settings",
-    "checked_value",
-    "number_or_none",
-    "scaled",
-    "unknown_task",
-]
-
 
 @dataclass(frozen=True)
 class Settings:

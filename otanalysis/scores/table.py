@@ -16,16 +16,6 @@ from otanalysis.defaults import FULL
 from otanalysis.errors import InputError
 from otanalysis.files import write_atomic
 
-__all__ = [
-    "ACCURACY_COLUMNS",
-    "ACCURACY_KEY",
-    "FAILED_SCORE",
-    "VARIABLE_RATIO",
-    "add_scores",
-    "read_accuracy",
-    "write_accuracy",
-]
-
 ACCURACY_COLUMNS = (
     "model",
     "benchmark",

@@ -6,8 +6,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 
-__all__ = ["KIT_DATASETS", "TASKS", "KitDataset", "Task"]
-
 CIDER_TOP = 10.0
 """CIDEr-D is ten times a mean cosine."""
 

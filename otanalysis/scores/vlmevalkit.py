@@ -19,8 +19,6 @@ from otanalysis.errors import InputError
 from otanalysis.scores.score import Choice, Reader, Score, Settings, checked_value, unknown_task
 from otanalysis.scores.tasks import KIT_DATASETS, TASKS, KitDataset
 
-__all__ = ["READER"]
-
 _NAME = re.compile(r"(?P<stem>.+)_(acc\.csv|score\.csv|score\.json)")
 _RUN = re.compile(r"T?\d{8}[-_].+")  # the folder of one run, between the model's folder and the file
 _TOTALS = ("Overall", "none")

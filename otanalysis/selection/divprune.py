@@ -12,8 +12,6 @@ from otanalysis.image import Image
 from otanalysis.selection.selector import GreedySelector
 from otanalysis.surrogate import cosine_kernel
 
-__all__ = ["DivPrune"]
-
 
 @dataclass(frozen=True)
 class DivPrune(GreedySelector):

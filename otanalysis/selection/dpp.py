@@ -10,8 +10,6 @@ from otanalysis.image import Image
 from otanalysis.selection.selector import GreedySelector
 from otanalysis.surrogate import cosine_kernel, greedy_logdet
 
-__all__ = ["GreedyDPP"]
-
 
 @dataclass(frozen=True)
 class GreedyDPP(GreedySelector):

@@ -15,8 +15,6 @@ from otanalysis.selection.selector import Selector
 from otanalysis.transport.exact import wasserstein2
 from otanalysis.transport.floor.local_search import move_medoids
 
-__all__ = ["KMedoids", "OTMedoids", "build_medoids", "medoids"]
-
 
 def build_medoids(cost: FloatArray, keep: int) -> IntArray:
     r"""Return medoids picked one by one, each the token that lowers the quantisation error most.

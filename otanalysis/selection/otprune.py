@@ -11,8 +11,6 @@ from otanalysis.image import Image
 from otanalysis.selection.selector import GreedySelector
 from otanalysis.surrogate import greedy_logdet, otprune_kernel
 
-__all__ = ["OTPrune"]
-
 
 @dataclass(frozen=True)
 class OTPrune(GreedySelector):

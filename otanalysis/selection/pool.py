@@ -10,9 +10,6 @@ import numpy as np
 from otanalysis.arrays import IntArray, check_indices
 from otanalysis.errors import InputError
 
-__all__ = ["METHOD", "MIXTURE", "RANDOM", "SWAP", "Subset", "draw_pool"]
-
-
 METHOD = "method:"
 """Start of the origin of a subset that a method chose; the method's name follows."""
 

@@ -11,8 +11,6 @@ from otanalysis.arrays import IntArray
 from otanalysis.image import Image
 from otanalysis.selection.selector import Selector
 
-__all__ = ["First", "Last", "Random", "Uniform"]
-
 _Generator = np.random.Generator | None
 
 

@@ -30,8 +30,6 @@ from otanalysis.selection.selector import (
     takes_images,
 )
 
-__all__ = ["SELECTORS", "STACK_BYTES", "configured", "select", "select_batch", "select_many"]
-
 _METHODS: tuple[Selector, ...] = (
     OTPrune(),
     DivPrune(),

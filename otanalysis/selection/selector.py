@@ -17,20 +17,6 @@ from otanalysis.arrays import Array, check_indices, like, resolve_keep
 from otanalysis.errors import InputError
 from otanalysis.image import Image
 
-__all__ = [
-    "GreedySelector",
-    "Selection",
-    "Selector",
-    "StackSelector",
-    "build_selection",
-    "check_kept",
-    "check_recorded",
-    "check_selector",
-    "code_fingerprint",
-    "is_own",
-    "takes_images",
-]
-
 
 @dataclass(frozen=True, eq=False)
 class Selection:

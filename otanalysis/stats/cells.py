@@ -19,19 +19,6 @@ from otanalysis.defaults import FULL, RELEASED_GAMMA
 from otanalysis.errors import InputError
 from otanalysis.stats.statistics import bootstrap_means
 
-__all__ = [
-    "MEAN",
-    "RESAMPLES",
-    "DistanceCells",
-    "ScoreCells",
-    "check_accuracy",
-    "distance_cells",
-    "main_rows",
-    "rows_with",
-    "score_cells",
-    "with_mean",
-]
-
 Cell = tuple[str | float, ...]
 
 RATIO_DIGITS = 6

@@ -22,9 +22,6 @@ from otanalysis.stats.cells import MEAN, RESAMPLES, DistanceCells, distance_cell
 from otanalysis.stats.figure_tables import figure4_table
 from otanalysis.stats.statistics import percentile_interval
 
-__all__ = ["FLOOR", "certificate_table", "floor_table", "greedy_table"]
-
-
 FLOOR = "floor"
 """Method name of the certified floor in tables."""
 

@@ -37,8 +37,6 @@ from otanalysis.stats.cells import (
 )
 from otanalysis.stats.statistics import percentile_interval, ratio_standard_error, spearman_rho, spearman_test
 
-__all__ = ["Figure2Tables", "figure2_tables", "figure3_table", "figure4_table", "figure5_table"]
-
 Record = dict[str, object]
 
 NORMAL_95 = 1.959963984540054

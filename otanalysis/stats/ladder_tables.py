@@ -27,17 +27,6 @@ from otanalysis.stats.cells import MEAN, RESAMPLES, with_mean
 from otanalysis.stats.statistics import bootstrap_means, percentile_interval, spearman_rho
 from otanalysis.surrogate.ladder import RUNGS
 
-__all__ = [
-    "DROPPED_TERM",
-    "FREE_WEIGHTS",
-    "SCATTERED",
-    "agreement",
-    "check_ladder_rows",
-    "ladder_table",
-    "scatter_table",
-]
-
-
 DROPPED_TERM = "kept_second_moment"
 r""":math:`\mathrm{tr} \Sigma_C`, which the step from rung 2 to rung 3 drops. Nobody would choose by it, so it
 has only a ``rho``: positive where subsets of long tokens are far from all tokens."""

@@ -19,8 +19,6 @@ from otanalysis.defaults import FULL
 from otanalysis.errors import InputError
 from otanalysis.stats.cells import RATIO_DIGITS
 
-__all__ = ["is_one_shot", "rank_methods"]
-
 NOT_ONE_SHOT = ("(calibrated)", "(fine-tuned)")
 """How published tables mark methods that are fitted to data or train the model before they prune it."""
 

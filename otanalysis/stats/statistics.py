@@ -20,16 +20,6 @@ from scipy.stats import rankdata
 from otanalysis.arrays import FloatArray
 from otanalysis.errors import InputError
 
-__all__ = [
-    "SpearmanTest",
-    "bootstrap_means",
-    "percentile_interval",
-    "ratio_standard_error",
-    "spearman_rho",
-    "spearman_test",
-]
-
-
 LARGEST_EXACT = 9
 """Most methods whose permutations are enumerated: 9! = 362,880 take 0.1 s, 10! would take 1 s and 300 MB."""
 

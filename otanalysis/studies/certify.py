@@ -28,8 +28,6 @@ from otanalysis.tokens.read import Sample
 from otanalysis.transport import wasserstein2, wasserstein2_floor
 from otanalysis.transport.exact import verify_transport
 
-__all__ = ["BEST", "CertifyStudy", "read_certificates", "summarise_certificates"]
-
 BEST = "best"
 """Method name of the closest kept set that the search for the floor, or any method, met."""
 

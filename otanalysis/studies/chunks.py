@@ -14,8 +14,6 @@ from otanalysis.errors import InputError
 from otanalysis.files import sha256_of_json
 from otanalysis.tokens.read import Dump, Sample, open_dump
 
-__all__ = ["ORIGIN", "Chunk", "Record", "describe_dumps", "open_chunks"]
-
 Record = dict[str, Any]
 """One row of a table, by column."""
 

@@ -16,8 +16,6 @@ from otanalysis.surrogate.ladder import Ladder
 from otanalysis.tokens.read import Sample
 from otanalysis.transport import wasserstein2_floor
 
-__all__ = ["compare", "random_distances", "select_all"]
-
 
 def select_all(
     tokens: Array | Image | Sample,

@@ -33,8 +33,6 @@ from otanalysis.studies.chunks import ORIGIN, Chunk, Record, describe_dumps, ope
 from otanalysis.studies.provenance import answers, to_parquet, write_table
 from otanalysis.tokens.read import Sample
 
-__all__ = ["PACKAGE", "Part", "SampleStudy", "Study", "collect", "measure_samples", "run_study"]
-
 PACKAGE = version("otanalysis")
 """Version of the package, in the keys of the studies that it may change."""
 

@@ -29,8 +29,6 @@ from otanalysis.studies.runs import Run, SweepSettings
 from otanalysis.vlm.answer import answer_prompts
 from otanalysis.vlm.model import VisionLanguageModel, load_model, model_fingerprint
 
-__all__ = ["MAJORITY", "evaluate"]
-
 MAJORITY = "majority"
 """Method name of the commonest training answer, which sees no image."""
 

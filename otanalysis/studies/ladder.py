@@ -27,8 +27,6 @@ from otanalysis.surrogate.ladder import Ladder
 from otanalysis.tokens import open_dump
 from otanalysis.tokens.read import Sample
 
-__all__ = ["SUMMARY_NAME", "LadderStudy", "measure_ladder", "read_ladder", "summarise_ladder"]
-
 SUMMARY_NAME = "ladder_summary.csv"
 """Name of the summary, beside the table that it is of."""
 

@@ -20,16 +20,6 @@ import pyarrow.parquet as pq
 from otanalysis.errors import InputError
 from otanalysis.files import write_atomic
 
-__all__ = [
-    "answers",
-    "environment",
-    "read_provenance",
-    "read_table",
-    "to_parquet",
-    "write_summaries",
-    "write_table",
-]
-
 _KEY = b"otanalysis.provenance"
 _PACKAGES = ("otanalysis", "numpy", "scipy", "POT", "kmedoids", "pyarrow", "joblib")
 

@@ -19,8 +19,6 @@ from otanalysis.selection.selector import Selector, check_recorded, code_fingerp
 from otanalysis.studies.engine import PACKAGE
 from otanalysis.surrogate.kernel import check_gamma
 
-__all__ = ["Measurement", "Run", "SweepSettings"]
-
 _LARGE = 10**6  # any number of tokens will do to check a ratio
 
 

@@ -26,8 +26,6 @@ from otanalysis.studies.runs import Measurement, Run, SweepSettings
 from otanalysis.surrogate.ladder import Ladder
 from otanalysis.tokens.read import Sample
 
-__all__ = ["measure_sample", "read_sweep", "sweep"]
-
 _CHUNK_SIZE = 8  # samples: a part then takes seconds, so that a stop loses little and two cores stay busy
 
 

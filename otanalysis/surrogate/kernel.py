@@ -11,8 +11,6 @@ from otanalysis.defaults import RELEASED_GAMMA
 from otanalysis.errors import InputError
 from otanalysis.image import Image
 
-__all__ = ["check_gamma", "cosine_kernel", "otprune_kernel"]
-
 
 def otprune_kernel(
     tokens: Array | Image, *, gamma: float = RELEASED_GAMMA, normalise: Normalisation = "columns"

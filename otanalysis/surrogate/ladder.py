@@ -42,8 +42,6 @@ from otanalysis.surrogate.logdet import GramLogdet
 from otanalysis.transport import gelbrich_squared, quantisation_error, wasserstein2
 from otanalysis.transport.gaussian import zero_mean_rungs
 
-__all__ = ["RUNGS", "Ladder", "Rung"]
-
 
 @dataclass(frozen=True)
 class Rung:

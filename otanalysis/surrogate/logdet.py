@@ -14,8 +14,6 @@ from otanalysis.errors import InputError
 from otanalysis.image import Image
 from otanalysis.surrogate.kernel import check_gamma
 
-__all__ = ["GramLogdet", "check_kernel", "greedy_logdet", "logdet_value", "paper_objective"]
-
 
 def greedy_logdet(kernel: Array, keep: int, *, floor: float = 0.0) -> tuple[Array, Array]:
     r"""Pick ``keep`` items one by one, each raising :math:`\log\det K_{CC}` the most.

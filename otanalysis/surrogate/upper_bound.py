@@ -16,15 +16,6 @@ from otanalysis.image import Image
 from otanalysis.surrogate.kernel import otprune_kernel
 from otanalysis.surrogate.logdet import check_kernel, greedy_logdet
 
-__all__ = [
-    "LogdetBound",
-    "Majorant",
-    "kernel_upper_bound",
-    "logdet_upper_bound",
-    "majorant_at",
-    "solve_relaxation",
-]
-
 # The ascent stops once the bound is this close to the best that the relaxation can give, relative to it.
 RELATIVE_GAP = 1e-5
 # Newton steps; 12 to 20 are usual. The bound is valid wherever the ascent stops.

@@ -5,8 +5,6 @@ from __future__ import annotations
 from otanalysis.cli.theorem import theorem
 from otanalysis.progress import run_alone
 
-__all__ = ["main"]
-
 _EXAMPLE = "python -m otanalysis.theorem --certified --dump dumps/gqa --json"
 
 

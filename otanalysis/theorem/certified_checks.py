@@ -26,16 +26,6 @@ from otanalysis.theorem.exact_arithmetic import (
 from otanalysis.theorem.greedy import Greedy, released_greedy
 from otanalysis.theorem.setfunctions import members_of, nested_triples, subset_sizes
 
-__all__ = [
-    "CertifiedGreedy",
-    "CertifiedMonotone",
-    "CertifiedRootBound",
-    "CertifiedSubmodular",
-    "CertifiedTraceBound",
-    "euler_guarantee",
-    "root_constant",
-]
-
 _BISECTIONS = 80
 
 

@@ -30,8 +30,6 @@ from otanalysis.theorem.instances import Cloud, Kernel
 from otanalysis.theorem.relations import root_bound
 from otanalysis.theorem.worst_case import tokens_of, worst_factor
 
-__all__ = ["build_certified_claims"]
-
 
 def build_certified_claims(effort: Effort, seed: int, dumps: Sequence[Path] = ()) -> list[Claim]:
     """Return the certified claims; a few tokens of each image of the dumps are among their instances.

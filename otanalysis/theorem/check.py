@@ -16,8 +16,6 @@ from numpy.typing import ArrayLike
 
 from otanalysis.arrays import FloatArray
 
-__all__ = ["Check", "Claim", "Control", "Outcome", "Tally", "run_claim"]
-
 
 @dataclass(frozen=True, eq=False)
 class Tally:

@@ -45,8 +45,6 @@ from otanalysis.theorem.submodularity import (
 from otanalysis.theorem.worst_case import GreedyWorstCase, WorstCaseSearch
 from otanalysis.transport import bures_squared, gelbrich_squared, quantisation_error, trace_objective
 
-__all__ = ["build_claims"]
-
 # One per cent below the least constant: a check that lets it pass could not tell the constant.
 _TOO_SMALL = 0.99
 _AT_LEAST_ONE = ("low rank plus identity", "integer")

@@ -15,17 +15,6 @@ from otanalysis.theorem.check import Tally
 from otanalysis.theorem.instances import Kernel
 from otanalysis.theorem.setfunctions import members_of
 
-__all__ = [
-    "Decision",
-    "ExactKernel",
-    "Subsets",
-    "decide_positive",
-    "determinants",
-    "exact_kernel",
-    "load_flint",
-    "tally_decisions",
-]
-
 FIRST_PRECISION = 64
 LAST_PRECISION = 4096
 """Bits of a ball's centre: doubled from the first to the last while a sign is undecided."""

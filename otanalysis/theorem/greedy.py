@@ -15,16 +15,6 @@ from otanalysis.theorem.check import Tally
 from otanalysis.theorem.instances import Kernel
 from otanalysis.theorem.setfunctions import best_by_size, logdet_table
 
-__all__ = [
-    "GUARANTEE",
-    "Greedy",
-    "GreedyRatio",
-    "GreedySteps",
-    "describe_ratios",
-    "greedy_ratios",
-    "released_greedy",
-]
-
 GUARANTEE = 1.0 - math.exp(-1.0)
 """What greedy reaches at least of the optimum of a normalised, monotone, submodular function."""
 

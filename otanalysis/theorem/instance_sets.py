@@ -18,19 +18,6 @@ from otanalysis.theorem.relations import root_bound
 from otanalysis.tokens import open_dump
 from otanalysis.transport import trace_objective
 
-__all__ = [
-    "DEFAULT",
-    "THOROUGH",
-    "Effort",
-    "cloud_images",
-    "cut_images",
-    "dump_images",
-    "image_kernels",
-    "kept_sets",
-    "matrix_kernels",
-    "with_gammas",
-]
-
 _NORMALISATIONS: tuple[Normalisation, ...] = ("none", "columns", "rows")
 _GAMMAS = (0.01, 1.0, 100.0)
 _RATIOS = (0.05, 0.2)

@@ -15,8 +15,6 @@ from otanalysis.image import Image
 from otanalysis.surrogate.kernel import otprune_kernel
 from otanalysis.transport import ExactTransport, wasserstein2
 
-__all__ = ["CLOUDS", "MATRICES", "Cloud", "KeptSet", "Kernel"]
-
 # log det of a perturbed matrix moves by tr(A^-1 E), at most m |E| / lambda_min, and elimination is exact for
 # a matrix off by some m ulps of its largest entry: m ulps times the condition, with 16 in reserve for the
 # four determinants of a comparison and the powers of m that hide in elimination.

@@ -14,26 +14,6 @@ from otanalysis.theorem.instances import KeptSet
 from otanalysis.theorem.setfunctions import logdet_table, subset_sizes
 from otanalysis.transport import ExactTransport, gelbrich_squared, trace_objective
 
-__all__ = [
-    "forgetful_greedy",
-    "gelbrich_without_means",
-    "gelbrich_without_two",
-    "longest_comparisons",
-    "longest_first",
-    "shifted_transport",
-    "shrunk_determinants",
-    "shrunk_table",
-    "shrunk_value",
-    "supermodular_determinants",
-    "supermodular_table",
-    "supermodular_value",
-    "surrogate_without_count",
-    "three_quarters",
-    "twice_the_identity",
-    "unsquared_quantisation",
-    "with_constant_trace",
-]
-
 # Small enough that a slack check would let it pass.
 _SHIFT = 1e-6
 

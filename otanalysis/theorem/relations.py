@@ -19,18 +19,6 @@ from otanalysis.theorem.check import Tally
 from otanalysis.theorem.instances import EPSILON, ROUNDING_FACTOR, KeptSet
 from otanalysis.transport import ExactTransport
 
-__all__ = [
-    "DualCertificate",
-    "Identity",
-    "Inequality",
-    "core",
-    "distance_rounding",
-    "logdet_rounding",
-    "released_surrogate",
-    "root_bound",
-    "surrogate",
-]
-
 # Distances are sums of up to m d products of the size of the largest squared norm, and nuclear norms add
 # the ulps of up to m singular values: 576 ulps are 1.3e-13, with a factor of 8 in reserve.
 DISTANCE_TOLERANCE = 1e-12

@@ -13,8 +13,6 @@ from rich.text import Text
 
 from otanalysis.theorem.check import Outcome
 
-__all__ = ["as_values", "print_outcomes"]
-
 # Narrower terminals get the statements as lines before the table.
 _WIDE = 120
 _VERDICT_STYLES = {"pass": "green", "violated": "bold red", "undecided": "bold yellow"}

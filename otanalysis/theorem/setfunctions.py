@@ -16,20 +16,6 @@ import numpy as np
 from otanalysis.arrays import FloatArray, IntArray
 from otanalysis.errors import InputError
 
-__all__ = [
-    "Addition",
-    "Masks",
-    "Nesting",
-    "best_by_size",
-    "logdet_table",
-    "members_of",
-    "nested_triples",
-    "subset_sizes",
-    "tabulate",
-    "worst_addition",
-    "worst_nesting",
-]
-
 Masks: TypeAlias = IntArray
 """Subsets of a ground set, one bit an item."""
 

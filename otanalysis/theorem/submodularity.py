@@ -13,15 +13,6 @@ from otanalysis.theorem.check import Tally
 from otanalysis.theorem.instances import Kernel
 from otanalysis.theorem.setfunctions import logdet_table, nested_triples
 
-__all__ = [
-    "MonotoneChains",
-    "MonotoneEverywhere",
-    "Normalised",
-    "SubmodularChains",
-    "SubmodularEverywhere",
-    "weighted_surrogate",
-]
-
 _CHAINS = 2
 _EXTRA_ITEMS = 3
 

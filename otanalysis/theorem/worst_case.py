@@ -34,19 +34,6 @@ from otanalysis.theorem.check import Tally
 from otanalysis.theorem.greedy import GUARANTEE, RATIO_TOLERANCE, Greedy, greedy_ratios, released_greedy
 from otanalysis.theorem.setfunctions import best_by_size, logdet_table, members_of
 
-__all__ = [
-    "Comparisons",
-    "GreedyWorstCase",
-    "Replay",
-    "WorstCaseSearch",
-    "greedy_comparisons",
-    "kernel_of",
-    "replay_worst_case",
-    "save_worst_case",
-    "tokens_of",
-    "worst_factor",
-]
-
 # Greedy's picks stay ahead by this much (in log-determinant), so that rounding does not undo the instance.
 TIE_SLACK = 1e-6
 # Entries stay below: where a worse and worse instance grows without end, kernels would turn singular.

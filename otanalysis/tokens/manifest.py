@@ -12,15 +12,6 @@ from typing import Any
 
 from otanalysis.errors import DumpError
 
-__all__ = [
-    "MANIFEST_NAME",
-    "PARTIAL_MANIFEST_NAME",
-    "SCHEMA_VERSION",
-    "Manifest",
-    "SampleEntry",
-    "ShardEntry",
-]
-
 SCHEMA_VERSION = 1
 """Version of the layout on disk; it grows when a reader of the older layout would misread the newer one."""
 

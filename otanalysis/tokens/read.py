@@ -17,8 +17,6 @@ from otanalysis.errors import DumpError, InputError
 from otanalysis.tokens.manifest import MANIFEST_NAME, PARTIAL_MANIFEST_NAME, Manifest, SampleEntry, ShardEntry
 from otanalysis.tokens.thumbnails import decode_thumbnail
 
-__all__ = ["ADVICE", "Dump", "Sample", "Stored", "open_dump"]
-
 ADVICE = "copy the dump again, or write it again"
 
 

@@ -10,8 +10,6 @@ from numpy.typing import ArrayLike, NDArray
 
 from otanalysis.errors import DumpError, InputError
 
-__all__ = ["LONGEST_SIDE", "decode_thumbnail", "encode_thumbnail"]
-
 LONGEST_SIDE = 224
 """Pixels along the longer side of a stored picture, at most."""
 

@@ -17,8 +17,6 @@ from otanalysis.tokens.manifest import Manifest, SampleEntry, ShardEntry
 from otanalysis.tokens.read import Dump, open_dump
 from otanalysis.tokens.thumbnails import decode_thumbnail
 
-__all__ = ["DumpReport", "verify_dump"]
-
 ProblemsOf: TypeAlias = "Callable[[Dump, SampleEntry, np.ndarray], Iterator[str]]"
 
 

@@ -20,8 +20,6 @@ from otanalysis.files import sha256_of_file, write_atomic
 from otanalysis.tokens.manifest import MANIFEST_NAME, PARTIAL_MANIFEST_NAME, Manifest, SampleEntry, ShardEntry
 from otanalysis.tokens.thumbnails import encode_thumbnail
 
-__all__ = ["DumpWriter", "refuse_finished"]
-
 _RESERVED_ID = "__metadata__"  # the safetensors format keeps this tensor name for itself
 
 

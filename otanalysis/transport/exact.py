@@ -13,8 +13,6 @@ from otanalysis.arrays import Array, FloatArray, IntArray, Normalisation, check_
 from otanalysis.errors import ConvergenceError, InputError
 from otanalysis.image import Image
 
-__all__ = ["ExactTransport", "Verification", "solve_exact", "verify_transport", "wasserstein2"]
-
 # Pivots of the network simplex. 576 x 115 tokens need some thousands; the cap only has to be out of the way.
 MAX_PIVOTS = 10_000_000
 

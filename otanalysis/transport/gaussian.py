@@ -7,8 +7,6 @@ import numpy as np
 from otanalysis.arrays import Array, FloatArray, IntArray, check_indices
 from otanalysis.image import Image
 
-__all__ = ["TokenMoments", "bures_squared", "gelbrich_squared", "trace_objective", "zero_mean_rungs"]
-
 
 class TokenMoments:
     r"""What the Gaussian distances of all subsets of one image share.

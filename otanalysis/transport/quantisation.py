@@ -5,8 +5,6 @@ from __future__ import annotations
 from otanalysis.arrays import Array
 from otanalysis.image import Image
 
-__all__ = ["quantisation_error"]
-
 
 def quantisation_error(tokens: Array | Image, indices: Array) -> float:
     r"""Return the mean squared distance of a token to its nearest kept token.

@@ -24,17 +24,6 @@ from otanalysis.vlm.pruned import Pruned, PrunedCall
 if TYPE_CHECKING:
     import torch
 
-__all__ = [
-    "PLACEHOLDER",
-    "Answer",
-    "Trial",
-    "answer_prompts",
-    "build_prompt",
-    "prepare_inputs",
-    "question_prompt",
-    "try_pruning",
-]
-
 PLACEHOLDER: Final = "<image>"
 """Where tasks of lmms-eval say that an image stands in their words, if they say so."""
 

@@ -16,8 +16,6 @@ from otanalysis.vlm.layout import Box, ImageTokens, PatchView
 if TYPE_CHECKING:
     import torch
 
-__all__ = ["KeptImage", "TokenChooser"]
-
 _MANY = 2**31
 
 

@@ -15,8 +15,6 @@ from otanalysis.vlm.layout import ImageTokens, PatchView, Picture
 if TYPE_CHECKING:
     import torch
 
-__all__ = ["EncodedImages", "encode_images", "image_token_id", "vision_inputs"]
-
 _KNOWN_FIELDS = {"last_hidden_state", "pooler_output", "hidden_states", "attentions"}
 """What encoders return besides visual tokens without handing it on to the language model."""
 

@@ -15,8 +15,6 @@ from otanalysis.vlm.layout import WHOLE, Box, PatchView, Picture, square_grid
 if TYPE_CHECKING:
     import torch
 
-__all__ = ["FAMILIES", "Family", "PlaceholderRun", "family_of", "is_tried", "views_of_tiles"]
-
 
 @dataclass(frozen=True)
 class PlaceholderRun:

@@ -10,8 +10,6 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     import torch
 
-__all__ = ["WHOLE", "Box", "ImageTokens", "Layer", "PatchView", "Picture", "layers_of", "square_grid"]
-
 Box = tuple[float, float, float, float]
 """Left, top, right, bottom, as shares of the picture's width and height."""
 

@@ -22,16 +22,6 @@ from otanalysis.vlm.encode import vision_inputs
 if TYPE_CHECKING:
     import torch
 
-__all__ = [
-    "Dtype",
-    "VisionLanguageModel",
-    "best_device",
-    "image_only",
-    "load_model",
-    "load_processor",
-    "model_fingerprint",
-]
-
 _WITH_VIDEO = ["image_processor", "tokenizer", "video_processor"]
 _CONFIGURATION = ("config.json", "processor_config.json", "tokenizer.json", "tokenizer_config.json")
 Dtype = Literal["float32", "bfloat16", "float16", "auto"]

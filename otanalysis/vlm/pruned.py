@@ -32,8 +32,6 @@ if TYPE_CHECKING:
     from otanalysis.arrays import Normalisation
     from otanalysis.selection import Selector
 
-__all__ = ["Pruned", "PrunedCall"]
-
 Positions = Literal["renumbered", "original"]
 """What becomes of the positions of kept tokens."""
 

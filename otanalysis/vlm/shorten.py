@@ -11,15 +11,6 @@ from otanalysis.errors import InputError
 if TYPE_CHECKING:
     import torch
 
-__all__ = [
-    "Side",
-    "full_positions",
-    "has_grid_positions",
-    "pad_id_of",
-    "shorten_prompts",
-    "shortened_places",
-]
-
 Side = Literal["left", "right"]
 """Where prompts that are shorter than others are padded."""
 

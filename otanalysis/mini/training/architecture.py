@@ -22,8 +22,6 @@ from transformers import (
 from otanalysis.mini.geometry import GRID, PATCH
 from otanalysis.mini.questions import WORDS
 
-__all__ = ["PIXEL_MEAN", "PIXEL_STD", "build_model", "build_processor", "position_table"]
-
 SPECIAL: Final = ("<pad>", "<s>", "</s>", "<unk>", "<image>")
 PIXEL_MEAN: Final = 0.25
 PIXEL_STD: Final = 0.25

@@ -10,8 +10,6 @@ from transformers import LlavaForConditionalGeneration
 
 from otanalysis.mini.training.architecture import build_processor
 
-__all__ = ["export"]
-
 
 def export(model: LlavaForConditionalGeneration, work: Path, out: Path, *, seed: int) -> None:
     """Write weights, processor, model card and training curve to ``out``.

@@ -19,15 +19,6 @@ from otanalysis.mini.scenes import LAYOUTS, Scene, paint
 from otanalysis.mini.training.architecture import LANGUAGE_WIDTH, position_table
 from otanalysis.mini.training.vision import CLASSES, encode_window, patch_labels, pixels_of
 
-__all__ = [
-    "LanguageStage",
-    "SceneCache",
-    "align_projector",
-    "cache_scenes",
-    "measure_language",
-    "train_language_stage",
-]
-
 LAYOUT_SHARES: Final = {"scatter": 0.38, "cells": 0.34, "row": 0.18, "mosaic": 0.10}
 _EASY: Final = {"shape-colour": 0.4, "mosaic-majority": 0.4, "digit-colour": 0.7, "read-row": 2.0}
 KIND_SHARES: Final = {

@@ -10,8 +10,6 @@ from types import TracebackType
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
-__all__ = ["TrainingLog"]
-
 _COLUMNS = ("stage", "step", "loss", "accuracy", "seconds")
 
 

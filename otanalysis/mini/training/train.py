@@ -27,8 +27,6 @@ from otanalysis.mini.training.language import (
 from otanalysis.mini.training.log import TrainingLog
 from otanalysis.mini.training.vision import PatchHeads, VisionStage, measure_vision, train_vision_stage
 
-__all__ = ["Recipe", "train"]
-
 
 @dataclass(frozen=True)
 class Recipe:

@@ -17,16 +17,6 @@ from otanalysis.mini.geometry import COLOURS, GRID, SHAPES, SIZES
 from otanalysis.mini.scenes import LAYOUTS, Scene, SceneObject, paint
 from otanalysis.mini.training.architecture import PIXEL_MEAN, PIXEL_STD, VISION_WIDTH
 
-__all__ = [
-    "CLASSES",
-    "PatchHeads",
-    "VisionStage",
-    "measure_vision",
-    "patch_labels",
-    "pixels_of",
-    "train_vision_stage",
-]
-
 CLASSES: Final = ("nothing", *(str(digit) for digit in range(10)), *SHAPES)
 
 

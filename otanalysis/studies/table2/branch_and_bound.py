@@ -13,8 +13,6 @@ from numpy.typing import NDArray
 from otanalysis.arrays import IntArray
 from otanalysis.studies.table2.spectral_relaxation import SpectralObjective, Tangent, best_tangent
 
-__all__ = ["SubsetSearch", "best_subset"]
-
 OPTIMALITY_GAP = 1e-9
 """A subset counts as optimal once no other can be better by more than this share of its value: a thousand
 times the rounding allowance of the bounds, and a million times finer than any number that is reported."""

@@ -20,8 +20,6 @@ from otanalysis.surrogate.upper_bound import logdet_upper_bound
 from otanalysis.transport import wasserstein2
 from otanalysis.transport.floor.bound import wasserstein2_floor
 
-__all__ = ["Optimum", "capacitated_medoids", "optima"]
-
 RELATIVE_GAP = 1e-9
 """Gap at which HiGHS may stop, relative to the optimum; its own default of 1e-4 would show in a table."""
 

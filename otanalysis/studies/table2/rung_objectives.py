@@ -11,8 +11,6 @@ from otanalysis.studies.table2.spectral_relaxation import SpectralObjective
 from otanalysis.surrogate import RUNGS, Ladder
 from otanalysis.transport import wasserstein2
 
-__all__ = ["RungObjective", "rung_objective", "rung_values"]
-
 
 @dataclass(frozen=True, eq=False)
 class RungObjective:

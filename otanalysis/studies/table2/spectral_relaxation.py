@@ -39,9 +39,6 @@ import numpy as np
 
 from otanalysis.arrays import FloatArray, IntArray
 
-__all__ = ["SpectralObjective", "Tangent", "best_tangent"]
-
-
 EIGENVALUE_FLOOR = 1e-12
 """Share of the largest eigenvalue to which smaller ones are raised before the slopes are taken: the root's
 slope is infinite at zero, and the plane is valid at whatever point it is taken."""

@@ -27,17 +27,6 @@ from otanalysis.studies.table2.rung_objectives import rung_values
 from otanalysis.studies.table2.tables import compare_with_published, published_synthetic, synthetic_table
 from otanalysis.surrogate import RUNGS, Ladder
 
-__all__ = [
-    "LAWS",
-    "SIZES",
-    "Size",
-    "SyntheticSummary",
-    "SyntheticTrial",
-    "TokenLaw",
-    "summarise_synthetic",
-    "synthetic",
-]
-
 CLUSTER_SPREAD = 0.3
 """Deviation of a token around its cluster's centre, where centres deviate by one."""
 

@@ -25,16 +25,6 @@ from otanalysis.stats.cells import RESAMPLES
 from otanalysis.stats.statistics import bootstrap_means, percentile_interval
 from otanalysis.surrogate import RUNGS
 
-__all__ = [
-    "RATIOS",
-    "SIZE",
-    "WIN_RATE",
-    "RatioDefinition",
-    "compare_with_published",
-    "published_synthetic",
-    "synthetic_table",
-]
-
 _MINIMISED = tuple(rung.number for rung in RUNGS if not rung.maximised)
 
 

@@ -31,9 +31,6 @@ from otanalysis.transport.floor.dual_ascent import ascend_dual
 from otanalysis.transport.floor.lagrangian import COST_ERROR, EPS, TINY, Prices, bound_at, evaluate
 from otanalysis.transport.floor.local_search import local_search, sample_systematically
 
-__all__ = ["DistanceFloor", "spectral_bound", "wasserstein2_floor"]
-
-
 _ALL = float(np.inf)
 _STAGES = (
     (0.2, 50, _ALL),

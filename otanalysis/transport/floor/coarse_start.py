@@ -10,8 +10,6 @@ from otanalysis.arrays import BoolArray, FloatArray
 from otanalysis.transport.floor.cuts import CapacityCuts
 from otanalysis.transport.floor.lagrangian import Prices
 
-__all__ = ["coarse_prices"]
-
 _CLUSTERS = 64
 
 

@@ -15,8 +15,6 @@ import numpy as np
 from otanalysis.arrays import BoolArray, FloatArray, IntArray
 from otanalysis.transport.floor.cuts import CapacityCuts, violated_cuts
 
-__all__ = ["ClusterGraph", "cluster_graph", "separate_union_cuts"]
-
 _LEAST_PERSISTENCE = 1.1  # of a cluster worth joining with others
 _NEIGHBOURS = 8
 _LARGEST_UNION = 3  # clusters

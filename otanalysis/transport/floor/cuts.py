@@ -26,9 +26,6 @@ import numpy as np
 
 from otanalysis.arrays import BoolArray, FloatArray, IntArray
 
-__all__ = ["CapacityCuts", "cluster_cuts", "dendrogram", "distinct_columns", "violated_cuts"]
-
-
 # A group whose size is a multiple of q up to this share gives a cut that cannot be violated.
 _LEAST_REST = 1e-9
 # A cluster is worth a cut if its neighbours are farther than its own members by this factor: groups that

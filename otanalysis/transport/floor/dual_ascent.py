@@ -15,8 +15,6 @@ from scipy.optimize import minimize
 from otanalysis.arrays import FloatArray, IntArray
 from otanalysis.transport.floor.lagrangian import Prices, cheapest_fill, filling_count, reduced_cost
 
-__all__ = ["DualSolution", "ascend_dual"]
-
 _LENGTH = 4.0  # length of the short lists, in tokens that one kept token serves
 _SHORTEST = 16  # and this many more
 _LARGEST_PRICE = 4.0  # prices stay below this many times the largest cost, whatever the short lists promise

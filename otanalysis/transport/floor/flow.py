@@ -18,8 +18,6 @@ import numpy.typing as npt
 
 from otanalysis.arrays import BoolArray, FloatArray, IntArray
 
-__all__ = ["Flow", "clone_flow", "restore_flow", "solve_flow", "swap_keeper"]
-
 
 class Flow(NamedTuple):
     """An optimal plan, and what reassignments cost."""

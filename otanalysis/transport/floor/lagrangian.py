@@ -36,9 +36,6 @@ from otanalysis.errors import InputError
 from otanalysis.image import Image
 from otanalysis.transport.floor.cuts import CapacityCuts
 
-__all__ = ["Fill", "Prices", "cheapest_fill", "lagrangian_bound"]
-
-
 # squared_distances is right to 1e-9 relative in every entry (4e-10 is the worst seen, on pairs just too far
 # apart for it to recompute them), and so is the optimum over them.
 COST_ERROR = 1e-9

@@ -7,9 +7,6 @@ import numpy as np
 from otanalysis.arrays import FloatArray, IntArray
 from otanalysis.transport.exact import ExactTransport, solve_exact
 
-__all__ = ["local_search", "move_medoids", "sample_systematically"]
-
-
 # Relative to the largest cost a column can carry; sums of m products are exact to about m ulps.
 _LEAST_GAIN = 1e-12
 # A token that the fractional plan never keeps can still be drawn.

@@ -24,8 +24,6 @@ import numpy.typing as npt
 from otanalysis.arrays import BoolArray, FloatArray, IntArray
 from otanalysis.transport.floor.cuts import distinct_columns
 
-__all__ = ["ShortList", "short_list", "smooth_bound"]
-
 Int32Array = npt.NDArray[np.int32]
 
 _ROUNDS = 100  # halvings of a threshold's interval at most; Newton's steps need three or four

@@ -12,8 +12,6 @@ import numpy as np
 
 from otanalysis.transport.floor.flow import clone_flow, restore_flow, solve_flow, swap_keeper
 
-__all__ = ["improve_by_moves", "improve_by_swaps"]
-
 # For costs of about one: below this a move gains no more than rounding.
 _LEAST_GAIN = 1e-12
 # An exchange that is worse than the best set by more than this share is not searched from.

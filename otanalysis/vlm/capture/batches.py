@@ -16,8 +16,6 @@ from otanalysis.vlm.families import FAMILIES, is_tried
 from otanalysis.vlm.layout import ImageTokens, Picture
 from otanalysis.vlm.model import VisionLanguageModel
 
-__all__ = ["captured_layer", "check_capturable", "common_grid", "encode_pictures", "prepare_pictures"]
-
 _PROBE_SHAPES = ((64, 64), (64, 160))
 
 

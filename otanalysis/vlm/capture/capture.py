@@ -35,8 +35,6 @@ from otanalysis.vlm.capture.provenance import model_provenance, processor_settin
 from otanalysis.vlm.layout import ImageTokens
 from otanalysis.vlm.model import VisionLanguageModel
 
-__all__ = ["CaptureJob", "CaptureReport", "capture_tokens", "read_pictures"]
-
 _NAMED_IN_MESSAGES = 20
 
 

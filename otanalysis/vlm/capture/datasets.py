@@ -17,8 +17,6 @@ from typing import Any, Final
 from otanalysis.errors import InputError, MissingDependencyError
 from otanalysis.vlm.capture.pictures import OpenedPictures, PictureItem
 
-__all__ = ["hub_table", "looks_like_table", "open_table"]
-
 _SUFFIXES: Final = (".parquet", ".arrow")
 _ROWS_AT_ONCE: Final = 32
 _SPLIT: Final = re.compile(r"^(?P<split>.+?)-\d{5}-of-\d{5}$")

@@ -13,8 +13,6 @@ from numpy.typing import ArrayLike, NDArray
 
 from otanalysis.errors import InputError
 
-__all__ = ["OpenedPictures", "PictureItem", "PictureSource", "ReadPicture", "UnreadableError"]
-
 
 class UnreadableError(InputError):
     """A picture is missing, or is none that Pillow can decode."""

@@ -15,8 +15,6 @@ from otanalysis.vlm.families import is_tried
 from otanalysis.vlm.layout import ImageTokens
 from otanalysis.vlm.model import VisionLanguageModel, model_fingerprint
 
-__all__ = ["model_provenance", "model_revision", "processor_settings", "sample_provenance"]
-
 _LIBRARIES: Final = ("otanalysis", "torch", "transformers", "tokenizers", "pillow", "numpy")
 _OWN_NAMES: Final = frozenset(("grid", "image_sha256", "image_size", "newline_rows", "views"))
 

@@ -13,8 +13,6 @@ from otanalysis.errors import InputError
 from otanalysis.vlm.capture.datasets import hub_table, looks_like_table, open_table
 from otanalysis.vlm.capture.pictures import OpenedPictures, PictureItem
 
-__all__ = ["PICTURE_SUFFIXES", "open_pictures"]
-
 PICTURE_SUFFIXES: Final = frozenset(
     (".bmp", ".gif", ".jpeg", ".jpg", ".jp2", ".png", ".ppm", ".tif", ".tiff", ".webp")
 )

@@ -15,8 +15,6 @@ from otanalysis.selection import SELECTORS
 from otanalysis.vlm.model import Dtype
 from otanalysis.vlm.pruned import Positions
 
-__all__ = ["HarnessArguments"]
-
 Newlines = Literal["keep", "drop"]
 
 

@@ -24,8 +24,6 @@ if TYPE_CHECKING:
     import torch
     from PIL.Image import Image
 
-__all__ = ["PrunedImageTextModel"]
-
 
 class PrunedImageTextModel(lmms):  # type: ignore[misc]
     """A Hugging Face image-text model whose language model sees only the kept visual tokens.

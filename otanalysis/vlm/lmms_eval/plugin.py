@@ -6,8 +6,6 @@ from typing import Any, Final
 
 from otanalysis.scores.lmms_eval import PLUGIN
 
-__all__ = ["MODEL_ID", "manifest"]
-
 MODEL_ID: Final = PLUGIN
 """Name of the model for ``lmms-eval --model``, by which results files are told from those of others."""
 

@@ -21,8 +21,6 @@ if TYPE_CHECKING:
     import torch
     from PIL.Image import Image
 
-__all__ = ["Decoding", "Request", "Responder", "Response", "cut_at_stops"]
-
 _SAMPLING = ("temperature", "top_p", "top_k")
 _PASSED = (
     "num_beams",
