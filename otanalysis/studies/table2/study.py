@@ -152,7 +152,7 @@ class SyntheticTrial:
 
     Examples
     --------
-    >>> rows = Trial(Size(6, 3, 2), "gaussian", number=0, seed=0)()
+    >>> rows = SyntheticTrial(Size(6, 3, 2), "gaussian", number=0, seed=0)()
     >>> {row["law"] for row in rows}
     {'gaussian'}
     """
