@@ -30,7 +30,9 @@ _HERE: ContextVar[frozenset[Path]] = ContextVar("_HERE", default=frozenset())
 
 
 @contextmanager
-def held(folder: str | os.PathLike[str], doing: str, *, wait: bool = False) -> Iterator[None]:
+def held(
+    folder: str | os.PathLike[str], doing: str, *, wait: bool = False, reading: bool = False
+) -> Iterator[None]:
     """Hold a folder for writing, for a ``with`` block; the lock goes with the process, however that ends.
 
     Processes and threads exclude each other; what holds a folder already may take it again. Temporary files
@@ -44,6 +46,9 @@ def held(folder: str | os.PathLike[str], doing: str, *, wait: bool = False) -> I
         What is done there, for the others: ``"measuring the sweep"``.
     wait : bool
         Wait until the folder is free, and say so on stderr, in place of raising.
+    reading : bool
+        Take a folder that is there and may not be written as it is, without a lock: what is wanted may all
+        be there.
 
     Raises
     ------
@@ -58,9 +63,11 @@ def held(folder: str | os.PathLike[str], doing: str, *, wait: bool = False) -> I
     ...     (Path(folder) / LOCK_NAME).exists()
     True
     """
-    make_folder(Path(folder))
     place = Path(folder).resolve()
-    if place in _HERE.get():
+    closed = reading and place.is_dir() and not os.access(place, os.W_OK)
+    if not closed:
+        make_folder(place)
+    if closed or place in _HERE.get():
         yield
         return
     lock = FileLock(place / LOCK_NAME)
