@@ -8,7 +8,7 @@ import json
 import os
 import re
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -23,6 +23,7 @@ __all__ = [
     "sha256_of_json",
     "storing",
     "write_atomic",
+    "write_together",
 ]
 
 _BLOCK = 1 << 20
@@ -67,17 +68,39 @@ def write_atomic(path: Path, data: bytes) -> None:
     StorageError
         The disk is full, the folder may not be written, or the like; the old file is as it was.
     """
-    temporary = path.with_name(f".{path.name}.{os.getpid()}-{threading.get_ident()}.otanalysis.tmp")
-    with storing(path):
+    write_together(path.parent, {path.name: data})
+
+
+def write_together(folder: Path, files: Mapping[str, bytes]) -> None:
+    """Write files of one folder as :func:`write_atomic` does, none of them before there is room for all.
+
+    Parameters
+    ----------
+    folder : Path
+        An existing folder.
+    files : mapping from str to bytes
+        Names and whole contents.
+
+    Raises
+    ------
+    StorageError
+        As for :func:`write_atomic`; all old files are as they were.
+    """
+    end = f".{os.getpid()}-{threading.get_ident()}.otanalysis.tmp"
+    temporary = {name: folder / f".{name}{end}" for name in files}
+    with storing(folder / next(iter(files)) if len(files) == 1 else folder):
         try:
-            with temporary.open("wb") as handle:
-                handle.write(data)
-                handle.flush()
-                os.fsync(handle.fileno())
-            temporary.replace(path)
+            for name, data in files.items():
+                with temporary[name].open("wb") as handle:
+                    handle.write(data)
+                    handle.flush()
+                    os.fsync(handle.fileno())
+            for name, path in temporary.items():
+                path.replace(folder / name)
         finally:
-            temporary.unlink(missing_ok=True)
-        _flush_folder(path.parent)
+            for path in temporary.values():
+                path.unlink(missing_ok=True)
+        _flush_folder(folder)
 
 
 def make_folder(path: Path) -> None:

@@ -7,7 +7,7 @@ import os
 import socket
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from contextvars import ContextVar
 from datetime import UTC, datetime
 from pathlib import Path
@@ -36,7 +36,7 @@ def held(
     """Hold a folder for writing, for a ``with`` block; the lock goes with the process, however that ends.
 
     Processes and threads exclude each other; what holds a folder already may take it again. Temporary files
-    that a killed process left in the folder are removed.
+    that a killed process left in the folder are removed, and so is a folder that was made and stayed empty.
 
     Parameters
     ----------
@@ -64,6 +64,7 @@ def held(
     True
     """
     place = Path(folder).resolve()
+    new = not place.exists()
     closed = reading and place.is_dir() and not os.access(place, os.W_OK)
     if not closed:
         make_folder(place)
@@ -84,6 +85,8 @@ def held(
         for name in (HOLDER_NAME, LOCK_NAME):
             _remove(place / name)
         lock.release()
+        if new:
+            _remove_empty(place)
 
 
 def _acquire(lock: FileLock, place: Path, *, wait: bool) -> None:
@@ -102,10 +105,13 @@ def _acquire(lock: FileLock, place: Path, *, wait: bool) -> None:
 
 
 def _remove(path: Path) -> None:
-    try:
+    with suppress(OSError):  # Windows keeps an open file, and a folder may be gone: the next holder goes on
         path.unlink(missing_ok=True)
-    except OSError:
-        return  # Windows keeps an open file, and a folder may be gone or closed: the next holder goes on
+
+
+def _remove_empty(place: Path) -> None:
+    with suppress(OSError):  # what was written is there, or somebody else goes on
+        place.rmdir()
 
 
 def _holder(doing: str) -> bytes:

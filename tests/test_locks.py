@@ -65,8 +65,19 @@ def test_the_second_process_is_told_who_does_what_since_when(tmp_path: Path) -> 
         assert "--wait" in said
         process.communicate("go\n", timeout=60)
     with held(folder, "measuring another"):
+        (folder / "table").touch()
+    assert [path.name for path in folder.iterdir()] == ["table"], "locks go with their holder"
+
+
+def test_a_folder_that_was_made_and_stays_empty_goes(tmp_path: Path) -> None:
+    for name in ("made", "made/below"):
+        with held(tmp_path / name, "nothing"):
+            assert (tmp_path / name).is_dir()
+    assert [path.name for path in tmp_path.iterdir()] == ["made"], "parents are left"
+    (tmp_path / "made" / "there").mkdir()
+    with held(tmp_path / "made" / "there", "nothing"):
         pass
-    assert list(folder.iterdir()) == [], "locks go with their holder"
+    assert (tmp_path / "made" / "there").is_dir(), "who was there before stays"
 
 
 def test_a_killed_holder_holds_nothing(tmp_path: Path) -> None:

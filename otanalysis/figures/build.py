@@ -24,7 +24,7 @@ from otanalysis.figures.declaration import Declaration, Given
 from otanalysis.figures.missing import missing_scores
 from otanalysis.figures.registry import FIGURES
 from otanalysis.figures.style import figure_bytes
-from otanalysis.files import make_folder, write_atomic
+from otanalysis.files import make_folder, write_together
 from otanalysis.locks import held
 from otanalysis.scores.table import read_accuracy
 from otanalysis.selection import SELECTORS
@@ -250,8 +250,7 @@ def _write(folder: Path, files: Files, captions: str) -> list[Path]:
     if known.is_file():
         captions = join_captions(known.read_text(encoding="utf-8"), captions)
     files = files | {known.name: captions.encode()}
-    for name, content in files.items():
-        write_atomic(folder / name, content)
+    write_together(folder, files)
     return [folder / name for name in files]
 
 

@@ -16,7 +16,7 @@ import pandas as pd
 import pyarrow as pa
 
 from otanalysis.errors import InputError
-from otanalysis.files import make_folder, write_atomic
+from otanalysis.files import make_folder, write_atomic, write_together
 from otanalysis.studies.sealed import is_sealed, sealed, unsealed
 
 _KEY = b"otanalysis.provenance"
@@ -145,8 +145,8 @@ def write_summaries(path: str | PathLike[str], summaries: Mapping[str, pd.DataFr
     The provenance goes to ``FIRST.provenance.json``, in the ``layout`` that :func:`json.dumps` is given.
     """
     about = json.dumps(read_provenance(path), **layout) + "\n"
-    for name, frame in summaries.items():
-        data = frame.to_csv(index=False, float_format="%.8g").encode()
-        write_atomic(Path(path).with_name(name), data)
-    first = Path(path).with_name(next(iter(summaries)))
-    write_atomic(first.with_suffix(".provenance.json"), about.encode())
+    files = {
+        name: frame.to_csv(index=False, float_format="%.8g").encode() for name, frame in summaries.items()
+    }
+    first = Path(next(iter(summaries))).with_suffix(".provenance.json")
+    write_together(Path(path).parent, {**files, first.name: about.encode()})
