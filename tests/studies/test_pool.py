@@ -3,18 +3,23 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
 import threading
-from contextlib import nullcontext
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 import joblib
+import psutil
 import pytest
 from threadpoolctl import threadpool_info
 
+from otanalysis.errors import OtAnalysisError
 from otanalysis.studies.pool import run_parts
 
 
@@ -91,3 +96,90 @@ def test_what_a_part_loads_has_its_threads_afterwards() -> None:
     script = [sys.executable, "-c", _LATE]
     run = subprocess.run(script, env={**os.environ, **limits}, capture_output=True, text=True, check=False)
     assert run.returncode == 0, run.stderr
+
+
+_LASTING = """
+import os, sys, time
+from functools import partial
+from pathlib import Path
+from otanalysis.studies.pool import run_parts
+
+def last(path):
+    path.write_text(str(os.getpid()))
+    time.sleep(3600)
+
+def main(folder):
+    tasks = [partial(last, folder / name) for name in "ab"]
+    try:
+        run_parts("last", tasks, jobs=2, total=3, kept_in=folder, progress=False)
+    except KeyboardInterrupt as stop:
+        print(stop, file=sys.stderr)
+        raise SystemExit(130)
+"""
+
+
+@contextmanager
+def lasting(folder: Path) -> Iterator[tuple[subprocess.Popen[str], list[psutil.Process]]]:
+    """A process whose two workers are in the middle of tasks that do not end, and these workers."""
+    script = folder / "lasting.py"
+    script.write_text(_LASTING)
+    code = f"import pathlib, lasting; lasting.main(pathlib.Path({str(folder)!r}))"
+    places = os.pathsep.join([str(folder), *filter(None, sys.path)])
+    with subprocess.Popen(
+        [sys.executable, "-c", code],
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+        env={**os.environ, "PYTHONPATH": places},
+    ) as process:
+        try:
+            while not all((folder / name).exists() and (folder / name).read_text() for name in "ab"):
+                assert process.poll() is None
+                time.sleep(0.05)
+            yield process, [psutil.Process(int((folder / name).read_text())) for name in "ab"]
+        finally:
+            process.kill()
+
+
+def ended(workers: list[psutil.Process]) -> bool:
+    """Wait for the end of processes that would last for an hour."""
+    gone, alive = psutil.wait_procs(workers, timeout=60)
+    for worker in alive:
+        worker.kill()
+    return len(gone) == len(workers)
+
+
+def test_workers_end_with_a_parent_that_is_killed(tmp_path: Path) -> None:
+    with lasting(tmp_path) as (process, workers):
+        process.kill()
+        assert ended(workers)
+
+
+@pytest.mark.parametrize("to_all", [False, True])
+def test_a_stop_ends_workers_and_parent_and_says_what_is_kept(tmp_path: Path, to_all: bool) -> None:
+    with lasting(tmp_path) as (process, workers):
+        if to_all:  # as a terminal does
+            os.killpg(process.pid, signal.SIGINT)
+        else:
+            process.send_signal(signal.SIGINT)
+        _, said = process.communicate(timeout=60)
+        assert process.returncode == 130
+        assert said.startswith("Stopped: 1 of 3 parts are kept in ")
+        assert ended(workers)
+
+
+def killed() -> None:
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+def test_a_killed_worker_is_our_error(tmp_path: Path) -> None:
+    with pytest.raises(OtAnalysisError, match=r"was killed.*0 of 2 parts are kept.*--jobs"):
+        run_parts("x", [killed, killed], jobs=2, total=2, kept_in=tmp_path, progress=False)
+    assert run(tmp_path / "after", write_process, jobs=2), "the next job gets new processes"
+
+
+def test_a_worker_without_its_parent_ends_by_looking() -> None:
+    """What ends workers where the system cannot."""
+    code = "from otanalysis.studies.pool import _end_with; _end_with(1_000_000_000); print('still there')"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout) == (1, "")
