@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import json
+from dataclasses import dataclass
 from importlib import import_module
 from itertools import islice
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import pandas as pd
@@ -15,11 +16,14 @@ import torch
 
 import otanalysis as ota
 from otanalysis.errors import InputError
+from otanalysis.files import sha256_of_json
 from otanalysis.image import Image
 from otanalysis.mini.benchmarks import BENCHMARKS
 from otanalysis.mini.bundled import bundled_model_path
 from otanalysis.scores.table import ACCURACY_COLUMNS, read_accuracy
+from otanalysis.selection import Selector
 from otanalysis.studies.evaluate import MAJORITY, evaluate
+from otanalysis.studies.runs import Run
 from otanalysis.vlm.answer import answer_prompts
 from otanalysis.vlm.choose import FULL
 from otanalysis.vlm.model import load_model
@@ -146,3 +150,58 @@ def test_bad_settings_are_refused_before_anything_runs(
     with pytest.raises(InputError, match=message):
         evaluate(untrained, **SETTINGS | change, out=tmp_path / "a.csv", parts=tmp_path / "parts")
     assert not (tmp_path / "a.csv").exists()
+
+
+@dataclass(frozen=True)
+class Firsts(Selector):
+    """Keeps the first tokens; a class of its own at every call of :func:`own`, with its own code."""
+
+    name: ClassVar[str] = "firsts"
+    nested: ClassVar[bool] = True
+
+    def pick(self, image: Image, keep: int, generator: np.random.Generator | None) -> np.ndarray:
+        del image, generator
+        return np.arange(keep)
+
+
+def key_of(selector: Any) -> str:
+    run = Run(selector, None)
+    return evaluate_module._Chunk(Path("model"), "presence", 0, 4, (None, run), (0.5,)).key(run)
+
+
+def test_keys_of_parts_know_the_code_of_a_selector_of_ones_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    before = key_of(Firsts())
+    assert key_of(Firsts()) == before
+
+    def pick(self: Any, image: Image, keep: int, generator: np.random.Generator | None) -> np.ndarray:
+        del self, generator
+        return len(image) - 1 - np.arange(keep)
+
+    monkeypatch.setattr(Firsts, "pick", pick)
+    assert key_of(Firsts()) != before
+
+
+def test_keys_of_parts_know_the_version_from_0_1_0_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    keys = set()
+    for version in ("0.1.0", "0.2.0", "0.2.1"):
+        monkeypatch.setattr(evaluate_module, "PACKAGE", version)
+        keys.add(key_of(ota.SELECTORS["first"]))
+    assert len(keys) == 3
+    monkeypatch.setattr(evaluate_module, "PACKAGE", "0.1.0")
+    content = [1, repr(ota.SELECTORS["first"]), None, (0.5,)]
+    assert key_of(ota.SELECTORS["first"]).endswith(sha256_of_json(content)[:16]), "parts of 0.1.0 are found"
+
+
+def test_versions_that_the_answers_were_measured_with_are_recorded(bundled: Path, tmp_path: Path) -> None:
+    settings = SETTINGS | {
+        "benchmarks": ("presence",),
+        "methods": ("first",),
+        "ratios": (0.05,),
+        "questions": 2,
+    }
+    evaluate(bundled, **settings, out=tmp_path / "a.csv", parts=tmp_path / "parts")
+    about = json.loads((tmp_path / "a.provenance.json").read_text())
+    [told] = about["measured_with"]
+    assert told["files"] == 2
+    assert told["versions"]["numpy"] == np.__version__
+    assert {"torch", "transformers", "scipy"} <= told["versions"].keys()

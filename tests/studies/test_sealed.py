@@ -1,0 +1,76 @@
+"""Files that carry the checksum of their own bytes: whatever bit is flipped, none becomes a number."""
+
+from __future__ import annotations
+
+import io
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from otanalysis.errors import InputError
+from otanalysis.studies.sealed import is_sealed, sealed, unsealed
+
+NAME = Path("part.parquet")
+STORED = Path(__file__).parents[1] / "data" / "results_0.1.0" / "results"
+
+
+@pytest.fixture(scope="module")
+def table() -> pa.Table:
+    columns = {"method": ["otprune", "random"], "w2": [0.25, 0.5], "kept": [[1, 2], [3]]}
+    return pa.table(columns).replace_schema_metadata({b"otanalysis.keys": b'["a", "b"]'})
+
+
+def flipped(data: bytes, bit: int) -> bytes:
+    changed = bytearray(data)
+    changed[bit // 8] ^= 1 << bit % 8
+    return bytes(changed)
+
+
+def test_what_is_sealed_is_read_again_and_by_any_reader(table: pa.Table) -> None:
+    data = sealed(table)
+    assert is_sealed(data)
+    assert unsealed(data, NAME).equals(table)
+    assert unsealed(data, NAME).schema.metadata[b"otanalysis.keys"] == b'["a", "b"]'
+    empty = unsealed(data, NAME, schema_only=True)
+    assert (empty.schema.names, empty.num_rows) == (table.schema.names, 0)
+    assert pq.read_table(io.BytesIO(data)).equals(table)
+    assert unsealed(sealed(unsealed(data, NAME)), NAME).equals(table), "what was sealed is sealed again"
+
+
+def test_every_single_bit_is_covered(table: pa.Table) -> None:
+    data = sealed(table)
+    for bit in range(8 * len(data)):
+        for schema_only in (False, True):
+            with pytest.raises(InputError, match="damaged"):
+                unsealed(flipped(data, bit), NAME, schema_only=schema_only)
+
+
+def test_cut_lengthened_and_emptied_bytes_are_damaged(table: pa.Table) -> None:
+    data = sealed(table)
+    for changed in (data[:-1], data[: len(data) // 2], data + b"\0", b"", data[8:], bytes(len(data))):
+        with pytest.raises(InputError, match="damaged"):
+            unsealed(changed, NAME)
+
+
+def test_a_value_that_looks_like_a_seal_is_none(table: pa.Table) -> None:
+    trick = table.replace_schema_metadata({b"note": b"otanalysis.sha256??" + b"0" * 64})
+    data = sealed(trick)
+    assert unsealed(data, NAME).schema.metadata[b"note"] == trick.schema.metadata[b"note"]
+
+
+@pytest.mark.parametrize("path", sorted(STORED.rglob("*.parquet")), ids=lambda path: path.name)
+def test_files_of_the_last_version_are_read_and_their_damage_is_no_foreign_error(path: Path) -> None:
+    data = path.read_bytes()
+    assert not is_sealed(data)
+    assert unsealed(data, path).equals(pq.read_table(path))
+    generator = np.random.default_rng(0)
+    refused = 0
+    for bit in generator.integers(8 * len(data), size=100):
+        try:
+            unsealed(flipped(data, int(bit)), path)
+        except InputError:
+            refused += 1
+    assert refused > 0
