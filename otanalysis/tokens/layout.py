@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import re
-import reprlib
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
+
+from otanalysis.scalars import shown
 
 DTYPES = ("float16", "float32")
 """Types of stored tensors."""
@@ -15,7 +16,8 @@ RESERVED_ID = "__metadata__"
 """The safetensors format keeps this tensor name for itself."""
 
 
-_LARGEST = 2**63 - 1  # of whole numbers, as other readers know them
+LARGEST = 2**63 - 1
+"""Of whole numbers, as readers in other languages know them."""
 
 
 @dataclass(frozen=True)
@@ -35,21 +37,22 @@ def is_grid(value: object) -> bool:
 
 
 def _whole(least: int | None = None) -> Callable[[Any], bool]:
-    return lambda value: type(value) is int and (-_LARGEST if least is None else least) <= value <= _LARGEST
-
-
-def _shown(value: object) -> str:
-    try:
-        return reprlib.repr(value)
-    except ValueError:  # an integer of thousands of digits
-        return f"a very large {type(value).__name__}"
+    return lambda value: type(value) is int and (-LARGEST if least is None else least) <= value <= LARGEST
 
 
 def _known_of_sample(value: object) -> bool:
     return isinstance(value, Mapping) and is_grid(value.get("grid"))
 
 
-_TEXT = _Kind("a text", lambda value: isinstance(value, str))
+def is_text(value: object) -> bool:
+    """Tell whether a value is a text that a file can hold: no half of a character, such as ``"\\ud800"``."""
+    try:
+        return isinstance(value, str) and isinstance(value.encode(), bytes)
+    except UnicodeEncodeError:
+        return False
+
+
+_TEXT = _Kind("a text", is_text)
 _OBJECT = _Kind("an object", lambda value: isinstance(value, Mapping))
 _LIST = _Kind("a list of objects", lambda value: isinstance(value, list) and all(map(_OBJECT.fits, value)))
 _ANY_NUMBER = _Kind("a whole number", _whole())
@@ -78,7 +81,7 @@ _MANIFEST = {
 _SAMPLE = {
     "id": _Kind(
         f"a text, not empty and not {RESERVED_ID!r}",
-        lambda value: isinstance(value, str) and value not in ("", RESERVED_ID),
+        lambda value: is_text(value) and value not in ("", RESERVED_ID),
     ),
     "shard": _INDEX,
     "m": _COUNT,
@@ -144,7 +147,7 @@ def _problems(content: Mapping[str, Any], *, finished: bool) -> Iterator[str]:
                 "tokens" if kind == "shards" else kind, number, len(entries) if finished else None
             )
             if entry["file"] != name:
-                yield f"{kind}[{number}].file must be {name!r}, got {_shown(entry['file'])}"
+                yield f"{kind}[{number}].file must be {name!r}, got {shown(entry['file'])}"
     if finished and not content["samples"]:
         yield "samples must not be empty"
     seen: set[str] = set()
@@ -169,6 +172,6 @@ def _misfits(
             if not kind.may_lack:
                 yield f"{place} is missing"
         elif not kind.fits(entry[name]):
-            yield f"{place} must be {kind.wanted}, got {_shown(entry[name])}"
+            yield f"{place} must be {kind.wanted}, got {shown(entry[name])}"
     if closed and (unknown := sorted(entry.keys() - kinds.keys())):
         yield f"{where} has the unknown entry {unknown[0]!r}"

@@ -18,6 +18,7 @@ from safetensors import safe_open
 
 from otanalysis.errors import DumpError, InputError
 from otanalysis.files import sha256_of_file
+from otanalysis.scalars import shown
 from otanalysis.tokens.manifest import MANIFEST_NAME, PARTIAL_MANIFEST_NAME, Manifest, SampleEntry, ShardEntry
 from otanalysis.tokens.thumbnails import decode_thumbnail
 
@@ -196,7 +197,7 @@ class Dump:
             raise IndexError(f"{self.path} has {len(self)} samples, sample {index} was asked for.") from None
         except TypeError:
             raise InputError(
-                f"A sample is asked for by its place, a whole number, got {index!r}; by its id: .sample(id)."
+                f"A sample is asked for by its place, a whole number, got {shown(index)}; by its id: .sample(id)."
             ) from None
         return self._read(entry)
 
@@ -308,7 +309,7 @@ def as_folder(path: str | PathLike[str]) -> Path:
     try:
         folder = Path(path)
     except TypeError as error:
-        raise InputError(f"The path of a folder was wanted, got {path!r}.") from error
+        raise InputError(f"The path of a folder was wanted, got {shown(path)}.") from error
     if "\0" in str(folder):
         raise InputError(f"The path of a folder was wanted, got {path!r}, which holds a NUL.")
     return folder

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import operator
 import weakref
 from collections.abc import Mapping
 from contextlib import ExitStack
@@ -13,7 +12,7 @@ from importlib.metadata import version
 from os import PathLike
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Literal, Self
+from typing import Any, Literal, Self, cast
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -23,7 +22,8 @@ from otanalysis.arrays import to_numpy
 from otanalysis.errors import DumpError, InputError
 from otanalysis.files import sha256_of_file, storing, write_atomic
 from otanalysis.locks import held
-from otanalysis.tokens.layout import RESERVED_ID, file_name, first_problem, is_grid
+from otanalysis.scalars import check_choice, check_integer, listed, shown
+from otanalysis.tokens.layout import DTYPES, LARGEST, RESERVED_ID, file_name, first_problem, is_grid, is_text
 from otanalysis.tokens.manifest import MANIFEST_NAME, PARTIAL_MANIFEST_NAME, Manifest, SampleEntry, ShardEntry
 from otanalysis.tokens.read import as_folder
 from otanalysis.tokens.thumbnails import encode_thumbnail
@@ -83,13 +83,15 @@ class DumpWriter:
         fresh = Manifest(
             model=model,
             revision=revision,
-            layer=_whole(layer),
+            layer=_check_layer(layer),
             select_strategy=select_strategy,
             processor=_as_json("processor", processor),
             benchmark=benchmark,
-            grid=_whole_grid(grid),
-            dtype=dtype,
-            shard_size=_whole(shard_size),
+            grid=cast("tuple[int, int] | None", _check_grid(grid)),
+            dtype=check_choice(dtype, "dtype", DTYPES),
+            shard_size=check_integer(
+                shard_size, "shard_size", wanted="an integer from 1 on", low=1, high=LARGEST
+            ),
             extra=_as_json("extra", extra),
             writer_version=version("otanalysis"),
         )
@@ -184,7 +186,7 @@ class DumpWriter:
         kept_extra = _as_json("extra", extra)
         if not is_grid(kept_extra.get("grid")):
             raise InputError(
-                f"The grid of {sample_id!r} must be [rows, columns] or None, got {kept_extra['grid']!r}."
+                f"The grid of {sample_id!r} must be [rows, columns] or None, got {shown(kept_extra['grid'])}."
             )
         if thumbnail is not None:
             self._pending_thumbnails[sample_id] = encode_thumbnail(thumbnail)
@@ -320,7 +322,9 @@ class DumpWriter:
 
 def refuse_finished(path: Path) -> None:
     """Raise DumpError if there is a finished dump already; a writer does it, and who has long to prepare."""
-    if (path / MANIFEST_NAME).exists():
+    with storing(path):
+        finished = (path / MANIFEST_NAME).exists()
+    if finished:
         raise DumpError(
             f"The dump {path} is finished; open it with open_dump, or delete the folder to write it again."
         )
@@ -336,14 +340,10 @@ def _lock(writer: DumpWriter, *, wait: bool) -> weakref.finalize[[], DumpWriter]
 
 
 def _check_id(sample_id: object) -> None:
-    if not isinstance(sample_id, str) or sample_id in ("", RESERVED_ID):
+    if not is_text(sample_id) or sample_id in ("", RESERVED_ID):
         raise InputError(
-            f"A sample id must be a non-empty string other than {RESERVED_ID!r}, got {sample_id!r}."
+            f"A sample id must be a text, not empty and not {RESERVED_ID!r}, got {shown(sample_id)}."
         )
-    try:
-        sample_id.encode()
-    except UnicodeEncodeError as error:
-        raise InputError(f"A sample id must be a text in Unicode, got {sample_id!r} ({error}).") from error
 
 
 def _as_json(name: str, values: Mapping[str, Any] | None) -> dict[str, Any]:
@@ -356,19 +356,17 @@ def _as_json(name: str, values: Mapping[str, Any] | None) -> dict[str, Any]:
     return read
 
 
-def _whole(value: Any) -> Any:
-    """Return a whole number of any library as one of Python; else the value itself, which is refused later."""
-    try:
-        return value if isinstance(value, bool) else operator.index(value)
-    except TypeError:
-        return value
+def _check_layer(layer: Any) -> int:
+    return check_integer(layer, "layer", wanted="a whole number", low=-LARGEST, high=LARGEST)
 
 
-def _whole_grid(grid: Any) -> Any:
-    try:
-        return None if grid is None else tuple(_whole(side) for side in grid)
-    except TypeError:
-        return grid
+def _check_grid(grid: Any) -> tuple[int, ...] | None:
+    if grid is None:
+        return None
+    wanted = "[rows, columns], whole numbers from 1 on"
+    return tuple(
+        check_integer(side, "grid", wanted=wanted, low=1, high=LARGEST) for side in listed(grid, "grid")
+    )
 
 
 def _check_same_settings(path: Path, begun: dict[str, Any], asked: dict[str, Any]) -> None:

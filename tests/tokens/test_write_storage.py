@@ -76,7 +76,9 @@ def test_a_writer_that_waits_finds_what_the_other_made(tmp_path: Path) -> None:
     with another_writing(tmp_path / "other") as process:
         code = _WRITE.replace("shard_size=1", "shard_size=1, wait=True")
         command = [sys.executable, "-c", code, str(tmp_path / "other")]
-        with subprocess.Popen(command, stdin=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True) as waiting:
+        with subprocess.Popen(
+            command, stdin=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True
+        ) as waiting:
             assert waiting.stderr is not None
             assert "waiting for it" in waiting.stderr.readline()
             process.communicate("\n", timeout=60)
@@ -238,6 +240,6 @@ def test_a_limit_of_the_size_of_files_is_one_sentence(tmp_path: Path) -> None:
 
 def test_a_file_in_the_place_of_the_folder_is_one_sentence(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
-    for folder in (tmp_path / "file", tmp_path / "file" / "dump"):
+    for folder in (tmp_path / "file", tmp_path / "file" / "dump", tmp_path / ("x" * 5000)):
         with pytest.raises(StorageError, match="cannot be written"):
             DumpWriter(folder, **SETTINGS)

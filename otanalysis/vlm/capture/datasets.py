@@ -156,7 +156,10 @@ def _files(path: Path, split: str | None) -> tuple[Path, ...]:
         return _files(path / _split_of({one: one for one in splits}, split, path), None)
     if (path / "state.json").is_file():
         listed = json.loads((path / "state.json").read_text())["_data_files"]
-        return tuple(path / entry["filename"] for entry in listed)
+        names = [str(entry["filename"]) for entry in listed]
+        if odd := [name for name in names if Path(name).name != name]:
+            raise InputError(f"The dataset {path} names {odd[0]!r}, which is no file of its folder.")
+        return tuple(path / name for name in names)
     grouped: dict[str, list[Path]] = {}
     for file in sorted(path.rglob("*.parquet")):
         match = _SPLIT.match(file.stem)
