@@ -250,9 +250,7 @@ def _cost_of_plan(cost: LongArray, plan: FloatArray) -> tuple[np.longdouble, flo
     return np.sum(positive * cost) + missing * cost.max(), float(missing)
 
 
-def _value_of_potentials(
-    cost: LongArray, u: LongArray, v: LongArray
-) -> tuple[np.longdouble, np.longdouble]:
+def _value_of_potentials(cost: LongArray, u: LongArray, v: LongArray) -> tuple[np.longdouble, np.longdouble]:
     """Return what potentials prove after they were made feasible, and by how much they were not."""
     value = u.mean() + v.mean()
     over = u[:, None] + v[None, :] - cost

@@ -82,7 +82,7 @@ class Solution:
     value_rounding : float
         What ``value`` may be too low by.
     marginal : float
-        Largest error of a row or column sum, or negative mass.
+        Largest error of a row or column sum, or negative mass, or a little more.
     u, v : ndarray [m] and ndarray [k]
         Potentials, ``v`` of mean zero.
     dual : float
@@ -157,15 +157,15 @@ def masses(plan: FloatArray) -> Masses:
     """Return the masses of a plan [m, k], and the exact ones that they stand for."""
     m, k = plan.shape
     units = lcm(m, k)
-    carrying = np.flatnonzero(plan)
+    carrying = np.flatnonzero(plan != 0.0)
     rows, columns = np.divmod(carrying, k)
     given = plan.ravel()[carrying]
     with np.errstate(invalid="ignore"):
         whole = np.rint(given * units)
     right = (
-        np.all(whole >= 0.0)
-        and np.all(np.bincount(rows, whole, m) == units // m)
-        and np.all(np.bincount(columns, whole, k) == units // k)
+        (whole >= 0.0).all()
+        and (np.bincount(rows, whole, m) == units // m).all()
+        and (np.bincount(columns, whole, k) == units // k).all()
     )
     return Masses(rows, columns, given, whole if right else None, units)
 
@@ -205,9 +205,9 @@ def _assessed(cost: FloatArray, plan: FloatArray, prices: FloatArray) -> Solutio
         marginal=marginal,
         u=u,
         v=v,
-        dual=fsum(u) / len(u) + fsum(v) / len(v),
+        dual=fsum(u.tolist()) / len(u) + fsum(v.tolist()) / len(v),
         dual_rounding=4.0 * _ROUNDOFF * sizes,
-        infeasibility=max(0.0, float(np.max(u[:, None] + v[None, :] - cost))),
+        infeasibility=max(0.0, float(_excess(cost, u, v).max())),
     )
 
 
@@ -217,25 +217,35 @@ def _potentials(cost: FloatArray, prices: FloatArray) -> tuple[FloatArray, Float
     The c-transform of any prices is the best ``u`` that is feasible with them, and its c-transform improves
     ``v``. On degenerate problems the solver's own pair may violate a constraint that carries no mass.
     """
-    u = np.min(cost - prices[None, :], axis=1)
-    v = np.min(cost - u[:, None], axis=0)
+    slack = cost - prices
+    u = slack.min(axis=1)
+    v = np.subtract(cost, u[:, None], out=slack).min(axis=0)
     shift = float(v.mean())
     return u + shift, v - shift, shift
+
+
+def _excess(cost: FloatArray, u: FloatArray, v: FloatArray) -> FloatArray:
+    """Return ``u_i + v_j - c_ij`` [m, k]."""
+    excess = np.add.outer(u, v)
+    return np.subtract(excess, cost, out=excess)
 
 
 def _mass_errors(cost: FloatArray, plan: FloatArray) -> tuple[float, float]:
     """Return what wrong masses can cost, and the largest error of a marginal or negative mass."""
     m, k = plan.shape
     rows, columns, given, whole, units = masses(plan)
+    if whole is not None:
+        wrong = np.abs(given - whole / units)
+        return float(wrong @ cost[rows, columns]), float(wrong.sum())
     of_rows = np.bincount(rows, given, m) - 1.0 / m
     of_columns = np.bincount(columns, given, k) - 1.0 / k
     negative = -np.minimum(given, 0.0)
-    marginal = max(float(np.abs(of_rows).max()), float(np.abs(of_columns).max()), float(negative.max(initial=0.0)))
-    if whole is not None:
-        return float(np.abs(given - whole / units) @ cost[rows, columns]), marginal
+    marginal = max(
+        float(np.abs(of_rows).max()), float(np.abs(of_columns).max()), float(negative.max(initial=0.0))
+    )
     # Mended in the dearest way: negative mass made up for, what is missing moved, what is too much left.
-    wrong = float(np.abs(of_rows).sum() + np.abs(of_columns).sum() + 2.0 * negative.sum())
-    return wrong * float(cost.max()), marginal
+    mended = float(np.abs(of_rows).sum() + np.abs(of_columns).sum() + 2.0 * negative.sum())
+    return mended * float(cost.max()), marginal
 
 
 def _refined(cost: FloatArray, found: Solution, max_pivots: int) -> Solution:
