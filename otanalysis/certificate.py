@@ -11,6 +11,7 @@ from otanalysis.selection import Selection
 from otanalysis.surrogate import LogdetBound, kernel_upper_bound, logdet_value, otprune_kernel
 from otanalysis.transport import DistanceFloor, ExactTransport, wasserstein2, wasserstein2_floor
 from otanalysis.transport.exact import Verification, verify_transport
+from otanalysis.transport.floor.bound import ratio_of_squares
 
 __all__ = ["Certificate", "certify"]
 
@@ -42,10 +43,9 @@ class Certificate:
     @property
     def distance_ratio(self) -> float:
         """:math:`W_2^2` over its floor, at most so many times the best; infinite over a floor of zero."""
-        if self.transport.squared_distance == 0.0:
+        if self.transport.distance == 0.0:
             return 1.0
-        floor = self.floor.squared_distance
-        return self.transport.squared_distance / floor if floor > 0.0 else float("inf")
+        return ratio_of_squares(self.transport, self.floor)
 
     @property
     def distance_gap(self) -> float:

@@ -2,30 +2,19 @@
 
 from __future__ import annotations
 
-import warnings
 from dataclasses import dataclass
-from threading import Lock
+from typing import TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 
 from otanalysis.arrays import Array, FloatArray, IntArray, Normalisation, check_indices
-from otanalysis.errors import ConvergenceError, InputError
-from otanalysis.image import Image
+from otanalysis.errors import InputError
+from otanalysis.image import Image, rescaled
+from otanalysis.transport.simplex import MARGINAL_TOLERANCE, masses, solve_uniform
 
 # Pivots of the network simplex. 576 x 115 tokens need some thousands; the cap only has to be out of the way.
 MAX_PIVOTS = 10_000_000
-
-# Marginals: sums of up to m float64 masses of size 1/m, each off by at most an ulp of 1.
-MARGINAL_TOLERANCE = 1e-12
-# Feasibility and gap, both relative to the largest cost: the potentials are sums of up to m + k costs along
-# the simplex tree, so rounding leaves about (m + k) ulps = 1e-13; an extra factor of 1000 is far below any
-# use.
-FEASIBILITY_TOLERANCE = 1e-10
-GAP_TOLERANCE = 1e-10
-
-# The filters of warnings belong to all threads: two that set and restore them at once leave them changed.
-_FILTERS = Lock()
 
 
 @dataclass(frozen=True, eq=False)
@@ -100,88 +89,53 @@ def wasserstein2(
     >>> wasserstein2([[0.0], [1.0], [4.0], [5.0]], [0, 2]).squared_distance
     0.5
     """
-    columns, kept = Image.of(tokens).normalised(normalise).to_kept(indices)
-    return _solve(columns, kept, normalise)
+    image = Image.of(tokens).normalised(normalise)
+    kept = check_indices(indices, len(image))
+    return _solve(image.unit_distances, kept, image.exponent, normalise)
 
 
-def solve_exact(cost: FloatArray, kept: IntArray) -> ExactTransport:
-    """Return :func:`wasserstein2` of checked positions [k] from the cost [m, m], without checks of either."""
-    return _solve(np.ascontiguousarray(cost[:, kept]), kept, "none")
+def solve_exact(cost: FloatArray, kept: IntArray, exponent: int = 0) -> ExactTransport:
+    """Return :func:`wasserstein2` of checked positions [k] from the cost [m, m], without checks of either.
+
+    The cost are squared distances divided by ``4**exponent``.
+    """
+    return _solve(cost, kept, exponent, "none")
 
 
-def _solve(cost: FloatArray, kept: IntArray, normalise: Normalisation) -> ExactTransport:
-    m, k = cost.shape
-    a, b = np.full(m, 1.0 / m), np.full(k, 1.0 / k)
-    # The simplex compares reduced costs with an absolute threshold: bring the costs to unit size.
-    scale = float(cost.max()) or 1.0
-    scaled = cost / scale
-    # POT loads torch and scikit-learn where they are installed; importing otanalysis must not.
-    import ot
-
-    with _FILTERS, warnings.catch_warnings():
-        # POT only warns when it gives up. That warning is raised as an error below, from the result code.
-        warnings.simplefilter("ignore", UserWarning)
-        plan, log = ot.emd(a, b, scaled, numItermax=MAX_PIVOTS, log=True)
-    if log["warning"] is not None:
-        raise ConvergenceError(
-            f"Exact transport of {m} tokens to {k} kept ones was wanted, but the solver stopped early "
-            f"({str(log['warning']).split('.')[0]}): check that cost holds squared distances, "
-            f"or raise {__name__}.MAX_PIVOTS (now {MAX_PIVOTS})."
-        )
-    u, v = _feasible_potentials(scaled, np.asarray(log["v"]))
-    primal = float(np.sum(plan * scaled))
-    gap = primal - float(u.mean() + v.mean())
-    infeasibility = max(0.0, float(np.max(u[:, None] + v[None, :] - scaled)))
-    _check_certificate(plan, a, b, gap, infeasibility)
+def _solve(cost: FloatArray, kept: IntArray, exponent: int, normalise: Normalisation) -> ExactTransport:
+    found = solve_uniform(np.ascontiguousarray(cost[:, kept]), MAX_PIVOTS)
+    if exponent == 0:
+        squared, gap, infeasibility = found.value, found.gap, found.infeasibility
+    else:
+        of_cost = np.array([found.value, found.gap, found.infeasibility])
+        squared, gap, infeasibility = map(float, rescaled(of_cost, 2 * exponent))
     return ExactTransport(
-        distance=float(np.sqrt(primal * scale)),
-        squared_distance=primal * scale,
-        plan=plan,
-        potentials=(u * scale, v * scale),
-        duality_gap=gap * scale,
-        infeasibility=infeasibility * scale,
+        distance=float(np.ldexp(np.sqrt(found.value), exponent)),
+        squared_distance=squared,
+        plan=found.plan,
+        potentials=(_potential(found.u, exponent), _potential(found.v, exponent)),
+        duality_gap=gap,
+        infeasibility=infeasibility,
         indices=kept,
         normalise=normalise,
     )
 
 
-def _feasible_potentials(cost: FloatArray, v: FloatArray) -> tuple[FloatArray, FloatArray]:
-    """Return potentials that satisfy every constraint, whatever the solver left in ``v``.
-
-    The c-transform of any ``v`` is the best ``u`` that is feasible with it, and its c-transform improves
-    ``v``. On degenerate problems the solver's own pair may violate a constraint that carries no mass.
-    """
-    u = np.min(cost - v[None, :], axis=1)
-    v = np.min(cost - u[:, None], axis=0)
-    shift = v.mean()
-    return u + shift, v - shift
+def _potential(unit: FloatArray, exponent: int) -> FloatArray:
+    """Return a potential times ``4**exponent``; where float64 has no such small numbers, in long double."""
+    if exponent == 0:
+        return unit
+    if exponent > 0:
+        return rescaled(unit, 2 * exponent)
+    return np.ldexp(unit.astype(np.longdouble), 2 * exponent)
 
 
-def _check_certificate(
-    plan: FloatArray, a: FloatArray, b: FloatArray, gap: float, infeasibility: float
-) -> None:
-    """Raise unless plan and potentials prove each other optimal (costs scaled to a largest entry of one)."""
-    marginal = max(
-        float(np.abs(plan.sum(axis=1) - a).max()),
-        float(np.abs(plan.sum(axis=0) - b).max()),
-        float(-plan.min()),
-    )
-    evidence = (
-        ("marginal error", marginal, MARGINAL_TOLERANCE),
-        ("dual infeasibility", infeasibility, FEASIBILITY_TOLERANCE),
-        ("duality gap", abs(gap), GAP_TOLERANCE),
-    )
-    for what, value, tolerance in evidence:
-        if not value <= tolerance:
-            raise ConvergenceError(
-                f"The certificate of the exact distance does not hold: {what} {value:.3g} (relative to the "
-                f"largest cost) where at most {tolerance:.0e} is allowed; report the tokens as a solver bug."
-            )
+LongArray: TypeAlias = npt.NDArray[np.longdouble]
 
-
+_TINY = float(np.finfo(np.float64).tiny)
 _CHUNK_ENTRIES = 2**20  # of the differences at a time: they stay in the cache
 
-# Relative to the largest cost: plan and potentials are float64, solved on costs that are right to 1e-10.
+# Relative to the value: the costs that the solver saw are right to 1e-9 each, and nearly all far closer.
 _TOLERANCE = 1e-9
 
 
@@ -204,6 +158,9 @@ class Verification:
         The squared distance as given.
     largest_cost : float
         Largest squared distance to a kept token.
+    error : float
+        Width of the bracket and the claimed distance together, relative to the upper end of the bracket;
+        infinite if that is zero and the width is not.
     """
 
     lower: float
@@ -212,14 +169,7 @@ class Verification:
     marginal_error: float
     claimed: float
     largest_cost: float
-
-    @property
-    def error(self) -> float:
-        """Width of the bracket and the claimed distance together, relative to the largest cost."""
-        width = float(np.ptp([self.lower, self.upper, self.claimed]))
-        if width == 0.0:
-            return 0.0
-        return width / self.largest_cost if self.largest_cost > 0.0 else float("inf")
+    error: float
 
     @property
     def sound(self) -> bool:
@@ -258,35 +208,84 @@ def verify_transport(tokens: Array | Image, transport: ExactTransport) -> Verifi
     >>> verify_transport(tokens, wasserstein2(tokens, [0, 2])).sound
     True
     """
-    rows = Image.of(tokens).normalised(transport.normalise).host
+    image = Image.of(tokens).normalised(transport.normalise)
+    rows, exponent = image.host, image.exponent
     m, k = transport.plan.shape
     if len(rows) != m:
         raise InputError(f"The transport is of {m} tokens; got {len(rows)}: pass the tokens it was made of.")
-    cost = _costs(rows, rows[check_indices(transport.indices, m)])
-    # A repair of negative entries could cost twice their mass; without them the plan only has too much.
-    plan = np.maximum(transport.plan, 0.0).astype(np.longdouble)
-    u, v = (potential.astype(np.longdouble) for potential in transport.potentials)
+    cost = _costs(rows, rows[check_indices(transport.indices, m)], exponent)
     largest = cost.max()
-    excess = max(np.longdouble(0.0), np.max(u[:, None] + v[None, :] - cost))
-    missing = (
-        np.abs(plan.sum(axis=1) - np.longdouble(1) / m).sum()
-        + np.abs(plan.sum(axis=0) - np.longdouble(1) / k).sum()
-    )
+    potentials = (np.ldexp(one.astype(np.longdouble), -2 * exponent) for one in transport.potentials)
+    upper, missing = _cost_of_plan(cost, transport.plan)
+    lower, excess = _value_of_potentials(cost, *potentials)
+    with np.errstate(over="ignore", under="ignore"):
+        lower_end, upper_end, violation, dearest = (
+            float(np.ldexp(one, 2 * exponent)) for one in (lower, upper, excess, largest)
+        )
+    width = _width(lower, upper, transport, exponent)
     return Verification(
-        lower=float(u.mean() + v.mean() - excess),
-        upper=float(np.sum(plan * cost) + missing * largest),
-        infeasibility=float(excess),
-        marginal_error=float(missing),
+        lower=lower_end,
+        upper=upper_end,
+        infeasibility=violation,
+        marginal_error=missing,
         claimed=transport.squared_distance,
-        largest_cost=float(largest),
+        largest_cost=dearest,
+        error=float(width / upper) if upper > 0.0 else (0.0 if width == 0.0 else float("inf")),
     )
 
 
-def _costs(rows: FloatArray, kept: FloatArray) -> npt.NDArray[np.longdouble]:
-    """Return the squared distances [m, k], summed from differences."""
-    cost = np.empty((len(rows), len(kept)), dtype=np.longdouble)
+def _cost_of_plan(cost: LongArray, plan: FloatArray) -> tuple[np.longdouble, float]:
+    """Return what a plan with right marginals costs at most that was made of this one, and the mass it misses."""
+    m, k = plan.shape
+    # A repair of negative entries could cost twice their mass; without them the plan only has too much.
+    positive = np.maximum(plan, 0.0).astype(np.longdouble)
+    missing = (
+        np.abs(positive.sum(axis=1) - np.longdouble(1) / m).sum()
+        + np.abs(positive.sum(axis=0) - np.longdouble(1) / k).sum()
+    )
+    rows, columns, given, whole, units = masses(plan)
+    if whole is not None and np.abs(given - whole / units).sum() <= MARGINAL_TOLERANCE:
+        # The exact plan that this one is the rounding of: nothing is missing.
+        return np.sum(whole.astype(np.longdouble) * cost[rows, columns]) / units, float(missing)
+    return np.sum(positive * cost) + missing * cost.max(), float(missing)
+
+
+def _value_of_potentials(cost: LongArray, u: LongArray, v: LongArray) -> tuple[np.longdouble, np.longdouble]:
+    """Return what potentials prove after they were made feasible, and by how much they were not."""
+    value = u.mean() + v.mean()
+    over = u[:, None] + v[None, :] - cost
+    excess = max(np.longdouble(0.0), np.max(over))
+    violated = over > 0.0
+    # Made smaller by a factor they are feasible too. That is the better way where the costs of the solver were
+    # rounded: what a violation is then small against is its own cost, which may be far above the value.
+    if violated.any() and (over[violated] <= _TOLERANCE * cost[violated]).all():
+        return max(value - excess, value / (1 + np.max(over[violated] / cost[violated]))), excess
+    return value - excess, excess
+
+
+def _width(
+    lower: np.longdouble, upper: np.longdouble, transport: ExactTransport, exponent: int
+) -> np.longdouble:
+    """Return how far apart bracket, distance and squared distance are, over ``4**exponent``."""
+    from_distance = np.ldexp(np.longdouble(transport.distance), -exponent) ** 2
+    squared, least = (
+        np.ldexp(np.longdouble(one), -2 * exponent)
+        for one in (transport.squared_distance, np.finfo(np.float64).smallest_subnormal)
+    )
+    # A square that float64 has no digits for is as close as it can be.
+    off = max(abs(squared - lower), abs(squared - upper)) - least
+    return np.max(np.array([np.ptp(np.array([lower, upper, from_distance])), off]), initial=0.0)
+
+
+def _costs(rows: FloatArray, kept: FloatArray, exponent: int) -> LongArray:
+    """Return the squared distances [m, k] over ``4**exponent``, summed from differences."""
+    cost = np.empty((len(rows), len(kept)))
     step = max(1, _CHUNK_ENTRIES // kept.size)
     for start in range(0, len(rows), step):
         difference = rows[start : start + step, None, :] - kept[None, :, :]
+        if exponent:
+            difference = np.ldexp(difference, -exponent)
         cost[start : start + step] = np.einsum("ijd,ijd->ij", difference, difference)
-    return cost
+    i, j = np.nonzero(cost < _TINY)
+    cost[i, j] = np.where((rows[i] != kept[j]).any(axis=1), np.maximum(cost[i, j], _TINY), 0.0)
+    return cost.astype(np.longdouble)

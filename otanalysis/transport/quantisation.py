@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from otanalysis.arrays import Array
-from otanalysis.image import Image
+import numpy as np
+
+from otanalysis.arrays import Array, check_indices
+from otanalysis.image import Image, rescaled
 
 
 def quantisation_error(tokens: Array | Image, indices: Array) -> float:
@@ -29,12 +31,14 @@ def quantisation_error(tokens: Array | Image, indices: Array) -> float:
     Raises
     ------
     InputError
-        If tokens or indices are not as described.
+        If tokens or indices are not as described, or the error overflows.
 
     Examples
     --------
     >>> quantisation_error([[0.0], [1.0], [4.0], [5.0]], [0, 2])
     0.5
     """
-    columns, _ = Image.of(tokens).to_kept(indices)
-    return float(columns.min(axis=1).mean())
+    image = Image.of(tokens)
+    kept = check_indices(indices, len(image))
+    unit = np.ascontiguousarray(image.unit_distances[:, kept]).min(axis=1).mean()
+    return float(unit) if image.exponent == 0 else float(rescaled(unit, 2 * image.exponent))

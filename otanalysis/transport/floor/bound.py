@@ -15,7 +15,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from math import gcd
+from math import gcd, lcm
 from types import MappingProxyType
 from typing import Any
 
@@ -23,7 +23,7 @@ import numpy as np
 
 from otanalysis.arrays import Array, FloatArray, IntArray, Normalisation, resolve_keep
 from otanalysis.errors import InputError
-from otanalysis.image import Image
+from otanalysis.image import Image, rescaled
 from otanalysis.transport.exact import ExactTransport, solve_exact
 from otanalysis.transport.floor.coarse_start import coarse_prices
 from otanalysis.transport.floor.cuts import CapacityCuts, cluster_cuts, dendrogram
@@ -42,6 +42,10 @@ _STAGES = (
 )
 """Width of the smoothing as a share of a kept set's distance, and steps; cuts are sought between them."""
 _LEAST_WIDTH = 1e-9  # for costs of about one
+# Costs of which the best kept set's value is a smaller share than this drown it; see _of_any_spread.
+_LEAST_SHARE = 2.0**-20
+_RESTARTS = 30
+_LEAST_SQUARE = 1e-290  # squared distances below may have lost digits
 _NEW_CUTS = 60  # a stage
 _ROUNDINGS = 3  # for small clouds more, as long as they take no longer than three of this many tokens:
 _ROUNDED = 576
@@ -100,8 +104,14 @@ class DistanceFloor:
     @property
     def gap(self) -> float:
         """Share of the best met squared distance that the bound leaves open; zero where both are zero."""
-        found = self.best.squared_distance
-        return 1.0 - self.squared_distance / found if found > 0.0 else 0.0
+        return 1.0 - ratio_of_squares(self, self.best) if self.best.distance > 0.0 else 0.0
+
+
+def ratio_of_squares(over: ExactTransport | DistanceFloor, under: ExactTransport | DistanceFloor) -> float:
+    """Return the ratio of two squared distances, right too where the squares themselves vanish."""
+    if under.squared_distance >= _LEAST_SQUARE:
+        return over.squared_distance / under.squared_distance
+    return (over.distance / under.distance) ** 2 if under.distance > 0.0 else float("inf")
 
 
 def spectral_bound(tokens: Array | Image, keep: int) -> float:
@@ -207,28 +217,49 @@ def wasserstein2_floor(
         raise InputError(
             f"effort must be positive and finite; got {effort}: 1 is about half a second for 576 tokens."
         )
-    matrix = Image.of(tokens).normalised(normalise).squared_distances
+    image = Image.of(tokens).normalised(normalise)
+    matrix = image.unit_distances
     count = resolve_keep(len(matrix), keep=keep)
-    # The solvers' tolerances are absolute: they want costs of about one. Powers of two change no digit.
+    prices, best = _of_any_spread(matrix, count, effort)
     exponent = int(np.frexp(matrix.max())[1])
-    unit = np.ldexp(matrix, -exponent)
-    found, best = _bracket(unit, count, effort)
-    prices = found.scaled(exponent)
-    spectral = float(np.ldexp(_spectral_bound_of(unit, count), exponent)) - TINY
-    parts = {"lagrangian": bound_at(matrix, count, prices), "spectral": spectral}
-    kind = max(parts, key=lambda name: parts[name])
-    value = max(parts[kind], 0.0)
+    spectral = float(np.ldexp(_spectral_bound_of(np.ldexp(matrix, -exponent), count), exponent)) - TINY
+    units = {"lagrangian": bound_at(matrix, count, prices), "spectral": spectral}
+    parts = {name: float(rescaled(np.float64(unit), 2 * image.exponent)) for name, unit in units.items()}
+    kind = max(units, key=lambda name: units[name])
+    unit = max(units[kind], 0.0)
+    in_own_unit = prices.scaled(2 * image.exponent)
     return DistanceFloor(
-        squared_distance=value,
-        distance=float(np.sqrt(value)),
-        multipliers=prices.tokens,
+        squared_distance=max(parts[kind], 0.0),
+        distance=float(np.ldexp(np.sqrt(unit), image.exponent)),
+        multipliers=in_own_unit.tokens,
         cuts=prices.cuts,
-        cut_prices=prices.cut_prices,
-        kind=kind if value > 0.0 else "trivial",
+        cut_prices=in_own_unit.cut_prices,
+        kind=kind if unit > 0.0 else "trivial",
         parts=MappingProxyType(parts),
-        best=solve_exact(matrix, best.indices),
+        best=solve_exact(matrix, best, image.exponent),
         keep=count,
     )
+
+
+def _of_any_spread(matrix: FloatArray, keep: int, effort: float) -> tuple[Prices, IntArray]:
+    r"""Return good prices and a good kept set, whatever the share of the value in the largest cost.
+
+    Bounds and searches are right to some share of the largest cost. Where the best set found is far below
+    that, entries that cost more than :math:`\mathrm{lcm}(m, k)` times as much carry no mass in its optimal
+    plan nor in that of a better set; they are lowered to twice that, and all is sought again on that scale.
+    A bound of lowered costs is one of the costs.
+    """
+    lowered = matrix
+    for _ in range(_RESTARTS):
+        # The solvers' tolerances are absolute: they want costs of about one. Powers of two change no digit.
+        exponent = int(np.frexp(lowered.max())[1])
+        prices, best = _bracket(np.ldexp(lowered, -exponent), keep, effort)
+        value = solve_exact(matrix, best.indices).squared_distance
+        limit = 2.0 * lcm(len(matrix), keep) * value
+        if value == 0.0 or value > _LEAST_SHARE * lowered.max() or limit > 0.5 * lowered.max():
+            break
+        lowered = np.minimum(matrix, limit)
+    return prices.scaled(exponent), best.indices
 
 
 def _bracket(cost: FloatArray, keep: int, effort: float) -> tuple[Prices, ExactTransport]:

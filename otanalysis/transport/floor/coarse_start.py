@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from otanalysis.arrays import BoolArray, FloatArray
+from otanalysis.arrays import BoolArray, FloatArray, IntArray
 from otanalysis.transport.floor.cuts import CapacityCuts
 from otanalysis.transport.floor.lagrangian import Prices
 
@@ -35,11 +35,10 @@ def coarse_prices(cost: FloatArray, linkage: FloatArray, cuts: CapacityCuts, kee
     Prices
         Zero if the linear program was not solved.
     """
-    from scipy.cluster.hierarchy import fcluster
     from scipy.optimize import linprog
 
     m = len(cost)
-    label = np.asarray(fcluster(linkage, min(_CLUSTERS, m), "maxclust")) - 1
+    label = _labels(linkage, _CLUSTERS)
     member = np.zeros((m, int(label.max()) + 1))
     member[np.arange(m), label] = 1.0
     size = member.sum(axis=0)
@@ -65,6 +64,21 @@ def coarse_prices(cost: FloatArray, linkage: FloatArray, cuts: CapacityCuts, kee
         return Prices(np.zeros(m), cuts, cut_prices)
     cut_prices[usable] = np.maximum(-found.ineqlin.marginals[size.size**2 :], 0.0)
     return Prices(np.asarray(found.eqlin.marginals[: size.size])[label], cuts, cut_prices)
+
+
+def _labels(linkage: FloatArray, most: int) -> IntArray:
+    """Return the cluster of every token [m], counted from 0, for at most so many of them.
+
+    SciPy's own criterion ``maxclust`` is not used: before SciPy 1.15 it gave one or two too few where ``most``
+    was the number of tokens or one less, and so other prices.
+    """
+    from scipy.cluster.hierarchy import fcluster
+
+    m = len(linkage) + 1
+    if m <= most:
+        return np.arange(m)
+    height = linkage[m - most - 1, 2]  # of the last merger that is needed
+    return np.asarray(fcluster(linkage, height, "distance"), dtype=np.int64) - 1
 
 
 def _program(

@@ -42,6 +42,7 @@ COST_ERROR = 1e-9
 # Squares below this have lost digits, and nothing that is relative to them covers it.
 TINY = float(np.finfo(np.float64).tiny)
 EPS = float(np.finfo(np.float64).eps)
+_LEAST_SHARE = 2.0**-20  # of the prices in the largest cost, or they are looked at with lower costs too
 
 
 @dataclass(frozen=True, eq=False)
@@ -177,9 +178,16 @@ def lagrangian_bound(
 
 def bound_at(cost: FloatArray, keep: int, prices: Prices) -> float:
     """Return the bound of given prices, with every rounding error allowed for (see the public function)."""
-    largest = max(
-        float(cost.max()), float(np.abs(prices.tokens).max()), float(prices.cut_prices.max(initial=0.0))
-    )
+    largest = max(float(np.abs(prices.tokens).max()), float(prices.cut_prices.max(initial=0.0)))
+    bound = _bound_of(cost, keep, prices, max(float(cost.max()), largest))
+    if 0.0 < largest < _LEAST_SHARE * float(cost.max()):
+        # What is allowed for rounding is a share of the largest cost. A bound of lower costs is one too.
+        lowered = np.minimum(cost, largest / _LEAST_SHARE)
+        bound = max(bound, _bound_of(lowered, keep, prices, float(lowered.max())))
+    return bound
+
+
+def _bound_of(cost: FloatArray, keep: int, prices: Prices, largest: float) -> float:
     # No sum may overflow; powers of two change no digit.
     exponent = int(np.frexp(largest)[1])
     unit = evaluate(np.ldexp(cost, -exponent), keep, prices.scaled(-exponent))

@@ -7,7 +7,7 @@ import numpy as np
 from otanalysis.arrays import FloatArray, IntArray
 from otanalysis.transport.exact import ExactTransport, solve_exact
 
-# Relative to the largest cost a column can carry; sums of m products are exact to about m ulps.
+# Relative to what a column carries: its sum has no negative term, so it is exact to about m ulps.
 _LEAST_GAIN = 1e-12
 # A token that the fractional plan never keeps can still be drawn.
 _LEAST_WEIGHT = 1e-3
@@ -19,11 +19,10 @@ def move_medoids(cost: FloatArray, transport: ExactTransport) -> IntArray:
     kept = transport.indices.copy()
     free = np.ones(len(cost), dtype=bool)
     free[kept] = False
-    # A move must gain more than rounding, or duplicates would change places for ever.
-    least_gain = _LEAST_GAIN * float(cost.max()) / len(kept)
     for column, current in enumerate(kept):
         best = int(np.argmin(np.where(free, served[:, column], np.inf)))
-        if free[best] and served[best, column] < served[current, column] - least_gain:
+        # A move must gain more than rounding, or duplicates would change places for ever.
+        if free[best] and served[best, column] < (1.0 - _LEAST_GAIN) * served[current, column]:
             free[current], free[best] = True, False
             kept[column] = best
     return kept

@@ -95,3 +95,25 @@ def test_a_program_that_is_not_solved_gives_zero_prices(monkeypatch: pytest.Monk
 
     assert not prices.tokens.any()
     assert not prices.cut_prices.any()
+
+
+@pytest.mark.parametrize(("m", "most"), [(9, 9), (9, 8), (9, 20), (9, 1), (70, 64), (65, 64), (300, 64)])
+def test_the_clusters_are_as_many_as_they_may_be_whatever_the_version_of_scipy(m: int, most: int) -> None:
+    tokens = np.random.default_rng(m).standard_normal((m, 3))
+    _, _, tree = dendrogram(squared_distances(tokens))
+
+    label = coarse_start._labels(tree, most)
+
+    assert np.unique(label).tolist() == list(range(min(m, most)))
+    merged = tree[: max(0, m - most)]
+    assert len(np.unique(label)) == m - len(merged)
+
+
+def test_tokens_that_merge_at_one_height_stay_together() -> None:
+    line = np.arange(8.0)[:, None]
+    _, _, tree = dendrogram(squared_distances(np.repeat(line, 2, axis=0)))
+
+    label = coarse_start._labels(tree, 12)
+
+    np.testing.assert_array_equal(label[::2], label[1::2])
+    assert len(np.unique(label)) == 8
