@@ -30,6 +30,14 @@ __all__ = ["Image", "squared_distances"]
 # the 16 are computed again from their difference, which is exact for duplicates.
 _CANCELLATION = 1e-5
 _CHUNK_ENTRIES = 2**22
+_CLOSE_PAIRS = 16  # a token in the mean; with more it pays to take products about another centre
+
+# Within these powers of two no square of a difference overflows, and one vanishes only beside others that are
+# 1e120 times as large: such tokens are measured as they are, others after division by a power of two.
+_ORDINARY = 100
+_TINY = float(np.finfo(np.float64).tiny)
+_IMPRECISE = 1e-280  # sums of squares below this may have lost digits
+_LARGEST = float(np.finfo(np.float64).max)
 
 # Squares of entries between these powers of two, and of what rounding leaves of their differences, neither
 # overflow nor vanish.
@@ -214,7 +222,32 @@ class Image:
         InputError
             If the squares overflow.
         """
-        return _protected(_squared_distances(self.host, None))
+        if self.exponent == 0:
+            return _protected(_squared_distances(self.host, None))
+        return _protected(rescaled(self.unit_distances, 2 * self.exponent))
+
+    @cached_property
+    def exponent(self) -> int:
+        """Power of two that tokens are divided by where their squares would overflow or vanish; else zero."""
+        return _exponent(self.host, self.host)
+
+    @property
+    def unit_distances(self) -> FloatArray:
+        r"""The squared distances [m, m] divided by :math:`4^e` with the :attr:`exponent` :math:`e`.
+
+        They keep all digits where squares of the tokens' own unit do not; nearly always these are
+        :attr:`squared_distances` themselves.
+
+        Raises
+        ------
+        InputError
+            If differences of the tokens overflow.
+        """
+        if self.exponent == 0:
+            return self.squared_distances
+        return self._once(
+            "unit_distances", lambda: _protected(_squared_distances(self.host, None, self.exponent))
+        )
 
     def to_kept(self, indices: Array) -> tuple[FloatArray, IntArray]:
         """Return the squared distances [m, k] from all tokens to the kept ones, and the kept positions [k].
@@ -268,7 +301,8 @@ def squared_distances(a: Array | Image, b: Array | None = None) -> FloatArray:
     -------
     ndarray [m, n], float64
         Squared distances: non-negative, exactly zero for duplicates; symmetric with a zero diagonal when
-        ``b`` is left out. Relative error about 1e-9 or better for every entry.
+        ``b`` is left out. Relative error about 1e-9 or better for every entry, whatever the others are; of
+        tokens so close that the square is below 1e-307, the nearest number.
 
     Raises
     ------
@@ -287,28 +321,102 @@ def squared_distances(a: Array | Image, b: Array | None = None) -> FloatArray:
     right = None if b is None else np.asarray(to_numpy(check_tokens(b, name="b")))
     if right is not None and left.shape[1] != right.shape[1]:
         raise InputError(f"a and b must have the same dimension; got {left.shape[1]} and {right.shape[1]}.")
-    return _squared_distances(left, right)
+    exponent = _exponent(left, left if right is None else right)
+    return rescaled(_squared_distances(left, right, exponent), 2 * exponent)
 
 
-def _squared_distances(left: FloatArray, right: FloatArray | None) -> FloatArray:
-    """Return the squared distances of checked matrices; of the rows of ``left`` where there is no other."""
-    with np.errstate(over="ignore", invalid="ignore"):
-        centre = left.mean(axis=0)
-        left = left - centre
-        # The same object on both sides: a symmetric product, as in Image.gram.
-        right = left if right is None else right - centre
-        sums = np.sum(left**2, axis=1)[:, None] + np.sum(right**2, axis=1)[None, :]
-        result = sums - 2.0 * (left @ right.T)
-        if not np.isfinite(result).all():
-            raise InputError("The tokens are too large for squared distances in float64: rescale them first.")
-    _recompute_close_pairs(result, left, right, result <= _CANCELLATION * sums)
+def rescaled(unit: FloatArray, exponent: int) -> FloatArray:
+    """Return values times a power of two.
+
+    Raises
+    ------
+    InputError
+        If one of them overflows.
+    """
+    with np.errstate(over="ignore", under="ignore"):
+        result = np.ldexp(unit, exponent)
+    if not np.isfinite(result).all():
+        raise _too_large()
     return np.asarray(result)
 
 
-def _recompute_close_pairs(result: FloatArray, left: FloatArray, right: FloatArray, close: BoolArray) -> None:
-    """Overwrite the entries marked ``close`` in place with sums of squared differences, chunk by chunk."""
-    rows, columns = np.nonzero(close)
+def _too_large() -> InputError:
+    return InputError("The tokens are too large for squared distances in float64: rescale them first.")
+
+
+def _exponent(left: FloatArray, right: FloatArray) -> int:
+    """Return the power of two of the largest difference in a coordinate; zero where squares are no trouble."""
+    with np.errstate(over="ignore"):
+        spread = np.maximum(left.max(axis=0), right.max(axis=0)) - np.minimum(
+            left.min(axis=0), right.min(axis=0)
+        )
+    largest = float(spread.max())
+    if largest > _LARGEST:
+        raise _too_large()
+    exponent = int(np.frexp(largest)[1])
+    return 0 if abs(exponent) <= _ORDINARY else exponent
+
+
+def _divided(values: FloatArray, exponent: int) -> FloatArray:
+    """Return values over a power of two, without a copy if it is one."""
+    return np.ldexp(values, -exponent) if exponent else values
+
+
+def _squared_distances(left: FloatArray, right: FloatArray | None, exponent: int = 0) -> FloatArray:
+    """Return the squared distances of checked matrices, or of the rows of ``left`` where there is no other.
+
+    They are divided by ``4**exponent``, with that of :func:`_exponent`.
+    """
+    with np.errstate(under="ignore"):
+        return _by_products(left, right, exponent)
+
+
+def _by_products(left: FloatArray, right: FloatArray | None, exponent: int) -> FloatArray:
+    with np.errstate(over="ignore", invalid="ignore"):
+        mean = np.nan_to_num(left.mean(axis=0))
+    # Within the column's own range: the rounded mean of equal numbers may be another number.
+    centre = np.clip(mean, left.min(axis=0), left.max(axis=0))
+    a = _divided(left - centre, exponent)
+    # The same object on both sides: a symmetric product, as in Image.gram.
+    b = a if right is None else _divided(right - centre, exponent)
+    sums = np.sum(a**2, axis=1)[:, None] + np.sum(b**2, axis=1)[None, :]
+    result = np.asarray(sums - 2.0 * (a @ b.T))
+    close = result <= np.maximum(_CANCELLATION * sums, _IMPRECISE)
+    if right is None:
+        _regroup_close_pairs(result, left, close, exponent)
+    _recompute_close_pairs(result, left, right, close, exponent)
+    return result
+
+
+def _regroup_close_pairs(result: FloatArray, left: FloatArray, close: BoolArray, exponent: int) -> None:
+    """Overwrite large groups of ``close`` entries in place, by products about a centre of their own.
+
+    A few tokens far away move the centre from all the others, whose pairs then are all close.
+    """
+    while np.count_nonzero(close) > _CLOSE_PAIRS * len(close):
+        group = np.flatnonzero(close[np.argmax(np.count_nonzero(close, axis=1))])
+        if group.size == len(close):
+            break
+        result[np.ix_(group, group)] = _by_products(left[group], None, exponent)
+        close[np.ix_(group, group)] = False
+
+
+def _recompute_close_pairs(
+    result: FloatArray, left: FloatArray, right: FloatArray | None, close: BoolArray, exponent: int
+) -> None:
+    """Overwrite the entries marked ``close`` in place with sums of squared differences, chunk by chunk.
+
+    The differences are those of the tokens as given: their distance from the centre would round them.
+    """
+    rows, columns = np.nonzero(close if right is not None else np.triu(close))
+    other = left if right is None else right
     step = max(1, _CHUNK_ENTRIES // left.shape[1])
     for start in range(0, rows.size, step):
         i, j = rows[start : start + step], columns[start : start + step]
-        result[i, j] = np.sum((left[i] - right[j]) ** 2, axis=1)
+        difference = left[i] - other[j]
+        squares = np.sum(_divided(difference, exponent) ** 2, axis=1)
+        # Zero is said of duplicates alone.
+        squares = np.where((squares < _TINY) & difference.any(axis=1), _TINY, squares)
+        result[i, j] = squares
+        if right is None:
+            result[j, i] = squares

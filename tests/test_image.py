@@ -106,9 +106,9 @@ class Traced:
             self.grams.append(image)
             return gram(image)
 
-        def counted_distances(left: np.ndarray, right: np.ndarray | None) -> np.ndarray:
+        def counted_distances(left: np.ndarray, right: np.ndarray | None, *scale: int) -> np.ndarray:
             self.distances.append(left)
-            return distances(left, right)
+            return distances(left, right, *scale)
 
         counted = cached_property(counted_gram)
         counted.__set_name__(Image, "gram")

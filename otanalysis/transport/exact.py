@@ -2,30 +2,18 @@
 
 from __future__ import annotations
 
-import warnings
 from dataclasses import dataclass
-from threading import Lock
 
 import numpy as np
 import numpy.typing as npt
 
 from otanalysis.arrays import Array, FloatArray, IntArray, Normalisation, check_indices
-from otanalysis.errors import ConvergenceError, InputError
-from otanalysis.image import Image
+from otanalysis.errors import InputError
+from otanalysis.image import Image, rescaled
+from otanalysis.transport.simplex import masses, solve_uniform
 
 # Pivots of the network simplex. 576 x 115 tokens need some thousands; the cap only has to be out of the way.
 MAX_PIVOTS = 10_000_000
-
-# Marginals: sums of up to m float64 masses of size 1/m, each off by at most an ulp of 1.
-MARGINAL_TOLERANCE = 1e-12
-# Feasibility and gap, both relative to the largest cost: the potentials are sums of up to m + k costs along
-# the simplex tree, so rounding leaves about (m + k) ulps = 1e-13; an extra factor of 1000 is far below any
-# use.
-FEASIBILITY_TOLERANCE = 1e-10
-GAP_TOLERANCE = 1e-10
-
-# The filters of warnings belong to all threads: two that set and restore them at once leave them changed.
-_FILTERS = Lock()
 
 
 @dataclass(frozen=True, eq=False)
@@ -100,83 +88,45 @@ def wasserstein2(
     >>> wasserstein2([[0.0], [1.0], [4.0], [5.0]], [0, 2]).squared_distance
     0.5
     """
-    columns, kept = Image.of(tokens).normalised(normalise).to_kept(indices)
-    return _solve(columns, kept, normalise)
+    image = Image.of(tokens).normalised(normalise)
+    kept = check_indices(indices, len(image))
+    return _solve(image.unit_distances, kept, image.exponent, normalise)
 
 
-def solve_exact(cost: FloatArray, kept: IntArray) -> ExactTransport:
-    """Return :func:`wasserstein2` of checked positions [k] from the cost [m, m], without checks of either."""
-    return _solve(np.ascontiguousarray(cost[:, kept]), kept, "none")
+def solve_exact(cost: FloatArray, kept: IntArray, exponent: int = 0) -> ExactTransport:
+    """Return :func:`wasserstein2` of checked positions [k] from the cost [m, m], without checks of either.
+
+    The cost are squared distances divided by ``4**exponent``.
+    """
+    return _solve(cost, kept, exponent, "none")
 
 
-def _solve(cost: FloatArray, kept: IntArray, normalise: Normalisation) -> ExactTransport:
-    m, k = cost.shape
-    a, b = np.full(m, 1.0 / m), np.full(k, 1.0 / k)
-    # The simplex compares reduced costs with an absolute threshold: bring the costs to unit size.
-    scale = float(cost.max()) or 1.0
-    scaled = cost / scale
-    # POT loads torch and scikit-learn where they are installed; importing otanalysis must not.
-    import ot
-
-    with _FILTERS, warnings.catch_warnings():
-        # POT only warns when it gives up. That warning is raised as an error below, from the result code.
-        warnings.simplefilter("ignore", UserWarning)
-        plan, log = ot.emd(a, b, scaled, numItermax=MAX_PIVOTS, log=True)
-    if log["warning"] is not None:
-        raise ConvergenceError(
-            f"Exact transport of {m} tokens to {k} kept ones was wanted, but the solver stopped early "
-            f"({str(log['warning']).split('.')[0]}): check that cost holds squared distances, "
-            f"or raise {__name__}.MAX_PIVOTS (now {MAX_PIVOTS})."
-        )
-    u, v = _feasible_potentials(scaled, np.asarray(log["v"]))
-    primal = float(np.sum(plan * scaled))
-    gap = primal - float(u.mean() + v.mean())
-    infeasibility = max(0.0, float(np.max(u[:, None] + v[None, :] - scaled)))
-    _check_certificate(plan, a, b, gap, infeasibility)
+def _solve(cost: FloatArray, kept: IntArray, exponent: int, normalise: Normalisation) -> ExactTransport:
+    found = solve_uniform(np.ascontiguousarray(cost[:, kept]), MAX_PIVOTS)
+    if exponent == 0:
+        squared, gap, infeasibility = found.value, found.gap, found.infeasibility
+    else:
+        of_cost = np.array([found.value, found.gap, found.infeasibility])
+        squared, gap, infeasibility = map(float, rescaled(of_cost, 2 * exponent))
     return ExactTransport(
-        distance=float(np.sqrt(primal * scale)),
-        squared_distance=primal * scale,
-        plan=plan,
-        potentials=(u * scale, v * scale),
-        duality_gap=gap * scale,
-        infeasibility=infeasibility * scale,
+        distance=float(np.ldexp(np.sqrt(found.value), exponent)),
+        squared_distance=squared,
+        plan=found.plan,
+        potentials=(_potential(found.u, exponent), _potential(found.v, exponent)),
+        duality_gap=gap,
+        infeasibility=infeasibility,
         indices=kept,
         normalise=normalise,
     )
 
 
-def _feasible_potentials(cost: FloatArray, v: FloatArray) -> tuple[FloatArray, FloatArray]:
-    """Return potentials that satisfy every constraint, whatever the solver left in ``v``.
-
-    The c-transform of any ``v`` is the best ``u`` that is feasible with it, and its c-transform improves
-    ``v``. On degenerate problems the solver's own pair may violate a constraint that carries no mass.
-    """
-    u = np.min(cost - v[None, :], axis=1)
-    v = np.min(cost - u[:, None], axis=0)
-    shift = v.mean()
-    return u + shift, v - shift
-
-
-def _check_certificate(
-    plan: FloatArray, a: FloatArray, b: FloatArray, gap: float, infeasibility: float
-) -> None:
-    """Raise unless plan and potentials prove each other optimal (costs scaled to a largest entry of one)."""
-    marginal = max(
-        float(np.abs(plan.sum(axis=1) - a).max()),
-        float(np.abs(plan.sum(axis=0) - b).max()),
-        float(-plan.min()),
-    )
-    evidence = (
-        ("marginal error", marginal, MARGINAL_TOLERANCE),
-        ("dual infeasibility", infeasibility, FEASIBILITY_TOLERANCE),
-        ("duality gap", abs(gap), GAP_TOLERANCE),
-    )
-    for what, value, tolerance in evidence:
-        if not value <= tolerance:
-            raise ConvergenceError(
-                f"The certificate of the exact distance does not hold: {what} {value:.3g} (relative to the "
-                f"largest cost) where at most {tolerance:.0e} is allowed; report the tokens as a solver bug."
-            )
+def _potential(unit: FloatArray, exponent: int) -> FloatArray:
+    """Return a potential times ``4**exponent``; where float64 has no such small numbers, in long double."""
+    if exponent == 0:
+        return unit
+    if exponent > 0:
+        return rescaled(unit, 2 * exponent)
+    return np.ldexp(unit.astype(np.longdouble), 2 * exponent)
 
 
 _CHUNK_ENTRIES = 2**20  # of the differences at a time: they stay in the cache
