@@ -13,7 +13,7 @@ from otanalysis.errors import ConvergenceError
 from otanalysis.image import Image
 from otanalysis.scalars import check_integer
 from otanalysis.selection.selector import Selector
-from otanalysis.transport.exact import wasserstein2
+from otanalysis.transport.exact import solve_exact
 from otanalysis.transport.floor.local_search import move_medoids
 
 
@@ -102,7 +102,7 @@ class KMedoids(Selector):
 
     def pick(self, image: Image, keep: int, generator: np.random.Generator | None) -> IntArray:
         """Return the medoids [keep], ascending."""
-        return medoids(image.scaled[0].squared_distances, keep, self.max_iter)
+        return medoids(image.unit_distances, keep, self.max_iter)
 
 
 def medoids(cost: FloatArray, keep: int, max_iter: int) -> IntArray:
@@ -160,10 +160,9 @@ class OTMedoids(Selector):
 
     def pick(self, image: Image, keep: int, generator: np.random.Generator | None) -> IntArray:
         """Return the tokens [keep] that settled, ascending."""
-        unit, _ = image.scaled
-        kept = medoids(unit.squared_distances, keep, max_iter=100)
+        kept = medoids(image.unit_distances, keep, max_iter=100)
         for _ in range(self.max_rounds):
-            moved = move_medoids(unit.squared_distances, wasserstein2(unit, kept))
+            moved = move_medoids(image.unit_distances, solve_exact(image.unit_distances, kept))
             if np.array_equal(moved, kept):
                 return np.sort(kept)
             kept = moved

@@ -217,7 +217,8 @@ class Ladder:
     def _scaled_gram(self) -> GramLogdet:
         if self.normalise == "columns":
             return self.released
-        tokens = self.image.scaled[0].host
+        # Powers of two change no digit, and no square of what is left overflows or vanishes.
+        tokens = np.ldexp(self.tokens, -int(np.frexp(np.abs(self.tokens).max())[1]))
         norm = float(np.linalg.norm(tokens))
         factor = np.sqrt(tokens.shape[1]) / norm if norm else 1.0
         return GramLogdet(Image.of_checked(tokens * factor))
