@@ -10,16 +10,14 @@ And a p-value above that floor is exact only because the permutations are enumer
 
 from __future__ import annotations
 
-from contextlib import suppress
 from dataclasses import dataclass
 from functools import lru_cache
-from numbers import Real
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.stats import rankdata
 
-from otanalysis.arrays import FloatArray, to_numpy
+from otanalysis.arrays import FloatArray, real_numbers
 from otanalysis.errors import InputError
 from otanalysis.scalars import check_integer, check_number, shown
 
@@ -119,7 +117,7 @@ def spearman_test(
     >>> test.rho, round(test.p_value, 4), test.permutations
     (-1.0, 0.0167, 120)
     """
-    first, second = _floats(x, "x"), _floats(y, "y")
+    first, second = real_numbers(x, "x"), real_numbers(y, "y")
     _check_pair(first, second)
     n = first.size
     a, b = _centred_ranks(first), _centred_ranks(second)
@@ -169,7 +167,7 @@ def bootstrap_means(values: ArrayLike, resamples: int, *, generator: np.random.G
     array([[1.],
            [1.]])
     """
-    table = _floats(values, "values")
+    table = real_numbers(values, "values")
     number = check_integer(resamples, "resamples", wanted="an integer", low=-np.inf)
     if table.ndim != 2 or table.shape[0] == 0 or number < 1:
         raise InputError(
@@ -206,7 +204,7 @@ def percentile_interval(replicates: ArrayLike, *, level: float = 0.95) -> tuple[
     level = check_number(level, "The level of an interval", wanted="a number")
     if not 0.0 < level < 1.0:
         raise InputError(f"The level of an interval must lie in (0, 1), got {level}.")
-    table = _floats(replicates, "replicates")
+    table = real_numbers(replicates, "replicates")
     if table.ndim == 0 or table.shape[0] == 0:
         raise InputError(f"An interval needs at least one replicate; got shape {table.shape}.")
     flat = table.reshape(table.shape[0], -1)
@@ -251,7 +249,7 @@ def ratio_standard_error(
     """
     a, sa, b, sb = np.broadcast_arrays(
         *(
-            _floats(v, name)
+            real_numbers(v, name)
             for v, name in (
                 (numerator, "numerator"),
                 (numerator_error, "numerator_error"),
@@ -266,21 +264,10 @@ def ratio_standard_error(
 
 def _centred_ranks(values: ArrayLike) -> FloatArray:
     """Mid-ranks along the last axis, minus their mean (n + 1) / 2."""
-    array = _floats(values, "values")
+    array = real_numbers(values, "values")
     ranks: FloatArray = np.asarray(rankdata(array, axis=-1), dtype=np.float64)
     centred: FloatArray = ranks - (array.shape[-1] + 1) / 2
     return centred
-
-
-def _floats(values: ArrayLike, name: str) -> FloatArray:
-    """Return numbers as float64; NaN and infinite ones pass."""
-    array = to_numpy(values, name=name)
-    if array.dtype == object and all(isinstance(one, Real) for one in array.ravel()):
-        with suppress(OverflowError):  # then it is refused below
-            array = np.array([float(one) for one in array.ravel()]).reshape(array.shape)  # nullable columns
-    if array.dtype.kind not in "fiu":
-        raise InputError(f"{name} must hold real numbers; got {array.dtype}: convert to a float type first.")
-    return np.asarray(array, dtype=np.float64)
 
 
 def _check_generator(generator: np.random.Generator | None) -> None:

@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from safetensors.numpy import save
 
+from otanalysis.arrays import to_numpy
 from otanalysis.errors import DumpError, InputError
 from otanalysis.files import sha256_of_file, write_atomic
 from otanalysis.tokens.manifest import MANIFEST_NAME, PARTIAL_MANIFEST_NAME, Manifest, SampleEntry, ShardEntry
@@ -233,7 +234,7 @@ class DumpWriter:
         )
 
     def _storable(self, sample_id: str, tokens: ArrayLike) -> NDArray[np.floating]:
-        array = np.asarray(tokens)
+        array = to_numpy(tokens, name=f"the tokens of {sample_id!r}")
         if array.ndim != 2 or 0 in array.shape or not np.issubdtype(array.dtype, np.floating):
             raise InputError(
                 f"The tokens of {sample_id!r} must be a non-empty floating-point matrix [m, d], "
