@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -10,7 +11,7 @@ import numpy.typing as npt
 from otanalysis.arrays import Array, FloatArray, IntArray, Normalisation, check_indices
 from otanalysis.errors import InputError
 from otanalysis.image import Image, rescaled
-from otanalysis.transport.simplex import masses, solve_uniform
+from otanalysis.transport.simplex import MARGINAL_TOLERANCE, masses, solve_uniform
 
 # Pivots of the network simplex. 576 x 115 tokens need some thousands; the cap only has to be out of the way.
 MAX_PIVOTS = 10_000_000
@@ -129,9 +130,12 @@ def _potential(unit: FloatArray, exponent: int) -> FloatArray:
     return np.ldexp(unit.astype(np.longdouble), 2 * exponent)
 
 
+LongArray: TypeAlias = npt.NDArray[np.longdouble]
+
+_TINY = float(np.finfo(np.float64).tiny)
 _CHUNK_ENTRIES = 2**20  # of the differences at a time: they stay in the cache
 
-# Relative to the largest cost: plan and potentials are float64, solved on costs that are right to 1e-10.
+# Relative to the value: the costs that the solver saw are right to 1e-9 each, and nearly all far closer.
 _TOLERANCE = 1e-9
 
 
@@ -154,6 +158,9 @@ class Verification:
         The squared distance as given.
     largest_cost : float
         Largest squared distance to a kept token.
+    error : float
+        Width of the bracket and the claimed distance together, relative to the upper end of the bracket;
+        infinite if that is zero and the width is not.
     """
 
     lower: float
@@ -162,14 +169,7 @@ class Verification:
     marginal_error: float
     claimed: float
     largest_cost: float
-
-    @property
-    def error(self) -> float:
-        """Width of the bracket and the claimed distance together, relative to the largest cost."""
-        width = float(np.ptp([self.lower, self.upper, self.claimed]))
-        if width == 0.0:
-            return 0.0
-        return width / self.largest_cost if self.largest_cost > 0.0 else float("inf")
+    error: float
 
     @property
     def sound(self) -> bool:
@@ -208,35 +208,86 @@ def verify_transport(tokens: Array | Image, transport: ExactTransport) -> Verifi
     >>> verify_transport(tokens, wasserstein2(tokens, [0, 2])).sound
     True
     """
-    rows = Image.of(tokens).normalised(transport.normalise).host
+    image = Image.of(tokens).normalised(transport.normalise)
+    rows, exponent = image.host, image.exponent
     m, k = transport.plan.shape
     if len(rows) != m:
         raise InputError(f"The transport is of {m} tokens; got {len(rows)}: pass the tokens it was made of.")
-    cost = _costs(rows, rows[check_indices(transport.indices, m)])
-    # A repair of negative entries could cost twice their mass; without them the plan only has too much.
-    plan = np.maximum(transport.plan, 0.0).astype(np.longdouble)
-    u, v = (potential.astype(np.longdouble) for potential in transport.potentials)
+    cost = _costs(rows, rows[check_indices(transport.indices, m)], exponent)
     largest = cost.max()
-    excess = max(np.longdouble(0.0), np.max(u[:, None] + v[None, :] - cost))
-    missing = (
-        np.abs(plan.sum(axis=1) - np.longdouble(1) / m).sum()
-        + np.abs(plan.sum(axis=0) - np.longdouble(1) / k).sum()
-    )
+    potentials = (np.ldexp(one.astype(np.longdouble), -2 * exponent) for one in transport.potentials)
+    upper, missing = _cost_of_plan(cost, transport.plan)
+    lower, excess = _value_of_potentials(cost, *potentials)
+    with np.errstate(over="ignore", under="ignore"):
+        lower_end, upper_end, violation, dearest = (
+            float(np.ldexp(one, 2 * exponent)) for one in (lower, upper, excess, largest)
+        )
+    width = _width(lower, upper, transport, exponent)
     return Verification(
-        lower=float(u.mean() + v.mean() - excess),
-        upper=float(np.sum(plan * cost) + missing * largest),
-        infeasibility=float(excess),
-        marginal_error=float(missing),
+        lower=lower_end,
+        upper=upper_end,
+        infeasibility=violation,
+        marginal_error=missing,
         claimed=transport.squared_distance,
-        largest_cost=float(largest),
+        largest_cost=dearest,
+        error=float(width / upper) if upper > 0.0 else (0.0 if width == 0.0 else float("inf")),
     )
 
 
-def _costs(rows: FloatArray, kept: FloatArray) -> npt.NDArray[np.longdouble]:
-    """Return the squared distances [m, k], summed from differences."""
-    cost = np.empty((len(rows), len(kept)), dtype=np.longdouble)
+def _cost_of_plan(cost: LongArray, plan: FloatArray) -> tuple[np.longdouble, float]:
+    """Return what a plan with right marginals costs at most that was made of this one, and the mass it misses."""
+    m, k = plan.shape
+    # A repair of negative entries could cost twice their mass; without them the plan only has too much.
+    positive = np.maximum(plan, 0.0).astype(np.longdouble)
+    missing = (
+        np.abs(positive.sum(axis=1) - np.longdouble(1) / m).sum()
+        + np.abs(positive.sum(axis=0) - np.longdouble(1) / k).sum()
+    )
+    rows, columns, given, whole, units = masses(plan)
+    if whole is not None and np.abs(given - whole / units).sum() <= MARGINAL_TOLERANCE:
+        # The exact plan that this one is the rounding of: nothing is missing.
+        return np.sum(whole.astype(np.longdouble) * cost[rows, columns]) / units, float(missing)
+    return np.sum(positive * cost) + missing * cost.max(), float(missing)
+
+
+def _value_of_potentials(
+    cost: LongArray, u: LongArray, v: LongArray
+) -> tuple[np.longdouble, np.longdouble]:
+    """Return what potentials prove after they were made feasible, and by how much they were not."""
+    value = u.mean() + v.mean()
+    over = u[:, None] + v[None, :] - cost
+    excess = max(np.longdouble(0.0), np.max(over))
+    violated = over > 0.0
+    # Made smaller by a factor they are feasible too. That is the better way where the costs of the solver were
+    # rounded: what a violation is then small against is its own cost, which may be far above the value.
+    if violated.any() and (over[violated] <= _TOLERANCE * cost[violated]).all():
+        return max(value - excess, value / (1 + np.max(over[violated] / cost[violated]))), excess
+    return value - excess, excess
+
+
+def _width(
+    lower: np.longdouble, upper: np.longdouble, transport: ExactTransport, exponent: int
+) -> np.longdouble:
+    """Return how far apart bracket, distance and squared distance are, over ``4**exponent``."""
+    from_distance = np.ldexp(np.longdouble(transport.distance), -exponent) ** 2
+    squared, least = (
+        np.ldexp(np.longdouble(one), -2 * exponent)
+        for one in (transport.squared_distance, np.finfo(np.float64).smallest_subnormal)
+    )
+    # A square that float64 has no digits for is as close as it can be.
+    off = max(abs(squared - lower), abs(squared - upper)) - least
+    return np.max(np.array([np.ptp(np.array([lower, upper, from_distance])), off]), initial=0.0)
+
+
+def _costs(rows: FloatArray, kept: FloatArray, exponent: int) -> LongArray:
+    """Return the squared distances [m, k] over ``4**exponent``, summed from differences."""
+    cost = np.empty((len(rows), len(kept)))
     step = max(1, _CHUNK_ENTRIES // kept.size)
     for start in range(0, len(rows), step):
         difference = rows[start : start + step, None, :] - kept[None, :, :]
+        if exponent:
+            difference = np.ldexp(difference, -exponent)
         cost[start : start + step] = np.einsum("ijd,ijd->ij", difference, difference)
-    return cost
+    i, j = np.nonzero(cost < _TINY)
+    cost[i, j] = np.where((rows[i] != kept[j]).any(axis=1), np.maximum(cost[i, j], _TINY), 0.0)
+    return cost.astype(np.longdouble)

@@ -50,6 +50,8 @@ _ROUNDOFF = float(np.finfo(np.float64).eps) / 2.0
 _ROUNDS = 40  # each takes ten digits off the gap, or off the largest cost: 1e-300 is thirty rounds away
 # Relative to the largest cost: below this the squares of differences may have lost digits.
 _VANISHED = 1e-290
+_TINY = float(np.finfo(np.float64).tiny)
+_DIVIDES_TO_ZERO = 2.0**52  # what can make zero of a positive distance, which is _TINY at least
 
 # The filters of warnings belong to all threads: two that set and restore them at once leave them changed.
 _FILTERS = Lock()
@@ -136,6 +138,8 @@ def solve_uniform(cost: FloatArray, max_pivots: int) -> Solution:
     # The simplex compares reduced costs with an absolute threshold: bring the costs to unit size.
     scale = float(cost.max()) or 1.0
     scaled = cost / scale
+    if scale > _DIVIDES_TO_ZERO:
+        scaled[(scaled == 0.0) & (cost > 0.0)] = _TINY
     plan, prices = _simplex(scaled, np.full(m, 1.0 / m), np.full(k, 1.0 / k), max_pivots)
     found = _assessed(scaled, plan, prices)
     if found.marginal <= MARGINAL_TOLERANCE and not found.proven:
