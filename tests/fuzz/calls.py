@@ -45,6 +45,9 @@ Draw = Callable[[np.random.Generator, int], Any]
 SOUND = 0.75
 """Chance of an argument to be a sound one: with several arguments most calls then have a hostile one."""
 
+GIVEN = 0.3
+"""Chance of an optional argument to be given."""
+
 GAP = 1e-6
 """Between numbers that must be equal or ordered, relative to the larger: the loosest promise of them."""
 
@@ -66,7 +69,7 @@ class Failure:
 class Target:
     """A public function, the kinds of its arguments by name, and what must hold of its result.
 
-    ``optional`` arguments are left out half of the time; ``weight`` is how often it is called.
+    ``optional`` arguments are mostly left out; ``weight`` is how often it is called, relative to the others.
     """
 
     call: Callable[..., Any]
@@ -809,18 +812,16 @@ def drawn_call(case: int, seed: int) -> tuple[str, dict[str, Any]]:
     weights = np.array([TARGETS[name].weight for name in names])
     name = names[int(generator.choice(len(names), p=weights / weights.sum()))]
     target, m = TARGETS[name], int(generator.integers(1, 12))
-    arguments = {argument: KINDS[kind](generator, m) for argument, kind in target.kinds.items()}
-    for argument, kind in target.optional.items():
-        if generator.random() < 0.3:
-            arguments[argument] = KINDS[kind](generator, m)
-    return name, arguments
+    kinds = dict(target.kinds)
+    kinds |= {argument: kind for argument, kind in target.optional.items() if generator.random() < GIVEN}
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # what NumPy and torch say of rare kinds of arrays when they are made
+        return name, {argument: KINDS[kind](generator, m) for argument, kind in kinds.items()}
 
 
 def tried(case: int, seed: int) -> Failure | None:
     """Make a call and return what was wrong with it, if anything was."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # of what torch says of rare kinds of tensors when they are made
-        name, arguments = drawn_call(case, seed)
+    name, arguments = drawn_call(case, seed)
     said = ", ".join(f"{argument}={short(value)}" for argument, value in arguments.items())
     try:
         with warnings.catch_warnings():
