@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.stamp
 
 .DEFAULT_GOAL := help
-.PHONY: help install figures test test-browser lint format lab notebooks evaluate benchmark benchmark-vlm \
+.PHONY: help install figures test test-browser fuzz lint format lab notebooks evaluate benchmark benchmark-vlm \
   train-mini clean
 
 help:  ## List the targets.
@@ -31,6 +31,10 @@ test: $(STAMP)  ## Run all tests and the examples of the documentation.
 
 test-browser: $(STAMP)  ## Run the explorer and a notebook in JupyterLab and a headless Chromium.
 	$(BIN)/python -m pytest tests/browser -m browser -rs
+
+fuzz: $(STAMP)  ## Make 20,000 hostile calls and damage 20,000 files: no error that is not ours, no warning.
+	$(BIN)/python -m tests.fuzz.calls --cases 20000
+	$(BIN)/python -m tests.fuzz.files --cases 20000
 
 lint: $(STAMP)  ## Check style, formatting, types and the import contracts.
 	$(BIN)/ruff check .

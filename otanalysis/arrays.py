@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+from contextlib import suppress
+from numbers import Real
 from typing import Any, Literal, TypeAlias, get_args
 
 import numpy as np
@@ -27,6 +29,7 @@ __all__ = [
     "like",
     "normalise_tokens",
     "normalised",
+    "real_numbers",
     "resolve_keep",
     "to_numpy",
 ]
@@ -225,6 +228,28 @@ def to_numpy(array: Array, *, name: str = "values") -> npt.NDArray[Any]:
     return np.asarray(array)
 
 
+def real_numbers(values: Any, name: str = "values") -> FloatArray:
+    """Return numbers of any shape as float64, on the host; NaN and infinite ones pass.
+
+    Raises
+    ------
+    InputError
+        If they are texts, booleans, complex or no numbers at all, or as for :func:`dense`.
+    """
+    array = to_numpy(values, name=name)
+    if array.dtype == object and all(_is_real(one) for one in array.ravel()):
+        with suppress(OverflowError):  # then they are refused below
+            array = np.array([float(one) for one in array.ravel()]).reshape(array.shape)  # nullable columns
+    if array.dtype.kind not in "fiu":
+        raise InputError(f"{name} must hold real numbers; got {array.dtype}: convert to a float type first.")
+    with np.errstate(over="ignore"):
+        return np.asarray(array, dtype=np.float64)
+
+
+def _is_real(one: Any) -> bool:
+    return isinstance(one, Real) and not isinstance(one, bool)
+
+
 def like(values: npt.NDArray[Any], reference: Array) -> Array:
     """Return NumPy values as an array of the library and device of ``reference`` (NumPy for lists)."""
     if not is_array_api_obj(reference) or isinstance(reference, np.ndarray):
@@ -296,7 +321,7 @@ def resolve_keep(m: int, *, ratio: float | None = None, keep: int | None = None)
     56
     """
     if (ratio is None) == (keep is None):
-        got = "neither" if ratio is None else f"ratio={ratio} and keep={keep}"
+        got = "neither" if ratio is None else f"ratio={shown(ratio)} and keep={shown(keep)}"
         raise InputError(
             f"Exactly one of ratio and keep is needed; got {got}: pass for instance ratio=0.098."
         )

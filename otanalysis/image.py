@@ -39,10 +39,6 @@ _TINY = float(np.finfo(np.float64).tiny)
 _IMPRECISE = 1e-280  # sums of squares below this may have lost digits
 _LARGEST = float(np.finfo(np.float64).max)
 
-# Squares of entries between these powers of two, and of what rounding leaves of their differences, neither
-# overflow nor vanish.
-_LEAST_EXPONENT, _LARGEST_EXPONENT = -300, 300
-
 _T = TypeVar("_T")
 
 
@@ -139,21 +135,6 @@ class Image:
         made = Image.of_checked(_protected(normalised(self.tokens, how)))
         made._bounded = True
         return made
-
-    @property
-    def scaled(self) -> tuple[Image, int]:
-        """The image of about one: of the tokens over a power of two, and its exponent.
-
-        The image itself, and 0, where the largest entry lies between ``2**-300`` and ``2**300``, so that no
-        square overflows or vanishes. A power of two changes no digit: what does not depend on the scale of
-        the tokens is the same on this image, and can be told for tokens of any size.
-        """
-        exponent = int(np.frexp(np.abs(self.host).max())[1])
-        if _LEAST_EXPONENT <= exponent <= _LARGEST_EXPONENT or not self.host.any():
-            return self, 0  # not kept: an image that holds itself would outlive its last user
-        return self._once(
-            "scaled", lambda: (Image.of_checked(_protected(np.ldexp(self.host, -exponent))), exponent)
-        )
 
     def shared(self, make: Callable[[Image], _T]) -> _T:
         """Return ``make(self)``, called once: for whatever else the subsets of an image share.

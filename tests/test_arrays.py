@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import warnings
+from fractions import Fraction
+
 import numpy as np
+import pandas as pd
 import pytest
 
-from otanalysis.arrays import check_indices, check_tokens, resolve_keep
+from otanalysis.arrays import check_indices, check_tokens, normalise_tokens, resolve_keep, to_numpy
 from otanalysis.errors import InputError
 
 
@@ -105,3 +109,132 @@ def test_tensors_are_detached_and_stay_tensors() -> None:
     assert isinstance(result, torch.Tensor)
     assert result.dtype == torch.float64
     assert not result.requires_grad
+
+
+class Sparse:
+    """What looks like one of SciPy's sparse matrices."""
+
+    def toarray(self) -> np.ndarray:
+        return np.eye(3)
+
+
+@pytest.mark.parametrize(
+    ("tokens", "message"),
+    [
+        (
+            np.ma.array([[1.0, 2.0]], mask=[[True, False]]),
+            r"must not be masked; got 1 masked values.*or fill",
+        ),
+        (np.ma.masked_invalid([[1.0, np.nan], [np.inf, 2.0]]), "got 2 masked values"),
+        ([np.ma.array([1.0, 2.0], mask=[True, False])], "masked"),
+        ([[1.0, np.ma.masked]], "masked"),
+        (Sparse(), r"must be dense; got a sparse Sparse: pass tokens\.toarray\(\)"),
+        ([[10**400, 1.0]], "real numbers; got dtype object"),
+        ([[10**400]], "real numbers; got dtype object"),
+        ([[1.0, None]], "real numbers; got dtype object"),
+        (np.zeros((2, 2), dtype=object), "real numbers; got dtype object"),
+        (np.zeros((2, 2), dtype="datetime64[s]"), "real numbers"),
+        (pd.DataFrame({"a": ["x"], "b": [1.0]}), "real numbers"),
+        (np.full((1, 1), np.finfo(np.longdouble).max), "must be finite"),
+    ],
+)
+def test_arrays_that_lack_values_or_hold_no_numbers_are_refused(tokens: object, message: str) -> None:
+    with pytest.raises(InputError, match=message):
+        check_tokens(tokens)
+
+
+def test_what_holds_its_values_is_taken_whatever_holds_it() -> None:
+    wanted = [[3.0, 1.0], [2.0, 5.0]]
+
+    for given in (
+        np.ma.masked_invalid(wanted),
+        [np.ma.array(row) for row in wanted],
+        np.array(wanted).astype(">f8"),
+        np.asfortranarray(wanted),
+        pd.DataFrame(wanted),
+        tuple(map(tuple, wanted)),
+        np.array(wanted).view(np.recarray),
+    ):
+        taken = check_tokens(given)
+        assert type(taken) is np.ndarray
+        assert taken.tolist() == wanted
+
+
+def test_a_matrix_of_numpy_is_normalised_as_an_array() -> None:
+    rows = np.array([[3.0, 4.0], [5.0, 12.0]])
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", PendingDeprecationWarning)
+        matrix = np.matrix(rows)
+
+    assert np.array_equal(normalise_tokens(matrix, "rows"), normalise_tokens(rows, "rows"))
+
+
+def test_tensors_are_taken_in_lists_and_refused_without_values() -> None:
+    torch = pytest.importorskip("torch")
+    rows = torch.tensor([[1.0, 2.5], [3.0, -4.0]])
+
+    for given in (
+        [*rows],
+        [*rows.to(torch.bfloat16).requires_grad_()],
+        (rows[0].numpy(), rows[1].requires_grad_()),
+        torch._neg_view(-rows),
+    ):
+        assert check_tokens(given).tolist() == rows.tolist()
+    assert to_numpy(rows.to(torch.bfloat16).requires_grad_()).dtype == np.float32
+    assert check_indices([torch.tensor(2), torch.tensor(0)], 3).tolist() == [2, 0]
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        wrong = {
+            "meta: it has no values": torch.ones((2, 3), device="meta"),
+            r"layout torch\.sparse_coo: pass tokens\.to_dense": torch.eye(3).to_sparse(),
+            r"layout torch\.sparse_csr": torch.eye(3).to_sparse_csr(),
+            "nested": torch.nested.nested_tensor([torch.ones(2, 3), torch.ones(1, 3)]),
+            "quantized": torch.quantize_per_tensor(torch.ones((2, 3)), 0.1, 0, torch.qint8),
+            "real numbers": torch.ones((2, 3), dtype=torch.complex64),
+        }
+    for message, given in wrong.items():
+        with pytest.raises(InputError, match=message):
+            check_tokens(given)
+
+
+@pytest.mark.parametrize(
+    "indices",
+    [
+        [[0, 1], [2]],
+        [True, False],
+        ["0"],
+        "01",
+        [0.0],
+        [10**400],
+        None,
+        {0, 1},
+        np.ma.array([0, 1], mask=[True, False]),
+        np.array([2**64 - 1], dtype=np.uint64),
+    ],
+)
+def test_what_are_no_indices_is_refused(indices: object) -> None:
+    with pytest.raises(InputError, match="indices must"):
+        check_indices(indices, 4)
+
+
+@pytest.mark.parametrize("ratio", [np.float32(0.5), np.float64(0.5), Fraction(1, 2), np.array(0.5), 0.5])
+def test_numbers_of_other_libraries_are_shares(ratio: object) -> None:
+    assert resolve_keep(8, ratio=ratio) == 4  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("options", [{"ratio": True}, {"ratio": 10**400}, {"ratio": "0.5"}, {"ratio": [0.5]}])
+def test_what_is_no_number_is_no_share(options: dict[str, object]) -> None:
+    with pytest.raises(InputError, match=r"ratio must be a number in \(0, 1\]"):
+        resolve_keep(8, **options)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("keep", [np.True_, "3", 3.0, None, [3], 10**400, np.array([3])])
+def test_what_is_no_integer_is_no_count(keep: object) -> None:
+    with pytest.raises(InputError, match="keep"):
+        resolve_keep(8, keep=keep)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("how", [None, "Rows", ["rows"], np.array(["rows", "none"]), 3])
+def test_what_is_no_normalisation_is_refused(how: object) -> None:
+    with pytest.raises(InputError, match="normalise must be one of none, columns, rows"):
+        normalise_tokens([[1.0]], how)  # type: ignore[arg-type]

@@ -9,6 +9,7 @@ from fractions import Fraction
 from functools import cached_property
 
 import numpy as np
+import pandas as pd
 import pytest
 from scipy.spatial.distance import cdist
 
@@ -278,3 +279,33 @@ def test_an_image_is_freed_with_its_last_user() -> None:
             assert gone() is None, "it holds itself"
     finally:
         gc.enable()
+
+
+@pytest.mark.parametrize("library", ["numpy", "torch"])
+@pytest.mark.parametrize("how", ["all", "one token", "one feature"])
+def test_products_that_overflow_are_refused_where_they_are_made(library: str, how: str) -> None:
+    tokens = np.random.default_rng(0).standard_normal((6, 3))
+    rows, columns = {
+        "all": (slice(None), slice(None)),
+        "one token": (2, slice(None)),
+        "one feature": (slice(None), 1),
+    }[how]
+    tokens[rows, columns] *= 1e100
+    given = tokens if library == "numpy" else pytest.importorskip("torch").from_numpy(tokens)
+
+    # Squares of 1e200 hold; their squares do not.
+    assert np.isfinite(np.asarray(Image(given).gram)).all()
+    with pytest.raises(InputError, match="too large for products"):
+        _ = Image(given).squared_gram
+    with pytest.raises(InputError, match="too large for products"):
+        _ = Image(given * 1e100).gram
+    for normalise in ("rows", "columns"):
+        assert np.isfinite(np.asarray(Image(given * 1e100).normalised(normalise).squared_gram)).all()
+
+
+def test_an_image_of_a_frame_keeps_what_it_was_made_of() -> None:
+    frame = pd.DataFrame(np.eye(3))
+    image = Image(frame)
+    frame.iloc[0, 0] = 7.0
+
+    assert image.tokens.tolist() == np.eye(3).tolist()

@@ -17,9 +17,9 @@ from typing import Any
 
 from matplotlib.figure import Figure
 
-from otanalysis.errors import MissingDependencyError, OtAnalysisError
-from otanalysis.explore.html import Page, numbers_of, page_of, still_figure
-from otanalysis.explore.markup import STYLE, data_uri, text
+from otanalysis.errors import MissingDependencyError
+from otanalysis.explore.html import Page, alert_page, numbers_of, page_of, still_figure
+from otanalysis.explore.markup import STYLE, data_uri
 from otanalysis.explore.state import GAMMAS, LARGEST_RATIO, SMALLEST_RATIO, Measurements, View, other_process
 from otanalysis.explore.worker import Background
 from otanalysis.figures.style import figure_bytes, method_look
@@ -121,7 +121,7 @@ class Explorer:
         self._go(view)
 
     def wait(self) -> None:
-        """Return when floor and curve of the current state are shown; raise why one of them is missing."""
+        """Return when floor and curve of the current state are shown; raise why one is missing, or all is."""
         self._background.wait()
 
     def figure(self) -> Figure:
@@ -132,7 +132,7 @@ class Explorer:
         """Return the state as HTML that needs neither widgets nor scripts, floor and curve included."""
         with suppress(Exception):  # the page says why floor or curve is missing
             self.wait()
-        return self._page(self._view).html()
+        return self._page_or_alert(self._view)[0].html()
 
     def __repr__(self) -> str:
         """Name the dump and the state."""
@@ -154,8 +154,10 @@ class Explorer:
 
     def _still(self) -> dict[str, Any]:
         page = f'{_STILL_STYLE}<div class="otx-still">{self.html()}</div>'
-        picture = figure_bytes(self.figure(), "png")
-        return {"text/html": page, "image/png": b64encode(picture).decode()}
+        still = {"text/html": page}
+        with suppress(Exception):  # the page says why there is no picture
+            still["image/png"] = b64encode(figure_bytes(self.figure(), "png")).decode()
+        return still
 
     def _listen(self, on: bool) -> None:
         for control in self.controls.values():
@@ -167,18 +169,21 @@ class Explorer:
 
     def _go(self, view: View) -> None:
         """Show what is known of a view at once, and the rest when it is there."""
-        try:
-            page = self._page(view)
-        except OtAnalysisError as error:
-            with self._lock:
-                self._view = view
-                self.parts["caption"].value = f'<div class="otx" role="alert">{text(error)}</div>'
-            return
+        page, error = self._page_or_alert(view)
         with self._lock:
             self._view = view
             self._show(page)
-        if not page.complete:
+        if error is not None:
+            self._background.ask(lambda: _failing(error))
+        elif not page.complete:
             self._background.ask(lambda: self._follow_up(view))
+
+    def _page_or_alert(self, view: View) -> tuple[Page, Exception | None]:
+        """Return the page of a view; or, where it cannot be, one that says why, and the error."""
+        try:
+            return self._page(view), None
+        except Exception as error:  # a selector of one's own may raise anything
+            return alert_page(error), error
 
     def _page(self, view: View) -> Page:
         if self._image[0] != view.sample:
@@ -217,6 +222,12 @@ class Explorer:
         with self._lock:
             if self._view == view:
                 self.parts["numbers"].value, self.parts["curve"].value = numbers, curve
+
+
+def _failing(error: Exception) -> Iterator[float]:
+    """Raise the error when it is asked for the first step: a work that :meth:`Explorer.wait` tells of."""
+    yield from ()
+    raise error
 
 
 def build_controls(measured: Measurements, view: View) -> dict[str, Any]:

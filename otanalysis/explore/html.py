@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 from matplotlib.figure import Figure
 
+from otanalysis.errors import OtAnalysisError
 from otanalysis.explore.markup import STYLE, data_uri, glyph, missing, number, text
 from otanalysis.explore.overlay import Backdrop, overlays
 from otanalysis.explore.state import CURVE_RATIOS, Measurements, Reading, View
@@ -72,6 +73,13 @@ def page_of(measured: Measurements, view: View, image: str | None = None) -> Pag
         curve=curve,
         complete=_complete(measured, view),
     )
+
+
+def alert_page(error: Exception) -> Page:
+    """Return what is shown of a state that cannot be: why, and nothing of any other state."""
+    words = str(error) if isinstance(error, OtAnalysisError) else f"{type(error).__name__}: {error}"
+    alert = f'<div class="otx" role="alert">{text(words)}</div>'
+    return Page(caption=alert, pictures=("", ""), numbers="", curve="", complete=True)
 
 
 def still_figure(measured: Measurements, view: View) -> Figure:

@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 from otanalysis.arrays import Array, FloatArray, check_indices, check_tokens, to_numpy
 from otanalysis.errors import InputError
 from otanalysis.figures.style import TEXT_WIDTH, method_look, paper_style
+from otanalysis.scalars import check_integer, listed, shown
 from otanalysis.selection import Selection
 from otanalysis.tokens import Sample
 from otanalysis.vlm.layout import Layer
@@ -383,9 +384,11 @@ def _grid_of(m: int, grid: Grid | None) -> Grid:
 
 
 def _checked(grid: Any) -> Grid:
-    rows, columns = (int(side) for side in grid)
-    if rows < 1 or columns < 1:
-        raise InputError(f"grid must be (rows, columns), both at least 1; got {grid!r}.")
+    sides = listed(grid, "grid")
+    if len(sides) != 2:
+        raise InputError(f"grid must be (rows, columns), both at least 1; got {shown(grid)}.")
+    wanted = "(rows, columns), both integers of at least 1"
+    rows, columns = (check_integer(side, "grid", wanted=wanted, low=1) for side in sides)
     return rows, columns
 
 

@@ -9,20 +9,22 @@ import atexit
 from collections import OrderedDict
 from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
 from concurrent.futures import CancelledError, Future
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, fields
 from functools import cache
 from threading import Lock
-from typing import Any, TypeVar, cast, get_args
+from typing import Any, TypeVar, cast
 
 import numpy as np
 
-from otanalysis.arrays import Normalisation, resolve_keep
+from otanalysis.arrays import Normalisation, check_normalisation, resolve_keep
 from otanalysis.defaults import RELEASED_GAMMA
 from otanalysis.errors import InputError
 from otanalysis.explore.overlay import Backdrop, backdrop_of
 from otanalysis.explore.worker import OtherProcess
 from otanalysis.image import Image
+from otanalysis.scalars import check_integer, check_number, listed, shown
 from otanalysis.selection import SELECTORS, Selection, Selector, select_many
+from otanalysis.selection.selector import check_selector
 from otanalysis.surrogate.logdet import GramLogdet
 from otanalysis.tokens import Dump, Sample
 from otanalysis.transport import (
@@ -110,13 +112,13 @@ class Measurements:
     Raises
     ------
     InputError
-        If one of them has the name of another.
+        If one of them has the name of another, or is no selector.
     """
 
     def __init__(self, dump: Dump, selectors: Sequence[Selector] = ()) -> None:
         self.dump = dump
         self.methods: dict[str, Selector] = dict(SELECTORS)
-        for selector in selectors:
+        for selector in map(check_selector, listed(selectors, "selectors")):
             if selector.name in self.methods:
                 raise InputError(f"There is a method {selector.name!r} already: give yours another name.")
             self.methods[selector.name] = selector
@@ -128,23 +130,25 @@ class Measurements:
         names = [field.name for field in fields(View)]
         if unknown := sorted(state.keys() - set(names)):
             raise InputError(f"A view has no {', '.join(unknown)}; its fields are {', '.join(names)}.")
-        new = replace(view, **{**state, "methods": tuple(state.get("methods", view.methods))})
-        if not 0 <= new.sample < len(self.dump):
-            raise InputError(f"sample must lie in 0..{len(self.dump) - 1}; got {new.sample}.")
-        if len(new.methods) != 2:
-            raise InputError(f"methods must be two, side by side; got {new.methods!r}.")
-        for name in new.methods:
-            self._checked(name)
-        for name, low, high in (
-            ("ratio", SMALLEST_RATIO, LARGEST_RATIO),
-            ("gamma", 10 ** GAMMAS[0], 10 ** GAMMAS[1]),
-        ):
-            if not low <= getattr(new, name) <= high:
-                raise InputError(f"{name} must lie in {low:g}..{high:g}; got {getattr(new, name)}.")
-        for name in ("kernel_normalise", "normalise"):
-            if getattr(new, name) not in get_args(Normalisation):
-                raise InputError(f"{name} must be none, columns or rows; got {getattr(new, name)!r}.")
-        return new
+        # A pair, not the letters of a name.
+        methods = tuple(listed(state.get("methods", view.methods), "methods"))
+        if len(methods) != 2:
+            raise InputError(f"methods must be two, side by side; got {methods!r}.")
+        given = {**vars(view), **state}
+        return View(
+            sample=self._checked_sample(given["sample"]),
+            methods=(self._checked(methods[0]), self._checked(methods[1])),
+            ratio=_checked_between(given["ratio"], "ratio", SMALLEST_RATIO, LARGEST_RATIO),
+            gamma=_checked_between(given["gamma"], "gamma", 10 ** GAMMAS[0], 10 ** GAMMAS[1]),
+            kernel_normalise=check_normalisation(given["kernel_normalise"], name="kernel_normalise"),
+            normalise=check_normalisation(given["normalise"]),
+        )
+
+    def _checked_sample(self, sample: Any) -> int:
+        number = check_integer(sample, "sample", wanted="an integer", low=-np.inf)
+        if not 0 <= number < len(self.dump):
+            raise InputError(f"sample must lie in 0..{len(self.dump) - 1}; got {shown(number)}.")
+        return number
 
     def sample(self, view: View) -> Sample:
         """Return the sample that a view looks at."""
@@ -224,12 +228,19 @@ class Measurements:
         return [error for error in found if error is not None]
 
     def _checked(self, name: str) -> str:
-        if name not in self.methods:
-            raise InputError(f"Unknown method {name!r}; known are {', '.join(self.methods)}.")
+        if not isinstance(name, str) or name not in self.methods:
+            raise InputError(f"Unknown method {shown(name)}; known are {', '.join(self.methods)}.")
         return name
 
     def _image(self, view: View) -> _ImageMeasurements:
         return self._images.get(view.sample, lambda: _ImageMeasurements(self.dump[view.sample], self.methods))
+
+
+def _checked_between(value: Any, name: str, low: float, high: float) -> float:
+    number = check_number(value, name, wanted="a number")
+    if not low <= number <= high:
+        raise InputError(f"{name} must lie in {low:g}..{high:g}; got {shown(number)}.")
+    return number
 
 
 class _ImageMeasurements:

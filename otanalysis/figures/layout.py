@@ -23,6 +23,7 @@ from numpy.typing import NDArray
 
 from otanalysis.defaults import FULL
 from otanalysis.errors import InputError
+from otanalysis.scalars import shown
 from otanalysis.figures.style import TEXT_WIDTH, method_look
 from otanalysis.stats.cells import MEAN
 
@@ -88,7 +89,9 @@ class Sheet:
 
 
 def require_columns(table: pd.DataFrame, columns: Iterable[str], figure: str) -> None:
-    """Raise InputError if a table is empty or lacks a column."""
+    """Raise InputError if a table is none, is empty or lacks a column."""
+    if not isinstance(table, pd.DataFrame):
+        raise InputError(f"The table of {figure} must be a DataFrame; got {shown(table)}.")
     absent = [name for name in columns if name not in table.columns]
     if absent or table.empty:
         what = f"lacks the columns {', '.join(absent)}" if absent else "has no rows"

@@ -13,7 +13,7 @@ from otanalysis.errors import ConvergenceError
 from otanalysis.image import Image
 from otanalysis.scalars import check_integer
 from otanalysis.selection.selector import Selector
-from otanalysis.transport.exact import wasserstein2
+from otanalysis.transport.exact import solve_exact
 from otanalysis.transport.floor.local_search import move_medoids
 
 
@@ -162,7 +162,7 @@ class OTMedoids(Selector):
         """Return the tokens [keep] that settled, ascending."""
         kept = medoids(image.unit_distances, keep, max_iter=100)
         for _ in range(self.max_rounds):
-            moved = move_medoids(image.unit_distances, wasserstein2(image, kept))
+            moved = move_medoids(image.unit_distances, solve_exact(image.unit_distances, kept))
             if np.array_equal(moved, kept):
                 return np.sort(kept)
             kept = moved

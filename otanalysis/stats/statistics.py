@@ -17,8 +17,9 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.stats import rankdata
 
-from otanalysis.arrays import FloatArray
+from otanalysis.arrays import FloatArray, real_numbers
 from otanalysis.errors import InputError
+from otanalysis.scalars import check_integer, check_number, shown
 
 LARGEST_EXACT = 9
 """Most methods whose permutations are enumerated: 9! = 362,880 take 0.1 s, 10! would take 1 s and 300 MB."""
@@ -107,7 +108,8 @@ def spearman_test(
     Raises
     ------
     InputError
-        If the lists differ in length, are shorter than 2, hold NaN, or need a generator that is missing.
+        If the lists hold anything but numbers, differ in length, are shorter than 2, hold NaN, or need a
+        generator that is missing.
 
     Examples
     --------
@@ -115,7 +117,7 @@ def spearman_test(
     >>> test.rho, round(test.p_value, 4), test.permutations
     (-1.0, 0.0167, 120)
     """
-    first, second = np.asarray(x, dtype=np.float64), np.asarray(y, dtype=np.float64)
+    first, second = real_numbers(x, "x"), real_numbers(y, "y")
     _check_pair(first, second)
     n = first.size
     a, b = _centred_ranks(first), _centred_ranks(second)
@@ -165,14 +167,16 @@ def bootstrap_means(values: ArrayLike, resamples: int, *, generator: np.random.G
     array([[1.],
            [1.]])
     """
-    table = np.asarray(values, dtype=np.float64)
-    if table.ndim != 2 or table.shape[0] == 0 or resamples < 1:
+    table = real_numbers(values, "values")
+    number = check_integer(resamples, "resamples", wanted="an integer", low=-np.inf)
+    if table.ndim != 2 or table.shape[0] == 0 or number < 1:
         raise InputError(
             "bootstrap_means wants a table of at least one row and at least one resample, "
-            f"got shape {table.shape} and {resamples} resamples."
+            f"got shape {table.shape} and {shown(number)} resamples."
         )
+    _check_generator(generator)
     n = table.shape[0]
-    counts = generator.multinomial(n, np.full(n, 1.0 / n), size=resamples)
+    counts = generator.multinomial(n, np.full(n, 1.0 / n), size=number)
     return np.asarray(counts @ table / n, dtype=np.float64)
 
 
@@ -197,9 +201,12 @@ def percentile_interval(replicates: ArrayLike, *, level: float = 0.95) -> tuple[
     >>> round(float(low), 6), round(float(high), 6)
     (5.0, 95.0)
     """
+    level = check_number(level, "The level of an interval", wanted="a number")
     if not 0.0 < level < 1.0:
         raise InputError(f"The level of an interval must lie in (0, 1), got {level}.")
-    table = np.asarray(replicates, dtype=np.float64)
+    table = real_numbers(replicates, "replicates")
+    if table.ndim == 0 or table.shape[0] == 0:
+        raise InputError(f"An interval needs at least one replicate; got shape {table.shape}.")
     flat = table.reshape(table.shape[0], -1)
     limits = np.full((2, flat.shape[1]), np.nan)
     tails = [(1 - level) / 2, (1 + level) / 2]
@@ -242,8 +249,13 @@ def ratio_standard_error(
     """
     a, sa, b, sb = np.broadcast_arrays(
         *(
-            np.asarray(v, dtype=np.float64)
-            for v in (numerator, numerator_error, denominator, denominator_error)
+            real_numbers(v, name)
+            for v, name in (
+                (numerator, "numerator"),
+                (numerator_error, "numerator_error"),
+                (denominator, "denominator"),
+                (denominator_error, "denominator_error"),
+            )
         )
     )
     safe = np.where(b == 0, np.nan, b)
@@ -252,10 +264,15 @@ def ratio_standard_error(
 
 def _centred_ranks(values: ArrayLike) -> FloatArray:
     """Mid-ranks along the last axis, minus their mean (n + 1) / 2."""
-    array = np.asarray(values, dtype=np.float64)
+    array = real_numbers(values, "values")
     ranks: FloatArray = np.asarray(rankdata(array, axis=-1), dtype=np.float64)
     centred: FloatArray = ranks - (array.shape[-1] + 1) / 2
     return centred
+
+
+def _check_generator(generator: np.random.Generator | None) -> None:
+    if not isinstance(generator, np.random.Generator):
+        raise InputError(f"generator must be numpy.random.default_rng(seed); got {shown(generator)}.")
 
 
 def _check_pair(x: FloatArray, y: FloatArray) -> None:
@@ -282,5 +299,6 @@ def _drawn_permutations(n: int, generator: np.random.Generator | None) -> NDArra
             f"{n} values have too many permutations to enumerate (the limit is {LARGEST_EXACT}): "
             "pass a numpy.random.Generator as generator."
         )
+    _check_generator(generator)
     rows = np.tile(np.arange(n, dtype=np.intp), (MONTE_CARLO_PERMUTATIONS, 1))
     return generator.permuted(rows, axis=1)

@@ -7,10 +7,11 @@ from collections.abc import Iterable, Sequence
 import numpy as np
 import pandas as pd
 
-from otanalysis.arrays import Array, Normalisation
+from otanalysis.arrays import Array, Normalisation, resolve_keep
 from otanalysis.defaults import RELEASED_GAMMA
 from otanalysis.errors import InputError
 from otanalysis.image import Image
+from otanalysis.scalars import check_integer, check_seed, listed
 from otanalysis.selection import SELECTORS, Selection, Selector, select
 from otanalysis.surrogate.ladder import Ladder
 from otanalysis.tokens.read import Sample
@@ -54,7 +55,10 @@ def select_all(
     {'first': [0, 1, 2], 'uniform': [1, 4, 7]}
     """
     image = Image.of(_cloud(tokens))
-    chosen = [select(image, one, ratio=ratio, keep=keep, gamma=gamma, seed=seed) for one in methods]
+    chosen = [
+        select(image, one, ratio=ratio, keep=keep, gamma=gamma, seed=seed)
+        for one in listed(methods, "methods")
+    ]
     if not chosen:
         raise InputError("At least one method is needed, got none.")
     return {selection.method: selection for selection in chosen}
@@ -148,7 +152,7 @@ def random_distances(
     Raises
     ------
     InputError, ConvergenceError
-        As for :func:`otanalysis.wasserstein2`, or if a number of kept tokens is out of range.
+        As for :func:`otanalysis.wasserstein2`, or if a number of kept tokens or of draws is out of range.
 
     Examples
     --------
@@ -160,8 +164,10 @@ def random_distances(
     """
     ladder = Ladder(_cloud(tokens), normalise=normalise)
     m = len(ladder.image)
-    generator = np.random.default_rng(seed)
-    sizes = [keep] if isinstance(keep, int) else list(keep)
+    generator = np.random.default_rng(check_seed(seed))
+    several = isinstance(keep, Iterable) and getattr(keep, "ndim", 1) > 0
+    sizes = [resolve_keep(m, keep=one) for one in (listed(keep, "keep") if several else [keep])]
+    draws = check_integer(draws, "draws", wanted="an integer from 1 on", low=1)
     return pd.DataFrame(
         [
             {"keep": size, "w2": ladder.distances(generator.permutation(m)[:size])["w2"]}

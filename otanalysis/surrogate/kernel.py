@@ -5,14 +5,14 @@ from __future__ import annotations
 import numpy as np
 from array_api_compat import array_namespace, device
 
-from otanalysis.arrays import Array, Normalisation, is_finite
+from otanalysis.arrays import Array, Normalisation
 from otanalysis.defaults import RELEASED_GAMMA
 from otanalysis.errors import InputError
 from otanalysis.image import Image
 from otanalysis.scalars import check_number
 
-_SAFE = 2.0**900
-"""Of gamma times the square of the number of entries: then no kernel of normalised tokens overflows."""
+_LARGEST = 2.0**900
+"""Of the entries of a kernel: what is made of it, such as its eigenvalues, must not overflow either."""
 
 
 def otprune_kernel(
@@ -61,8 +61,8 @@ def otprune_kernel(
         scaled = factor * squared
     # Normalised by rows or columns the squares sum up to at most (m d)^2: no look at a device is needed.
     m, d = image.tokens.shape
-    may_overflow = normalise == "none" or factor * float(m * d) ** 2 > _SAFE
-    if may_overflow and not is_finite(xp.max(scaled)):
+    may_overflow = normalise == "none" or factor * float(m * d) ** 2 > _LARGEST
+    if may_overflow and not bool(xp.max(scaled) <= _LARGEST):
         raise InputError(
             f"The kernel overflows with gamma={factor:g} and normalise={normalise!r}: divide gamma, or the "
             "tokens, whose fourth powers it multiplies."

@@ -182,7 +182,7 @@ class GramLogdet:
             block = np.eye(len(kept)) + gamma * self._image.squared_gram[np.ix_(kept, kept)]
         if not np.isfinite(block).all():
             raise InputError(f"The surrogate overflows with gamma={gamma:g}: divide gamma, or the tokens.")
-        return _logdet(block)
+        return _above_identity(block, gamma)
 
 
 def logdet_value(kernel: Array, indices: Array) -> float:
@@ -215,6 +215,17 @@ def logdet_value(kernel: Array, indices: Array) -> float:
     xp = array_namespace(matrix)
     kept = xp.asarray(check_indices(indices, int(matrix.shape[0])), device=device(matrix))
     return _logdet(xp.take(xp.take(matrix, kept, axis=0), kept, axis=1))
+
+
+def _above_identity(block: Array, gamma: float) -> float:
+    """Return the log-determinant of an identity to which a semi-definite matrix was added: at least zero."""
+    value = _logdet(block)
+    if value < -_ASYMMETRY * len(block):
+        raise InputError(
+            f"The surrogate cannot be computed with gamma={gamma:g}: rounding leaves nothing of the identity "
+            "in its kernel. Divide gamma, or the tokens, whose fourth powers it multiplies."
+        )
+    return value
 
 
 def _logdet(block: Array) -> float:
@@ -273,4 +284,4 @@ def paper_objective(
             f"The surrogate overflows with gamma={factor:g} and normalise={normalise!r}: divide gamma, or "
             "the tokens, whose fourth powers it multiplies."
         )
-    return float(xp.linalg.slogdet(xp.eye(len(kept), dtype=xp.float64, device=device(unit)) + scaled)[1])
+    return _above_identity(xp.eye(len(kept), dtype=xp.float64, device=device(unit)) + scaled, factor)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from otanalysis.arrays import Array, FloatArray, IntArray, check_indices
+from otanalysis.errors import InputError
 from otanalysis.image import Image
 
 
@@ -29,7 +30,7 @@ class TokenMoments:
     Raises
     ------
     InputError
-        If the tokens are not a finite matrix.
+        If the tokens are not a finite matrix, or their squares overflow.
 
     Examples
     --------
@@ -41,6 +42,7 @@ class TokenMoments:
     def __init__(self, tokens: Array | Image) -> None:
         self._image = Image.of(tokens).on_host
         self.tokens: FloatArray = self._image.host
+        self._image.shared(_square_norms)
 
     @property
     def mean(self) -> FloatArray:
@@ -72,7 +74,7 @@ class NuclearProducts:
         self._rows = rows
         self._read_gram = m <= d
         self._factor: FloatArray = image.gram if self._read_gram else np.asarray(np.linalg.qr(rows, mode="r"))
-        self._square_norms = np.sum(rows**2, axis=1)
+        self._square_norms = _square_norms(image)
 
     def trace_product(self, kept: IntArray, *, centre_kept: bool) -> float:
         r"""Return :math:`\mathrm{tr} (\Sigma^{1/2} \Sigma_C \Sigma^{1/2})^{1/2}`."""
@@ -213,6 +215,21 @@ def zero_mean_rungs(tokens: Array | Image | TokenMoments, indices: Array) -> tup
     moments, kept = _prepare(tokens, indices)
     product = moments.raw.trace_product(kept, centre_kept=False)
     return moments.raw.bures(kept, centre_kept=False, product=product), product
+
+
+def _square_norms(image: Image) -> FloatArray:
+    """Return the squared norms [m] of the tokens.
+
+    Raises
+    ------
+    InputError
+        If they, or sums of them, overflow.
+    """
+    with np.errstate(over="ignore"):
+        norms = np.sum(image.host**2, axis=1)
+        if not np.isfinite(norms.sum()):
+            raise InputError("The tokens are too large for second moments in float64: rescale them first.")
+    return np.asarray(norms)
 
 
 def _mean(image: Image) -> FloatArray:

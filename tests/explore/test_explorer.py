@@ -7,6 +7,7 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -141,6 +142,65 @@ def test_a_curve_that_fails_says_so_and_the_floor_comes_all_the_same(pictured: M
     good = Explorer(pictured(name="again"), selectors=[Few(48)], methods=("few", "dpp"), ratio=0.1)
     good.wait()
     assert "not available" not in good.parts["curve"].value
+
+
+@pytest.mark.parametrize("way", ["slider", "move"])
+def test_a_selector_that_raises_leaves_an_alert_and_no_numbers(pictured: MakePictured, way: str) -> None:
+    explorer = Explorer(pictured(), selectors=[Few(8)], methods=("few", "dpp"), ratio=0.1)
+    with suppress(ValueError):  # the curve goes further
+        explorer.wait()
+    before = {name: explorer.parts[name].value for name in ("first", "second", "numbers", "curve")}
+    assert all(before.values())
+
+    if way == "slider":
+        explorer.controls["ratio"].value = 0.3
+    else:
+        explorer.move(ratio=0.3)
+
+    alert = explorer.parts["caption"].value
+    assert 'role="alert"' in alert
+    assert "ValueError: never &lt;more&gt; than 8" in alert
+    assert [explorer.parts[name].value for name in before] == ["", "", "", ""]
+    assert explorer.view.ratio == 0.3
+    with pytest.raises(ValueError, match="never <more> than 8"):
+        explorer.wait()
+    assert 'role="alert"' in explorer.html()
+    shown = explorer._repr_mimebundle_()
+    assert 'role="alert"' in shown["text/html"]
+    assert "image/png" not in shown
+    # What can be shown again is shown, without the alert.
+    explorer.move(ratio=0.1)
+    assert "alert" not in explorer.parts["caption"].value
+    assert all(explorer.parts[name].value for name in before)
+    assert "image/png" in explorer._repr_mimebundle_()
+
+
+@pytest.mark.parametrize(
+    ("state", "said"),
+    [
+        ({"sample": "3"}, "sample must be an integer; got '3'"),
+        ({"sample": None}, "sample must be an integer"),
+        ({"methods": 5}, "methods must be several"),
+        ({"methods": "dpp"}, "methods must be several"),
+        ({"methods": (["dpp"], "dpp")}, "Unknown method"),
+        ({"ratio": True}, "ratio must be a number"),
+        ({"gamma": "0.1"}, "gamma must be a number"),
+        ({"gamma": 10**400}, "gamma must be a number"),
+        ({"normalise": None}, "normalise must be one of"),
+        ({"kernel_normalise": ["rows"]}, "kernel_normalise must be one of"),
+    ],
+)
+def test_a_state_of_the_wrong_type_is_refused(explorer: Explorer, state: Any, said: str) -> None:
+    before = explorer.view
+    with pytest.raises(InputError, match=said):
+        explorer.move(**state)
+    assert explorer.view == before
+
+
+def test_numbers_of_numpy_are_numbers(explorer: Explorer) -> None:
+    explorer.move(ratio=np.float64(0.25), sample=np.int64(1), gamma=np.float32(0.5))
+    assert (explorer.view.ratio, explorer.view.sample, explorer.view.gamma) == (0.25, 1, 0.5)
+    assert type(explorer.view.ratio) is float
 
 
 def test_a_floor_of_before_holds_up_no_newer_one(explorer: Explorer, monkeypatch: pytest.MonkeyPatch) -> None:

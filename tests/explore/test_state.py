@@ -117,8 +117,8 @@ def test_what_was_not_looked_at_for_long_is_forgotten(pictured: MakePictured) ->
         ({"ratio": 0.5}, r"0\.01\.\.0\.4"),
         ({"ratio": float("nan")}, "ratio"),
         ({"gamma": 0.0}, "gamma"),
-        ({"normalise": "cells"}, "none, columns or rows"),
-        ({"kernel_normalise": "cells"}, "none, columns or rows"),
+        ({"normalise": "cells"}, "one of none, columns, rows"),
+        ({"kernel_normalise": "cells"}, "one of none, columns, rows"),
         ({"sampel": 1}, "no sampel"),
     ],
 )

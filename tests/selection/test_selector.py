@@ -4,10 +4,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, ClassVar
 
 import numpy as np
+import pandas as pd
 import pytest
 
 import otanalysis as ota
@@ -174,3 +175,114 @@ def test_a_selector_may_pick_a_list_and_must_pick_at_all() -> None:
 def test_one_image_in_place_of_several_is_refused() -> None:
     with pytest.raises(InputError, match=r"pass one image as \[tokens\]"):
         select_batch(Image(np.eye(4)), keep=2)
+
+
+@pytest.mark.parametrize(
+    "picked",
+    [
+        [3, 1],
+        (3, 1),
+        np.array([3, 1], dtype=np.uint8),
+        range(3, 0, -2),
+        ([3, 1], [0.5, 0.25]),
+        (np.array([3, 1]), None),
+    ],
+)
+def test_picks_may_come_in_whatever_holds_integers(picked: Any) -> None:
+    selection = select(TOKENS, picking(picked), keep=2)
+
+    assert (selection.indices.tolist(), selection.pick_order.tolist()) == ([1, 3], [3, 1])
+    assert selection.indices.dtype == selection.pick_order.dtype == np.int64
+    assert selection.gains is None or selection.gains.tolist() == [0.5, 0.25]
+
+
+def picking(what: Any) -> Any:
+    """Return an own selector that picks just this."""
+
+    @dataclass(frozen=True)
+    class Picking(Selector):
+        name: ClassVar[str] = "picking"
+
+        def pick(self, image: Any, keep: int, generator: Any) -> Any:
+            return what
+
+    return Picking()
+
+
+@pytest.mark.parametrize(
+    ("picked", "said"),
+    [
+        ([0.5, 1.5], "non-empty vector of integers"),
+        ([1, 1], "distinct"),
+        ([1, 12], r"0\.\.11"),
+        ([1, -1], r"0\.\.11"),
+        ([[1], [2, 3]], "numbers"),
+        (None, "integers"),
+        ("ab", "integers"),
+        ([1, 2, 3], "asked for 2 tokens and kept 3"),
+        (([1, 2], [0.5]), "number for each of the 2 picks"),
+        (([1, 2], ["a", "b"]), "number for each of the 2 picks"),
+        (([1, 2], [np.nan, 0.0]), "none of them NaN"),
+    ],
+)
+def test_picks_that_are_none_are_refused(picked: Any, said: str) -> None:
+    with pytest.raises(InputError, match=said):
+        select(TOKENS, picking(picked), keep=2)
+    with pytest.raises(InputError, match=said):
+        select_batch([TOKENS], picking(picked), keep=2)
+
+
+def test_picks_follow_the_tokens_to_their_library() -> None:
+    torch = pytest.importorskip("torch")
+    tokens = torch.from_numpy(TOKENS)
+
+    for one in (
+        select(tokens, picking([3, 1]), keep=2),
+        build_selection(picking(None), tokens, np.array([3, 1]), [0.5, 0.25]),
+        build_selection(picking(None), tokens, torch.tensor([3, 1]), torch.tensor([0.5, 0.25])),
+    ):
+        assert (one.indices.tolist(), one.indices.dtype) == ([1, 3], torch.int64)
+        assert one.gains is None or (one.gains.tolist(), one.gains.dtype) == ([0.5, 0.25], torch.float64)
+    assert type(select(TOKENS, picking(torch.tensor([3, 1])), keep=2).indices) is np.ndarray
+
+
+@dataclass(frozen=True)
+class Stacking(StackOfTokens):
+    """Returns for a stack whatever it was told."""
+
+    what: Any = None
+
+    def select_stack(self, clouds: Any, keep: int) -> Any:
+        return self.what([self(tokens, keep) for tokens in clouds])
+
+
+@pytest.mark.parametrize(
+    ("what", "said"),
+    [
+        (lambda whole: whole[:1], "a Selection for each of 2 images; got 1"),
+        (lambda whole: [*whole[:1], None], "must return a Selection, got NoneType"),
+        (lambda whole: None, "must be several"),
+        (lambda whole: [replace(one, indices=np.array([0, 1, 12])) for one in whole], r"0\.\.11"),
+        (lambda whole: [replace(one, pick_order=one.pick_order[::-1] * 0) for one in whole], "distinct"),
+        (lambda whole: [replace(one, indices=one.indices[::-1]) for one in whole], "ascending order"),
+        (lambda whole: [one.prefix(2) for one in whole], "asked for 3 tokens and kept 2"),
+    ],
+)
+def test_what_an_own_selector_returns_for_a_stack_is_checked(what: Any, said: str) -> None:
+    with pytest.raises(InputError, match=said):
+        select_batch([TOKENS, TOKENS], Stacking(what=what), keep=3)  # type: ignore[arg-type]
+    assert len(select_batch([TOKENS, TOKENS], Stacking(what=list), keep=3)) == 2  # type: ignore[arg-type]
+
+
+def test_frames_are_images_of_a_batch_too() -> None:
+    frame = pd.DataFrame(TOKENS)
+    wanted = select(TOKENS, keep=3).indices.tolist()
+
+    assert select(frame, keep=3).indices.tolist() == wanted
+    assert [one.indices.tolist() for one in select_batch([frame, TOKENS.tolist()], keep=3)] == [wanted] * 2
+
+
+def test_images_of_two_libraries_are_no_stack() -> None:
+    torch = pytest.importorskip("torch")
+    with pytest.raises(InputError, match="more than one library or device"):
+        ota.SELECTORS["dpp"].select_stack([TOKENS, torch.from_numpy(TOKENS)], 3)  # type: ignore[attr-defined]

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from itertools import permutations
 from math import factorial
+from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
 from hypothesis import given, settings, strategies as st
 from scipy import stats
@@ -197,3 +199,31 @@ def test_delta_method_is_wider_than_the_truth_when_the_errors_are_shared() -> No
 
 def test_ratio_to_zero_has_no_error() -> None:
     assert np.isnan(ratio_standard_error(0.5, 0.1, 0.0, 0.1))
+
+
+@pytest.mark.parametrize(
+    "unusable",
+    [
+        ["a", "b", "c"],
+        [1.0, None, 2.0],
+        [1j, 2.0, 3.0],
+        [True, False, True],
+        [[1.0], [2.0, 3.0]],
+        [10**400, 1, 2],
+    ],
+)
+def test_what_is_no_list_of_numbers_is_refused(unusable: Any) -> None:
+    with pytest.raises(InputError, match="number"):
+        spearman_test(unusable, [1.0, 2.0, 3.0])
+    with pytest.raises(InputError, match="number"):
+        spearman_test([1.0, 2.0, 3.0], unusable)
+    with pytest.raises(InputError, match="number"):
+        spearman_rho([1.0, 2.0, 3.0], unusable)
+
+
+def test_numbers_of_other_kinds_are_ranked() -> None:
+    wanted = spearman_test([1, 2, 3, 4], [4, 1, 2, 3])
+    nullable = pd.Series([1, 2, 3, 4], dtype="Int64")
+
+    assert spearman_test(nullable, np.array([4, 1, 2, 3], dtype=np.uint8)) == wanted
+    assert spearman_test(nullable.astype(object), (4.0, 1.0, 2.0, 3.0)) == wanted

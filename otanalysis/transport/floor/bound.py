@@ -22,8 +22,8 @@ from typing import Any
 import numpy as np
 
 from otanalysis.arrays import Array, FloatArray, IntArray, Normalisation, resolve_keep
-from otanalysis.errors import InputError
 from otanalysis.image import Image, rescaled
+from otanalysis.scalars import check_number
 from otanalysis.transport.exact import ExactTransport, solve_exact
 from otanalysis.transport.floor.coarse_start import coarse_prices
 from otanalysis.transport.floor.cuts import CapacityCuts, cluster_cuts, dendrogram
@@ -213,10 +213,14 @@ def wasserstein2_floor(
     >>> 0.49 < floor.squared_distance <= 0.5, floor.best.squared_distance
     (True, 0.5)
     """
-    if not 0.0 < effort < np.inf:
-        raise InputError(
-            f"effort must be positive and finite; got {effort}: 1 is about half a second for 576 tokens."
-        )
+    effort = check_number(
+        effort,
+        "effort",
+        wanted="positive and finite",
+        above=0.0,
+        high=1e6,
+        advice="1 is about half a second for 576 tokens, 1e6 the most",
+    )
     image = Image.of(tokens).normalised(normalise)
     matrix = image.unit_distances
     count = resolve_keep(len(matrix), keep=keep)

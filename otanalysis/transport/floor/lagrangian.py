@@ -31,7 +31,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from otanalysis.arrays import Array, FloatArray, IntArray, resolve_keep, to_numpy
+from otanalysis.arrays import Array, FloatArray, IntArray, real_numbers, resolve_keep
 from otanalysis.errors import InputError
 from otanalysis.image import Image
 from otanalysis.transport.floor.cuts import CapacityCuts
@@ -154,14 +154,14 @@ def lagrangian_bound(
     matrix = Image.of(tokens).squared_distances
     m = len(matrix)
     count = resolve_keep(m, keep=keep)
-    prices = np.asarray(to_numpy(multipliers), dtype=np.float64)
+    prices = real_numbers(multipliers, "multipliers")
     if prices.shape != (m,) or not np.isfinite(prices).all():
         raise InputError(f"multipliers must be {m} finite numbers, one a token; got shape {prices.shape}.")
     if (cuts is None) != (cut_prices is None):
         raise InputError("cuts and cut_prices belong together: give both or neither.")
     if cuts is None or cut_prices is None:
         return bound_at(matrix, count, Prices(prices, CapacityCuts.none(m, count), np.zeros(0)))
-    given = np.asarray(to_numpy(cut_prices), dtype=np.float64)
+    given = real_numbers(cut_prices, "cut_prices")
     if given.shape != (len(cuts),) or not np.isfinite(given).all():
         raise InputError(
             f"cut_prices must be {len(cuts)} finite numbers, one a cut; got shape {given.shape}."
