@@ -44,6 +44,7 @@ inside them.
 ``otanalysis.defaults``      the default gamma, the ratios of the paper
 ``otanalysis.progress``      time left, one sentence at the end, exit status
 ``otanalysis.files``         files that appear whole or not at all, checksums, the data folder
+``otanalysis.reading``       files that others wrote: text, JSON, CSV, Parquet
 ``otanalysis.arrays``        checks of token clouds and kept sets, normalisation
 ``otanalysis.tokens``        dumps of tokens on disk: read, written, verified
 ``otanalysis.scores``        accuracy tables, and the results of other programs read into them

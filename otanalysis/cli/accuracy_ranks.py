@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -73,7 +74,7 @@ def accuracy_ranks(
         out.parent.mkdir(parents=True, exist_ok=True)
         write_atomic(out, ranks.to_csv(index=False, lineterminator="\n").encode())
     if as_json:
-        typer.echo(ranks.to_json(orient="records"))
+        typer.echo(json.dumps(options.records(ranks), allow_nan=False))
         return
     _print(ranks)
     if out is not None:

@@ -15,6 +15,7 @@ from otanalysis.defaults import RATIOS
 from otanalysis.errors import InputError
 
 if TYPE_CHECKING:
+    import pandas as pd
     from numpy.typing import NDArray
 
     from otanalysis.arrays import Normalisation
@@ -134,6 +135,18 @@ def whole_numbers(text: str, option: str) -> tuple[int, ...]:
     if any(value % 1 for value in values):
         raise InputError(f"{option} wants whole numbers, got {text!r}.")
     return tuple(int(value) for value in values)
+
+
+def records(table: pd.DataFrame) -> list[dict[str, Any]]:
+    """Return the rows of a table as JSON has them: every digit of a number, null for what is none.
+
+    ``DataFrame.to_json`` would write ten decimals, and a gamma or a gap of 1e-12 as 0.
+    """
+    import numpy as np
+
+    # Missing and infinite cells alike, of which JSON has neither.
+    kept = table.astype(object).where(table.notna() & ~table.isin([np.inf, -np.inf]), None)
+    return [{str(name): value for name, value in row.items()} for row in kept.to_dict("records")]
 
 
 def processes(jobs: int | None) -> int:
