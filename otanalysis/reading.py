@@ -169,8 +169,8 @@ def read_csv(file: Path) -> Lines:
         if len(cells) != len(columns) or any(cells[place] for place in unnamed):
             raise InputError(
                 f"Line {line} of {file} has {len(cells)} cells, and {len(columns) - len(unnamed)} columns "
-                "have a name: take out a comma too much, fill in what is missing, or put quotation marks around "
-                "what has a comma in it."
+                "have a name: take out a comma too much, fill in what is missing, or put quotation marks "
+                "around what has a comma in it."
             )
     named = [place for place, name in enumerate(columns) if name]
     rows = (tuple(_cell(cells[place]) for place in named) for _, cells in lines)

@@ -213,9 +213,9 @@ def _check_split(document: Document, task: str, file: Path) -> None:
     split = member(member(configs, task, dict, file) or {}, "test_split", str, file)
     if task in TASKS and not is_whole(task, split):
         raise InputError(
-            f"{file} says that {task} was scored on the split {split}, and "
-            f"{' or '.join(TASKS[task].splits)} is the one that the name means: leave the task out with --tasks, or write the score into a plain "
-            "CSV under another name."
+            f"{file} says that {task} was scored on the split {split}, and the name means "
+            f"{' or '.join(TASKS[task].splits)}: leave the task out with --tasks, or write the score into a "
+            "plain CSV under another name."
         )
 
 

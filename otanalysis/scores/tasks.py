@@ -164,7 +164,7 @@ def _check_stranger(task: str, name: str) -> None:
     if name == TASKS[task].metric:
         raise InputError(
             f"{name} of {task} is the table's name for {' or '.join(TASKS[task].keys)}, and the scale of "
-            "what another program calls so is not known: bring it to the table's and write it into a plain CSV."
+            "what another program calls so is not known: write it into a plain CSV, on the table's scale."
         )
 
 

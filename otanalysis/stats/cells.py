@@ -40,7 +40,8 @@ def rounded_settings(rows: pd.DataFrame, keys: Sequence[str] = ("ratio", "gamma"
     if "ratio" in keys:
         rounded["ratio"] = rows["ratio"].astype(float).round(RATIO_DIGITS)
     if "gamma" in keys:
-        rounded["gamma"] = rows["gamma"].astype(float).map(lambda gamma: float(f"{gamma:.{RATIO_DIGITS}g}"))
+        gammas = rows["gamma"].astype(float)
+        rounded["gamma"] = gammas.map({one: float(f"{one:.{RATIO_DIGITS}g}") for one in gammas.unique()})
     return rows.assign(**rounded)
 
 
