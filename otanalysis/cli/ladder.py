@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from otanalysis.cli import options
 from otanalysis.defaults import RELEASED_GAMMA
+from otanalysis.locks import held
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -28,6 +29,7 @@ def ladder(
     out: options.Out = Path("results"),
     jobs: options.Jobs = None,
     as_json: options.OverallJson = False,
+    wait: options.Wait = False,
     quiet: options.Quiet = False,
 ) -> None:
     """Compare exact transport with the surrogate, rung by rung, over good and bad subsets.
@@ -45,10 +47,10 @@ def ladder(
         seed=seed,
         gamma=gamma,
     )
-    path = measure_ladder(
-        dumps, study, out=out, jobs=options.processes(jobs), limit=limit, progress=not quiet
-    )
-    summary = summarise_ladder(path)
+    how: dict[str, Any] = {"jobs": options.processes(jobs), "limit": limit, "progress": not quiet}
+    with held(out, "measuring the ladder", wait=wait):  # the summary is of this table, and of no later one
+        path = measure_ladder(dumps, study, out=out, **how)
+        summary = summarise_ladder(path)
     overall = summary[summary["benchmark"] == MEAN]
     if as_json:
         typer.echo(json.dumps(options.records(overall.drop(columns="benchmark")), allow_nan=False))

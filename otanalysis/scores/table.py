@@ -15,7 +15,7 @@ import pandas as pd
 
 from otanalysis.defaults import FULL
 from otanalysis.errors import InputError
-from otanalysis.files import write_atomic
+from otanalysis.files import make_folder, write_atomic
 from otanalysis.reading import EMPTY, number_in, read_csv, read_parquet, shortened
 from otanalysis.scores.tasks import is_whole
 
@@ -135,7 +135,7 @@ def write_accuracy(
         data = buffer.getvalue()
     else:
         raise InputError(f"An accuracy table is written as .csv or .parquet, got the name {file.name!r}.")
-    file.parent.mkdir(parents=True, exist_ok=True)
+    make_folder(file.parent)
     if provenance is not None:
         text = json.dumps(provenance, indent=1, sort_keys=True, allow_nan=False) + "\n"
         write_atomic(file.with_name(f"{file.stem}.provenance.json"), text.encode())

@@ -15,7 +15,7 @@ import joblib
 import pytest
 from threadpoolctl import threadpool_info
 
-from otanalysis.studies.engine import run_parts
+from otanalysis.studies.pool import run_parts
 
 
 def write_process(path: Path) -> None:
@@ -74,7 +74,7 @@ def test_parts_run_on_the_backend_of_the_caller_or_in_processes(
 
 _LATE = """
 from pathlib import Path
-from otanalysis.studies.engine import run_parts
+from otanalysis.studies.pool import run_parts
 from threadpoolctl import threadpool_info
 
 def load():
