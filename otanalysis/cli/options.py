@@ -79,7 +79,7 @@ def load_tokens(file: Path) -> NDArray[Any]:
             array: NDArray[Any] = np.lib.format.read_array(handle, allow_pickle=False)
     except OSError as error:
         raise InputError(f"Cannot read {file}: {error.strerror or error}; check the path.") from error
-    except (ValueError, EOFError) as error:
+    except Exception as error:  # NumPy reads the header as Python code: errors of many kinds
         raise InputError(f"{file} is not a .npy file of numbers; save one array with numpy.save.") from error
     return array
 

@@ -127,19 +127,30 @@ def write_accuracy(
     """
     file = Path(path)
     checked = _checked(table, f"The accuracy table for {file}")
-    if file.suffix == ".csv":
-        data = checked.to_csv(index=False, lineterminator="\n").encode()
-    elif file.suffix == ".parquet":
-        buffer = io.BytesIO()
-        checked.to_parquet(buffer, index=False, write_page_checksum=True)
-        data = buffer.getvalue()
-    else:
+    if file.suffix not in (".csv", ".parquet"):
         raise InputError(f"An accuracy table is written as .csv or .parquet, got the name {file.name!r}.")
+    try:
+        data = _csv(checked) if file.suffix == ".csv" else _parquet(checked)
+    except (ValueError, TypeError, NotImplementedError) as error:  # Arrow's are such, too
+        raise InputError(
+            f"The accuracy table for {file} has a column that cannot be written ({error}): leave it out, or "
+            "make it one of texts or of numbers."
+        ) from error
     make_folder(file.parent)
     if provenance is not None:
         text = json.dumps(provenance, indent=1, sort_keys=True, allow_nan=False) + "\n"
         write_atomic(file.with_name(f"{file.stem}.provenance.json"), text.encode())
     write_atomic(file, data)
+
+
+def _csv(table: pd.DataFrame) -> bytes:
+    return table.to_csv(index=False, lineterminator="\n").encode()
+
+
+def _parquet(table: pd.DataFrame) -> bytes:
+    buffer = io.BytesIO()
+    table.to_parquet(buffer, index=False, write_page_checksum=True)
+    return buffer.getvalue()
 
 
 def _checked(table: pd.DataFrame, name: str) -> pd.DataFrame:
