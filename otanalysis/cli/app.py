@@ -28,6 +28,7 @@ _COMMANDS = {
     "accuracy_import": "otanalysis accuracy import runs/otprune-0.098 --method otprune --ratio 0.098 "
     "--out accuracy.csv",
     "accuracy_ranks": "otanalysis accuracy ranks --model LLaVA-1.5-7B --methods divprune,fastv,vtw --json",
+    "accuracy_compare": "otanalysis accuracy compare otprune divprune --json",
 }
 """Every command, in the order of the help, with the example that its help shows.
 
@@ -45,8 +46,8 @@ app = typer.Typer(
 )
 _accuracy = typer.Typer(
     name="accuracy",
-    help="Bring the scores of other programs into the accuracy table that the figures read, and rank methods "
-    "by scores.",
+    help="Bring the scores of other programs into the accuracy table that the figures read, and rank and "
+    "compare methods by scores.",
     epilog=f"Example: {_COMMANDS['accuracy_import']}",
     no_args_is_help=True,
 )

@@ -76,7 +76,7 @@ def rank_methods(
         If the model or a method is not in the table, there is none to compare, a method comes with several
         settings, the unpruned model scores 0 on a benchmark, or no benchmark has all methods.
     """
-    scores = _score_table(accuracy[accuracy["model"] == model], model, ratio=ratio, gamma=gamma)
+    scores = score_table(accuracy[accuracy["model"] == model], model, ratio=ratio, gamma=gamma)
     if FULL not in scores.columns:
         raise InputError(
             f"Scores of {model} with all tokens (method full) are wanted: add them to the table."
@@ -107,8 +107,23 @@ def rank_methods(
     return _ranked(compared[shared], full, model)
 
 
-def _score_table(rows: pd.DataFrame, model: str, **chosen: float | None) -> pd.DataFrame:
-    """Return benchmarks by methods, in the order of the table; missing scores are NaN."""
+def score_table(rows: pd.DataFrame, model: str, **chosen: float | None) -> pd.DataFrame:
+    """Return one model's scores, benchmarks by methods, in the order of the table; missing ones are NaN.
+
+    Parameters
+    ----------
+    rows : DataFrame
+        Rows of the accuracy table, all of one model.
+    model : str
+        Its name, for messages.
+    **chosen : float, optional
+        ``ratio`` and ``gamma`` of the rows to keep; rows that have none, and those of all tokens, stay.
+
+    Raises
+    ------
+    InputError
+        If there is no row, a method comes with several settings, or a benchmark with several metrics.
+    """
     if rows.empty:
         raise InputError(f"The table has no score of {model}: name one of its models.")
     for name, value in chosen.items():

@@ -81,11 +81,16 @@ def test_counting_benchmarks_turns_fastv_and_vtw_round_on_one_model(published: p
 def test_the_one_shot_methods_are_compared_by_default(published: pd.DataFrame) -> None:
     small = rank_methods(published, model="LLaVA-1.5-7B")
     matched = "DivPrune* (matched to PruMerge ratio)"
-    assert small.method.tolist() == ["divprune", matched, "PruMerge", "fastv", "vtw"]
+    assert small.method.tolist() == ["otprune", "divprune", matched, "PruMerge", "fastv", "vtw"]
     assert not any(is_one_shot(name) for name in ("M3 (fine-tuned)", "FitPrune (calibrated)", "full"))
-    five = rank_methods(published, model="LLaVA-1.5-7B", methods=["otprune", "divprune"])
-    assert set(five.benchmarks) == {5}
-    assert five.method.tolist() == ["divprune", "otprune"]
+
+
+@pytest.mark.parametrize("model", MODELS)
+def test_otprune_is_before_divprune_by_average_and_by_rank(published: pd.DataFrame, model: str) -> None:
+    both = rank_methods(published, model=model, methods=["otprune", "divprune"])
+    assert set(both.benchmarks) == {11}
+    assert both.method.tolist() == ["otprune", "divprune"]
+    assert both.mean_rank.is_monotonic_increasing
 
 
 def made(scores: dict[str, list[float]], **more: Any) -> pd.DataFrame:

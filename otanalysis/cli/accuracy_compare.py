@@ -1,0 +1,102 @@
+"""``otanalysis accuracy compare``: whether one method is better than another, pair by pair."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from otanalysis.cli import options
+from otanalysis.errors import InputError
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+def accuracy_compare(
+    method: Annotated[str, typer.Argument(metavar="METHOD", help="Is this one better ...")],
+    baseline: Annotated[str, typer.Argument(metavar="BASELINE", help="... than this one?")],
+    table: Annotated[
+        Path | None,
+        typer.Argument(metavar="TABLE", help="Accuracy table, .csv or .parquet.", show_default="published"),
+    ] = None,
+    model: Annotated[
+        str | None, typer.Option(help="Only this model.", show_default="all that have both")
+    ] = None,
+    ratio: Annotated[
+        float | None, typer.Option(help="Share of the tokens kept, where a method has several.")
+    ] = None,
+    gamma: Annotated[float | None, typer.Option(help="Of otprune, where it has several.")] = None,
+    out: Annotated[Path | None, typer.Option(metavar="FILE.csv", help="Write the rows there too.")] = None,
+    as_json: options.Json = False,
+) -> None:
+    """Compare two methods by their gains on each benchmark: Wilcoxon's signed-rank test, one-sided.
+
+    For each model, over all of them, and by kind of answer (captioning, yes/no, multiple choice, short
+    answer). A gain is relative: the score over the baseline's, minus one. Benchmarks shared by models are not
+    independent, so the p-value over all models is too small.
+    """
+    from otanalysis.files import data_folder, write_atomic
+    from otanalysis.scores import read_accuracy
+    from otanalysis.stats.paired_scores import compare_scores
+
+    if out is not None and out.suffix != ".csv":
+        raise InputError(f"--out wants a name that ends in .csv, got {str(out)!r}.")
+    scores = read_accuracy(data_folder() / "published" / "accuracy.csv" if table is None else table)
+    if scores.empty:
+        raise InputError(f"{table} holds no score: one row a model, benchmark and method is wanted.")
+    models = None if model is None else [model]
+    found = compare_scores(scores, method, baseline, models=models, ratio=ratio, gamma=gamma)
+    if out is not None:
+        out.parent.mkdir(parents=True, exist_ok=True)
+        write_atomic(out, found.to_csv(index=False, lineterminator="\n").encode())
+    if as_json:
+        typer.echo(found.to_json(orient="records"))
+        return
+    _print(found, method, baseline)
+    if table is None and (method, baseline) == ("otprune", "divprune"):
+        _print_beside_the_paper(found)
+    if out is not None:
+        typer.echo(out)
+
+
+def _print(found: pd.DataFrame, method: str, baseline: str) -> None:
+    from rich.console import Console
+    from rich.markup import escape
+    from rich.table import Column, Table
+
+    numbers = ("pairs", "better", "equal", "worse", "median gain", "p exact", "p normal")
+    shown = Table(
+        "model",
+        "group",
+        *(Column(name, justify="right") for name in numbers),
+        title=f"{escape(method)} over {escape(baseline)}",
+        title_justify="left",
+    )
+    for model, own in found.groupby("model", sort=False):
+        for number, row in enumerate(own.to_dict("records")):
+            shown.add_row(
+                "" if number else escape(str(model)),
+                escape(row["group"]),
+                *(str(row[name]) for name in ("pairs", "better", "equal", "worse")),
+                f"{100 * row['median_gain']:+.2f}%",
+                f"{row['p_exact']:.4f}",
+                f"{row['p_normal']:.4f}",
+            )
+        shown.add_section()
+    Console().print(shown)
+
+
+def _print_beside_the_paper(found: pd.DataFrame) -> None:
+    from rich.console import Console
+
+    from otanalysis.stats.paired_scores import ALL, PRINTED_P
+
+    readings = found[found["group"] == ALL]
+    near = readings[(readings["p_normal"] - PRINTED_P).abs() < 0.0005]["model"].tolist()
+    Console().print(
+        f'The paper prints p = {PRINTED_P} "across all metrics". Of {len(readings)} readings, each model '
+        f"alone or all together, {' and '.join(near) or 'none'} gives it (normal approximation).",
+        highlight=False,
+    )
