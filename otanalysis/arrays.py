@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import operator
 from typing import Any, Literal, TypeAlias, get_args
 
 import numpy as np
@@ -11,6 +10,7 @@ import numpy.typing as npt
 from array_api_compat import array_namespace, device, is_array_api_obj
 
 from otanalysis.errors import InputError
+from otanalysis.scalars import check_choice, check_integer, check_number, shown
 
 __all__ = [
     "Array",
@@ -19,7 +19,11 @@ __all__ = [
     "IntArray",
     "Normalisation",
     "check_indices",
+    "check_keep",
+    "check_normalisation",
     "check_tokens",
+    "dense",
+    "is_finite",
     "like",
     "normalise_tokens",
     "normalised",
@@ -38,6 +42,8 @@ Normalisation: TypeAlias = Literal["none", "columns", "rows"]
 """How tokens are scaled before a kernel or a distance."""
 
 _ROWS_NAMED_IN_MESSAGES = 5
+_UNKNOWN_TO_NUMPY = ("bfloat16", "float8", "float4")
+_DEEPEST = 32  # lists in lists: NumPy refuses those of more dimensions itself
 
 
 def check_tokens(tokens: Array, *, name: str = "tokens") -> Array:
@@ -46,7 +52,8 @@ def check_tokens(tokens: Array, *, name: str = "tokens") -> Array:
     Parameters
     ----------
     tokens : array [m, d]
-        One token a row. Integers and shorter floats are cast; NumPy, torch or nested lists.
+        One token a row. Integers and shorter floats are cast; NumPy, torch, a pandas frame, or nested lists,
+        of tensors too.
     name : str
         What the error messages call the argument.
 
@@ -58,8 +65,8 @@ def check_tokens(tokens: Array, *, name: str = "tokens") -> Array:
     Raises
     ------
     InputError
-        If the input is not a real matrix with ``m >= 1`` and ``d >= 1``, holds NaN or infinite values, or
-        lies on a device without float64.
+        If the input is not a real matrix with ``m >= 1`` and ``d >= 1``, holds NaN, infinite or masked
+        values, is sparse or has no values (meta), or lies on a device without float64.
 
     Examples
     --------
@@ -67,7 +74,7 @@ def check_tokens(tokens: Array, *, name: str = "tokens") -> Array:
     array([[1., 2.],
            [3., 4.]])
     """
-    array = _as_array(tokens, name)
+    array = dense(tokens, name)
     xp = array_namespace(array)
     if array.ndim != 2 or 0 in array.shape:
         raise InputError(
@@ -83,25 +90,101 @@ def check_tokens(tokens: Array, *, name: str = "tokens") -> Array:
     return array
 
 
-def _as_array(tokens: Array, name: str) -> Array:
-    """Detach a tensor from its graph; turn lists into NumPy arrays."""
-    if is_array_api_obj(tokens):
-        return tokens.detach() if hasattr(tokens, "detach") else tokens
+def dense(values: Array, name: str = "values") -> Array:
+    """Return any array as one that holds all of its values: a plain NumPy array, or a tensor without graph.
+
+    Parameters
+    ----------
+    values : array, of any shape and type
+        NumPy or one of its subclasses, torch, what NumPy makes an array of (a pandas frame), or nested lists
+        of any of them.
+    name : str
+        What the error messages call the argument.
+
+    Returns
+    -------
+    array, of the same shape and type
+        Of the library and on the device of ``values``; NumPy for what is of neither.
+
+    Raises
+    ------
+    InputError
+        If values are masked or missing (sparse, nested, quantised and meta tensors), or rows differ in
+        length.
+
+    Examples
+    --------
+    >>> dense(np.ma.array([1.0, 2.0]))
+    array([1., 2.])
+    """
+    if isinstance(values, np.ndarray):
+        if isinstance(values, np.ma.MaskedArray) and np.ma.is_masked(values):
+            raise InputError(
+                f"{name} must not be masked; got {int(np.ma.count_masked(values))} masked values: leave "
+                "those tokens out, for instance tokens[~mask.any(axis=1)], or fill them."
+            )
+        return np.asarray(values)  # a matrix would multiply where arrays multiply entry by entry
+    if is_array_api_obj(values):
+        return _strided(values, name)
+    if hasattr(values, "toarray"):
+        raise InputError(
+            f"{name} must be dense; got a sparse {type(values).__name__}: pass {name}.toarray()."
+        )
     try:
-        return np.asarray(tokens)
-    except ValueError as error:
-        raise InputError(f"{name} must be a matrix [m, d]; the rows given differ in length.") from error
+        return np.asarray(_without_tensors(values, name, _DEEPEST))
+    except InputError:
+        raise
+    except Exception as error:  # whatever stops NumPy: ragged rows, integers beyond every type, own classes
+        raise InputError(
+            f"{name} must be numbers, in rows that do not differ in length; got {shown(values)} ({error})."
+        ) from error
+
+
+def _strided(tensor: Array, name: str) -> Array:
+    """Return a tensor without its graph, or raise InputError if it does not hold a value for every place."""
+    for flag, advice in (
+        ("is_meta", "it has no values; run the model on a device"),
+        ("is_nested", "pass one tensor an image"),
+        ("is_quantized", f"pass {name}.dequantize()"),
+    ):
+        if getattr(tensor, flag, False):
+            raise InputError(
+                f"{name} must be a plain tensor; got one that {flag.replace('_', ' ')}: {advice}."
+            )
+    layout = str(getattr(tensor, "layout", "torch.strided"))
+    if layout != "torch.strided":
+        raise InputError(f"{name} must be dense; got a tensor of layout {layout}: pass {name}.to_dense().")
+    return tensor.detach() if hasattr(tensor, "detach") else tensor
+
+
+def _without_tensors(values: Any, name: str, depth: int) -> Any:
+    """Return lists with the tensors and masked arrays in them as plain NumPy arrays."""
+    if not isinstance(values, list | tuple) or depth == 0:
+        return (
+            to_numpy(values, name=name)
+            if isinstance(values, np.ndarray) or is_array_api_obj(values)
+            else values
+        )
+    if {int, float}.issuperset(map(type, values)):
+        return values
+    return [_without_tensors(one, name, depth - 1) for one in values]
 
 
 def _as_double(array: Array, name: str) -> Array:
     xp = array_namespace(array)
     try:
-        return xp.astype(array, xp.float64, copy=False)
+        with np.errstate(over="ignore"):  # of longer floats: reported as not finite
+            return xp.astype(array, xp.float64, copy=False)
     except TypeError as error:  # torch's word for a device without double precision, such as mps
         raise InputError(
             f"{name} must be computed in float64, which the device {device(array)} does not have: "
             "pass them from the host, tokens.cpu()."
         ) from error
+
+
+def is_finite(value: Array) -> bool:
+    """Return whether a float, or an array of one entry, is finite; a device is waited for."""
+    return bool(array_namespace(value).isfinite(value))
 
 
 def _check_finite(array: Array, name: str) -> None:
@@ -119,12 +202,26 @@ def _check_finite(array: Array, name: str) -> None:
     )
 
 
-def to_numpy(array: Array) -> npt.NDArray[Any]:
-    """Return any array (NumPy, torch on any device, a list) as a NumPy array, without copying if possible."""
-    if hasattr(array, "detach"):
-        array = array.detach()
+def to_numpy(array: Array, *, name: str = "values") -> npt.NDArray[Any]:
+    """Return any array (NumPy, torch on any device, a list) as a NumPy array, without copying if possible.
+
+    A tensor of a type that NumPy does not have, such as bfloat16, comes as float32, which holds all of its
+    values.
+
+    Raises
+    ------
+    InputError
+        As for :func:`dense`.
+    """
+    array = dense(array, name)
+    if isinstance(array, np.ndarray):
+        return array
+    if any(kind in str(array.dtype) for kind in _UNKNOWN_TO_NUMPY):
+        array = array_namespace(array).astype(array, array_namespace(array).float32)
     if hasattr(array, "cpu"):
         array = array.cpu()
+    for pending in ("resolve_conj", "resolve_neg"):
+        array = getattr(array, pending)() if hasattr(array, pending) else array
     return np.asarray(array)
 
 
@@ -155,7 +252,7 @@ def check_indices(indices: Array, m: int) -> npt.NDArray[np.int64]:
         If the vector is empty, not one-dimensional, not of integers, out of ``[0, m)``, or holds a
         repetition.
     """
-    array = to_numpy(indices)
+    array = to_numpy(indices, name="indices")
     if array.ndim != 1 or array.size == 0 or array.dtype.kind not in "iu":
         raise InputError(
             f"indices must be a non-empty vector of integers; got shape {array.shape} of {array.dtype}: "
@@ -204,30 +301,30 @@ def resolve_keep(m: int, *, ratio: float | None = None, keep: int | None = None)
             f"Exactly one of ratio and keep is needed; got {got}: pass for instance ratio=0.098."
         )
     if keep is not None:
-        count = _as_count(m, keep)
-        if not 1 <= count <= m:
-            raise InputError(f"keep must lie in 1..{m}, the number of tokens; got {count}.")
-        return count
-    return _from_ratio(m, ratio)
-
-
-def _as_count(m: int, keep: Any) -> int:
-    try:
-        if isinstance(keep, bool):
-            raise TypeError
-        return operator.index(keep)
-    except TypeError:
-        raise InputError(f"keep must be an integer in 1..{m}; got {keep!r}: use ratio for a share.") from None
-
-
-def _from_ratio(m: int, ratio: Any) -> int:
-    try:
-        share = float(ratio)
-    except (TypeError, ValueError) as error:
-        raise InputError(f"ratio must be a number in (0, 1]; got {ratio!r}.") from error
-    if not (math.isfinite(share) and 0.0 < share <= 1.0):
-        raise InputError(f"ratio must lie in (0, 1]; got {ratio}: 0.098 keeps 9.8 % of the tokens.")
+        return check_keep(m, keep)
+    share = check_number(
+        ratio,
+        "ratio",
+        wanted="a number in (0, 1]",
+        above=0.0,
+        high=1.0,
+        advice="0.098 keeps 9.8 % of the tokens",
+    )
     return max(1, round(share * m))
+
+
+def check_keep(m: int, keep: Any, *, of: str = "tokens") -> int:
+    """Return a number of ``m`` tokens to keep, or raise InputError if it is no integer in ``1..m``."""
+    wanted = f"an integer in 1..{m}"
+    count = check_integer(keep, "keep", wanted=wanted, low=-math.inf, advice="use ratio for a share")
+    if not 1 <= count <= m:
+        raise InputError(f"keep must lie in 1..{m}, the number of {of}; got {shown(count)}.")
+    return count
+
+
+def check_normalisation(how: Any, *, name: str = "normalise") -> Normalisation:
+    """Return the normalisation, or raise InputError if it is none; the message lists them."""
+    return check_choice(how, name, get_args(Normalisation))
 
 
 def normalise_tokens(tokens: Array, how: Normalisation) -> Array:
@@ -264,9 +361,7 @@ def normalise_tokens(tokens: Array, how: Normalisation) -> Array:
 
 def normalised(array: Array, how: Normalisation) -> Array:
     """Return :func:`normalise_tokens` of tokens [m, d] that are a finite float64 matrix already."""
-    if how not in get_args(Normalisation):
-        raise InputError(f"normalise must be one of {', '.join(get_args(Normalisation))}; got {how!r}.")
-    if how == "none":
+    if check_normalisation(how) == "none":
         return array
     xp = array_namespace(array)
     axis = 0 if how == "columns" else 1

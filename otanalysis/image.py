@@ -7,7 +7,7 @@ from functools import cached_property
 from typing import Any, TypeVar, cast
 
 import numpy as np
-from array_api_compat import array_namespace
+from array_api_compat import array_namespace, is_array_api_obj
 
 from otanalysis.arrays import (
     Array,
@@ -16,7 +16,9 @@ from otanalysis.arrays import (
     IntArray,
     Normalisation,
     check_indices,
+    check_normalisation,
     check_tokens,
+    is_finite,
     normalised,
     to_numpy,
 )
@@ -28,6 +30,10 @@ __all__ = ["Image", "squared_distances"]
 # the 16 are computed again from their difference, which is exact for duplicates.
 _CANCELLATION = 1e-5
 _CHUNK_ENTRIES = 2**22
+
+# Squares of entries between these powers of two, and of what rounding leaves of their differences, neither
+# overflow nor vanish.
+_LEAST_EXPONENT, _LARGEST_EXPONENT = -300, 300
 
 _T = TypeVar("_T")
 
@@ -68,9 +74,14 @@ class Image:
     True
     """
 
+    _bounded = False  # whether products of tokens cannot overflow, because of how these were made
+
     def __init__(self, tokens: Array) -> None:
         checked = check_tokens(tokens)
-        if getattr(tokens, "dtype", None) == checked.dtype:
+        # Lists and other types were copied already.
+        if not isinstance(tokens, list | tuple) and not (
+            is_array_api_obj(tokens) and tokens.dtype != checked.dtype
+        ):
             # A copy of its own: the caller may fill his array anew, and what was made here would be stale.
             checked = array_namespace(checked).asarray(checked, copy=True)
         self.tokens: Array = _protected(checked)
@@ -112,10 +123,28 @@ class Image:
         InputError
             If ``how`` is unknown.
         """
-        if how == "none":
+        if check_normalisation(how) == "none":
             return self
+        return self._once(("normalised", how), lambda: self._normalised(how))
+
+    def _normalised(self, how: Normalisation) -> Image:
+        made = Image.of_checked(_protected(normalised(self.tokens, how)))
+        made._bounded = True
+        return made
+
+    @property
+    def scaled(self) -> tuple[Image, int]:
+        """The image of about one: of the tokens over a power of two, and its exponent.
+
+        The image itself, and 0, where the largest entry lies between ``2**-300`` and ``2**300``, so that no
+        square overflows or vanishes. A power of two changes no digit: what does not depend on the scale of
+        the tokens is the same on this image, and can be told for tokens of any size.
+        """
+        exponent = int(np.frexp(np.abs(self.host).max())[1])
+        if _LEAST_EXPONENT <= exponent <= _LARGEST_EXPONENT or not self.host.any():
+            return self, 0  # not kept: an image that holds itself would outlive its last user
         return self._once(
-            ("normalised", str(how)), lambda: Image.of_checked(_protected(normalised(self.tokens, how)))
+            "scaled", lambda: (Image.of_checked(_protected(np.ldexp(self.host, -exponent))), exponent)
         )
 
     def shared(self, make: Callable[[Image], _T]) -> _T:
@@ -143,14 +172,38 @@ class Image:
 
     @cached_property
     def gram(self) -> Array:
-        r"""The Gram matrix :math:`V V^\top` [m, m], of the library of the tokens."""
-        # The same object on both sides lets NumPy use a symmetric product: half the work, a symmetric result.
-        return _protected(self.tokens @ self.tokens.T)
+        r"""The Gram matrix :math:`V V^\top` [m, m], of the library of the tokens.
+
+        Raises
+        ------
+        InputError
+            If the products overflow.
+        """
+        return _protected(self._products_of(self.tokens))
 
     @cached_property
     def squared_gram(self) -> Array:
-        r""":math:`\tilde V \tilde V^\top` [m, m] with :math:`\tilde V = V V^\top`: what gamma multiplies."""
-        return _protected(self.gram @ self.gram.T)
+        r""":math:`\tilde V \tilde V^\top` [m, m] with :math:`\tilde V = V V^\top`: what gamma multiplies.
+
+        Raises
+        ------
+        InputError
+            If the products overflow.
+        """
+        return _protected(self._products_of(self.gram))
+
+    def _products_of(self, matrix: Array) -> Array:
+        """Return the products [m, m] of the rows of a matrix with each other."""
+        with np.errstate(over="ignore", invalid="ignore"):
+            # The same object on both sides lets NumPy use a symmetric product: half the work, and symmetric.
+            products = matrix @ matrix.T
+        # The largest entry is on the diagonal. Nothing is fetched from a device where none can overflow.
+        if not self._bounded and not is_finite(array_namespace(products).max(products)):
+            raise InputError(
+                "The tokens are too large for products of them in float64: rescale them first, or normalise "
+                "them by columns or rows."
+            )
+        return products
 
     @cached_property
     def squared_distances(self) -> FloatArray:

@@ -67,6 +67,7 @@ def capture(
     skip_bad: Annotated[
         bool, typer.Option("--skip-bad", help="Leave out pictures that cannot be read, and list them.")
     ] = False,
+    wait: options.Wait = False,
     quiet: options.Quiet = False,
 ) -> None:
     """Write the visual tokens of pictures, after the projector, into a dump.
@@ -100,6 +101,7 @@ def capture(
         thumbnails=thumbnails,
         skip_bad=skip_bad,
         progress=not quiet,
+        wait=wait,
     )
     if not is_tried(vlm.model):
         print(

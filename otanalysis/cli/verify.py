@@ -12,7 +12,10 @@ import typer
 def verify(
     dump: Annotated[Path, typer.Argument(metavar="DUMP", help="Folder of a dump.")],
 ) -> None:
-    """Check every byte of a dump against its checksums and every tensor against its manifest."""
+    """Check every byte of a dump against its checksums and every tensor against its manifest.
+
+    The manifest is checked against the digest that it carries; one of version 0.1.0 carries none, which is told.
+    """
     from otanalysis.tokens import verify_dump
 
     report = verify_dump(dump)
@@ -22,6 +25,10 @@ def verify(
         typer.echo(
             f"{dump} is sound: {report.samples} samples in {shards}{pictures}, {report.size / 1e6:.1f} MB."
         )
+        if not report.sealed:
+            typer.echo(
+                "Its manifest carries no digest (version 0.1.0 wrote none): names and settings in it are unchecked."
+            )
         return
     for problem in report.problems:
         print(problem, file=sys.stderr)

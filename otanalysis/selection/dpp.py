@@ -8,7 +8,8 @@ from typing import ClassVar
 from otanalysis.arrays import Array
 from otanalysis.image import Image
 from otanalysis.selection.selector import GreedySelector
-from otanalysis.surrogate import cosine_kernel, greedy_logdet
+from otanalysis.surrogate import cosine_kernel
+from otanalysis.surrogate.logdet import greedy_picks
 
 
 @dataclass(frozen=True)
@@ -29,4 +30,4 @@ class GreedyDPP(GreedySelector):
 
     def search(self, matrices: Array, keep: int) -> tuple[Array, Array]:
         """Maximise the log-determinant greedily."""
-        return greedy_logdet(matrices, keep)
+        return greedy_picks(matrices, keep, floor=0.0)

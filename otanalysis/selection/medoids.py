@@ -11,6 +11,7 @@ import numpy as np
 from otanalysis.arrays import FloatArray, IntArray
 from otanalysis.errors import ConvergenceError
 from otanalysis.image import Image
+from otanalysis.scalars import check_integer
 from otanalysis.selection.selector import Selector
 from otanalysis.transport.exact import wasserstein2
 from otanalysis.transport.floor.local_search import move_medoids
@@ -83,6 +84,8 @@ class KMedoids(Selector):
 
     Raises
     ------
+    InputError
+        If ``max_iter`` is no positive integer.
     ConvergenceError
         If the last allowed pass still found swaps.
     """
@@ -91,9 +94,15 @@ class KMedoids(Selector):
 
     name: ClassVar[str] = "kmedoids"
 
+    def __post_init__(self) -> None:
+        passes = check_integer(
+            self.max_iter, "max_iter", wanted="an integer from 1 to 10**6", low=1, high=10**6
+        )
+        object.__setattr__(self, "max_iter", passes)
+
     def pick(self, image: Image, keep: int, generator: np.random.Generator | None) -> IntArray:
         """Return the medoids [keep], ascending."""
-        return medoids(image.squared_distances, keep, self.max_iter)
+        return medoids(image.scaled[0].squared_distances, keep, self.max_iter)
 
 
 def medoids(cost: FloatArray, keep: int, max_iter: int) -> IntArray:
@@ -135,6 +144,8 @@ class OTMedoids(Selector):
 
     Raises
     ------
+    InputError
+        If ``max_rounds`` is no positive integer.
     ConvergenceError
         If tokens still move after ``max_rounds``.
     """
@@ -143,11 +154,16 @@ class OTMedoids(Selector):
 
     name: ClassVar[str] = "ot-medoids"
 
+    def __post_init__(self) -> None:
+        rounds = check_integer(self.max_rounds, "max_rounds", wanted="an integer from 1 on", low=1)
+        object.__setattr__(self, "max_rounds", rounds)
+
     def pick(self, image: Image, keep: int, generator: np.random.Generator | None) -> IntArray:
         """Return the tokens [keep] that settled, ascending."""
-        kept = medoids(image.squared_distances, keep, max_iter=100)
+        unit, _ = image.scaled
+        kept = medoids(unit.squared_distances, keep, max_iter=100)
         for _ in range(self.max_rounds):
-            moved = move_medoids(image.squared_distances, wasserstein2(image, kept))
+            moved = move_medoids(unit.squared_distances, wasserstein2(unit, kept))
             if np.array_equal(moved, kept):
                 return np.sort(kept)
             kept = moved

@@ -5,11 +5,19 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar
 
-from otanalysis.arrays import Array, Normalisation
+from array_api_compat import array_namespace
+
+from otanalysis.arrays import Array, Normalisation, check_normalisation
 from otanalysis.defaults import RELEASED_GAMMA
+from otanalysis.errors import InputError
 from otanalysis.image import Image
 from otanalysis.selection.selector import GreedySelector
-from otanalysis.surrogate import greedy_logdet, otprune_kernel
+from otanalysis.surrogate import otprune_kernel
+from otanalysis.surrogate.kernel import check_gamma
+from otanalysis.surrogate.logdet import greedy_picks
+
+_NEGLIGIBLE = 2.0**-40
+"""Of a kernel above the identity: with less, four digits and fewer are left of what tells tokens apart."""
 
 
 @dataclass(frozen=True)
@@ -27,6 +35,12 @@ class OTPrune(GreedySelector):
         Positive factor of the Gram term.
     normalise : {"none", "columns", "rows"}
         Normalisation of the tokens before the kernel.
+
+    Raises
+    ------
+    InputError
+        If gamma or normalise are not as described; when it selects, also if the kernel overflows, or differs
+        so little from the identity that rounding would decide.
     """
 
     gamma: float = RELEASED_GAMMA
@@ -34,11 +48,31 @@ class OTPrune(GreedySelector):
 
     name: ClassVar[str] = "otprune"
 
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "gamma", check_gamma(self.gamma))
+        object.__setattr__(self, "normalise", check_normalisation(self.normalise))
+
     def matrix(self, image: Image) -> Array:
         """Return the kernel [m, m]."""
-        return otprune_kernel(image, gamma=self.gamma, normalise=self.normalise)
+        kernel = otprune_kernel(image, gamma=self.gamma, normalise=self.normalise)
+        # Normalised tokens have a diagonal entry above the identity of gamma / m^2 or more, unless all are
+        # zero: then no look at a device is needed.
+        if self.normalise == "none" or self.gamma < _NEGLIGIBLE * len(image) ** 2:
+            _check_telling(kernel, image, self.gamma)
+        return kernel
 
     def search(self, matrices: Array, keep: int) -> tuple[Array, Array]:
         """Maximise the log-determinant greedily."""
         # Every eigenvalue of the kernel is at least one.
-        return greedy_logdet(matrices, keep, floor=1.0)
+        return greedy_picks(matrices, keep, floor=1.0)
+
+
+def _check_telling(kernel: Array, image: Image, gamma: float) -> None:
+    """Raise InputError if rounding, not the tokens, would decide; tokens that are all zero are all alike."""
+    xp = array_namespace(kernel)
+    largest = xp.max(xp.linalg.diagonal(kernel))
+    if bool((largest - 1.0 < _NEGLIGIBLE) & xp.any(image.tokens != 0.0)):
+        raise InputError(
+            f"The tokens are too small for gamma={gamma:g}: the kernel is the identity up to rounding, which "
+            "would choose. Rescale the tokens, raise gamma, or normalise them by columns or rows."
+        )

@@ -9,12 +9,13 @@ from types import MappingProxyType
 from typing import Any, cast
 
 import numpy as np
-from array_api_compat import array_namespace, device
+from array_api_compat import array_namespace, device, is_array_api_obj
 
-from otanalysis.arrays import Array, Normalisation, check_tokens, resolve_keep
+from otanalysis.arrays import Array, Normalisation, check_tokens, dense, resolve_keep
 from otanalysis.defaults import RELEASED_GAMMA
 from otanalysis.errors import InputError
 from otanalysis.image import Image
+from otanalysis.scalars import check_seed, listed, shown
 from otanalysis.selection.divprune import DivPrune
 from otanalysis.selection.dpp import GreedyDPP
 from otanalysis.selection.medoids import KMedoids, OTMedoids
@@ -73,7 +74,7 @@ def select(
     gamma, normalise
         Parameters of otprune; methods that do not have them ignore them.
     seed : int
-        Seed of the generator of stochastic methods; deterministic ones ignore it.
+        Seed, from 0 on, of the generator of stochastic methods; deterministic ones ignore it.
 
     Returns
     -------
@@ -133,17 +134,19 @@ def select_many(
     """
     image = Image.of(tokens)
     selector = configured(method, gamma=gamma, normalise=normalise)
-    counts = sorted({resolve_keep(len(image), keep=keep) for keep in keeps})
+    wanted = listed(keeps, "keeps")
+    counts = sorted({resolve_keep(len(image), keep=keep) for keep in wanted})
+    own_seed = check_seed(seed)
     if not counts:
         raise InputError("keeps must name at least one number of tokens; got none.")
     # One that only looks like a selector takes the plain tokens.
     given = image if takes_images(selector) else image.tokens
 
     def run(count: int) -> Selection:
-        selection = selector(given, count, generator=np.random.default_rng(seed))
+        selection = selector(given, count, generator=np.random.default_rng(own_seed))
         if is_own(selector):
             check_kept(selector, selection, keep=count, m=len(image))
-        return replace(selection, seed=seed) if selector.stochastic else selection
+        return replace(selection, seed=own_seed) if selector.stochastic else selection
 
     if selector.nested:
         largest = run(counts[-1])
@@ -155,8 +158,8 @@ def configured(method: str | Selector, **options: Any) -> Selector:
     """Return the selector of that name with those of the options that it has."""
     if not isinstance(method, str) and callable(method):
         return check_selector(method)
-    if method not in SELECTORS:
-        raise InputError(f"Unknown method {method!r}; known are {', '.join(SELECTORS)}.")
+    if not isinstance(method, str) or method not in SELECTORS:
+        raise InputError(f"Unknown method {shown(method)}; known are {', '.join(SELECTORS)}.")
     selector: Any = SELECTORS[method]
     own = {field.name: options[field.name] for field in fields(selector) if field.name in options}
     return cast(Selector, replace(selector, **own))
@@ -180,9 +183,9 @@ def select_batch(
 
     otprune, dpp and divprune run images with the same number of tokens together: one greedy run, whose steps
     take all of them at once, with nothing copied to the host but one verdict an image that its tokens are
-    finite. Images run together up to 1 GiB of matrices (:data:`STACK_BYTES`): 184 images of 576 tokens with
-    56 kept, 7 of 2,880 with 282 kept. The other methods run image by image; those that work on the host copy
-    each image there once.
+    finite (and, without normalisation, that its kernel is). Images run together up to 1 GiB of matrices
+    (:data:`STACK_BYTES`): 184 images of 576 tokens with 56 kept, 7 of 2,880 with 282 kept. The other methods
+    run image by image; those that work on the host copy each image there once.
 
     Parameters
     ----------
@@ -234,8 +237,26 @@ def select_batch(
                 together = selector.select_stack(
                     [_tokens(images[place], selector) for place in places], counts[places[0]]
                 )
+                if is_own(cast(Selector, selector)):
+                    together = _checked_stack(selector, together, counts[places[0]], images, places)
             chosen.update(zip(places, together, strict=True))
     return [chosen[place] for place in range(len(images))]
+
+
+def _checked_stack(
+    selector: Any, together: Any, keep: int, images: Sequence[Array], places: Sequence[int]
+) -> list[Selection]:
+    """Return what an own selector returned for a stack; raise InputError unless it is one whole an image."""
+    chosen = listed(together, f"What the selector {selector.name!r} returns for a stack")
+    if len(chosen) != len(places):
+        raise InputError(
+            f"The selector {selector.name!r} must return a Selection for each of {len(places)} images; got "
+            f"{len(chosen)}."
+        )
+    return [
+        check_kept(selector, one, keep=keep, m=len(images[place]))
+        for one, place in zip(chosen, places, strict=True)
+    ]
 
 
 def _tokens(image: Array | Image, selector: StackSelector) -> Array | Image:
@@ -251,20 +272,22 @@ def _as_images(clouds: Sequence[Array] | Array) -> list[Array]:
             "clouds must be a sequence of matrices [m, d] or one array [images, m, d]; "
             f"got shape {tuple(shape)}: pass one image as [tokens]."
         )
+    whole = clouds if shape is None else dense(clouds, "clouds")
     return [
         image
-        if isinstance(image, Image) or (getattr(image, "ndim", None) == 2 and 0 not in image.shape)
+        if isinstance(image, Image) or (is_array_api_obj(image) and image.ndim == 2 and 0 not in image.shape)
         else check_tokens(image, name=f"clouds[{place}]")
-        for place, image in enumerate(clouds)
+        for place, image in enumerate(listed(whole, "clouds"))
     ]
 
 
 def _one_each(seeds: int | Sequence[int], images: int) -> list[int]:
-    if isinstance(seeds, int | np.integer):
-        return [int(seeds)] * images
-    if len(seeds) != images:
-        raise InputError(f"One seed for all images or one each was wanted; got {len(seeds)} for {images}.")
-    return [int(seed) for seed in seeds]
+    if isinstance(seeds, str) or not isinstance(seeds, Iterable) or getattr(seeds, "ndim", 1) == 0:
+        return [check_seed(seeds, name="seeds")] * images
+    given = listed(seeds, "seeds")
+    if len(given) != images:
+        raise InputError(f"One seed for all images or one each was wanted; got {len(given)} for {images}.")
+    return [check_seed(seed, name="seeds") for seed in given]
 
 
 def _count(place: int, image: Array, ratio: float | None, keep: int | None) -> int:

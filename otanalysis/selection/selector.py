@@ -11,11 +11,12 @@ from types import CodeType
 from typing import Any, ClassVar, Protocol, cast, runtime_checkable
 
 import numpy as np
-from array_api_compat import array_namespace, device, is_array_api_obj
+from array_api_compat import array_namespace, device
 
-from otanalysis.arrays import Array, check_indices, like, resolve_keep
+from otanalysis.arrays import Array, check_indices, check_tokens, dense, like, resolve_keep, to_numpy
 from otanalysis.errors import InputError
 from otanalysis.image import Image
+from otanalysis.scalars import shown
 
 
 @dataclass(frozen=True, eq=False)
@@ -101,8 +102,8 @@ class Selector:
         Raises
         ------
         InputError
-            If the tokens are not a finite matrix, ``keep`` is out of range, or a stochastic method was called
-            without a generator.
+            If the tokens are not a finite matrix, ``keep`` is out of range, a stochastic method was called
+            without a generator, or a method of one's own did not pick ``keep`` of the tokens.
         """
         image = Image.of(tokens)
         count = resolve_keep(len(image), keep=keep)
@@ -110,9 +111,10 @@ class Selector:
             raise InputError(
                 f"The method {self.name!r} needs generator=numpy.random.default_rng(seed); got {generator!r}."
             )
-        picked = self.pick(image, count, generator)
-        order, gains = picked if isinstance(picked, tuple) else (picked, None)
-        return build_selection(self, image, order, gains)
+        order, gains = _parts_of(self.pick(image, count, generator))
+        if not is_own(self):
+            return _beside(image.tokens, self, order, gains)  # nothing is read back from a device
+        return check_kept(self, build_selection(self, image, order, gains), keep=count, m=len(image))
 
     def pick(
         self, image: Image, keep: int, generator: np.random.Generator | None
@@ -161,11 +163,13 @@ class GreedySelector(Selector, ABC):
 
     def select_stack(self, clouds: Sequence[Array | Image], keep: int) -> list[Selection]:
         """Keep ``keep`` of the tokens [m, d] of each image, of the same m; one greedy run for all."""
-        sizes = sorted({len(cloud) for cloud in clouds})
-        if len(sizes) != 1:
+        kinds = {_kind_of(cloud) for cloud in clouds}
+        sizes = sorted({m for m, *_ in kinds})
+        if len(kinds) != 1:
+            got = sizes if len(sizes) != 1 else "more than one library or device"
             raise InputError(
-                f"Images with one number of tokens were wanted together; got {sizes or 'no images'}: "
-                "select_batch takes images of any size."
+                f"Images with one number of tokens were wanted together; got {got or 'no images'}: "
+                "select_batch takes images of any kind."
             )
         count = resolve_keep(sizes[0], keep=keep)
         # Image by image: what those made here keep is freed before the next one.
@@ -208,9 +212,15 @@ def build_selection(
     tokens : array [m, d] or Image
         What it selected from.
     pick_order : array [keep]
-        Positions in the order picked (any order for methods that do not pick one by one).
+        Positions in the order picked (any order for methods that do not pick one by one); NumPy, torch or a
+        list.
     gains : array [keep], optional
         Marginal gains of the picks.
+
+    Raises
+    ------
+    InputError
+        If the picks are not distinct positions of tokens, or there is not one gain a pick.
 
     Examples
     --------
@@ -219,13 +229,49 @@ def build_selection(
     >>> selection.indices, selection.pick_order, selection.method
     (array([1, 3]), array([3, 1]), 'first')
     """
-    reference = tokens.tokens if isinstance(tokens, Image) else tokens
-    if not is_array_api_obj(pick_order):
-        pick_order = np.asarray(pick_order, dtype=np.int64)
-    order = like(pick_order, reference) if isinstance(pick_order, np.ndarray) else pick_order
-    if isinstance(gains, np.ndarray):
-        gains = like(gains, reference)
-    return _selection(selector, len(tokens), array_namespace(order).sort(order), order, gains)
+    check_selector(selector)
+    reference = tokens.tokens if isinstance(tokens, Image) else dense(tokens, "tokens")
+    if reference.ndim != 2:
+        raise InputError(f"tokens must be a matrix [m, d]; got shape {tuple(reference.shape)}.")
+    order = dense(pick_order, "pick_order")
+    check_indices(order, len(reference))
+    if gains is not None:
+        gains = dense(gains, "gains")
+        values = to_numpy(gains)
+        if values.shape != tuple(order.shape) or values.dtype.kind not in "fiu" or np.isnan(values).any():
+            raise InputError(
+                f"gains must be a number for each of the {len(order)} picks, and none of them NaN; got shape "
+                f"{values.shape} of {values.dtype}."
+            )
+    return _beside(reference, selector, order, gains)
+
+
+def _parts_of(picked: Any) -> tuple[Array, Array | None]:
+    """Return picks and gains of what a method picked: a pair of them, or picks alone, be they a tuple."""
+    if isinstance(picked, tuple) and len(picked) == 2 and hasattr(picked[0], "__len__"):
+        return picked
+    return picked, None
+
+
+def _beside(reference: Array, selector: Selector, pick_order: Array, gains: Array | None) -> Selection:
+    """Return a selection whose arrays are of the library and on the device of the tokens."""
+    order = _placed(reference, pick_order)
+    return _selection(
+        selector,
+        len(reference),
+        array_namespace(order).sort(order),
+        order,
+        None if gains is None else _placed(reference, gains),
+    )
+
+
+def _placed(reference: Array, values: Array) -> Array:
+    """Return integers as int64 and other numbers as float64, of the library and device of a reference."""
+    if array_namespace(values) is not array_namespace(reference) or device(values) != device(reference):
+        values = like(to_numpy(values), reference)
+    xp = array_namespace(values)
+    kind = xp.int64 if xp.isdtype(values.dtype, "integral") else xp.float64
+    return xp.astype(values, kind, copy=False)
 
 
 def _selection(
@@ -258,6 +304,14 @@ def _stack(matrices: Iterable[Array], images: int) -> Array:
     return filled
 
 
+def _kind_of(cloud: Array | Image) -> tuple[int, str, str]:
+    """Return what images that run together have in common: number of tokens, library, device."""
+    tokens = cloud.tokens if isinstance(cloud, Image) else dense(cloud, "tokens")
+    if tokens.ndim != 2:
+        check_tokens(tokens)  # which says what is wrong
+    return len(tokens), array_namespace(tokens).__name__, str(device(tokens))
+
+
 _PARTS = ("name", "nested", "stochastic")
 
 
@@ -278,11 +332,11 @@ def check_selector(selector: Any) -> Selector:
             f"A selector is wanted, got the class {selector.__name__}: make one, {selector.__name__}()."
         )
     absent = [part for part in _PARTS if not hasattr(selector, part)]
-    if absent or not callable(selector):
-        lacks = ", ".join(absent) or "a __call__"
+    if absent or not callable(selector) or not isinstance(selector.name, str):
+        lacks = ", ".join(absent) or ("a name that is text" if callable(selector) else "a __call__")
         raise InputError(
-            f"{selector!r} is no selector, it lacks {lacks}: write a frozen dataclass with name, nested, "
-            "stochastic and pick(image, keep, generator), derived from otanalysis.selection.Selector."
+            f"{shown(selector)} is no selector, it lacks {lacks}: write a frozen dataclass with name, "
+            "nested, stochastic and pick(image, keep, generator), derived from otanalysis.selection.Selector."
         )
     return cast(Selector, selector)
 
@@ -308,6 +362,11 @@ def check_kept(selector: Selector, selection: Any, *, keep: int, m: int) -> Sele
     kept = check_indices(selection.indices, m)
     if len(kept) != keep:
         raise InputError(f"The selector {selector.name!r} was asked for {keep} tokens and kept {len(kept)}.")
+    if not np.array_equal(kept, np.sort(check_indices(selection.pick_order, m))):
+        raise InputError(
+            f"The indices of the selector {selector.name!r} must be its picks in ascending order: end it "
+            "with return build_selection(self, tokens, order)."
+        )
     return selection
 
 

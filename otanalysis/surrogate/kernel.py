@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-import math
-
+import numpy as np
 from array_api_compat import array_namespace, device
 
-from otanalysis.arrays import Array, Normalisation
+from otanalysis.arrays import Array, Normalisation, is_finite
 from otanalysis.defaults import RELEASED_GAMMA
 from otanalysis.errors import InputError
 from otanalysis.image import Image
+from otanalysis.scalars import check_number
+
+_SAFE = 2.0**900
+"""Of gamma times the square of the number of entries: then no kernel of normalised tokens overflows."""
 
 
 def otprune_kernel(
@@ -41,7 +44,8 @@ def otprune_kernel(
     Raises
     ------
     InputError
-        If gamma is not positive and finite, or tokens or normalise are not as described.
+        If gamma is not positive and finite, tokens or normalise are not as described, or the kernel
+        overflows, which it cannot on normalised tokens with a gamma of less than 1e250.
 
     Examples
     --------
@@ -49,10 +53,21 @@ def otprune_kernel(
     array([[1.5, 0. ],
            [0. , 1.5]])
     """
-    check_gamma(gamma)
-    squared = Image.of(tokens).normalised(normalise).squared_gram
+    factor = check_gamma(gamma)
+    image = Image.of(tokens).normalised(normalise)
+    squared = image.squared_gram
     xp = array_namespace(squared)
-    return xp.eye(squared.shape[0], dtype=xp.float64, device=device(squared)) + gamma * squared
+    with np.errstate(over="ignore"):
+        scaled = factor * squared
+    # Normalised by rows or columns the squares sum up to at most (m d)^2: no look at a device is needed.
+    m, d = image.tokens.shape
+    may_overflow = normalise == "none" or factor * float(m * d) ** 2 > _SAFE
+    if may_overflow and not is_finite(xp.max(scaled)):
+        raise InputError(
+            f"The kernel overflows with gamma={factor:g} and normalise={normalise!r}: divide gamma, or the "
+            "tokens, whose fourth powers it multiplies."
+        )
+    return xp.eye(squared.shape[0], dtype=xp.float64, device=device(squared)) + scaled
 
 
 def cosine_kernel(tokens: Array | Image) -> Array:
@@ -90,9 +105,7 @@ def cosine_kernel(tokens: Array | Image) -> Array:
     return xp.where(own, ones, image.gram)
 
 
-def check_gamma(gamma: float) -> None:
-    """Raise InputError unless gamma is a positive, finite number."""
-    if not (isinstance(gamma, (int, float)) and math.isfinite(gamma) and gamma > 0):
-        raise InputError(
-            f"gamma must be a positive, finite number; got {gamma!r}: the released code uses 0.01."
-        )
+def check_gamma(gamma: float) -> float:
+    """Return gamma as Python's number, or raise InputError unless it is positive and finite."""
+    wanted = "a positive, finite number"
+    return check_number(gamma, "gamma", wanted=wanted, above=0.0, advice="the released code uses 0.01")

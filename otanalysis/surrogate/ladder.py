@@ -37,7 +37,9 @@ import numpy as np
 
 from otanalysis.arrays import Array, FloatArray, Normalisation, check_indices
 from otanalysis.defaults import RELEASED_GAMMA
+from otanalysis.errors import InputError
 from otanalysis.image import Image
+from otanalysis.surrogate.kernel import check_gamma
 from otanalysis.surrogate.logdet import GramLogdet
 from otanalysis.transport import gelbrich_squared, quantisation_error, wasserstein2
 from otanalysis.transport.gaussian import zero_mean_rungs
@@ -100,7 +102,8 @@ class Ladder:
     Raises
     ------
     InputError
-        If the tokens are not a finite matrix, or another argument is not as described.
+        If the tokens are not a finite matrix, their squares overflow, or another argument is not as
+        described.
 
     Examples
     --------
@@ -122,8 +125,13 @@ class Ladder:
     ) -> None:
         self._given = Image.of(tokens).on_host
         self.normalise: Normalisation = normalise
-        self.gamma = gamma
+        self.gamma = check_gamma(gamma)
         self.image = self._given.normalised(normalise)
+        with np.errstate(over="ignore"):
+            if not np.isfinite(np.sum(self.image.host**2)):
+                raise InputError(
+                    "The tokens are too large for second moments in float64: rescale them first."
+                )
         self._distances: dict[bytes, dict[str, float]] = {}
 
     @property
@@ -209,6 +217,7 @@ class Ladder:
     def _scaled_gram(self) -> GramLogdet:
         if self.normalise == "columns":
             return self.released
-        norm = float(np.linalg.norm(self.tokens))
-        factor = np.sqrt(self.tokens.shape[1]) / norm if norm else 1.0
-        return GramLogdet(Image.of_checked(self.tokens * factor))
+        tokens = self.image.scaled[0].host
+        norm = float(np.linalg.norm(tokens))
+        factor = np.sqrt(tokens.shape[1]) / norm if norm else 1.0
+        return GramLogdet(Image.of_checked(tokens * factor))

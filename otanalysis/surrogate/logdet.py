@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import math
-import operator
 from typing import Any
 
 import numpy as np
 from array_api_compat import array_namespace, device
 
-from otanalysis.arrays import Array, IntArray, Normalisation, check_indices
+from otanalysis.arrays import Array, IntArray, Normalisation, check_indices, check_keep, check_tokens, dense
 from otanalysis.errors import InputError
 from otanalysis.image import Image
+from otanalysis.scalars import check_number
 from otanalysis.surrogate.kernel import check_gamma
 
 
@@ -30,8 +30,9 @@ def greedy_logdet(kernel: Array, keep: int, *, floor: float = 0.0) -> tuple[Arra
     Parameters
     ----------
     kernel : array [m, m] or [images, m, m]
-        Positive semi-definite, symmetric; NumPy or torch. With torch nothing is copied to the host. Each
-        kernel of a stack is searched as it would be alone, all of them in the same ``keep`` steps.
+        Positive semi-definite, symmetric; NumPy or torch. With torch nothing is copied to the host but the
+        verdict that it is symmetric and finite. Each kernel of a stack is searched as it would be alone, all
+        of them in the same ``keep`` steps.
     keep : int
         Number of items to pick of each, in ``1..m``.
     floor : float
@@ -48,7 +49,8 @@ def greedy_logdet(kernel: Array, keep: int, *, floor: float = 0.0) -> tuple[Arra
     Raises
     ------
     InputError
-        If the kernel is not a square matrix or a stack of them, or ``keep`` is out of range.
+        If the kernel is not a finite, symmetric matrix without negative diagonal entries or a stack of such,
+        or ``keep`` or ``floor`` is out of range.
 
     Examples
     --------
@@ -57,16 +59,26 @@ def greedy_logdet(kernel: Array, keep: int, *, floor: float = 0.0) -> tuple[Arra
     >>> order, np.exp(gains)
     (array([1, 2]), array([3., 2.]))
     """
-    is_stack = getattr(kernel, "ndim", None) == 3 and kernel.shape[0] > 0
-    check_kernel(kernel[0, ...] if is_stack else kernel, keep)
-    if is_stack:
-        return _greedy(kernel, keep, floor)
-    order, gains = _greedy(kernel[None, ...], keep, floor)
+    matrix = check_kernel(kernel, stacks=True)
+    xp, transposed = array_namespace(matrix), array_namespace(matrix).matrix_transpose(matrix)
+    diagonal = xp.linalg.diagonal(matrix)
+    # As close as rounding of a product leaves it; entries of a semi-definite matrix are below its diagonal.
+    allowed = _ASYMMETRY * xp.max(xp.abs(matrix))
+    if not bool((xp.min(diagonal) >= 0.0) & (xp.max(xp.abs(matrix / 2.0 - transposed / 2.0)) <= allowed)):
+        raise InputError(
+            "kernel must be symmetric, without negative diagonal entries: pass for instance "
+            "otprune_kernel(tokens)."
+        )
+    count = check_keep(int(matrix.shape[-1]), keep, of="items")
+    least = check_number(floor, "floor", wanted="zero or a positive, finite number", low=0.0)
+    if matrix.ndim == 3:
+        return greedy_picks(matrix, count, least)
+    order, gains = greedy_picks(matrix[None, ...], count, least)
     return order[0, ...], gains[0, ...]
 
 
-def _greedy(kernels: Array, keep: int, floor: float) -> tuple[Array, Array]:
-    """Return picks and gains [images, keep] of the kernels [images, m, m]."""
+def greedy_picks(kernels: Array, keep: int, floor: float) -> tuple[Array, Array]:
+    """Return picks and gains [images, keep] of the kernels [images, m, m], which are not looked at first."""
     xp = array_namespace(kernels)
     # Nothing writes to it: a stack is not worth a copy.
     matrix = xp.astype(kernels, xp.float64, copy=False)
@@ -121,23 +133,33 @@ def combine_in_one_launch(weights: Array, rows: Array) -> Array:
     return array_namespace(rows).sum(weights[:, :, None] * rows, axis=1)
 
 
-def check_kernel(kernel: Array, keep: int = 1) -> int:
-    """Return the number of rows of a square kernel.
+def check_kernel(kernel: Array, *, stacks: bool = False) -> Array:
+    """Return a square kernel [m, m] as a finite float64 matrix of its library.
+
+    Parameters
+    ----------
+    kernel : array [m, m]
+        NumPy, torch or nested lists.
+    stacks : bool
+        Whether a stack of kernels [images, m, m] is allowed too.
 
     Raises
     ------
     InputError
-        If it isn't square, or has fewer than ``keep`` rows, of which there must be one at least.
+        If it isn't square, empty, not of real numbers, or not finite.
     """
-    if getattr(kernel, "ndim", None) != 2 or kernel.shape[0] != kernel.shape[1] or kernel.shape[0] == 0:
+    array = dense(kernel, "kernel")
+    shape, xp = tuple(array.shape), array_namespace(array)
+    if len(shape) not in ((2, 3) if stacks else (2,)) or shape[-1] != shape[-2] or 0 in shape:
         raise InputError(
-            f"kernel must be a square matrix [m, m]; got shape {getattr(kernel, 'shape', None)}: "
+            f"kernel must be a square matrix [m, m]; got shape {shape}: "
             "pass for instance otprune_kernel(tokens)."
         )
-    m = int(kernel.shape[0])
-    if not 1 <= operator.index(keep) <= m:
-        raise InputError(f"keep must lie in 1..{m}, the number of items; got {keep}.")
-    return m
+    return xp.reshape(check_tokens(xp.reshape(array, (-1, shape[-1])), name="kernel"), shape)
+
+
+_ASYMMETRY = 1e-8
+"""Largest difference between an entry of a kernel and its mirror image, relative to the largest entry."""
 
 
 class GramLogdet:
@@ -156,8 +178,11 @@ class GramLogdet:
 
     def value(self, kept: IntArray, gamma: float) -> float:
         """Return the surrogate of the positions ``kept`` [k], with the factor of the released code."""
-        block = np.eye(len(kept)) + gamma * self._image.squared_gram[np.ix_(kept, kept)]
-        return logdet_value(block, np.arange(len(kept)))
+        with np.errstate(over="ignore"):
+            block = np.eye(len(kept)) + gamma * self._image.squared_gram[np.ix_(kept, kept)]
+        if not np.isfinite(block).all():
+            raise InputError(f"The surrogate overflows with gamma={gamma:g}: divide gamma, or the tokens.")
+        return _logdet(block)
 
 
 def logdet_value(kernel: Array, indices: Array) -> float:
@@ -178,7 +203,7 @@ def logdet_value(kernel: Array, indices: Array) -> float:
     Raises
     ------
     InputError
-        If the kernel is not square or the indices do not fit it.
+        If the kernel is not a finite square matrix or the indices do not fit it.
 
     Examples
     --------
@@ -186,11 +211,14 @@ def logdet_value(kernel: Array, indices: Array) -> float:
     >>> round(logdet_value(np.diag([1.0, 2.0, 3.0]), [1, 2]), 6)
     1.791759
     """
-    m = check_kernel(kernel)
-    xp = array_namespace(kernel)
-    kept = xp.asarray(check_indices(indices, m), device=device(kernel))
-    block = xp.take(xp.take(xp.astype(kernel, xp.float64), kept, axis=0), kept, axis=1)
-    sign, logdet = xp.linalg.slogdet(block)
+    matrix = check_kernel(kernel)
+    xp = array_namespace(matrix)
+    kept = xp.asarray(check_indices(indices, int(matrix.shape[0])), device=device(matrix))
+    return _logdet(xp.take(xp.take(matrix, kept, axis=0), kept, axis=1))
+
+
+def _logdet(block: Array) -> float:
+    sign, logdet = array_namespace(block).linalg.slogdet(block)
     return float(logdet) if float(sign) > 0 else -float("inf")
 
 
@@ -232,11 +260,17 @@ def paper_objective(
     >>> round(paper_objective([[1.0, 0.0], [0.0, 2.0]], [0], gamma=0.01), 6)  # log(1 + 0.01 / 2)
     0.004988
     """
-    check_gamma(gamma)
+    factor = check_gamma(gamma)
     unit = Image.of(tokens).normalised(normalise).tokens
     xp = array_namespace(unit)
     m = unit.shape[0]
     kept = check_indices(indices, m)
-    cross = xp.take(unit, xp.asarray(kept, device=device(unit)), axis=0) @ unit.T
-    identity = xp.eye(len(kept), dtype=xp.float64, device=device(unit))
-    return float(xp.linalg.slogdet(identity + (gamma / (m * len(kept))) * (cross @ cross.T))[1])
+    with np.errstate(over="ignore", invalid="ignore"):
+        cross = xp.take(unit, xp.asarray(kept, device=device(unit)), axis=0) @ unit.T
+        scaled = (factor / (m * len(kept))) * (cross @ cross.T)
+    if not bool(xp.all(xp.isfinite(scaled))):
+        raise InputError(
+            f"The surrogate overflows with gamma={factor:g} and normalise={normalise!r}: divide gamma, or "
+            "the tokens, whose fourth powers it multiplies."
+        )
+    return float(xp.linalg.slogdet(xp.eye(len(kept), dtype=xp.float64, device=device(unit)) + scaled)[1])

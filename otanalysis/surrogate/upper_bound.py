@@ -9,7 +9,7 @@ from types import MappingProxyType
 import numpy as np
 from scipy.linalg import cho_factor, cho_solve
 
-from otanalysis.arrays import Array, FloatArray, Normalisation, to_numpy
+from otanalysis.arrays import Array, FloatArray, Normalisation, check_keep, to_numpy
 from otanalysis.defaults import RELEASED_GAMMA
 from otanalysis.errors import InputError
 from otanalysis.image import Image
@@ -383,10 +383,11 @@ def kernel_upper_bound(kernel: Array, keep: int) -> LogdetBound:
     >>> bool(abs(bound.value - np.log(12)) < 1e-4)
     True
     """
-    m = check_kernel(kernel, keep)
-    matrix = np.asarray(to_numpy(kernel), dtype=np.float64)
-    if not (np.isfinite(matrix).all() and np.allclose(matrix, matrix.T)):
-        raise InputError("kernel must be finite and symmetric: pass for instance otprune_kernel(tokens).")
+    matrix = np.asarray(to_numpy(check_kernel(kernel)), dtype=np.float64)
+    m = len(matrix)
+    keep = check_keep(m, keep, of="items")
+    if not np.allclose(matrix, matrix.T):
+        raise InputError("kernel must be symmetric: pass for instance otprune_kernel(tokens).")
     spectrum, basis = np.linalg.eigh(matrix)
     error = ROUNDING_FACTOR * m * float(np.finfo(np.float64).eps) * float(spectrum[-1])
     if spectrum[0] < 1.0 - error:

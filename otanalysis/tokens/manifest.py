@@ -5,12 +5,13 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import dataclass, field, fields
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 from otanalysis.errors import DumpError
+from otanalysis.tokens.layout import first_problem
 
 SCHEMA_VERSION = 1
 """Version of the layout on disk; it grows when a reader of the older layout would misread the newer one."""
@@ -21,6 +22,8 @@ MANIFEST_NAME = "manifest.json"
 PARTIAL_MANIFEST_NAME = "manifest.partial.json"
 """The same content while the dump is being written; a dump with this file alone is not finished."""
 
+_DIGEST = "digest"  # last in the file: the fingerprint of all else
+_CURE = "restore it, or write the dump again"
 _PROGRESS_FIELDS = ("samples", "shards", "thumbnails", "writer_version")
 _LATER_FIELDS = ("thumbnails",)
 """Absent from the file where they are empty: older dumps are read, and keep their fingerprint."""
@@ -95,6 +98,8 @@ class Manifest:
         Version of otanalysis that wrote it.
     schema_version : int
         Version of the layout on disk.
+    sealed : bool
+        Whether the file carries a digest of its content, as all do but those of version 0.1.0.
     """
 
     model: str
@@ -112,24 +117,30 @@ class Manifest:
     extra: Mapping[str, Any] = field(default_factory=dict)
     writer_version: str = ""
     schema_version: int = SCHEMA_VERSION
+    sealed: bool = field(default=True, compare=False)
 
     @cached_property
     def fingerprint(self) -> str:
-        """SHA-256 of the content in canonical form; it covers every byte through the shards' checksums."""
-        content = json.dumps(self._content(), sort_keys=True, separators=(",", ":"), allow_nan=False)
-        return hashlib.sha256(content.encode()).hexdigest()
+        """SHA-256 of the content in canonical form; it covers every byte through the shards' checksums.
+
+        The form is JSON with sorted names, without spaces and with all but ASCII escaped.
+        """
+        return _digest(self.content())
 
     def settings(self) -> dict[str, Any]:
         """Return everything that must agree for a writer to go on with an unfinished dump, as JSON values."""
-        content = json.loads(json.dumps(self._content()))
+        content = json.loads(json.dumps(self.content()))
         return {name: value for name, value in content.items() if name not in _PROGRESS_FIELDS}
 
     def to_json(self) -> bytes:
-        """Return the manifest as indented JSON."""
-        return (json.dumps(self._content(), indent=1, allow_nan=False, ensure_ascii=False) + "\n").encode()
+        """Return the text of the file: indented JSON, the digest last if there is one."""
+        return _as_text(self.content() | ({_DIGEST: self.fingerprint} if self.sealed else {}))
 
-    def _content(self) -> dict[str, Any]:
-        content = asdict(self)
+    def content(self) -> dict[str, Any]:
+        """Return the entries of the file without the digest, as JSON values."""
+        content = {name: getattr(self, name) for name in _FIELDS}
+        for name in ("samples", "shards", "thumbnails"):
+            content[name] = [dict(vars(entry)) for entry in content[name]]
         for entry in content["samples"]:
             if entry["thumbnail"] is None:
                 del entry["thumbnail"]
@@ -142,37 +153,84 @@ class Manifest:
         Raises
         ------
         DumpError
-            The file is missing, is not JSON, lacks a field or has a newer schema version.
+            The file is missing, is not JSON, has a newer schema version, has entries that no writer writes,
+            or does not match its digest.
         """
-        try:
-            content = json.loads(path.read_bytes())
-        except OSError as error:
-            raise DumpError(f"Cannot read the manifest {path}: {error.strerror}.") from error
-        except ValueError as error:
-            raise DumpError(
-                f"The manifest {path} is not valid JSON ({error}); restore it or write the dump again."
-            ) from error
+        content = read_json(path)
         version = content.get("schema_version") if isinstance(content, dict) else None
-        if version != SCHEMA_VERSION:
+        if type(version) is not int or version != SCHEMA_VERSION:
             raise DumpError(
                 f"The manifest {path} has schema version {version!r}, this otanalysis reads "
                 f"{SCHEMA_VERSION}; write the dump again or install the matching version."
             )
-        return cls._from_content(content, path)
+        digest = content.pop(_DIGEST, None)
+        _check(content, digest, path)
+        values = {name: content[name] for name in _FIELDS if name not in _LATER_FIELDS}
+        values["samples"] = tuple(SampleEntry(**entry) for entry in content["samples"])
+        values["shards"] = tuple(ShardEntry(**entry) for entry in content["shards"])
+        values["thumbnails"] = tuple(ShardEntry(**entry) for entry in content.get("thumbnails", ()))
+        values["grid"] = None if content["grid"] is None else tuple(content["grid"])
+        return cls(**values, sealed=digest is not None)
 
-    @classmethod
-    def _from_content(cls, content: dict[str, Any], path: Path) -> Manifest:
-        wanted = {item.name for item in fields(cls) if item.name not in _LATER_FIELDS}
-        if missing := sorted(wanted - content.keys()):
-            raise DumpError(f"The manifest {path} lacks {', '.join(missing)}; write the dump again.")
-        try:
-            values = {name: content[name] for name in wanted}
-            values["samples"] = tuple(SampleEntry(**entry) for entry in content["samples"])
-            values["shards"] = tuple(ShardEntry(**entry) for entry in content["shards"])
-            values["thumbnails"] = tuple(ShardEntry(**entry) for entry in content.get("thumbnails", ()))
-            values["grid"] = None if content["grid"] is None else (content["grid"][0], content["grid"][1])
-        except (TypeError, IndexError, KeyError) as error:
-            raise DumpError(
-                f"The manifest {path} has a malformed entry ({error}); write the dump again."
-            ) from error
-        return cls(**values)
+
+_FIELDS = tuple(item.name for item in fields(Manifest) if item.name != "sealed")
+
+
+def is_as_written(path: Path) -> bool:
+    """Tell whether the file of a manifest, which was read before, has the very bytes that a writer writes.
+
+    The digest covers what a manifest says; this finds changes that say the same, of blanks for instance.
+
+    Raises
+    ------
+    DumpError
+        The file is missing or is not JSON.
+    """
+    content = read_json(path)
+    return path.read_bytes() == _as_text(content)
+
+
+def read_json(path: Path) -> Any:
+    """Return what a manifest file says, not checked.
+
+    Raises
+    ------
+    DumpError
+        The file is missing or is not JSON.
+    """
+    try:
+        return json.loads(path.read_bytes(), parse_constant=_refuse_constant)
+    except OSError as error:
+        raise DumpError(f"Cannot read the manifest {path}: {error.strerror}.") from error
+    except (ValueError, RecursionError) as error:
+        raise DumpError(f"The manifest {path} is not valid JSON ({error}); {_CURE}.") from error
+
+
+def _check(content: dict[str, Any], digest: object, path: Path) -> None:
+    if missing := [name for name in _FIELDS if name not in content and name not in _LATER_FIELDS]:
+        raise DumpError(f"The manifest {path} lacks {', '.join(missing)}; {_CURE}.")
+    if digest is None and (unknown := sorted(content.keys() - set(_FIELDS))):
+        # Without a digest it is of version 0.1.0, which knew no other; newer ones are covered by theirs.
+        raise DumpError(f"The manifest {path} has the unknown entry {unknown[0]!r}; {_CURE}.")
+    if problem := first_problem(content, finished=path.name == MANIFEST_NAME):
+        raise DumpError(f"The manifest {path} has a malformed entry: {problem}; {_CURE}.")
+    try:
+        found = _digest(content)
+        json.dumps(content, ensure_ascii=False).encode()
+    except (ValueError, RecursionError) as error:  # 1e999 is read as infinite; half a character is no text
+        raise DumpError(f"The manifest {path} has a malformed entry: {error}; {_CURE}.") from error
+    if digest is not None and digest != found:
+        raise DumpError(f"The manifest {path} does not match its digest: its content was changed; {_CURE}.")
+
+
+def _digest(content: Mapping[str, Any]) -> str:
+    canonical = json.dumps(content, sort_keys=True, separators=(",", ":"), allow_nan=False)
+    return hashlib.sha256(canonical.encode()).hexdigest()
+
+
+def _as_text(content: Mapping[str, Any]) -> bytes:
+    return (json.dumps(content, indent=1, allow_nan=False, ensure_ascii=False) + "\n").encode()
+
+
+def _refuse_constant(name: str) -> NoReturn:
+    raise ValueError(f"{name} is no JSON value")

@@ -2,22 +2,92 @@
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cached_property, lru_cache
 from os import PathLike
 from pathlib import Path
+from stat import S_ISREG
 from typing import Any
+from uuid import uuid4
 
 import numpy as np
 from numpy.typing import NDArray
-from safetensors import SafetensorError, safe_open
+from safetensors import safe_open
 
 from otanalysis.errors import DumpError, InputError
+from otanalysis.files import sha256_of_file
+from otanalysis.scalars import shown
 from otanalysis.tokens.manifest import MANIFEST_NAME, PARTIAL_MANIFEST_NAME, Manifest, SampleEntry, ShardEntry
 from otanalysis.tokens.thumbnails import decode_thumbnail
 
 ADVICE = "copy the dump again, or write it again"
+_REMEMBERED = 4096  # files whose checksum was compared
+
+
+def check_file(folder: Path, file: ShardEntry, opening: str) -> Path:
+    """Return the path of a file of a dump that is what was written, byte for byte.
+
+    Parameters
+    ----------
+    folder : Path
+        Of the dump.
+    file : ShardEntry
+        The file, as the manifest lists it.
+    opening : str
+        Names who opened the dump. In each process the checksum is compared once an opening and file, and
+        again where the file was touched since.
+
+    Raises
+    ------
+    DumpError
+        The file is missing, no file of the folder itself, unreadable, truncated or changed.
+    """
+    path = folder / file.file
+    try:
+        if path.is_symlink() and path.resolve().parent != folder.resolve():
+            raise DumpError(
+                f"The shard {path} is a link out of the dump, to {path.resolve()}; put the file itself there."
+            )
+        found = path.stat()
+        if not S_ISREG(found.st_mode):
+            raise DumpError(f"The shard {path} is no file; {ADVICE}.")
+        if found.st_size != file.size:
+            raise DumpError(
+                f"The shard {path} is damaged: {file.size} bytes were written, {found.st_size} are there; "
+                f"{ADVICE}."
+            )
+        _compare(path, file.sha256, opening, (found.st_mtime_ns, found.st_ctime_ns, found.st_ino))
+    except (OSError, RuntimeError) as error:  # RuntimeError: links in a circle
+        reason = getattr(error, "strerror", None) or error
+        raise DumpError(f"The shard {path} cannot be read ({reason}); {ADVICE}.") from error
+    return path
+
+
+@lru_cache(maxsize=_REMEMBERED)
+def _compare(path: Path, sha256: str, _opening: str, _state: tuple[int, ...]) -> None:
+    """Compare a checksum; what raises is not remembered."""
+    if sha256_of_file(path) != sha256:
+        raise DumpError(
+            f"The shard {path} is damaged: it does not match its SHA-256, its content was changed; {ADVICE}."
+        )
+
+
+def read_array(path: Path, name: str) -> NDArray[Any]:
+    """Return one array of a safetensors file.
+
+    Raises
+    ------
+    DumpError
+        It is no such file, or holds no such array.
+    """
+    try:
+        with safe_open(path, framework="numpy") as handle:
+            array: NDArray[Any] = handle.get_tensor(name)
+    except Exception as error:  # the library raises its own, those of the system, and those of NumPy
+        raise DumpError(f"The sample {name!r} cannot be read from {path} ({error}); {ADVICE}.") from error
+    return array
 
 
 @dataclass(frozen=True)
@@ -32,11 +102,14 @@ class Stored:
         The file, as the manifest lists it.
     id : str
         Of the sample: the name of the array in the file.
+    opening : str
+        See :func:`check_file`.
     """
 
     folder: Path
     shard: ShardEntry
     id: str
+    opening: str = ""
 
     @property
     def path(self) -> Path:
@@ -44,30 +117,14 @@ class Stored:
         return self.folder / self.shard.file
 
     def read(self) -> NDArray[Any]:
-        """Read the array.
+        """Read the array from a file whose checksum was compared.
 
         Raises
         ------
         DumpError
-            The file is missing, truncated or unreadable, or holds no such array.
+            The file is missing, truncated, changed or unreadable, or holds no such array.
         """
-        try:
-            size = self.path.stat().st_size
-        except OSError as error:
-            raise DumpError(f"The shard {self.path} cannot be read ({error.strerror}); {ADVICE}.") from error
-        if size != self.shard.size:
-            raise DumpError(
-                f"The shard {self.path} is damaged: {self.shard.size} bytes were written, {size} are there; "
-                f"{ADVICE}."
-            )
-        try:
-            with safe_open(self.path, framework="numpy") as handle:
-                stored: NDArray[Any] = handle.get_tensor(self.id)
-        except SafetensorError as error:
-            raise DumpError(
-                f"The sample {self.id!r} cannot be read from {self.path} ({error}); {ADVICE}."
-            ) from error
-        return stored
+        return read_array(check_file(self.folder, self.shard, self.opening), self.id)
 
 
 @dataclass(frozen=True, eq=False)
@@ -101,7 +158,7 @@ class Sample:
         Raises
         ------
         DumpError
-            Its file is missing, truncated or holds no picture.
+            Its file is missing, truncated, changed or holds no picture.
         """
         return None if self.picture is None else decode_thumbnail(self.picture.read())
 
@@ -116,10 +173,13 @@ class Dump:
         The folder.
     manifest : Manifest
         What it holds.
+    opening : str
+        Differs between any two openings of a dump; see :func:`check_file`.
     """
 
     path: Path
     manifest: Manifest
+    opening: str = field(default_factory=lambda: uuid4().hex, repr=False, compare=False)
 
     def __len__(self) -> int:
         """Return the number of samples."""
@@ -132,9 +192,13 @@ class Dump:
     def __getitem__(self, index: int) -> Sample:
         """Read the sample at ``index`` (negative ones count from the end)."""
         try:
-            entry = self.manifest.samples[index]
+            entry = self.manifest.samples[operator.index(index)]
         except IndexError:
             raise IndexError(f"{self.path} has {len(self)} samples, sample {index} was asked for.") from None
+        except TypeError:
+            raise InputError(
+                f"A sample is asked for by its place, a whole number, got {shown(index)}; by its id: .sample(id)."
+            ) from None
         return self._read(entry)
 
     @cached_property
@@ -150,9 +214,9 @@ class Dump:
         InputError
             The dump has no sample of this id.
         DumpError
-            Its shard is missing, truncated or does not hold what the manifest promises.
+            Its shard is missing, truncated, changed or does not hold what the manifest promises.
         """
-        entry = self._entries.get(sample_id)
+        entry = self._entries.get(sample_id) if isinstance(sample_id, str) else None
         if entry is None:
             first = self.ids[0] if self.ids else "none"
             raise InputError(
@@ -165,15 +229,17 @@ class Dump:
         return {entry.id: entry for entry in self.manifest.samples}
 
     def _read(self, entry: SampleEntry) -> Sample:
-        source = Stored(self.path, self.manifest.shards[entry.shard], entry.id)
+        source = Stored(self.path, self.manifest.shards[entry.shard], entry.id, self.opening)
         stored = source.read()
-        if stored.shape != (entry.m, entry.d):
+        promised = ((entry.m, entry.d), self.manifest.dtype)
+        if (stored.shape, stored.dtype.name) != promised:
             raise DumpError(
-                f"The sample {entry.id!r} in {source.path} has the shape {stored.shape}, "
-                f"the manifest says {(entry.m, entry.d)}; {ADVICE}."
+                f"The sample {entry.id!r} in {source.path} has the shape {stored.shape} of {stored.dtype}, "
+                f"the manifest says {promised[0]} of {promised[1]}; {ADVICE}."
             )
-        picture = entry.thumbnail
-        kept = None if picture is None else Stored(self.path, self.manifest.thumbnails[picture], entry.id)
+        kept = None
+        if entry.thumbnail is not None:
+            kept = Stored(self.path, self.manifest.thumbnails[entry.thumbnail], entry.id, self.opening)
         return Sample(entry.id, stored.astype(np.float32), self._grid(entry), entry.extra, kept)
 
     def _grid(self, entry: SampleEntry) -> tuple[int, int] | None:
@@ -184,8 +250,9 @@ class Dump:
 def open_dump(path: str | PathLike[str]) -> Dump:
     """Open a finished dump; the manifest is read now, each sample when it is asked for.
 
-    The size of a shard is checked whenever a sample is read from it; its checksum is left to
-    :func:`otanalysis.tokens.verify_dump`, which reads everything.
+    The manifest is compared with the digest that it carries (those of version 0.1.0 carry none), and each file
+    with its SHA-256 before the first sample is read from it, once an opening and process.
+    :func:`otanalysis.tokens.verify_dump` reads everything.
 
     Parameters
     ----------
@@ -199,8 +266,10 @@ def open_dump(path: str | PathLike[str]) -> Dump:
 
     Raises
     ------
+    InputError
+        The path is no path.
     DumpError
-        There is no dump, it is not finished, or its manifest is unreadable.
+        There is no dump, it is not finished, or its manifest is unreadable or was changed.
 
     Examples
     --------
@@ -216,10 +285,14 @@ def open_dump(path: str | PathLike[str]) -> Dump:
     True
     >>> folder.cleanup()
     """
-    folder = Path(path)
-    if (folder / MANIFEST_NAME).is_file():
+    folder = as_folder(path)
+    try:
+        finished, begun = ((folder / name).is_file() for name in (MANIFEST_NAME, PARTIAL_MANIFEST_NAME))
+    except OSError as error:  # no permission, or a name that is too long
+        raise DumpError(f"The dump {folder} cannot be read ({error.strerror}); check the path.") from error
+    if finished:
         return Dump(folder, Manifest.read(folder / MANIFEST_NAME))
-    if (folder / PARTIAL_MANIFEST_NAME).is_file():
+    if begun:
         partial = Manifest.read(folder / PARTIAL_MANIFEST_NAME)
         raise DumpError(
             f"The dump {folder} is not finished: {len(partial.samples)} samples in {len(partial.shards)} "
@@ -229,3 +302,14 @@ def open_dump(path: str | PathLike[str]) -> Dump:
     raise DumpError(
         f"{folder} is not a dump: a folder with {MANIFEST_NAME} was wanted, {found} is there; check the path."
     )
+
+
+def as_folder(path: str | PathLike[str]) -> Path:
+    """Return the path of a folder; raise InputError for what is no path."""
+    try:
+        folder = Path(path)
+    except TypeError as error:
+        raise InputError(f"The path of a folder was wanted, got {shown(path)}.") from error
+    if "\0" in str(folder):
+        raise InputError(f"The path of a folder was wanted, got {path!r}, which holds a NUL.")
+    return folder

@@ -8,12 +8,15 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from otanalysis.arrays import to_numpy
 from otanalysis.errors import DumpError, InputError
+from otanalysis.tokens.pictures import decode_picture
 
 LONGEST_SIDE = 224
 """Pixels along the longer side of a stored picture, at most."""
 
 _QUALITY = 90
+_MOST_PIXELS = 1 << 20  # that are decoded: many times what is stored, and a few megabytes
 
 
 def encode_thumbnail(picture: ArrayLike) -> NDArray[np.uint8]:
@@ -42,7 +45,7 @@ def encode_thumbnail(picture: ArrayLike) -> NDArray[np.uint8]:
     # Pillow is loaded here: only those who write or look at pictures wait for it.
     from PIL import Image
 
-    array = np.asarray(picture)
+    array = to_numpy(picture, name="a thumbnail")
     if array.ndim != 3 or array.shape[2] != 3 or 0 in array.shape or array.dtype != np.uint8:
         raise InputError(
             f"A thumbnail must be an array [h, w, 3] of uint8 (red, green, blue); got {array.dtype} of shape "
@@ -65,12 +68,9 @@ def decode_thumbnail(stored: NDArray[Any]) -> NDArray[np.uint8]:
     Raises
     ------
     DumpError
-        If the bytes are no picture.
+        If the bytes are no picture, or one of far more pixels than are ever stored.
     """
-    from PIL import Image
-
     try:
-        with Image.open(io.BytesIO(stored.tobytes()), formats=("JPEG", "PNG")) as image:
-            return np.asarray(image.convert("RGB"))
-    except (OSError, ValueError, SyntaxError) as error:
+        return decode_picture(stored.tobytes(), most_pixels=_MOST_PIXELS, formats=("JPEG", "PNG"))
+    except InputError as error:
         raise DumpError(f"A stored thumbnail is no readable picture ({error}).") from error

@@ -9,12 +9,11 @@ from pathlib import Path
 from typing import TypeAlias
 
 import numpy as np
-from safetensors import SafetensorError, safe_open
+from safetensors import safe_open
 
 from otanalysis.errors import DumpError
-from otanalysis.files import sha256_of_file
-from otanalysis.tokens.manifest import Manifest, SampleEntry, ShardEntry
-from otanalysis.tokens.read import Dump, open_dump
+from otanalysis.tokens.manifest import MANIFEST_NAME, SampleEntry, ShardEntry, is_as_written
+from otanalysis.tokens.read import Dump, check_file, open_dump, read_array
 from otanalysis.tokens.thumbnails import decode_thumbnail
 
 ProblemsOf: TypeAlias = "Callable[[Dump, SampleEntry, np.ndarray], Iterator[str]]"
@@ -36,6 +35,9 @@ class DumpReport:
         Bytes of all shards and thumbnails according to the manifest.
     problems : tuple of str
         One sentence each; empty for a sound dump.
+    sealed : bool
+        Whether the manifest carries a digest; that of a dump of version 0.1.0 does not, and a changed setting
+        or name in it cannot be found.
     """
 
     path: Path
@@ -44,6 +46,7 @@ class DumpReport:
     thumbnails: int
     size: int
     problems: tuple[str, ...]
+    sealed: bool
 
     @property
     def sound(self) -> bool:
@@ -54,8 +57,9 @@ class DumpReport:
 def verify_dump(path: str | PathLike[str]) -> DumpReport:
     """Read every file of a dump and compare it with the manifest; see :func:`~otanalysis.tokens.open_dump`.
 
-    Checked are the SHA-256 of each file, the ids (distinct, and the file holds exactly those listed), the
-    shape, dtype and finiteness of each tensor, and that each thumbnail is a picture.
+    Checked are the manifest (its digest, and that it has the very bytes that were written), the SHA-256 of each
+    file, that it holds exactly the ids that are listed, the shape, dtype and finiteness of each tensor, and that
+    each thumbnail is a picture.
 
     Parameters
     ----------
@@ -70,11 +74,13 @@ def verify_dump(path: str | PathLike[str]) -> DumpReport:
     Raises
     ------
     DumpError
-        There is no finished dump with a readable manifest.
+        There is no finished dump with a readable manifest that matches its digest.
     """
     dump = open_dump(path)
     manifest = dump.manifest
-    problems = [*_problems_of_ids(dump), *_problems_of_places(manifest)]
+    problems = []
+    if not is_as_written(dump.path / MANIFEST_NAME):
+        problems.append("The manifest says what was written, but not in the same bytes: it was changed.")
     for number, shard in enumerate(manifest.shards):
         entries = [entry for entry in manifest.samples if entry.shard == number]
         problems.extend(_problems_of_file(dump, shard, entries, _problems_of_tensor))
@@ -84,52 +90,40 @@ def verify_dump(path: str | PathLike[str]) -> DumpReport:
     files = (*manifest.shards, *manifest.thumbnails)
     pictures = sum(entry.thumbnail is not None for entry in manifest.samples)
     size = sum(file.size for file in files)
-    return DumpReport(dump.path, len(dump), len(manifest.shards), pictures, size, tuple(problems))
-
-
-def _problems_of_ids(dump: Dump) -> Iterator[str]:
-    seen: set[str] = set()
-    for sample_id in dump.ids:
-        if sample_id in seen:
-            yield f"The sample id {sample_id!r} is listed more than once."
-        seen.add(sample_id)
-
-
-def _problems_of_places(manifest: Manifest) -> Iterator[str]:
-    for entry in manifest.samples:
-        if not 0 <= entry.shard < len(manifest.shards):
-            yield f"The sample {entry.id!r} points to shard {entry.shard}, which the manifest lacks."
-        if entry.thumbnail is not None and not 0 <= entry.thumbnail < len(manifest.thumbnails):
-            yield f"The sample {entry.id!r} points to thumbnails {entry.thumbnail}, which the manifest lacks."
+    return DumpReport(
+        dump.path, len(dump), len(manifest.shards), pictures, size, tuple(problems), manifest.sealed
+    )
 
 
 def _problems_of_file(
     dump: Dump, shard: ShardEntry, entries: list[SampleEntry], problems_of: ProblemsOf
 ) -> Iterator[str]:
-    file = dump.path / shard.file
-    if not file.is_file():
-        yield f"The shard {shard.file} is missing."
-        return
-    if file.stat().st_size != shard.size:
-        yield f"The shard {shard.file} has {file.stat().st_size} bytes, {shard.size} were written."
-    elif sha256_of_file(file) != shard.sha256:
-        yield f"The shard {shard.file} does not match its SHA-256: its content was changed."
+    try:
+        file = check_file(dump.path, shard, dump.opening)
+    except DumpError as error:
+        yield str(error)
+        return  # what it holds now is another's
     try:
         with safe_open(file, framework="numpy") as handle:
             held = set(handle.keys())
-            for name in sorted(held ^ {entry.id for entry in entries}):
-                where = "the manifest" if name in held else f"the shard {shard.file}"
-                yield f"The sample {name!r} is missing from {where}."
-            for entry in entries:
-                if entry.id in held:
-                    yield from problems_of(dump, entry, handle.get_tensor(entry.id))
-    except SafetensorError as error:
+    except Exception as error:  # the library raises its own, and those of the system
         yield f"The shard {shard.file} is not a readable safetensors file ({error})."
+        return
+    for name in sorted(held ^ {entry.id for entry in entries}):
+        where = "the manifest" if name in held else f"the shard {shard.file}"
+        yield f"The sample {name!r} is missing from {where}."
+    for entry in entries:
+        if entry.id in held:
+            try:
+                yield from problems_of(dump, entry, read_array(file, entry.id))
+            except DumpError as error:
+                yield str(error)
 
 
 def _problems_of_tensor(dump: Dump, entry: SampleEntry, stored: np.ndarray) -> Iterator[str]:
     if stored.shape != (entry.m, entry.d):
         yield f"The sample {entry.id!r} has the shape {stored.shape}, the manifest says {(entry.m, entry.d)}."
+        return
     if stored.dtype != np.dtype(dump.manifest.dtype):
         wanted = dump.manifest.dtype
         yield f"The sample {entry.id!r} has the dtype {stored.dtype}, the manifest says {wanted}."

@@ -3,24 +3,30 @@
 from __future__ import annotations
 
 import json
+import weakref
 from collections.abc import Mapping
+from contextlib import ExitStack
+from contextvars import copy_context
 from dataclasses import replace
 from importlib.metadata import version
 from os import PathLike
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Literal, Self
+from typing import Any, Literal, Self, cast
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from safetensors.numpy import save
 
+from otanalysis.arrays import to_numpy
 from otanalysis.errors import DumpError, InputError
-from otanalysis.files import sha256_of_file, write_atomic
+from otanalysis.files import sha256_of_file, storing, write_atomic
+from otanalysis.locks import held
+from otanalysis.scalars import check_choice, check_integer, listed, shown
+from otanalysis.tokens.layout import DTYPES, LARGEST, RESERVED_ID, file_name, first_problem, is_grid, is_text
 from otanalysis.tokens.manifest import MANIFEST_NAME, PARTIAL_MANIFEST_NAME, Manifest, SampleEntry, ShardEntry
+from otanalysis.tokens.read import as_folder
 from otanalysis.tokens.thumbnails import encode_thumbnail
-
-_RESERVED_ID = "__metadata__"  # the safetensors format keeps this tensor name for itself
 
 
 class DumpWriter:
@@ -31,7 +37,8 @@ class DumpWriter:
     Used as a context manager: leaving it without an error finishes the dump, leaving it with one (Ctrl-C too)
     keeps the whole shards and drops the samples of the one that was being filled. To go on, make the writer
     again with the same settings and skip the samples that it has: ``if sample_id in writer: continue``.
-    A dump is finished when ``manifest.json`` exists; until then no reader takes it for a whole one.
+    A dump is finished when ``manifest.json`` exists; until then no reader takes it for a whole one. The folder
+    is locked from the beginning until then, or until :meth:`close`, so that no two writers mix their files.
 
     Parameters
     ----------
@@ -43,6 +50,8 @@ class DumpWriter:
         Type of every stored tensor.
     shard_size : int
         Samples a shard, at least 1.
+    wait : bool
+        Wait until a folder that another writer has locked is free, in place of raising.
 
     Raises
     ------
@@ -50,6 +59,8 @@ class DumpWriter:
         A setting is out of range.
     DumpError
         The dump is finished already, was begun with other settings, or a whole shard is damaged.
+    StorageError
+        Another process writes there, or the folder cannot be written.
     """
 
     def __init__(
@@ -66,27 +77,33 @@ class DumpWriter:
         dtype: Literal["float16", "float32"] = "float16",
         shard_size: int = 64,
         extra: Mapping[str, Any] | None = None,
+        wait: bool = False,
     ) -> None:
-        if dtype not in ("float16", "float32"):
-            raise InputError(f"dtype must be 'float16' or 'float32', got {dtype!r}.")
-        if shard_size < 1:
-            raise InputError(f"shard_size must be at least 1 sample, got {shard_size}.")
-        _check_json({"processor": processor and dict(processor), "extra": extra and dict(extra)})
-        self.path = Path(path)
+        self.path = as_folder(path)
         fresh = Manifest(
             model=model,
             revision=revision,
-            layer=layer,
+            layer=_check_layer(layer),
             select_strategy=select_strategy,
-            processor=dict(processor or {}),
+            processor=_as_json("processor", processor),
             benchmark=benchmark,
-            grid=None if grid is None else (int(grid[0]), int(grid[1])),
-            dtype=dtype,
-            shard_size=shard_size,
-            extra=dict(extra or {}),
+            grid=cast("tuple[int, int] | None", _check_grid(grid)),
+            dtype=check_choice(dtype, "dtype", DTYPES),
+            shard_size=check_integer(
+                shard_size, "shard_size", wanted="an integer from 1 on", low=1, high=LARGEST
+            ),
+            extra=_as_json("extra", extra),
             writer_version=version("otanalysis"),
         )
-        self._manifest = self._begin_or_go_on(fresh)
+        if problem := first_problem(fresh.content(), finished=False):
+            raise InputError(f"The manifest of a dump: {problem}.")
+        refuse_finished(self.path)  # first, for it is told of a folder that may not be written as well
+        self._free = _lock(self, wait=wait)
+        try:
+            self._manifest = self._begin_or_go_on(fresh)
+        except BaseException:
+            self.close()
+            raise
         self._known = {entry.id for entry in self._manifest.samples}
         self._pending: dict[str, NDArray[np.floating]] = {}
         self._pending_extra: dict[str, Mapping[str, Any]] = {}
@@ -116,9 +133,16 @@ class DumpWriter:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        """Finish the dump unless the block failed."""
-        if kind is None:
-            self.finish()
+        """Finish the dump unless the block failed; let go of the folder."""
+        try:
+            if kind is None:
+                self.finish()
+        finally:
+            self.close()
+
+    def close(self) -> None:
+        """Let go of the folder without finishing the dump; a ``with`` block and :meth:`finish` do it too."""
+        self._free()
 
     def add(
         self,
@@ -135,7 +159,8 @@ class DumpWriter:
         sample_id : str
             Unique in the dump, not empty.
         tokens : array, shape ``[m, d]``
-            Floating point, finite also after the cast to the dump's dtype.
+            Floating point, finite also after the cast to the dump's dtype. NumPy, torch (bfloat16 as well, on
+            any device), a pandas frame, or a list of rows.
         extra : Mapping, optional
             JSON values kept in the manifest for this sample; ``grid=[rows, columns]`` overrides the dump's.
         thumbnail : array, shape ``[h, w, 3]``, uint8, optional
@@ -144,24 +169,25 @@ class DumpWriter:
         Raises
         ------
         InputError
-            The id is taken, the tokens are not a finite, non-empty floating-point matrix, or the thumbnail
-            is no picture.
+            The id is taken, the tokens are not a finite, non-empty floating-point matrix (masked, sparse and
+            meta tensors are none), or the thumbnail is no picture.
         DumpError
-            The dump is finished.
+            The dump is finished, or the writer was closed.
+        StorageError
+            The shard, which this sample fills, cannot be written.
         """
-        if self._finished:
-            raise DumpError(f"The dump {self.path} is finished; add {sample_id!r} to a new one.")
-        if not isinstance(sample_id, str) or not sample_id or sample_id == _RESERVED_ID:
-            raise InputError(
-                f"A sample id must be a non-empty string other than {_RESERVED_ID!r}, got {sample_id!r}."
-            )
+        self._check_open(f"add {sample_id!r} to a new one")
+        _check_id(sample_id)
         if sample_id in self._known:
             raise InputError(
                 f"The sample {sample_id!r} is in the dump {self.path} already; ids must be unique."
             )
         stored = self._storable(sample_id, tokens)
-        kept_extra = dict(extra or {})
-        _check_json(kept_extra)
+        kept_extra = _as_json("extra", extra)
+        if not is_grid(kept_extra.get("grid")):
+            raise InputError(
+                f"The grid of {sample_id!r} must be [rows, columns] or None, got {shown(kept_extra['grid'])}."
+            )
         if thumbnail is not None:
             self._pending_thumbnails[sample_id] = encode_thumbnail(thumbnail)
         self._pending[sample_id] = stored
@@ -181,33 +207,44 @@ class DumpWriter:
         Raises
         ------
         DumpError
-            No sample was added.
+            No sample was added, or the writer was closed.
+        StorageError
+            A file cannot be written; what was written before is kept.
         """
         if self._finished:
             return
-        _check_json({"notes": notes and dict(notes)})
+        self._check_open("make a new writer, which goes on with it")
+        known_now = _as_json("notes", notes)
         if self._pending:
             self._write_shard()
         if not self._manifest.shards:
             raise DumpError(f"The dump {self.path} has no sample; add at least one before finishing it.")
         shards = self._with_final_names("tokens", self._manifest.shards)
         thumbnails = self._with_final_names("thumbnails", self._manifest.thumbnails)
-        self._manifest = replace(self._manifest, extra={**self._manifest.extra, **(notes or {})})
+        self._manifest = replace(self._manifest, extra={**self._manifest.extra, **known_now})
         self._publish(MANIFEST_NAME, shards, thumbnails)
-        (self.path / PARTIAL_MANIFEST_NAME).unlink()
         self._finished = True
+        with storing(self.path):
+            (self.path / PARTIAL_MANIFEST_NAME).unlink()
+        self.close()
+
+    def _check_open(self, cure: str) -> None:
+        if self._finished:
+            raise DumpError(f"The dump {self.path} is finished; {cure}.")
+        if not self._free.alive:
+            raise DumpError(f"The writer of {self.path} is closed; {cure}.")
 
     def _with_final_names(self, kind: str, shards: tuple[ShardEntry, ...]) -> tuple[ShardEntry, ...]:
         final = []
-        for number, shard in enumerate(shards, start=1):
-            name = f"{kind}-{number:05d}-of-{len(shards):05d}.safetensors"
-            (self.path / shard.file).replace(self.path / name)
+        for number, shard in enumerate(shards):
+            name = file_name(kind, number, len(shards))
+            with storing(self.path / name):
+                (self.path / shard.file).replace(self.path / name)
             final.append(replace(shard, file=name))
         return tuple(final)
 
     def _begin_or_go_on(self, fresh: Manifest) -> Manifest:
-        refuse_finished(self.path)
-        self.path.mkdir(parents=True, exist_ok=True)
+        refuse_finished(self.path)  # again, for it may have been finished while this one waited
         partial_path = self.path / PARTIAL_MANIFEST_NAME
         partial = Manifest.read(partial_path) if partial_path.exists() else fresh
         if not partial.samples:
@@ -215,25 +252,26 @@ class DumpWriter:
             write_atomic(partial_path, fresh.to_json())
             return fresh
         _check_same_settings(self.path, partial.settings(), fresh.settings())
-        for shard in (*partial.shards, *partial.thumbnails):
-            self._recover(shard)
-        return replace(partial, writer_version=fresh.writer_version)
+        for kind, files in (("tokens", partial.shards), ("thumbnails", partial.thumbnails)):
+            for number, shard in enumerate(files):
+                # A writer stopped while it finished may have given some shards their final names already.
+                self._recover(shard, [shard.file, file_name(kind, number, len(files))])
+        return replace(partial, writer_version=fresh.writer_version, sealed=True)
 
-    def _recover(self, shard: ShardEntry) -> None:
-        # A writer stopped while it finished may have given some shards their final names already.
-        final = f"{shard.file.removesuffix('.partial.safetensors')}-of-*.safetensors"
-        candidates = [self.path / shard.file, *self.path.glob(final)]
-        for file in candidates:
-            if file.is_file() and sha256_of_file(file) == shard.sha256:
-                file.replace(self.path / shard.file)
-                return
+    def _recover(self, shard: ShardEntry, names: list[str]) -> None:
+        for file in (self.path / name for name in names):
+            with storing(file):
+                # A link is none of ours, wherever it leads.
+                if file.is_file() and not file.is_symlink() and sha256_of_file(file) == shard.sha256:
+                    file.replace(self.path / shard.file)
+                    return
         raise DumpError(
             f"The unfinished dump {self.path} cannot go on: the shard {shard.file} is missing or does not "
             "match its checksum; delete the folder and write it again."
         )
 
     def _storable(self, sample_id: str, tokens: ArrayLike) -> NDArray[np.floating]:
-        array = np.asarray(tokens)
+        array = to_numpy(tokens, name=f"the tokens of {sample_id!r}")
         if array.ndim != 2 or 0 in array.shape or not np.issubdtype(array.dtype, np.floating):
             raise InputError(
                 f"The tokens of {sample_id!r} must be a non-empty floating-point matrix [m, d], "
@@ -273,7 +311,7 @@ class DumpWriter:
 
     def _write_file(self, kind: str, number: int, arrays: Mapping[str, NDArray[Any]]) -> ShardEntry:
         data = save(dict(arrays), metadata={"format": "np"})
-        file = f"{kind}-{number + 1:05d}.partial.safetensors"
+        file = file_name(kind, number)
         write_atomic(self.path / file, data)
         return ShardEntry(file, len(data), sha256_of_file(self.path / file))
 
@@ -284,19 +322,51 @@ class DumpWriter:
 
 def refuse_finished(path: Path) -> None:
     """Raise DumpError if there is a finished dump already; a writer does it, and who has long to prepare."""
-    if (path / MANIFEST_NAME).exists():
+    with storing(path):
+        finished = (path / MANIFEST_NAME).exists()
+    if finished:
         raise DumpError(
             f"The dump {path} is finished; open it with open_dump, or delete the folder to write it again."
         )
 
 
-def _check_json(values: Mapping[str, Any]) -> None:
-    try:
-        json.dumps(values, allow_nan=False)
-    except (TypeError, ValueError) as error:
+def _lock(writer: DumpWriter, *, wait: bool) -> weakref.finalize[[], DumpWriter]:
+    """Lock the folder of a writer; what is returned lets go of it when called, or when the writer is gone."""
+    stack = ExitStack()
+    # In a context of its own: writers are closed in any order, and who holds the folder is theirs alone to know.
+    context = copy_context()
+    context.run(stack.enter_context, held(writer.path, "writing a dump", wait=wait))
+    return weakref.finalize(writer, context.run, stack.close)
+
+
+def _check_id(sample_id: object) -> None:
+    if not is_text(sample_id) or sample_id in ("", RESERVED_ID):
         raise InputError(
-            f"The manifest takes JSON values only ({error}); convert {values!r} first."
-        ) from error
+            f"A sample id must be a text, not empty and not {RESERVED_ID!r}, got {shown(sample_id)}."
+        )
+
+
+def _as_json(name: str, values: Mapping[str, Any] | None) -> dict[str, Any]:
+    """Return values as they will be read: tuples are lists then, and all names are texts."""
+    try:
+        text = json.dumps(dict(values or {}), allow_nan=False, ensure_ascii=False).encode()
+        read: dict[str, Any] = json.loads(text)
+    except (TypeError, ValueError, RecursionError) as error:
+        raise InputError(f"The manifest takes JSON values only ({error}); convert {name} first.") from error
+    return read
+
+
+def _check_layer(layer: Any) -> int:
+    return check_integer(layer, "layer", wanted="a whole number", low=-LARGEST, high=LARGEST)
+
+
+def _check_grid(grid: Any) -> tuple[int, ...] | None:
+    if grid is None:
+        return None
+    wanted = "[rows, columns], whole numbers from 1 on"
+    return tuple(
+        check_integer(side, "grid", wanted=wanted, low=1, high=LARGEST) for side in listed(grid, "grid")
+    )
 
 
 def _check_same_settings(path: Path, begun: dict[str, Any], asked: dict[str, Any]) -> None:

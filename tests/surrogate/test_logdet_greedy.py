@@ -10,7 +10,7 @@ from hypothesis import given, settings, strategies as st
 
 from otanalysis.errors import InputError
 from otanalysis.surrogate import cosine_kernel, greedy_logdet, logdet_value, otprune_kernel
-from otanalysis.surrogate.logdet import combine_image_by_image, combine_in_one_launch
+from otanalysis.surrogate.logdet import combine_image_by_image, combine_in_one_launch, greedy_picks
 
 # An incremental Cholesky factor against a determinant computed afresh: good conditions, some 20 rows.
 GAIN_TOLERANCE = 1e-9
@@ -191,7 +191,7 @@ def test_off_the_host_the_sums_are_the_same_and_nothing_is_read_back() -> None:
     # A meta tensor has no values: whatever asked for one would raise.
     nowhere = torch.ones((2, 9, 9), device="meta")
 
-    order, gains = greedy_logdet(nowhere, 4)
+    order, gains = greedy_picks(nowhere, 4, floor=0.0)
 
     assert (order.device.type, order.shape, gains.shape) == ("meta", (2, 4), (2, 4))
     with pytest.raises((RuntimeError, NotImplementedError)):

@@ -340,7 +340,7 @@ def test_a_shard_with_the_right_size_and_the_wrong_header_is_one_sentence(tmp_pa
     folder = write(tmp_path / "dump", clouds(2))
     shard = folder / "tokens-00001-of-00001.safetensors"
     shard.write_bytes(b"\xff" * shard.stat().st_size)
-    with pytest.raises(DumpError, match="cannot be read"):
+    with pytest.raises(DumpError, match="does not match its SHA-256"):
         open_dump(folder)[0]
 
 
@@ -360,9 +360,9 @@ def test_verify_finds_one_flipped_bit(tmp_path: Path) -> None:
     shard.write_bytes(bytes(data))
     report = verify_dump(folder)
     assert not report.sound
-    assert report.problems == (
-        "The shard tokens-00001-of-00002.safetensors does not match its SHA-256: its content was changed.",
-    )
+    [problem] = report.problems
+    assert str(shard) in problem
+    assert "does not match its SHA-256, its content was changed" in problem
 
 
 @pytest.mark.parametrize(
@@ -372,10 +372,8 @@ def test_verify_finds_one_flipped_bit(tmp_path: Path) -> None:
         ("dtype", "has the dtype float32"),
         ("nan", "NaN or infinite values in 1 of its tokens"),
         ("id", "'stranger' is missing from the manifest"),
-        ("repeated id", "listed more than once"),
-        ("shard number", "points to shard 9"),
-        ("missing", "is missing"),
-        ("truncated", "bytes, "),
+        ("missing", "cannot be read (No such file"),
+        ("truncated", "bytes were written, "),
     ],
 )
 def test_verify_finds_each_damage(tmp_path: Path, damage: str, problem: str) -> None:
@@ -395,14 +393,11 @@ def test_verify_finds_each_damage(tmp_path: Path, damage: str, problem: str) -> 
         save_file(content, shard)
         data = shard.read_bytes()
         manifest["shards"][0].update(size=len(data), sha256=hashlib.sha256(data).hexdigest())
+        del manifest["digest"]
     elif damage == "missing":
         shard.unlink()
-    elif damage == "truncated":
-        shard.write_bytes(shard.read_bytes()[:-1])
-    elif damage == "repeated id":
-        manifest["samples"].append(manifest["samples"][0])
     else:
-        manifest["samples"][0]["shard"] = 9
+        shard.write_bytes(shard.read_bytes()[:-1])
     (folder / "manifest.json").write_text(json.dumps(manifest))
     assert problem in " ".join(verify_dump(folder).problems)
 

@@ -75,6 +75,7 @@ def capture_tokens(
     thumbnails: bool = False,
     skip_bad: bool = False,
     progress: bool = True,
+    wait: bool = False,
 ) -> CaptureReport:
     """Write the visual tokens of pictures, after the projector, into a dump.
 
@@ -109,6 +110,8 @@ def capture_tokens(
         Leave out pictures that cannot be read, and list them; otherwise they end the capture.
     progress
         Show a bar with the time left on stderr.
+    wait
+        Wait until a folder that another process writes into is free, in place of raising.
 
     Returns
     -------
@@ -121,6 +124,9 @@ def capture_tokens(
         captured, an option is out of range, or tokens are too large for ``dump_dtype``.
     DumpError
         The dump is finished, was begun with other settings or from other pictures, or is damaged.
+    StorageError
+        Another process writes into the folder, or a file cannot be written, for instance because the disk is
+        full; what was captured is kept.
 
     Examples
     --------
@@ -142,7 +148,7 @@ def capture_tokens(
             raise InputError(f"{name} must be at least 1, got {value}.")
     check_capturable(vlm)
     grid = common_grid(vlm, layer)
-    known = _known_checksums(Path(out))
+    total = len(source) if limit is None else min(limit, len(source))
     writer = DumpWriter(
         out,
         model=vlm.name,
@@ -161,11 +167,12 @@ def capture_tokens(
             "thumbnails": thumbnails,
             "model": model_provenance(vlm),
         },
+        wait=wait,
     )
-    job = CaptureJob(vlm, writer, layer, grid, known, thumbnails, skip_bad)
-    resumed = len(writer)
-    total = len(source) if limit is None else min(limit, len(source))
     with writer:
+        # Read now that the folder is this one's: another process may have gone on with it before.
+        job = CaptureJob(vlm, writer, layer, grid, _known_checksums(writer.path), thumbnails, skip_bad)
+        resumed = len(writer)
         skipped = _write(job, source, total, batch_size, progress)
     return CaptureReport(writer.path, len(writer), resumed, tuple(skipped))
 

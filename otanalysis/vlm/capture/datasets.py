@@ -10,11 +10,11 @@ import importlib
 import json
 import re
 from collections.abc import Iterator, Mapping
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, Final
 
-from otanalysis.errors import InputError, MissingDependencyError
+from otanalysis.errors import InputError, MissingDependencyError, OtAnalysisError
 from otanalysis.vlm.capture.pictures import OpenedPictures, PictureItem
 
 _SUFFIXES: Final = (".parquet", ".arrow")
@@ -50,12 +50,14 @@ def open_table(path: Path, split: str | None) -> OpenedPictures:
     Raises
     ------
     InputError
-        The split is missing or unknown, or the files hold no column of pictures or more than one.
+        The split is missing or unknown, the files hold no column of pictures or more than one, or one of them
+        is damaged.
     """
-    files = _files(path, split)
-    schema = _schema(files[0])
-    column = _picture_column(schema, path)
-    rows, own_ids = _count(files, "id" in schema.names)
+    with _reading(path):
+        files = _files(path, split)
+        schema = _schema(files[0])
+        column = _picture_column(schema, path)
+        rows, own_ids = _count(files, "id" in schema.names)
     if not rows:
         raise InputError(f"The dataset {path} has no rows.")
 
@@ -63,8 +65,9 @@ def open_table(path: Path, split: str | None) -> OpenedPictures:
         placed = (
             (row, file.parent) for file in files for batch in _batches(file) for row in batch.to_pylist()
         )
-        for number, (row, folder) in enumerate(placed):
-            yield _item(row, number, column, own_ids, folder)
+        with _reading(path):
+            for number, (row, folder) in enumerate(placed):
+                yield _item(row, number, column, own_ids, folder)
 
     return OpenedPictures(_provenance(path.resolve().name, split, column, rows), pictures)
 
@@ -130,6 +133,20 @@ def _split_of(splits: Mapping[str, Any], split: str | None, name: object) -> Any
     raise InputError(f"{name} has the splits {', '.join(splits)}{wrong}")
 
 
+@contextmanager
+def _reading(path: Path) -> Iterator[None]:
+    """Turn whatever a reader of files raises into an error of ours."""
+    try:
+        yield
+    except OtAnalysisError:
+        raise
+    except Exception as error:  # of pyarrow, of JSON, of the system, and of entries that are not there
+        reason = str(error).strip().splitlines()[:1] or [type(error).__name__]
+        raise InputError(
+            f"The dataset {path} cannot be read ({reason[0]}); it is damaged, or no dataset."
+        ) from error
+
+
 def _files(path: Path, split: str | None) -> tuple[Path, ...]:
     """Return the files of a dataset in order."""
     if path.is_file():
@@ -139,7 +156,10 @@ def _files(path: Path, split: str | None) -> tuple[Path, ...]:
         return _files(path / _split_of({one: one for one in splits}, split, path), None)
     if (path / "state.json").is_file():
         listed = json.loads((path / "state.json").read_text())["_data_files"]
-        return tuple(path / entry["filename"] for entry in listed)
+        names = [str(entry["filename"]) for entry in listed]
+        if odd := [name for name in names if Path(name).name != name]:
+            raise InputError(f"The dataset {path} names {odd[0]!r}, which is no file of its folder.")
+        return tuple(path / name for name in names)
     grouped: dict[str, list[Path]] = {}
     for file in sorted(path.rglob("*.parquet")):
         match = _SPLIT.match(file.stem)
@@ -217,10 +237,10 @@ def _item(row: dict[str, Any], number: int, column: str, own_ids: bool, folder: 
 
     def load() -> bytes:
         content = cell if isinstance(cell, bytes) else (cell or {}).get("bytes")
-        if content is not None:
-            return bytes(content)
+        if isinstance(content, bytes):
+            return content
         path = (cell or {}).get("path")
-        if path is None:
+        if content is not None or not isinstance(path, str):
             raise FileNotFoundError("the row holds no picture")
         return Path(folder, path).read_bytes()
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import io
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol
@@ -11,11 +10,13 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from otanalysis.arrays import to_numpy
 from otanalysis.errors import InputError
+from otanalysis.tokens.pictures import decode_picture
 
 
 class UnreadableError(InputError):
-    """A picture is missing, or is none that Pillow can decode."""
+    """A picture is missing, is none that Pillow can decode, or has too many pixels."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -68,7 +69,7 @@ class PictureItem:
         Raises
         ------
         UnreadableError
-            Its bytes cannot be had, or are no picture.
+            Its bytes cannot be had, are no picture, or are one of too many pixels.
         """
         content = self._content()
         pixels = self._decoded(content) if isinstance(content, bytes) else content
@@ -77,11 +78,11 @@ class PictureItem:
     def _content(self) -> bytes | NDArray[np.uint8]:
         try:
             content = self.load()
-        except OSError as error:
-            raise UnreadableError(f"{self.id}: {error.strerror or error}") from error
+        except (OSError, ValueError) as error:  # ValueError: a path that holds a NUL or half a character
+            raise UnreadableError(f"{self.id}: {getattr(error, 'strerror', None) or error}") from error
         if isinstance(content, bytes):
             return content
-        pixels = np.asarray(content)
+        pixels = to_numpy(content, name=f"the pixels of {self.id!r}")
         if pixels.dtype != np.uint8 or pixels.ndim != 3 or pixels.shape[2] != 3 or 0 in pixels.shape:
             raise InputError(
                 f"The pixels of {self.id!r} must be uint8 of the shape [h, w, 3], got {pixels.dtype} of "
@@ -90,15 +91,10 @@ class PictureItem:
         return pixels
 
     def _decoded(self, content: bytes) -> NDArray[np.uint8]:
-        from PIL import Image, ImageOps
-
         try:
-            with Image.open(io.BytesIO(content)) as image:
-                return np.asarray(ImageOps.exif_transpose(image).convert("RGB"))
-        # Pillow's decoders raise SyntaxError, ValueError and others on broken files.
-        except Exception as error:
-            reason = "no picture that Pillow knows" if "cannot identify" in str(error) else str(error)
-            raise UnreadableError(f"{self.id}: {reason}") from error
+            return decode_picture(content)
+        except InputError as error:
+            raise UnreadableError(f"{self.id}: {error}") from error
 
 
 class PictureSource(Protocol):

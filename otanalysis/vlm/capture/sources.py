@@ -105,16 +105,21 @@ def _open_list(file: Path) -> OpenedPictures:
 
 def _lines(file: Path) -> Iterator[tuple[int, PictureItem]]:
     """Return number and picture of each line that is not blank."""
-    with file.open(encoding="utf-8") as handle:
-        for number, line in enumerate(handle, start=1):
-            if line.strip():
-                yield number, _parse(line, file, number)
+    try:
+        with file.open(encoding="utf-8") as handle:
+            for number, line in enumerate(handle, start=1):
+                if line.strip():
+                    yield number, _parse(line, file, number)
+    except UnicodeDecodeError as error:
+        raise InputError(f"{file} is no text in UTF-8 ({error}); save it as such.") from error
+    except OSError as error:
+        raise InputError(f"{file} cannot be read ({error.strerror or error}); check the file.") from error
 
 
 def _parse(line: str, file: Path, number: int) -> PictureItem:
     try:
         entry = json.loads(line, parse_constant=_refuse_constant)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise InputError(f"{file}, line {number} is not JSON: {error}.") from error
     image = entry.pop("image", None) if isinstance(entry, dict) else None
     if not isinstance(image, str) or not image:
