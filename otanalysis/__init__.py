@@ -45,6 +45,7 @@ inside them.
 ``otanalysis.progress``      time left, one sentence at the end, exit status
 ``otanalysis.files``         files that appear whole or not at all, checksums, the data folder
 ``otanalysis.locks``         one writer a folder
+``otanalysis.reading``       files that others wrote: text, JSON, CSV, Parquet
 ``otanalysis.scalars``       checks of numbers, seeds and names
 ``otanalysis.arrays``        checks of token clouds and kept sets, normalisation
 ``otanalysis.tokens``        dumps of tokens on disk: read, written, verified

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -37,7 +38,7 @@ def accuracy_compare(
     answer). A gain is relative: the score over the baseline's, minus one. Benchmarks shared by models are not
     independent, so the p-value over all models is too small.
     """
-    from otanalysis.files import data_folder, write_atomic
+    from otanalysis.files import data_folder, make_folder, write_atomic
     from otanalysis.scores import read_accuracy
     from otanalysis.stats.paired_scores import compare_scores
 
@@ -49,10 +50,10 @@ def accuracy_compare(
     models = None if model is None else [model]
     found = compare_scores(scores, method, baseline, models=models, ratio=ratio, gamma=gamma)
     if out is not None:
-        out.parent.mkdir(parents=True, exist_ok=True)
+        make_folder(out.parent)
         write_atomic(out, found.to_csv(index=False, lineterminator="\n").encode())
     if as_json:
-        typer.echo(found.to_json(orient="records"))
+        typer.echo(json.dumps(options.records(found), allow_nan=False))
         return
     _print(found, method, baseline)
     if table is None and (method, baseline) == ("otprune", "divprune"):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+from math import isnan
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -54,6 +56,8 @@ def accuracy_import(
 
     if out.suffix not in (".csv", ".parquet"):
         raise InputError(f"--out wants a name that ends in .csv or .parquet, got {str(out)!r}.")
+    if ratio is not None and isnan(ratio):
+        raise InputError("--ratio must lie in (0, 1], got nan: leave it out where a CSV says variable.")
     fresh = import_results(
         results,
         Settings(model=model, method=method, ratio=ratio, gamma=gamma, seed=seed),
@@ -65,7 +69,7 @@ def accuracy_import(
     for remark in _remarks(fresh):
         typer.echo(remark, err=True)
     if as_json:
-        typer.echo(fresh.to_json(orient="records"))
+        typer.echo(json.dumps(options.records(fresh), allow_nan=False))
         return
     _print_rows(fresh)
     typer.echo(f"{out}: {len(table)} rows")

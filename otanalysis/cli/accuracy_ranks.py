@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -46,7 +47,7 @@ def accuracy_ranks(
     """
     import pandas as pd
 
-    from otanalysis.files import data_folder, write_atomic
+    from otanalysis.files import data_folder, make_folder, write_atomic
     from otanalysis.scores import read_accuracy
     from otanalysis.stats.score_ranks import rank_methods
 
@@ -70,10 +71,10 @@ def accuracy_ranks(
         ignore_index=True,
     )
     if out is not None:
-        out.parent.mkdir(parents=True, exist_ok=True)
+        make_folder(out.parent)
         write_atomic(out, ranks.to_csv(index=False, lineterminator="\n").encode())
     if as_json:
-        typer.echo(ranks.to_json(orient="records"))
+        typer.echo(json.dumps(options.records(ranks), allow_nan=False))
         return
     _print(ranks)
     if out is not None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, cast
 
@@ -60,9 +61,8 @@ def certify(
         summary, greedy = summarise_certificates(path)
     overall, pooled = summary[summary["benchmark"] == MEAN], greedy[greedy["benchmark"] == MEAN]
     if as_json:
-        parts = {"distance": overall, "greedy": pooled}
-        bodies = (f'"{name}": {part.to_json(orient="records")}' for name, part in parts.items())
-        typer.echo("{" + ", ".join(bodies) + "}")
+        parts = {"distance": options.records(overall), "greedy": options.records(pooled)}
+        typer.echo(json.dumps(parts, allow_nan=False))
     else:
         _print_tables(rows, overall, pooled)
         typer.echo(path)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -52,7 +53,7 @@ def ladder(
         summary = summarise_ladder(path)
     overall = summary[summary["benchmark"] == MEAN]
     if as_json:
-        typer.echo(overall.drop(columns="benchmark").to_json(orient="records"))
+        typer.echo(json.dumps(options.records(overall.drop(columns="benchmark")), allow_nan=False))
         return
     _print_tables(overall)
     typer.echo(path)

@@ -15,6 +15,7 @@ from otanalysis.defaults import RATIOS
 from otanalysis.errors import InputError
 
 if TYPE_CHECKING:
+    import pandas as pd
     from numpy.typing import NDArray
 
     from otanalysis.arrays import Normalisation
@@ -78,7 +79,7 @@ def load_tokens(file: Path) -> NDArray[Any]:
             array: NDArray[Any] = np.lib.format.read_array(handle, allow_pickle=False)
     except OSError as error:
         raise InputError(f"Cannot read {file}: {error.strerror or error}; check the path.") from error
-    except (ValueError, EOFError) as error:
+    except Exception as error:  # NumPy reads the header as Python code: errors of many kinds
         raise InputError(f"{file} is not a .npy file of numbers; save one array with numpy.save.") from error
     return array
 
@@ -137,6 +138,18 @@ def whole_numbers(text: str, option: str) -> tuple[int, ...]:
     if any(value % 1 for value in values):
         raise InputError(f"{option} wants whole numbers, got {text!r}.")
     return tuple(int(value) for value in values)
+
+
+def records(table: pd.DataFrame) -> list[dict[str, Any]]:
+    """Return the rows of a table as JSON has them: every digit of a number, null for what is none.
+
+    ``DataFrame.to_json`` would write ten decimals, and a gamma or a gap of 1e-12 as 0.
+    """
+    import numpy as np
+
+    # Missing and infinite cells alike, of which JSON has neither.
+    kept = table.astype(object).where(table.notna() & ~table.isin([np.inf, -np.inf]), None)
+    return [{str(name): value for name, value in row.items()} for row in kept.to_dict("records")]
 
 
 def processes(jobs: int | None) -> int:

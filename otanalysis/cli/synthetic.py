@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -57,8 +58,8 @@ def synthetic(
         )
         summary = summarise_synthetic(path)
     if as_json:
-        table, comparison = (part.to_json(orient="records") for part in (summary.table, summary.comparison))
-        typer.echo(f'{{"table": {table}, "published": {comparison}}}')
+        parts = {"table": options.records(summary.table), "published": options.records(summary.comparison)}
+        typer.echo(json.dumps(parts, allow_nan=False))
         return
     _print(summary)
     for name in ("synthetic.parquet", "synthetic_summary.csv", "synthetic_published.csv"):

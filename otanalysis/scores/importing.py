@@ -120,7 +120,10 @@ def _files(results: Sequence[str | PathLike[str]]) -> list[Path]:
 
 
 def _is_of_a_program(file: Path) -> bool:
-    """Say whether a file in a folder is to be read; one whose name no reader looks for is not opened."""
+    """Say whether a file in a folder is to be read; one whose name no reader looks for is not opened.
+
+    One that is named like a program's and damaged is an error: without it, its scores would silently lack.
+    """
     named = [reader for reader in READERS.values() if reader.searches(file)]
     return bool(named) and _reader_of(file) in named
 

@@ -8,13 +8,13 @@
 
 from __future__ import annotations
 
-import json
+import re
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 from otanalysis.defaults import FULL
 from otanalysis.errors import InputError
+from otanalysis.reading import Document, member, number_in, read_json, shortened
 from otanalysis.scores.score import (
     Choice,
     Reader,
@@ -22,10 +22,11 @@ from otanalysis.scores.score import (
     Settings,
     checked_value,
     number_or_none,
+    place_of,
     scaled,
     unknown_task,
 )
-from otanalysis.scores.tasks import TASKS
+from otanalysis.scores.tasks import NO_FILTER, TASKS, is_whole, measure
 
 PLUGIN = "otanalysis_hf"
 """Name of this package's model in lmms-eval."""
@@ -41,18 +42,33 @@ PLUGIN_DEFAULTS = {
 
 _TOLD_APART = ("normalise", "positions", "newlines")  # the table has no column for them
 
-Document = Mapping[str, Any]
+_OWN_NAME = re.compile(r"(.*\d{6}_)?results\.json", re.DOTALL)  # no other program's
+_BESIDE = ("config", "configs", "n-samples", "n-shot", "versions")  # what stands there beside the results
+_NOT_COMPUTED = (None, "N/A", "")
 
 
 def read_document(file: Path) -> Document:
-    """Return the content of a results file of lmms-eval's, current or older; empty for any other file."""
-    try:
-        document: Any = json.loads(file.read_text(encoding="utf-8")) if file.suffix == ".json" else None
-    except (OSError, ValueError):
+    """Return the content of a results file of lmms-eval's, current or older; empty for any other file.
+
+    Raises
+    ------
+    InputError
+        If the file is JSON by its name and cannot be read, or is lmms-eval's and has no results.
+    """
+    if file.suffix != ".json" or not file.is_file():
         return {}
-    results = document.get("results") if isinstance(document, dict) else None
-    whole = isinstance(results, dict) and all(isinstance(one, dict) for one in results.values())
-    return document if whole else {}
+    document = read_json(file)
+    found = document if isinstance(document, dict) else {}
+    if not (
+        _OWN_NAME.fullmatch(file.name) or ("results" in found and any(name in found for name in _BESIDE))
+    ):
+        return {}
+    results = member(found, "results", dict, file)
+    if results is None:
+        raise InputError(f"{file} has no results: give the file of a finished run, or take this one away.")
+    for task in results:
+        member(results, task, dict, f"{file}, under results,")
+    return found
 
 
 def task_scores(
@@ -82,67 +98,90 @@ def task_scores(
     InputError
         If a task has no headline metric, or its score cannot be used.
     """
-    groups = {name for name, members in (document.get("group_subtasks") or {}).items() if members}
-    groups |= set(document.get("groups") or {})
+    members = member(document, "group_subtasks", dict, file) or {}
+    groups = {name for name, tasks in members.items() if tasks}
+    groups |= set(member(document, "groups", dict, file) or {})
     found = []
-    for task, entry in document.get("results", {}).items():
-        keys = [key for key in entry if "," in key and "_stderr" not in key]
+    for task, entry in document["results"].items():
+        keys = [key for key in entry or {} if "," in key and "_stderr" not in key]
         heading = not keys or (task in groups and task not in TASKS and task not in choice.metrics)
         if heading or not choice.wants(task):
             continue
-        key, metric, top, factor = _headline(task, keys, choice, str(file))
+        _check_split(document, task, file)
+        key = _headline(task, keys, choice, str(file))
+        described = measure(task, key)
         name, _, kind = key.partition(",")
-        _check_direction(document, task, name, str(file))
+        _check_direction(document, task, name, file)
         where = f"{key} of {task} in {file}"
-        error = number_or_none(entry.get(f"{name}_stderr,{kind}"))
+        error = _standard_error(entry.get(f"{name}_stderr,{kind}"), where)
         found.append(
             Score(
                 task=task,
-                metric=metric,
-                value=checked_value(entry[key], top=top, factor=factor, where=where),
-                standard_error=None if error is None else scaled(error, factor),
-                n=_questions(document, task),
+                metric=described.metric,
+                value=checked_value(entry[key], top=described.top, factor=described.factor, where=where),
+                standard_error=None if error is None else scaled(error, described.factor),
+                n=_questions(document, task, file),
                 settings=settings,
-                source=f"{program}, {file.parent.name}/{file.name}, {key}",
+                source=f"{program}, {place_of(file)}, {key}",
             )
         )
     return found
 
 
-def model_arguments(document: Document) -> dict[str, str]:
-    """Return the model arguments that a results file records, as text by name."""
-    config = document.get("config")
-    written = config.get("model_args") if isinstance(config, dict) else None
-    if isinstance(written, dict):
-        return {str(name): str(value) for name, value in written.items()}
-    parts = (part.partition("=") for part in str(written or "").split(","))
+def model_arguments(document: Document, file: Path) -> dict[str, str]:
+    """Return the model arguments that a results file records, as text by name.
+
+    Raises
+    ------
+    InputError
+        If they are neither a text nor an object.
+    """
+    config = member(document, "config", dict, file) or {}
+    if isinstance(config.get("model_args"), dict):
+        return {str(name): str(value) for name, value in config["model_args"].items()}
+    written = member(config, "model_args", str, file) or ""
+    parts = (part.partition("=") for part in written.split(","))
     return {name.strip(): value.strip() for name, _, value in parts if name.strip() and value.strip()}
 
 
-def _recorded(document: Document, file: Path) -> Settings:
-    arguments = model_arguments(document)
-    model = arguments.get("pretrained") or document.get("model_name") or None
-    config = document.get("config")
-    if not isinstance(config, dict) or config.get("model") != PLUGIN:
-        return Settings(model=model)
-    ratio, method = arguments.get("ratio"), arguments.get("method")
-    if method == FULL:
-        return Settings(model=model, method=method, ratio=1.0)
-    said = {**PLUGIN_DEFAULTS, **arguments}
+def recorded(document: Document, file: Path) -> Settings:
+    """Return what a results file records of its run: the model, and what this package's model kept.
+
+    Raises
+    ------
+    InputError
+        If an argument of the model cannot be read.
+    """
+    arguments = model_arguments(document, file)
+    config = member(document, "config", dict, file) or {}
     try:
+        model = arguments.get("pretrained") or member(document, "model_name", str, file) or None
+        if config.get("model") != PLUGIN:
+            return Settings(model=model)
+        method = arguments.get("method")
+        if method == FULL:
+            return Settings(model=model, method=method, ratio=1.0)
+        said = {**PLUGIN_DEFAULTS, **arguments}
         return Settings(
             model=model,
             method=method and " ".join([method, *_unusual(said)]),
-            ratio=None if ratio is None else float(ratio),
+            ratio=_number(said, "ratio") if "ratio" in said else None,
             # The other methods have none, though the arguments may name one.
-            gamma=float(said["gamma"]) if method == "otprune" else None,
-            seed=int(said["seed"]),
+            gamma=_number(said, "gamma") if method == "otprune" else None,
+            seed=_number(said, "seed"),  # type: ignore[arg-type]  # which is checked to be whole
         )
-    except ValueError as error:
+    except InputError as error:
         raise InputError(
             f"{file} records model arguments that cannot be read ({error}): check that the file is as "
             "lmms-eval wrote it."
         ) from error
+
+
+def _number(arguments: Mapping[str, str], name: str) -> float:
+    number = number_in(arguments[name])
+    if number is None:
+        raise InputError(f"{name} is {shortened(arguments[name])}, and a number is wanted")
+    return number
 
 
 def _unusual(said: Mapping[str, str]) -> list[str]:
@@ -150,46 +189,71 @@ def _unusual(said: Mapping[str, str]) -> list[str]:
     return [f"{name}={said[name]}" for name in _TOLD_APART if said[name] != PLUGIN_DEFAULTS[name]]
 
 
-def _headline(task: str, keys: list[str], choice: Choice, where: str) -> tuple[str, str, float | None, float]:
-    """Key with filter, name in the table, top of the scale and factor to the table's scale."""
-    known = TASKS.get(task)
-    if task in choice.metrics:
-        wanted = choice.metrics[task]
-        names: tuple[str, ...] = (wanted.partition(",")[0],)
-        described: tuple[str, float | None, float] = (wanted.partition(",")[0], None, 1.0)
-        keys = [key for key in keys if "," not in wanted or key == wanted]
-    elif known is not None:
-        names, described = known.keys, (known.metric, known.top, known.factor)
-    else:
+def _headline(task: str, keys: list[str], choice: Choice, where: str) -> str:
+    """Return the key with filter under which the headline score stands, or the one that the user names."""
+    asked = choice.metrics.get(task)
+    if asked is None and task not in TASKS:
         raise unknown_task(task, where, keys)
-    for name in names:
-        having = [key for key in keys if key.partition(",")[0] == name]
-        plain = f"{name},none"
+    for wanted in TASKS[task].keys if asked is None else (asked,):
+        having = [key for key in keys if wanted in (key, key.partition(",")[0])]
+        plain = f"{wanted},{NO_FILTER}"
         if plain in having or len(having) == 1:
-            return (plain if plain in having else having[0], *described)
+            return plain if plain in having else having[0]
         if having:
             raise InputError(
-                f"{where} has {name} of {task} under several filters: {', '.join(having)}. Say which with "
+                f"{where} has {wanted} of {task} under several filters: {', '.join(having)}. Say which with "
                 f"--metric {task}={having[0]}."
             )
-    raise unknown_task(task, where, keys)
+    raise unknown_task(task, where, keys, asked=asked)
 
 
-def _check_direction(document: Document, task: str, metric: str, where: str) -> None:
-    said = (document.get("higher_is_better") or {}).get(task)
-    if isinstance(said, dict) and said.get(metric) is False:
+def _check_split(document: Document, task: str, file: Path) -> None:
+    """Refuse a known task that was evaluated on other questions than its name says."""
+    configs = member(document, "configs", dict, file) or {}
+    split = member(member(configs, task, dict, file) or {}, "test_split", str, file)
+    if task in TASKS and not is_whole(task, split):
         raise InputError(
-            f"{where} says that lower is better for {metric} of {task}, and the figures rank higher as "
+            f"{file} says that {task} was scored on the split {split}, and the name means "
+            f"{' or '.join(TASKS[task].splits)}: leave the task out with --tasks, or write the score into a "
+            "plain CSV under another name."
+        )
+
+
+def _check_direction(document: Document, task: str, metric: str, file: Path) -> None:
+    said = member(member(document, "higher_is_better", dict, file) or {}, task, dict, file) or {}
+    if said.get(metric) is False:
+        raise InputError(
+            f"{file} says that lower is better for {metric} of {task}, and the figures rank higher as "
             f"better: name another key with --metric {task}=KEY, or leave the task out with --tasks."
         )
 
 
-def _questions(document: Document, task: str) -> int | None:
+def _standard_error(written: object, where: str) -> float | None:
+    """Return a standard error; None where lmms-eval computed none, or got no number from one question."""
+    if written in _NOT_COMPUTED or written != written:  # NaN
+        return None
+    error = number_or_none(written)
+    if error is None or error < 0:
+        raise InputError(
+            f"The standard error of {where} is {shortened(written)}, and a number from 0 on is wanted: check "
+            "that the file is as the evaluation wrote it."
+        )
+    return error
+
+
+def _questions(document: Document, task: str, file: Path) -> int | None:
     """Return how many questions were asked; None where a fractional --limit left a share there."""
-    counts = (document.get("n-samples") or {}).get(task)
-    effective = counts.get("effective") if isinstance(counts, dict) else None
-    whole = isinstance(effective, int | float) and effective >= 1 and effective % 1 == 0
-    return int(effective) if whole and effective is not None else None
+    counts = member(member(document, "n-samples", dict, file) or {}, task, dict, file) or {}
+    effective = counts.get("effective")
+    if effective is None:
+        return None
+    number = number_or_none(effective)
+    if number is None or number <= 0:
+        raise InputError(
+            f"The number of questions of {task} in {file} is {shortened(effective)}, and at least one is "
+            "wanted: check that the file is as the evaluation wrote it."
+        )
+    return int(number) if number % 1 == 0 else None
 
 
 def _recognises(file: Path) -> bool:
@@ -198,7 +262,7 @@ def _recognises(file: Path) -> bool:
 
 def _read(file: Path, choice: Choice) -> list[Score]:
     document = read_document(file)
-    return task_scores(document, file, choice, settings=_recorded(document, file), program="lmms-eval")
+    return task_scores(document, file, choice, settings=recorded(document, file), program="lmms-eval")
 
 
 READER = Reader("lmms_eval", "lmms-eval (<date>_results.json)", _recognises, _read, ("*results.json",))

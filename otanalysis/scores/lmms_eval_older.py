@@ -9,8 +9,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from otanalysis.scores.lmms_eval import model_arguments, read_document, task_scores
-from otanalysis.scores.score import Choice, Reader, Score, Settings
+from otanalysis.scores.lmms_eval import read_document, recorded, task_scores
+from otanalysis.scores.score import Choice, Reader, Score
 
 
 def _recognises(file: Path) -> bool:
@@ -20,8 +20,7 @@ def _recognises(file: Path) -> bool:
 
 def _read(file: Path, choice: Choice) -> list[Score]:
     document = read_document(file)
-    settings = Settings(model=model_arguments(document).get("pretrained"))
-    return task_scores(document, file, choice, settings=settings, program="older lmms-eval")
+    return task_scores(document, file, choice, settings=recorded(document, file), program="older lmms-eval")
 
 
 READER = Reader(

@@ -7,92 +7,92 @@ key. Other benchmarks are taken as they are.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from math import nan
 from pathlib import Path
-from typing import Any
-
-import pandas as pd
 
 from otanalysis.errors import InputError
+from otanalysis.reading import number_in, read_csv
 from otanalysis.scores.score import (
     Choice,
     Reader,
     Score,
     Settings,
     checked_value,
-    number_or_none,
+    place_of,
     scaled,
     unknown_task,
 )
 from otanalysis.scores.table import ACCURACY_COLUMNS, VARIABLE_RATIO
-from otanalysis.scores.tasks import TASKS
+from otanalysis.scores.tasks import TASKS, Measure, is_whole, measure
 
 _NEEDED = ("benchmark", "metric", "value")
+Row = Mapping[str, str | None]
 
 
 def _recognises(file: Path) -> bool:
-    if file.suffix != ".csv":
-        return False
-    try:
-        columns = set(pd.read_csv(file, nrows=0).columns)
-    except (OSError, ValueError):
-        return False
-    return {"benchmark", "value"} <= columns
+    return file.suffix == ".csv" and file.is_file() and {"benchmark", "value"} <= set(read_csv(file).columns)
 
 
 def _read(file: Path, choice: Choice) -> list[Score]:
-    try:
-        table = pd.read_csv(file)
-    except (OSError, ValueError) as error:
-        raise InputError(f"{file} cannot be read ({error}); save it as CSV again.") from error
-    if missing := [name for name in _NEEDED if name not in table.columns]:
+    lines = read_csv(file)
+    if missing := [name for name in _NEEDED if name not in lines.columns]:
         raise InputError(
             f"{file} lacks the column{'s' * (len(missing) > 1)} {', '.join(missing)}; the columns are "
             f"{', '.join(ACCURACY_COLUMNS)}."
         )
-    records: list[dict[str, Any]] = [
-        {str(name): None if pd.isna(value) else value for name, value in row.items()}
-        for row in table.to_dict("records")
-    ]
     return [
         _score(row, file, number, choice)
-        for number, row in enumerate(records)
+        for number, row in enumerate(lines.records())
         if choice.wants(str(row["benchmark"]))
     ]
 
 
-def _score(row: dict[str, Any], file: Path, number: int, choice: Choice) -> Score:
+def _score(row: Row, file: Path, number: int, choice: Choice) -> Score:
     where = f"row {number} of {file}"
     for name in ("benchmark", "metric"):
         if row[name] is None:
             raise InputError(f"The {name} in {where} is empty: fill it in.")
-    task, metric = str(row["benchmark"]), str(row["metric"])
-    known, top, factor = TASKS.get(task), None, 1.0
-    if known is not None and metric in known.keys:
-        metric, top, factor = known.metric, known.top, known.factor
-    elif known is not None and metric == known.metric:
-        top = known.top * known.factor
-    elif known is not None and choice.metrics.get(task) != metric:
-        raise unknown_task(task, str(file), [metric])
-    error = _optional(row, "standard_error", where)
-    count = _optional(row, "n", where)
+    task, metric, split = str(row["benchmark"]), str(row["metric"]), row.get("split")
+    if not is_whole(task, split):
+        raise InputError(
+            f"The score in {where} is of the split {split} and not of all of {task}: leave it out, or give "
+            "the part a benchmark name of its own."
+        )
+    described = _measure(task, metric, choice, file)
+    error, count = _optional(row, "standard_error", where), _optional(row, "n", where)
+    number_or_text = row["value"] if (found := number_in(row["value"])) is None else found
     return Score(
         task=task,
-        metric=metric,
-        value=checked_value(row["value"], top=top, factor=factor, where=f"The value in {where}"),
-        standard_error=None if error is None else scaled(error, factor),
+        metric=described.metric,
+        value=checked_value(
+            number_or_text, top=described.top, factor=described.factor, where=f"The value in {where}"
+        ),
+        standard_error=None if error is None else scaled(error, described.factor),
         n=None if count is None else _whole(count, "n", where),
         settings=_settings(row, where),
-        source=str(row.get("source") or f"{file.parent.name}/{file.name}"),
+        source=row.get("source") or place_of(file),
     )
 
 
-def _settings(row: dict[str, Any], where: str) -> Settings:
+def _measure(task: str, metric: str, choice: Choice, file: Path) -> Measure:
+    """Return how a value is stored: on the table's scale already, on lmms-eval's, or as it is."""
+    known = TASKS.get(task)
+    name, comma, said = metric.partition(",")
+    if known is not None and name == known.metric:
+        key = f"{known.keys[0]}{comma}{said}"
+        return Measure(measure(task, key).metric, known.top * known.factor)
+    if known is not None and name not in known.keys and choice.metrics.get(task) != metric:
+        raise unknown_task(task, str(file), [metric])
+    return measure(task, metric)
+
+
+def _settings(row: Row, where: str) -> Settings:
     ratio, seed = row.get("ratio"), _optional(row, "seed", where)
     try:
         return Settings(
-            model=None if row.get("model") is None else str(row["model"]),
-            method=None if row.get("method") is None else str(row["method"]),
+            model=row.get("model"),
+            method=row.get("method"),
             ratio=nan if ratio == VARIABLE_RATIO else _optional(row, "ratio", where),
             gamma=_optional(row, "gamma", where),
             seed=None if seed is None else _whole(seed, "seed", where),
@@ -101,11 +101,11 @@ def _settings(row: dict[str, Any], where: str) -> Settings:
         raise InputError(f"In {where}: {error}") from error
 
 
-def _optional(row: dict[str, Any], column: str, where: str) -> float | None:
+def _optional(row: Row, column: str, where: str) -> float | None:
     written = row.get(column)
     if written is None:
         return None
-    number = number_or_none(pd.to_numeric(written, errors="coerce"))
+    number = number_in(written)
     if number is None:
         raise InputError(f"The {column} in {where} is {written!r}: write a number, or leave it empty.")
     return number

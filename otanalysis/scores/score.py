@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, fields
-from math import isclose, isfinite, isnan
+from math import isclose, isnan
 from pathlib import Path, PurePath
 from typing import Any
 
 from otanalysis.defaults import FULL
 from otanalysis.errors import InputError
-from otanalysis.scores.table import FAILED_SCORE, VARIABLE_RATIO
+from otanalysis.reading import number_in, shortened
+from otanalysis.scores.table import FAILED_SCORE, LARGEST_WHOLE, VARIABLE_RATIO, name_fault
 from otanalysis.scores.tasks import TASKS
 
 
@@ -44,17 +45,18 @@ class Settings:
     seed: int | None = None
 
     def __post_init__(self) -> None:
+        for name in ("ratio", "gamma", "seed"):
+            if (value := getattr(self, name)) is not None:
+                object.__setattr__(self, name, _as_number(name, value))
         if self.ratio is not None and not (isnan(self.ratio) or 0 < self.ratio <= 1):
             raise InputError(f"The ratio, the share of tokens kept, must lie in (0, 1], got {self.ratio:g}.")
         if self.method == FULL and self.ratio not in (None, 1):
             raise InputError(f"The method full keeps all tokens, so its ratio is 1, got {self.ratio:g}.")
         if self.gamma is not None and not self.gamma > 0:
             raise InputError(f"gamma must be positive, got {self.gamma:g}.")
-        if self.seed is not None and self.seed < 0:
-            raise InputError(f"The seed must be a whole number from 0 on, got {self.seed}.")
         for name in ("model", "method"):
-            if getattr(self, name) == "":
-                raise InputError(f"The {name} must not be empty: leave it out, or name it.")
+            if getattr(self, name) is not None and (fault := name_fault(getattr(self, name))):
+                raise InputError(f"The {name} {fault}: leave it out, or name it.")
 
     def confirmed_by(self, given: Settings, where: str) -> Settings:
         """Return these recorded settings, completed by given ones that must not contradict them.
@@ -107,6 +109,22 @@ class Settings:
         return self
 
 
+def _as_number(name: str, value: Any) -> float | int:
+    """Return a setting as a number of Python's; NaN for the ratio that a method chooses itself."""
+    if name == "ratio" and isinstance(value, float) and isnan(value):
+        return float(value)
+    number = number_or_none(value)
+    if number is None:
+        raise InputError(f"The {name} must be a finite number, got {shortened(value)}.")
+    if name != "seed":
+        return number
+    if number % 1 or not 0 <= number <= LARGEST_WHOLE:
+        raise InputError(
+            f"The seed must be a whole number from 0 on, of at most 15 digits, got {shortened(value)}."
+        )
+    return int(number)
+
+
 def _same(name: str, recorded: str | float, said: str | float) -> bool:
     if name == "model":
         return said in (recorded, PurePath(str(recorded)).name)
@@ -140,6 +158,11 @@ class Score:
     source : str
         Program, file and key.
 
+    Raises
+    ------
+    InputError
+        If a name is empty or cannot be written into a table, or a number is out of range.
+
     Examples
     --------
     >>> score = Score("gqa", "EM", 56.62, 0.4, 12578, Settings(method="otprune", ratio=0.098), "lmms-eval")
@@ -154,6 +177,26 @@ class Score:
     n: int | None
     settings: Settings
     source: str
+
+    def __post_init__(self) -> None:
+        for name in ("task", "metric"):
+            if fault := name_fault(getattr(self, name)):
+                raise InputError(f"The {name} in [{self.source}] {fault}: name it.")
+        if number_in(self.value) is None:
+            raise InputError(
+                f"The value in [{self.source}] is {shortened(self.value)}; a finite number is wanted."
+            )
+        error = 0.0 if self.standard_error is None else number_in(self.standard_error)
+        if error is None or error < 0:
+            raise InputError(
+                f"The standard error in [{self.source}] is {shortened(self.standard_error)}; a number from 0 "
+                "on is wanted."
+            )
+        if self.n is not None and not 1 <= self.n <= LARGEST_WHOLE:
+            raise InputError(
+                f"The number of questions in [{self.source}] is {shortened(self.n)}; at least one is wanted, "
+                "and at most 15 digits."
+            )
 
 
 @dataclass(frozen=True)
@@ -194,7 +237,8 @@ class Reader:
     files : str
         What its files are and are called, as messages list it.
     recognises : callable
-        Say of a path whether it is such a file; never raises.
+        Say of a path whether it is such a file, or raise :class:`~otanalysis.errors.InputError` where it is
+        named like one and damaged: such a file is never passed over.
     read : callable
         Return the wanted scores of such a file, or raise :class:`~otanalysis.errors.InputError`.
     searched : tuple of str
@@ -241,8 +285,8 @@ def checked_value(value: Any, *, top: float | None, factor: float, where: str) -
     number = number_or_none(value)
     if number is None:
         raise InputError(
-            f"{where} is {value!r}, and a finite number is wanted: let the evaluation finish, or leave the "
-            "task out with --tasks."
+            f"{where} is {shortened(value)}, and a finite number is wanted: let the evaluation finish, or "
+            "leave the task out with --tasks."
         )
     if number == FAILED_SCORE:
         raise InputError(
@@ -270,16 +314,26 @@ def scaled(value: float, factor: float) -> float:
 
 def number_or_none(value: Any) -> float | None:
     """Return a finite number as float, anything else (a text such as ``N/A``, NaN, a list) as None."""
-    if isinstance(value, bool) or not isinstance(value, int | float):
-        return None
-    return float(value) if isfinite(value) else None
+    return None if isinstance(value, str) else number_in(value)
 
 
-def unknown_task(task: str, where: str, found: Iterable[str]) -> InputError:
-    """Return the error for a task whose headline metric is not known or not there."""
+def place_of(file: Path) -> str:
+    """Return ``<folder>/<file>`` for a source, the same however the path was given.
+
+    Examples
+    --------
+    >>> place_of(Path("/runs/first/results.json"))
+    'first/results.json'
+    """
+    place = "/".join(one for one in (file.absolute().parent.name, file.name) if one)
+    return place.encode("utf-8", "replace").decode()  # names of files are bytes, and need not be text
+
+
+def unknown_task(task: str, where: str, found: Iterable[str], *, asked: str | None = None) -> InputError:
+    """Return the error for a task whose headline metric, or the one asked for, is not known or not there."""
     listed = ", ".join(found) or "none"
-    if task in TASKS:
-        wanted = " or ".join(TASKS[task].keys)
+    if task in TASKS or asked:
+        wanted = asked or " or ".join(TASKS[task].keys)
         return InputError(
             f"{where} has no {wanted} for {task}; it has: {listed}. Name one of them with "
             f"--metric {task}=KEY, or leave the task out with --tasks."

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import re
 from collections.abc import Mapping
 from os import PathLike
 from pathlib import Path
@@ -14,7 +15,9 @@ import pandas as pd
 
 from otanalysis.defaults import FULL
 from otanalysis.errors import InputError
-from otanalysis.files import write_atomic
+from otanalysis.files import make_folder, write_atomic
+from otanalysis.reading import EMPTY, number_in, read_csv, read_parquet, shortened
+from otanalysis.scores.tasks import is_whole
 
 ACCURACY_COLUMNS = (
     "model",
@@ -35,6 +38,11 @@ ACCURACY_KEY = ("model", "benchmark", "method", "ratio", "gamma", "seed", "metri
 
 FAILED_SCORE = -1000.0
 """What older copies of lmms-eval store when a metric could not be computed."""
+
+LARGEST_WHOLE = 10**15 - 1
+"""Seeds and numbers of questions up to here go through every format as they are."""
+
+_UNWRITABLE = re.compile(r"[\x00-\x1f\x7f\ud800-\udfff]")  # control characters, halves of characters
 
 _REQUIRED = ("model", "benchmark", "method", "metric", "value")
 _TEXT = ("model", "benchmark", "method", "metric")
@@ -78,15 +86,12 @@ def read_accuracy(path: str | PathLike[str]) -> pd.DataFrame:
     file = Path(path)
     if not file.is_file():
         raise InputError(f"The accuracy table {file} does not exist; give the path of a CSV or Parquet file.")
-    try:
-        if file.suffix == ".csv":
-            table = pd.read_csv(file)
-        elif file.suffix == ".parquet":
-            table = pd.read_parquet(file)
-        else:
-            raise InputError(f"The accuracy table {file} must end in .csv or .parquet; rename or convert it.")
-    except (pd.errors.ParserError, pd.errors.EmptyDataError, OSError, UnicodeDecodeError) as error:
-        raise InputError(f"The accuracy table {file} cannot be read ({error}); export it again.") from error
+    if file.suffix == ".csv":
+        table = read_csv(file).frame()
+    elif file.suffix == ".parquet":
+        table = read_parquet(file)
+    else:
+        raise InputError(f"The accuracy table {file} must end in .csv or .parquet; rename or convert it.")
     return _checked(table, f"The accuracy table {file}")
 
 
@@ -122,19 +127,30 @@ def write_accuracy(
     """
     file = Path(path)
     checked = _checked(table, f"The accuracy table for {file}")
-    if file.suffix == ".csv":
-        data = checked.to_csv(index=False, lineterminator="\n").encode()
-    elif file.suffix == ".parquet":
-        buffer = io.BytesIO()
-        checked.to_parquet(buffer, index=False)
-        data = buffer.getvalue()
-    else:
+    if file.suffix not in (".csv", ".parquet"):
         raise InputError(f"An accuracy table is written as .csv or .parquet, got the name {file.name!r}.")
-    file.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        data = _csv(checked) if file.suffix == ".csv" else _parquet(checked)
+    except (ValueError, TypeError, NotImplementedError) as error:  # Arrow's are such, too
+        raise InputError(
+            f"The accuracy table for {file} has a column that cannot be written ({error}): leave it out, or "
+            "make it one of texts or of numbers."
+        ) from error
+    make_folder(file.parent)
     if provenance is not None:
         text = json.dumps(provenance, indent=1, sort_keys=True, allow_nan=False) + "\n"
         write_atomic(file.with_name(f"{file.stem}.provenance.json"), text.encode())
     write_atomic(file, data)
+
+
+def _csv(table: pd.DataFrame) -> bytes:
+    return table.to_csv(index=False, lineterminator="\n").encode()
+
+
+def _parquet(table: pd.DataFrame) -> bytes:
+    buffer = io.BytesIO()
+    table.to_parquet(buffer, index=False, write_page_checksum=True)
+    return buffer.getvalue()
 
 
 def _checked(table: pd.DataFrame, name: str) -> pd.DataFrame:
@@ -143,6 +159,8 @@ def _checked(table: pd.DataFrame, name: str) -> pd.DataFrame:
             f"{name} lacks the column{'s' * (len(missing) > 1)} {', '.join(missing)}; wanted are "
             f"{', '.join(ACCURACY_COLUMNS)}."
         )
+    if table.columns.has_duplicates:
+        raise InputError(f"{name} has several columns of one name: keep one of each.")
     checked = pd.DataFrame(index=table.index)
     for column in ACCURACY_COLUMNS:
         if column in _TEXT:
@@ -151,36 +169,57 @@ def _checked(table: pd.DataFrame, name: str) -> pd.DataFrame:
             checked[column] = _number(table, column, name)
     for column in table.columns.difference(list(ACCURACY_COLUMNS), sort=False):
         checked[column] = table[column]
+    _check_splits(checked, name)
     _check_ranges(checked, name)
     return _without_repetitions(checked, name)
 
 
-def _text(values: pd.Series[Any], name: str) -> pd.Series[Any]:
-    if values.isna().any():
-        raise InputError(f"{name} has an empty {values.name} in row {_first(values.isna())}; fill it in.")
-    return values.astype(str)
+def name_fault(name: object) -> str | None:
+    """Say what is wrong with the name of a model, method, benchmark or metric; None if nothing is.
+
+    Examples
+    --------
+    >>> name_fault("llava"), name_fault("NaN")
+    (None, "is 'NaN', which tables read as empty")
+    """
+    if not isinstance(name, str):
+        return f"is {shortened(name)}, and a text is wanted"
+    if name in EMPTY:
+        return f"is {name!r}, which tables read as empty" if name else "must not be empty"
+    return f"is {shortened(name)}, which cannot be written" if _UNWRITABLE.search(name) else None
+
+
+def _text(values: pd.Series[Any], name: str) -> list[str]:
+    found = []
+    for row, cell in enumerate(values):
+        if _missing(cell):
+            raise InputError(f"{name} has an empty {values.name} in row {row}; fill it in.")
+        text = str(cell) if isinstance(cell, int) and not isinstance(cell, bool) else cell
+        if fault := name_fault(text):
+            raise InputError(f"The {values.name} in row {row} of {name} {fault}; name it.")
+        found.append(text)
+    return found
 
 
 def _number(table: pd.DataFrame, column: str, name: str) -> pd.Series[Any]:
-    if column not in table.columns:
-        numbers = pd.Series(np.nan, index=table.index, dtype=float)
-    else:
-        written = table[column]
-        if column == "ratio":
-            written = written.mask(written.astype(str) == VARIABLE_RATIO)
-        numbers = pd.to_numeric(written, errors="coerce").astype(float)
-        wrong = numbers.isna() & written.notna()
-        if wrong.any():
-            row = _first(wrong)
-            raise InputError(
-                f"{name} has {table[column].iloc[row]!r} as {column} in row {row}; write a number."
-            )
+    written = table[column] if column in table.columns else [np.nan] * len(table)
+    found: list[float] = []
+    for row, cell in enumerate(written):
+        variable = column == "ratio" and isinstance(cell, str) and cell == VARIABLE_RATIO
+        number = np.nan if variable or _missing(cell) else number_in(cell)
+        if number is None:
+            raise InputError(f"{name} has {shortened(cell)} as {column} in row {row}; write a finite number.")
+        found.append(number)
+    numbers = pd.Series(found, index=table.index, dtype=float)
     if column not in ("seed", "n"):
         return numbers
-    fractional = numbers.notna() & (numbers % 1 != 0)
-    if fractional.any():
-        row = _first(fractional)
-        raise InputError(f"{name} has {column} {numbers.iloc[row]} in row {row}; a whole number is wanted.")
+    broken = numbers.notna() & ((numbers % 1 != 0) | (numbers.abs() > LARGEST_WHOLE))
+    if broken.any():
+        row = _first(broken)
+        raise InputError(
+            f"{name} has {column} {numbers.iloc[row]} in row {row}; a whole number of at most 15 digits is "
+            "wanted."
+        )
     return numbers.astype("Int64")
 
 
@@ -201,6 +240,16 @@ def _check_ranges(table: pd.DataFrame, name: str) -> None:
         if broken.any():
             row = _first(broken)
             raise InputError(f"{name} has {column} {table[column].iloc[row]} in row {row}: {rule}.")
+
+
+def _check_splits(table: pd.DataFrame, name: str) -> None:
+    """Refuse the score of a part beside no other: it would be taken for the one of the benchmark."""
+    for row, (benchmark, split) in enumerate(zip(table["benchmark"], table.get("split", []), strict=False)):
+        if not (_missing(split) or is_whole(str(benchmark), str(split))):
+            raise InputError(
+                f"{name} has a score of the split {split} of {benchmark} in row {row}, and not of all of it: "
+                "leave it out, or give the part a benchmark name of its own."
+            )
 
 
 def _without_repetitions(table: pd.DataFrame, name: str) -> pd.DataFrame:
@@ -280,7 +329,7 @@ def _key(row: Row) -> tuple[Any, ...]:
 
 
 def _missing(value: Any) -> bool:
-    return bool(pd.isna(value))
+    return value is None or (pd.api.types.is_scalar(value) and bool(pd.isna(value)))
 
 
 def _rounded(part: Any) -> Any:

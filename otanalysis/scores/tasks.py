@@ -6,11 +6,23 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 
+from otanalysis.errors import InputError
+
 CIDER_TOP = 10.0
 """CIDEr-D is ten times a mean cosine."""
 
 MME_PERCEPTION_TOP = 2000.0
 """Ten categories of at most 200 points."""
+
+NO_FILTER = "none"
+"""What lmms-eval calls the filter of a metric that is taken from the answers as they are."""
+
+
+NO_SPLIT = "none"
+"""What VLMEvalKit calls the split of data that have none."""
+
+TOTAL = "Overall"
+"""What VLMEvalKit calls the row of all splits together."""
 
 
 @dataclass(frozen=True)
@@ -29,6 +41,8 @@ class Task:
         Largest value on lmms-eval's scale, which starts at 0.
     factor : float
         From lmms-eval's scale to the one of the table.
+    splits : tuple of str
+        What the split of the data is called that the task is scored on.
     higher_is_better : bool
         True for all of them; a results file that says otherwise is refused.
 
@@ -43,30 +57,115 @@ class Task:
     keys: tuple[str, ...]
     top: float
     factor: float
+    splits: tuple[str, ...]
     higher_is_better: bool = True
 
 
-def _share(name: str, metric: str, *keys: str) -> Task:
+def _share(name: str, metric: str, key: str, *splits: str) -> Task:
     """Return a task that lmms-eval scores from 0 to 1 and papers print in per cent."""
-    return Task(name, metric, keys, top=1.0, factor=100.0)
+    return Task(name, metric, (key,), top=1.0, factor=100.0, splits=splits)
 
 
 _ALL = (
-    Task("coco2017_cap_val", "CIDEr", ("coco_CIDEr",), CIDER_TOP, 1.0),
-    Task("flickr30k_test", "CIDEr", ("flickr_CIDEr",), CIDER_TOP, 1.0),
-    _share("gqa", "EM", "exact_match"),
-    Task("mmbench_en_dev", "Acc", ("gpt_eval_score",), 100.0, 1.0),
-    Task("mme", "P-score", ("mme_perception_score", "mme_percetion_score"), MME_PERCEPTION_TOP, 1.0),
-    _share("mmmu_val", "Acc", "mmmu_acc"),
-    Task("nocaps_val", "CIDEr", ("nocaps_CIDEr",), CIDER_TOP, 1.0),
-    _share("ok_vqa_val2014", "EM", "exact_match"),
-    _share("pope", "F1", "pope_f1_score"),
-    _share("scienceqa_img", "EM", "exact_match"),
-    _share("seedbench", "Acc", "seed_all"),
+    Task("coco2017_cap_val", "CIDEr", ("coco_CIDEr",), CIDER_TOP, 1.0, ("val",)),
+    Task("flickr30k_test", "CIDEr", ("flickr_CIDEr",), CIDER_TOP, 1.0, ("test",)),
+    _share("gqa", "EM", "exact_match", "testdev", "testdev_balanced"),
+    Task("mmbench_en_dev", "Acc", ("gpt_eval_score",), 100.0, 1.0, ("dev",)),
+    Task(
+        "mme", "P-score", ("mme_perception_score", "mme_percetion_score"), MME_PERCEPTION_TOP, 1.0, ("test",)
+    ),
+    _share("mmmu_val", "Acc", "mmmu_acc", "validation", "val"),
+    Task("nocaps_val", "CIDEr", ("nocaps_CIDEr",), CIDER_TOP, 1.0, ("validation", "val")),
+    _share("ok_vqa_val2014", "EM", "exact_match", "val2014"),
+    _share("pope", "F1", "pope_f1_score", "test"),
+    _share("scienceqa_img", "EM", "exact_match", "test"),
+    _share("seedbench", "Acc", "seed_all", "test"),
 )
 
 TASKS: Mapping[str, Task] = MappingProxyType({task.name: task for task in _ALL})
 """The 11 tasks by name."""
+
+
+def is_whole(task: str, split: str | None) -> bool:
+    """Say whether a score of a split is that of the task.
+
+    It is where no split is named, the split says that it is all, or it is the one that the task is scored
+    on; of a task that is not in :data:`TASKS`, where the task is named after the split.
+
+    Examples
+    --------
+    >>> [is_whole("mmmu_val", split) for split in (None, "none", "validation", "dev")]
+    [True, True, True, False]
+    >>> is_whole("textvqa_val", "val"), is_whole("textvqa_val", "test")
+    (True, False)
+    """
+    said = (split or NO_SPLIT).strip()
+    if said.lower() in (NO_SPLIT, "all", TOTAL.lower()):
+        return True
+    return said in (TASKS[task].splits if task in TASKS else task.split("_"))
+
+
+@dataclass(frozen=True)
+class Measure:
+    """How the values under one key of a results file are stored.
+
+    Attributes
+    ----------
+    metric : str
+        Name in the table.
+    top : float or None
+        Largest value on the file's scale, which starts at 0; None if it is not known.
+    factor : float
+        From the file's scale to the one of the table.
+    """
+
+    metric: str
+    top: float | None = None
+    factor: float = 1.0
+
+
+def measure(task: str, key: str) -> Measure:
+    """Return how the values of a task under a key are stored.
+
+    Parameters
+    ----------
+    task : str
+        As lmms-eval calls it.
+    key : str
+        ``<metric>`` or ``<metric>,<filter>``. The headline metric of one of :data:`TASKS` comes to the
+        table's name and scale; any other is stored as it is, under its own name. A filter other than
+        ``none`` stays in the name: another filter is another measurement.
+
+    Raises
+    ------
+    InputError
+        If another metric has the name that the table gives the headline one.
+
+    Examples
+    --------
+    >>> measure("gqa", "exact_match,none"), measure("gqa", "exact_match,strict").metric
+    (Measure(metric='EM', top=1.0, factor=100.0), 'EM,strict')
+    >>> measure("gqa", "accuracy,none")
+    Measure(metric='accuracy', top=None, factor=1.0)
+    """
+    name, _, said = key.partition(",")
+    suffix = "" if said in ("", NO_FILTER) else f",{said}"
+    known = TASKS.get(task)
+    if known is None:
+        return Measure(name + suffix)
+    if name in known.keys:
+        return Measure(known.metric + suffix, known.top, known.factor)
+    _check_stranger(task, name)
+    return Measure(name + suffix)
+
+
+def _check_stranger(task: str, name: str) -> None:
+    """Refuse a metric of unknown scale that would be taken for the one of the table."""
+    if name == TASKS[task].metric:
+        raise InputError(
+            f"{name} of {task} is the table's name for {' or '.join(TASKS[task].keys)}, and the scale of "
+            "what another program calls so is not known: write it into a plain CSV, on the table's scale."
+        )
 
 
 @dataclass(frozen=True)
@@ -108,3 +207,17 @@ _KIT = (
 
 KIT_DATASETS: Mapping[str, KitDataset] = MappingProxyType({dataset.name: dataset for dataset in _KIT})
 """VLMEvalKit's datasets that are one of the tasks; ``SEEDBench_IMG`` has the image questions alone."""
+
+
+def kit_measure(dataset: KitDataset, column: str, split: str) -> Measure:
+    """Return how the values in a column of a dataset of VLMEvalKit's are stored; as :func:`measure`.
+
+    ``split`` is the part of the dataset that the user asked for; empty for the whole.
+    """
+    suffix = f",{split}" if split and split != dataset.split else ""
+    if dataset.task not in TASKS:
+        return Measure(column + suffix)
+    if column == dataset.column:
+        return Measure(TASKS[dataset.task].metric + suffix, dataset.top, dataset.factor)
+    _check_stranger(dataset.task, column)
+    return Measure(column + suffix)

@@ -7,21 +7,17 @@ A CSV has one row, or one a ``split``. Scales differ by dataset; how tokens were
 
 from __future__ import annotations
 
-import json
 import re
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import pandas as pd
-
 from otanalysis.errors import InputError
-from otanalysis.scores.score import Choice, Reader, Score, Settings, checked_value, unknown_task
-from otanalysis.scores.tasks import KIT_DATASETS, TASKS, KitDataset
+from otanalysis.reading import number_in, read_csv, read_json
+from otanalysis.scores.score import Choice, Reader, Score, Settings, checked_value, place_of, unknown_task
+from otanalysis.scores.tasks import KIT_DATASETS, NO_SPLIT, TOTAL, KitDataset, kit_measure
 
-_NAME = re.compile(r"(?P<stem>.+)_(acc\.csv|score\.csv|score\.json)")
+_NAME = re.compile(r"(?P<stem>.+)_(acc\.csv|score\.csv|score\.json)", re.DOTALL)
 _RUN = re.compile(r"T?\d{8}[-_].+")  # the folder of one run, between the model's folder and the file
-_TOTALS = ("Overall", "none")
 
 
 def _recognises(file: Path) -> bool:
@@ -31,25 +27,29 @@ def _recognises(file: Path) -> bool:
 def _read(file: Path, choice: Choice) -> list[Score]:
     """Return the headline score of a score file: one, or none if it is not wanted.
 
-    Datasets that are not known are tasks under VLMEvalKit's name, and ``choice`` names their columns.
+    Datasets that are not known are tasks under VLMEvalKit's name, and ``choice`` names their columns; after
+    a comma also a split, where another one is meant than the whole.
     """
     model, name = _model_and_dataset(file)
-    known = KIT_DATASETS.get(name)
-    task = known.task if known else name
-    if not choice.wants(task):
+    dataset = KIT_DATASETS.get(name) or KitDataset(name, name, "", "", 0, 1)
+    if not choice.wants(dataset.task):
         return []
     rows = _rows(file)
-    column = choice.metrics.get(task)
-    if column is not None:
-        dataset, metric, top, factor = KitDataset(name, task, column, "", 0, 1), column, None, 1.0
-    elif known is not None:
-        dataset, metric, top, factor = known, TASKS[task].metric, known.top, known.factor
-    else:
-        raise unknown_task(task, str(file), _numeric(rows))
-    where = f"{dataset.column} of {name} in {file}"
-    value = checked_value(_cell(rows, dataset, file), top=top, factor=factor, where=where)
-    source = f"VLMEvalKit, {file.parent.name}/{file.name}, {dataset.column}"
-    return [Score(task, metric, value, None, None, Settings(model=model), source)]
+    asked = choice.metrics.get(dataset.task, dataset.column)
+    if not asked:
+        raise unknown_task(dataset.task, str(file), _numeric(rows))
+    column, _, split = (asked, "", "") if _has(rows, asked) else asked.partition(",")
+    described = kit_measure(dataset, column, split)
+    cell = _cell(rows, dataset, column, split, file)
+    value = checked_value(
+        # A CSV holds texts, of which one that is a number is meant as one; JSON has numbers of its own.
+        number_in(cell) if file.suffix == ".csv" and number_in(cell) is not None else cell,
+        top=described.top,
+        factor=described.factor,
+        where=f"{column} of {name} in {file}",
+    )
+    source = f"VLMEvalKit, {place_of(file)}, {asked}"
+    return [Score(dataset.task, described.metric, value, None, None, Settings(model=model), source)]
 
 
 def _model_and_dataset(file: Path) -> tuple[str | None, str]:
@@ -66,37 +66,41 @@ def _model_and_dataset(file: Path) -> tuple[str | None, str]:
 
 
 def _rows(file: Path) -> list[dict[str, Any]]:
-    try:
-        if file.suffix == ".json":
-            document = json.loads(file.read_text(encoding="utf-8"))
-            if not isinstance(document, Mapping):
-                raise ValueError("no object of scores")
-            return [dict(document)]
-        table = pd.read_csv(file)
-    except (OSError, ValueError) as error:
-        raise InputError(f"{file} cannot be read ({error}); let VLMEvalKit evaluate again.") from error
-    return [{str(name): value for name, value in row.items()} for row in table.to_dict("records")]
+    if file.suffix == ".csv":
+        return [dict(row) for row in read_csv(file).records()]
+    document = read_json(file)
+    if not isinstance(document, dict):
+        raise InputError(f"{file} holds no object of scores: let VLMEvalKit evaluate again.")
+    return [document]
 
 
-def _cell(rows: list[dict[str, Any]], dataset: KitDataset, file: Path) -> Any:
-    if not any(dataset.column in row for row in rows):
+def _has(rows: list[dict[str, Any]], column: str) -> bool:
+    return any(column in row for row in rows)
+
+
+def _cell(rows: list[dict[str, Any]], dataset: KitDataset, column: str, split: str, file: Path) -> Any:
+    """Return what stands in a column, in the row of the split, or of the whole if none is asked for."""
+    if not _has(rows, column):
         raise InputError(
-            f"{file} has no column {dataset.column} for {dataset.name}; it has: "
+            f"{file} has no column {column} for {dataset.name}; it has: "
             f"{', '.join(_numeric(rows)) or 'none'}. Name one of them with --metric {dataset.task}=COLUMN."
         )
-    wanted = [dataset.split] if dataset.split else [*_TOTALS]
-    chosen = rows if len(rows) == 1 else [row for row in rows if row.get("split") in wanted]
+    wanted = split or dataset.split or TOTAL
+    chosen = [row for row in rows if row.get("split") == wanted]
+    if not chosen and not split:
+        chosen = [row for row in rows if row.get("split") in (None, "", NO_SPLIT)]
     if len(chosen) != 1:
-        splits = ", ".join(str(row.get("split")) for row in rows)
+        said = [str(row.get("split") or NO_SPLIT) for row in rows]
         raise InputError(
-            f"{file} has {len(rows)} rows (split {splits}), and the one of split {' or '.join(wanted)} is "
-            "wanted: check that VLMEvalKit evaluated it, or write the score into a plain CSV."
+            f"{file} has {len(rows)} row{'s' * (len(rows) != 1)} (split {', '.join(said) or 'none at all'}), "
+            f"and one of split {wanted} is wanted: check that VLMEvalKit evaluated it, or name the part that "
+            f"is meant with --metric {dataset.task}={column},SPLIT, under which it is stored."
         )
-    return chosen[0][dataset.column]
+    return chosen[0][column]
 
 
 def _numeric(rows: list[dict[str, Any]]) -> list[str]:
-    return [name for name, value in rows[0].items() if isinstance(value, int | float)] if rows else []
+    return [name for name, value in rows[0].items() if number_in(value) is not None] if rows else []
 
 
 READER = Reader(

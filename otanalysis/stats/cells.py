@@ -22,7 +22,27 @@ from otanalysis.stats.statistics import bootstrap_means
 Cell = tuple[str | float, ...]
 
 RATIO_DIGITS = 6
-"""Ratios and gammas are compared after rounding: they went through text or Parquet on their way here."""
+"""Ratios and gammas are compared after rounding: they went through text or Parquet on their way here.
+
+Decimals of a ratio, significant digits of a gamma, of which 1e-9 and 1e-12 are two.
+"""
+
+
+def rounded_settings(rows: pd.DataFrame, keys: Sequence[str] = ("ratio", "gamma")) -> pd.DataFrame:
+    """Return rows whose ratios and gammas, as far as they are among the keys, can be compared by ``==``.
+
+    Examples
+    --------
+    >>> rounded_settings(pd.DataFrame({"ratio": [0.1 + 1e-9], "gamma": [1e-12 + 1e-25]})).to_dict("records")
+    [{'ratio': 0.1, 'gamma': 1e-12}]
+    """
+    rounded = {}
+    if "ratio" in keys:
+        rounded["ratio"] = rows["ratio"].astype(float).round(RATIO_DIGITS)
+    if "gamma" in keys:
+        gammas = rows["gamma"].astype(float)
+        rounded["gamma"] = gammas.map({one: float(f"{one:.{RATIO_DIGITS}g}") for one in gammas.unique()})
+    return rows.assign(**rounded)
 
 
 @dataclass(frozen=True)
@@ -114,7 +134,7 @@ def distance_cells(
         benchmark has no sample with every cell.
     """
     rows = _rows_of(sweep, [*keys, quantity], normalise)
-    rows = rows.assign(**{key: rows[key].round(RATIO_DIGITS) for key in ("ratio", "gamma") if key in keys})
+    rows = rounded_settings(rows, keys)
     cells = tuple(dict.fromkeys(rows[list(keys)].itertuples(index=False, name=None)))
     cell_of = {cell: number for number, cell in enumerate(cells)}
     rows = rows.assign(cell=[cell_of[c] for c in rows[list(keys)].itertuples(index=False, name=None)])
@@ -184,10 +204,7 @@ def score_cells(
     pruned = accuracy[~accuracy["method"].isin([FULL, "majority"])]
     for column, wanted in fixed.items():
         pruned = pruned[_matches(pruned[column], wanted)]
-    pruned = pruned.assign(
-        **{k: pruned[k].astype(float).round(RATIO_DIGITS) for k in ("ratio", "gamma") if k in keys}
-    )
-    found = _averaged(pruned, ["benchmark", *keys])
+    found = _averaged(rounded_settings(pruned, keys), ["benchmark", *keys])
     for b, name in enumerate(benchmarks):
         blank.full[b], blank.full_error[b], _ = whole.get((name,), (np.nan, np.nan, np.nan))
         for c, cell in enumerate(cells):
@@ -254,9 +271,7 @@ def _matches(column: pd.Series, wanted: str | float) -> pd.Series:
     if isinstance(wanted, str):
         return column == wanted
     numbers = column.astype(float)
-    close: pd.Series = numbers.isna() | (
-        (numbers - wanted).abs() <= 10**-RATIO_DIGITS * max(abs(wanted), 1e-3)
-    )
+    close: pd.Series = numbers.isna() | ((numbers - wanted).abs() <= 10**-RATIO_DIGITS * abs(wanted))
     return close
 
 

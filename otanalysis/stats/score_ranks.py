@@ -17,7 +17,7 @@ from scipy.stats import rankdata
 
 from otanalysis.defaults import FULL
 from otanalysis.errors import InputError
-from otanalysis.stats.cells import RATIO_DIGITS
+from otanalysis.stats.cells import rounded_settings
 
 NOT_ONE_SHOT = ("(calibrated)", "(fine-tuned)")
 """How published tables mark methods that are fitted to data or train the model before they prune it."""
@@ -128,7 +128,10 @@ def score_table(rows: pd.DataFrame, model: str, **chosen: float | None) -> pd.Da
         raise InputError(f"The table has no score of {model}: name one of its models.")
     for name, value in chosen.items():
         if value is not None:
-            near = rows[name].astype(float).round(RATIO_DIGITS) == round(value, RATIO_DIGITS)
+            if not (value > 0 and np.isfinite(value)):
+                raise InputError(f"The {name} must be a positive number, got {value:g}.")
+            [wanted] = rounded_settings(pd.DataFrame({name: [value]}), [name])[name]
+            near = rounded_settings(rows, [name])[name] == wanted
             rows = rows[near | rows[name].isna() | (rows["method"] == FULL)]
     settings = rows[["method", "ratio", "gamma"]].drop_duplicates()
     several = settings.loc[settings["method"].duplicated(), "method"].unique()

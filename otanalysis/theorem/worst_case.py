@@ -361,7 +361,7 @@ def replay_worst_case(path: Path) -> Replay:
         known = content["format"] == _FORMAT and form in ("factor", "tokens")
     except OSError as error:
         raise InputError(f"Cannot read {path}: {error.strerror}; check the path.") from error
-    except (ValueError, KeyError, TypeError) as error:
+    except (ValueError, KeyError, TypeError, RecursionError, OverflowError) as error:
         raise InputError(
             f"{path} is not an instance that otanalysis theorem --save wrote ({type(error).__name__})."
         ) from error

@@ -89,6 +89,11 @@ def test_json_holds_the_imported_rows_alone(runs: tuple[Path, Path], tmp_path: P
     [
         (("--method", "random"), "records method otprune, and --method says random"),
         (("--ratio", "1.5"), "must lie in (0, 1]"),
+        (("--ratio", "nan"), "--ratio must lie in (0, 1], got nan"),
+        (("--ratio", "inf"), "The ratio must be a finite number"),
+        (("--gamma", "nan"), "The gamma must be a finite number"),
+        (("--gamma", "1e-999"), "gamma must be positive"),
+        (("--metric", "gqa=exact_match,strict"), "has no exact_match,strict for gqa; it has: exact_match,none"),
         (("--metric", "gqa"), "--metric wants TASK=KEY"),
         (("--tasks", "gqa,,mme"), "--tasks"),
         (("--tasks", "pope"), "no score of pope"),
@@ -137,3 +142,34 @@ def test_a_method_that_is_none_of_ours_is_remarked(tmp_path: Path) -> None:
     foreign = run(file, "--method", "fastv", *options)
     assert "The figures do not show fastv" in foreign.stderr
     assert run(file, "--method", "otprune", *options).stderr == ""
+
+
+@pytest.mark.parametrize("gamma", [1e-12, 5e-324, 123456.789012345])
+def test_json_and_table_hold_every_digit_of_a_number(tmp_path: Path, gamma: float) -> None:
+    file, out = tmp_path / "scores.csv", tmp_path / "accuracy.csv"
+    file.write_text("benchmark,metric,value\nmine,m,1.2345678901234567e-11\n")
+    options = ("--method", "otprune", "--ratio", 0.1, "--model", "m", "--gamma", repr(gamma), "--out", out)
+    [row] = json.loads(run(file, *options, "--json").stdout)
+    assert (row["gamma"], row["value"], row["n"], row["seed"]) == (gamma, 1.2345678901234567e-11, None, None)
+    assert read_accuracy(out)[["gamma", "value"]].to_numpy().tolist() == [[gamma, row["value"]]]
+
+
+def test_tiny_gammas_are_told_apart(tmp_path: Path) -> None:
+    file, out = tmp_path / "scores.csv", tmp_path / "accuracy.csv"
+    file.write_text("benchmark,metric,value\nmine,m,1\n")
+    options = ("--method", "otprune", "--ratio", 0.1, "--model", "m", "--out", out)
+    for gamma in ("1e-12", "1e-13", "1.0000000000001e-13"):
+        assert run(file, *options, "--gamma", gamma).exit_code == 0
+    assert read_accuracy(out)["gamma"].tolist() == [1e-12, 1e-13], "what went through text is the same"
+
+
+def test_a_damaged_table_is_left_as_it_is(tmp_path: Path) -> None:
+    file, out = tmp_path / "scores.csv", tmp_path / "accuracy.csv"
+    file.write_text("benchmark,metric,value\nmine,m,1\n")
+    out.write_text("model,benchmark,method,metric,value\nm,gqa,full,EM,61.9,\n")
+    before = out.read_bytes()
+    result = run(file, "--method", "full", "--model", "m", "--out", out)
+    assert result.exit_code == 2
+    assert "Line 2 of" in result.stderr
+    assert result.stderr.count("\n") == 1
+    assert out.read_bytes() == before

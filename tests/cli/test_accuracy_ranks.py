@@ -17,7 +17,7 @@ from otanalysis.cli import app
 Refused = Callable[[Result, str, Path], None]
 PUBLISHED = Path(__file__).parents[2] / "data" / "published" / "accuracy.csv"
 MODELS = ("LLaVA-1.5-7B", "LLaVA-1.5-13B", "LLaVA-1.6-7B")
-ROUNDING = 1e-9  # pandas writes ten decimals of a number into JSON
+ROUNDING = 1e-12  # relative: sums of eleven shares in another order
 
 
 def run(*arguments: object, width: int = 120) -> Result:
@@ -126,9 +126,23 @@ def test_a_table_of_ones_own_with_several_ratios_and_gammas(tmp_path: Path, asse
     assert_refused(run(table, "--out", tmp_path / "r.csv"), "come with several ratios", tmp_path / "r.csv")
 
 
+def test_gammas_below_any_rounding_are_told_apart(tmp_path: Path) -> None:
+    table = tmp_path / "mine.csv"
+    rows = ["full,1,,EM,80", "otprune,0.1,1e-9,EM,60", "otprune,0.1,1e-12,EM,40", "dpp,0.1,,EM,50"]
+    head = "model,benchmark,method,ratio,gamma,metric,value\n"
+    table.write_text(head + "".join(f"m,gqa,{row}\n" for row in rows))
+    for gamma, average in (("1e-9", 0.75), ("1e-12", 0.5), ("1.0000000001e-12", 0.5)):
+        found = {row["method"]: row["average"] for row in said(table, "--gamma", gamma)}
+        assert found == {"otprune": average, "dpp": 0.625}
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
+        (("--ratio", "nan"), "The ratio must be a positive number, got nan."),
+        (("--ratio", "-1"), "The ratio must be a positive number, got -1."),
+        (("--gamma", "inf"), "The gamma must be a positive number, got inf."),
+        (("--gamma", "1e-999"), "The gamma must be a positive number, got 0."),
         (("--model", "other"), "The table has no score of other: name one of its models."),
         (("--methods", "divprune,best"), "The table has no score of best for LLaVA-1.5-7B; it has full"),
         (("--methods", "divprune,,vtw"), "--methods wants values separated by commas"),

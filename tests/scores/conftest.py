@@ -50,7 +50,7 @@ def document(
     return {
         "results": {task: entry(task, value) for task, value in scores.items()},
         "group_subtasks": {task: [] for task in scores},
-        "configs": {task: {"task": task, "test_split": "test"} for task in scores},
+        "configs": {task: {"task": task, "test_split": TASKS[task].splits[0]} for task in scores},
         "versions": dict.fromkeys(scores, "Yaml"),
         "n-shot": dict.fromkeys(scores, 0),
         "higher_is_better": {task: {TASKS[task].keys[0]: True} for task in scores},

@@ -51,11 +51,11 @@ def test_every_program_is_read_by_its_own_reader(files: dict[str, Path]) -> None
         assert READERS[name].read(file, Choice(tasks=("gqa",))) == []
 
 
-@pytest.mark.parametrize("content", ["", "{", "[]", '{"results": []}', '{"results": {"gqa": 0.5}}'])
+@pytest.mark.parametrize("content", ["{}", "[]", '{"results": []}', '{"results": {"gqa": 0.5}}'])
 def test_no_reader_recognises_or_stumbles_over_what_is_none(tmp_path: Path, content: str) -> None:
-    for name in ("results.json", "notes.csv", "absent"):
+    for name in ("mmbench_results.json", "other.json", "notes.csv", "absent", "absent.csv", "absent.json"):
         file = tmp_path / name
-        if name != "absent":
+        if not name.startswith("absent"):
             file.write_text(content)
         assert [reader.name for reader in READERS.values() if reader.recognises(file)] == []
 
