@@ -8,7 +8,6 @@ from typing import Annotated
 import typer
 
 from otanalysis.cli import options
-from otanalysis.errors import MissingDependencyError
 
 
 def train_mini(
@@ -22,13 +21,11 @@ def train_mini(
 
     Every finished stage is kept in the work folder; stopped, the same command goes on with the next one.
     """
-    try:
-        from otanalysis.mini.training.export import export
-        from otanalysis.mini.training.train import train
-    except ImportError as error:
-        raise MissingDependencyError(
-            f"Training needs torch and transformers ({error.name} is not installed): "
-            "pip install 'otanalysis[vlm]'."
-        ) from error
+    from otanalysis.vlm.requirements import require_transformers
+
+    require_transformers()
+    from otanalysis.mini.training.export import export
+    from otanalysis.mini.training.train import train
+
     export(train(work, seed=seed, threads=threads, device=device), work, out, seed=seed)
     typer.echo(out)
