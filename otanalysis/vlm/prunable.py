@@ -1,4 +1,4 @@
-"""What a call of a model must bring so that its pictures can be pruned: checked once, before anything runs."""
+"""What a call of a model must bring so that its pictures can be pruned: checked before anything runs."""
 
 from __future__ import annotations
 
@@ -63,13 +63,13 @@ def _require_mask(mask: Any, ids: torch.Tensor) -> None:
 
     if not isinstance(mask, torch.Tensor) or mask.shape != ids.shape:
         raise InputError(
-            f"attention_mask must have the shape of input_ids, {list(ids.shape)}, with 1 for tokens and 0 for "
-            f"padding; got {_form(mask)}: which tokens see which cannot be kept when tokens are dropped."
+            f"attention_mask must have the shape of input_ids, {list(ids.shape)}, with 1 for tokens and 0 "
+            f"for padding; got {_form(mask)}: which tokens see which cannot be kept when tokens are dropped."
         )
     if not bool(((mask == 0) | (mask == 1)).all()):
         raise InputError(
-            "attention_mask must have 1 for tokens and 0 for padding; got other numbers (a mask that is added "
-            "to scores?): give the one that the processor returned."
+            "attention_mask must have 1 for tokens and 0 for padding; got other numbers (a mask that is "
+            "added to scores?): give the one that the processor returned."
         )
 
 
@@ -100,7 +100,7 @@ def _require_settings(model: Any, inputs: Mapping[str, Any]) -> None:
 
 
 def setting_of(model: Any, inputs: Mapping[str, Any], name: str) -> Any:
-    """Return what a call of ``generate`` takes a setting from: its arguments, their configuration, the model's.
+    """Return a setting of a call of ``generate``: from its arguments, its configuration or the model's.
 
     Parameters
     ----------

@@ -79,7 +79,7 @@ class EndsAt(StoppingCriteria):
     def __init__(self, length: int) -> None:
         self.length = length
 
-    def __call__(self, input_ids: torch.Tensor, scores: Any, **_: Any) -> torch.Tensor:
+    def __call__(self, input_ids: torch.Tensor, *_: Any, **__: Any) -> torch.Tensor:
         done = input_ids.shape[1] >= self.length
         return torch.full((len(input_ids),), done, device=input_ids.device)
 
@@ -306,6 +306,6 @@ def test_a_library_that_makes_its_rules_elsewhere_is_refused(
         monkeypatch.setattr(model, "_get_stopping_criteria", None, raising=False)
     else:
         monkeypatch.setattr(model, "generate", lambda **given: given["input_ids"], raising=False)
-    with torch.inference_mode(), Pruned(model, keep=4):
-        with pytest.raises(InputError, match="makes its limits and criteria in another way"):
-            model.generate(**inputs, max_new_tokens=2)
+    refused = pytest.raises(InputError, match="makes its limits and criteria in another way")
+    with torch.inference_mode(), Pruned(model, keep=4), refused:
+        model.generate(**inputs, max_new_tokens=2)
