@@ -8,7 +8,6 @@ from typing import Annotated
 import typer
 
 from otanalysis.cli import options
-from otanalysis.errors import MissingDependencyError
 from otanalysis.locks import held
 
 
@@ -25,14 +24,12 @@ def train_mini(
     Every finished stage is kept in the work folder, by seed; stopped, the same command goes on with the next
     one.
     """
-    try:
-        from otanalysis.mini.training.export import export
-        from otanalysis.mini.training.train import train, training_folder
-    except ImportError as error:
-        raise MissingDependencyError(
-            f"Training needs torch and transformers ({error.name} is not installed): "
-            "pip install 'otanalysis[vlm]'."
-        ) from error
+    from otanalysis.vlm.requirements import require_transformers
+
+    require_transformers()
+    from otanalysis.mini.training.export import export
+    from otanalysis.mini.training.train import train, training_folder
+
     with held(out, "training a model", wait=wait):
         model = train(work, seed=seed, threads=threads, device=device, wait=wait)
         export(model, training_folder(work, seed), out, seed=seed)

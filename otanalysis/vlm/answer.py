@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from otanalysis.errors import InputError
 from otanalysis.vlm.choose import KeptImage
+from otanalysis.vlm.handover import FEATURES, require_takes_features, seen_by_the_language_model
 from otanalysis.vlm.layout import Picture
 from otanalysis.vlm.model import VisionLanguageModel
 from otanalysis.vlm.pruned import Pruned, PrunedCall
@@ -121,8 +122,10 @@ def prepare_inputs(
     Raises
     ------
     InputError
-        If numbers differ or a prompt does not hold exactly one placeholder.
+        If numbers differ, a prompt does not hold exactly one placeholder, or the model's code takes no tokens
+        that were encoded before.
     """
+    require_takes_features(vlm.model)
     from transformers.modeling_outputs import BaseModelOutputWithPooling
 
     if len(prompts) != len(visual_tokens):
@@ -143,7 +146,7 @@ def prepare_inputs(
     return {
         "input_ids": inputs["input_ids"],
         "attention_mask": inputs["attention_mask"],
-        "mm_encoder_outputs": {"image": encoded},
+        FEATURES: {"image": encoded},
     }
 
 
@@ -171,10 +174,19 @@ def answer_prompts(
     Raises
     ------
     InputError
-        As :func:`prepare_inputs` raises it.
+        As :func:`prepare_inputs` raises it; or if the model's settings have a ``min_length``, which counts
+        the prompt and so would ask longer answers of fewer tokens.
     """
     inputs = prepare_inputs(vlm, prompts, visual_tokens)
-    return _decoded(vlm, _generated(vlm, inputs, max_new_tokens))
+    if vlm.model.generation_config.min_length:
+        raise InputError(
+            f"The model's generation_config has min_length={vlm.model.generation_config.min_length}, which "
+            "counts the prompt, so that prompts with fewer tokens would get longer answers: set "
+            "min_new_tokens in its place."
+        )
+    with seen_by_the_language_model(vlm.model, inputs, visual_tokens):
+        fresh = _generated(vlm, inputs, max_new_tokens)
+    return _decoded(vlm, fresh)
 
 
 def _generated(vlm: VisionLanguageModel, inputs: dict[str, Any], max_new_tokens: int) -> torch.Tensor:

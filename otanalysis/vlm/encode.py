@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from otanalysis.errors import InputError
 from otanalysis.vlm.families import Family, PlaceholderRun, family_of
 from otanalysis.vlm.layout import ImageTokens, PatchView, Picture
+from otanalysis.vlm.requirements import require_transformers
 
 if TYPE_CHECKING:
     import torch
@@ -64,6 +65,8 @@ def encode_images(
     ------
     InputError
         The kind of model is not supported, or ids and pictures do not belong together.
+    MissingDependencyError
+        torch or transformers is missing or too old.
 
     Notes
     -----
@@ -82,6 +85,7 @@ def encode_images(
     >>> encoded.images[0].features.shape, encoded.images[0].views[0].grid, is_tried(vlm.model)
     (torch.Size([576, 128]), (24, 24), True)
     """
+    require_transformers()
     import torch
 
     family = family_of(model, untried=untried)
@@ -114,7 +118,7 @@ def encode_images(
             number=seen[place],
             features=part,
             patches=rows[place].to(features.device),
-            places=torch.cat([torch.arange(run.start, run.stop) for run in image]).to(features.device),
+            places=torch.cat([torch.arange(run.start, run.stop) for run in image]).to(ids.device),
             views=views[place],
         )
         for place, (image, part) in enumerate(zip(images, features.split(counts), strict=True))

@@ -91,7 +91,8 @@ class ImageTokens:
     patches : torch.Tensor, shape ``[m]``, int64
         Rows of ``features`` that are image patches, ascending; the others (newline rows) mark structure.
     places : torch.Tensor, shape ``[n]``, int64
-        Position of every row's placeholder in the prompt.
+        Position of every row's placeholder in the prompt; on the device of the ids, where the others are on
+        that of the features.
     views : tuple of PatchView
         Grids of the patches, in the order of ``patches``.
     """

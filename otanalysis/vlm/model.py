@@ -18,6 +18,7 @@ from otanalysis.errors import InputError, MissingDependencyError
 from otanalysis.files import sha256_of_file
 from otanalysis.progress import progress_bar
 from otanalysis.vlm.encode import vision_inputs
+from otanalysis.vlm.requirements import require_transformers
 
 if TYPE_CHECKING:
     import torch
@@ -108,7 +109,7 @@ def load_model(
     InputError
         There is no such folder or model, it is no image-text model, or an option does not fit.
     MissingDependencyError
-        torch or transformers is not installed.
+        torch or transformers is missing or too old.
     """
     local = Path(source).exists()
     if local and not (Path(source) / "config.json").is_file():
@@ -118,7 +119,7 @@ def load_model(
         )
     if local and revision is not None:
         raise InputError(f"{source} is a folder and has no revision {revision!r}; leave revision out.")
-    _require_torch()
+    require_transformers()
     _check_options(dtype, device)
     options: dict[str, Any] = {"local_files_only": True}
     if revision is not None:
@@ -158,17 +159,6 @@ def _download(
         raise InputError(
             f"{str(source)!r} is no folder, and no image-text model of that name could be loaded from the "
             f"Hub or its local cache: {_first_line(error)} Check the name and the network, or give a folder."
-        ) from error
-
-
-def _require_torch() -> None:
-    try:
-        import torch  # noqa: F401
-        import transformers  # noqa: F401
-    except ImportError as error:
-        raise MissingDependencyError(
-            f"Running a model needs torch and transformers ({error.name} is not installed): "
-            "pip install 'otanalysis[vlm]'"
         ) from error
 
 
@@ -213,7 +203,10 @@ def load_processor(source: str | PathLike[str], **options: Any) -> Any:
     ------
     OSError, ValueError, ImportError
         As ``AutoProcessor`` raises them, if the video processor is not what is missing.
+    MissingDependencyError
+        torch or transformers is missing or too old.
     """
+    require_transformers()
     from transformers import AutoConfig, AutoProcessor
     from transformers.models.auto.processing_auto import PROCESSOR_MAPPING
 
@@ -273,14 +266,14 @@ def best_device() -> str:
     Raises
     ------
     MissingDependencyError
-        torch or transformers is not installed.
+        torch or transformers is missing or too old.
 
     Examples
     --------
     >>> best_device() in ("cpu", "cuda")
     True
     """
-    _require_torch()
+    require_transformers()
     import torch
 
     return "cuda" if torch.cuda.is_available() else "cpu"

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import functools
 import inspect
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Literal, Self, get_args
@@ -16,7 +17,9 @@ from otanalysis.selection.registry import configured
 from otanalysis.vlm.choose import KeptImage, TokenChooser
 from otanalysis.vlm.encode import encode_images, vision_inputs
 from otanalysis.vlm.families import family_of
+from otanalysis.vlm.handover import FEATURES, require_takes_features, seen_by_the_language_model
 from otanalysis.vlm.layout import Picture
+from otanalysis.vlm.prunable import require_prunable
 from otanalysis.vlm.shorten import (
     Side,
     full_positions,
@@ -25,6 +28,7 @@ from otanalysis.vlm.shorten import (
     shorten_prompts,
     shortened_places,
 )
+from otanalysis.vlm.whole import WholePrompts
 
 if TYPE_CHECKING:
     import torch
@@ -71,8 +75,10 @@ class Pruned:
 
     - images of one batch are chosen from together, on the model's device;
     - kept tokens go on ascending in position;
-    - ``generate`` returns the whole prompt and the new tokens behind it, as without pruning; the logits and
-      the loss of a plain call are those of the shortened prompt;
+    - ``generate`` returns the whole prompt and the new tokens behind it, as without pruning, and ends as it
+      does there: limits that count the prompt (``max_length``, ``min_length``), criteria and processors,
+      transformers' own and the caller's, see the whole prompt;
+    - the logits and the loss of a plain call are those of the shortened prompt;
     - with all tokens kept, logits are those of the unpruned model bit for bit;
     - leaving the block gives the model back as it was; :attr:`last` tells what the last call kept.
 
@@ -111,7 +117,11 @@ class Pruned:
     Raises
     ------
     InputError
-        An argument is out of range, or the kind of model is not supported.
+        An argument is out of range, or the kind of model is not supported; in a call, if something cannot be
+        pruned, or the model's code does not hand on what it is handed
+        (see :mod:`otanalysis.vlm.handover`).
+    MissingDependencyError
+        torch or transformers is missing or too old.
 
     Examples
     --------
@@ -151,6 +161,7 @@ class Pruned:
             raise InputError(f"newlines must be 'keep' or 'drop'; got {newlines!r}.")
         self.model = getattr(model, "model", model) if hasattr(model, "processor") else model
         family_of(self.model)
+        require_takes_features(self.model)
         self._chooser = TokenChooser(
             _built(selector, gamma=gamma, normalise=normalise),
             ratio=ratio,
@@ -163,6 +174,7 @@ class Pruned:
         self._originals: dict[str, Callable[..., Any]] = {}
         self._replaced: dict[str, Any] = {}
         self._rope_deltas: Any = None
+        self._watched: set[tuple[str, bool]] = set()
         self.last: PrunedCall | None = None
         self.images = self.tokens = self.kept = 0
 
@@ -201,7 +213,9 @@ class Pruned:
         call = _named(type(self.model).forward, args, inputs)
         if not _has_images(call):
             return self._originals["forward"](**call)
-        return self._originals["forward"](**self._prune(call, side="right", generating=False))
+        short, features = self._prune(call, side="right", generating=False)
+        with self._watching("forward", short, features):
+            return self._originals["forward"](**short)
 
     def _generate(self, *args: Any, **inputs: Any) -> Any:
         import torch
@@ -212,26 +226,34 @@ class Pruned:
         if not _has_images(call):
             return self._originals["generate"](**call)
         with torch.no_grad():
-            short = self._prune(call, side="left", generating=True)
-        ids, length = call["input_ids"], short["input_ids"].shape[1]
-        for name in ("max_length", "min_length"):
-            # Both count the prompt; what they leave for new tokens stays the same.
-            if short.get(name) is not None:
-                short[name] = max(short[name] - (ids.shape[1] - length), 0)
-        result = self._originals["generate"](**short)
-        sequences = result if isinstance(result, torch.Tensor) else result.sequences
-        prompts = ids.repeat_interleave(len(sequences) // len(ids), dim=0)
-        whole = torch.cat([prompts, sequences[:, length:]], dim=1)
+            short, features = self._prune(call, side="left", generating=True)
+        ids, mask = call["input_ids"], call.get("attention_mask")
+        whole = WholePrompts(ids, mask, length=short["input_ids"].shape[1])
+        with self._watching("generate", short, features), whole.ruling(self.model):
+            result = self._originals["generate"](**short)
         if isinstance(result, torch.Tensor):
-            return whole
-        result.sequences = whole
+            return whole.restored(result)
+        result.sequences = whole.restored(result.sequences)
         return result
 
-    def _prune(self, inputs: Mapping[str, Any], *, side: Side, generating: bool) -> dict[str, Any]:
-        """Return the inputs of a call that sees the kept tokens instead of the pictures."""
+    @contextmanager
+    def _watching(self, route: str, short: dict[str, Any], features: list[torch.Tensor]) -> Iterator[None]:
+        """See to it that what is handed over arrives: once a route, without and with positions."""
+        kind = (route, short.get("position_ids") is not None)
+        if kind in self._watched:
+            yield
+            return
+        with seen_by_the_language_model(self.model, short, features):
+            yield
+        self._watched.add(kind)
+
+    def _prune(
+        self, inputs: Mapping[str, Any], *, side: Side, generating: bool
+    ) -> tuple[dict[str, Any], list[torch.Tensor]]:
+        """Return the inputs of a call that sees the kept tokens instead of the pictures, and these tokens."""
         import torch
 
-        _refuse_what_cannot_be_pruned(inputs)
+        require_prunable(self.model, inputs, generating=generating)
         encoded = encode_images(self.model, inputs, pictures=self._pictures)
         kept = self._chooser.choose(encoded.images)
         ids = inputs["input_ids"]
@@ -242,7 +264,7 @@ class Pruned:
         encoded.output.pooler_output = _as_the_model_wants(encoded.output.pooler_output, features)
         taken = vision_inputs(self.model, inputs)
         rest = {name: value for name, value in inputs.items() if name not in taken}
-        rest["mm_encoder_outputs"] = {"image": encoded.output}
+        rest[FEATURES] = {"image": encoded.output}
         dropped = any(own.dropped for own in kept)
         if dropped:
             rest = self._shortened(inputs, rest, stays, side=side, generating=generating)
@@ -254,7 +276,7 @@ class Pruned:
         self.images += len(kept)
         self.tokens += sum(own.m for own in kept)
         self.kept += sum(own.keep for own in kept)
-        return rest
+        return rest, features
 
     def _shortened(
         self,
@@ -305,19 +327,6 @@ def _named(method: Callable[..., Any], args: Sequence[Any], inputs: Mapping[str,
 
 def _has_images(call: Mapping[str, Any]) -> bool:
     return call.get("pixel_values") is not None
-
-
-def _refuse_what_cannot_be_pruned(inputs: Mapping[str, Any]) -> None:
-    if inputs.get("input_ids") is None:
-        raise InputError("Pruning needs input_ids beside the pictures, to find the placeholders by.")
-    if inputs.get("pixel_values_videos") is not None:
-        raise InputError("Videos cannot be pruned; give their frames as images.")
-    cache = inputs.get("past_key_values")
-    if cache is not None and cache.get_seq_length() > 0:
-        raise InputError(
-            "Pictures cannot be pruned behind a cache that holds a part of the prompt: give the whole prompt "
-            "without past_key_values."
-        )
 
 
 def _as_the_model_wants(original: Any, features: list[torch.Tensor]) -> Any:

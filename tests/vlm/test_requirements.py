@@ -1,0 +1,102 @@
+"""A transformers that is too old is named in one sentence, by the calls of Python and on the command line."""
+
+from __future__ import annotations
+
+import re
+import sys
+import tomllib
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+import transformers
+from PIL import Image
+from typer.testing import CliRunner
+
+from otanalysis.cli import app
+from otanalysis.errors import MissingDependencyError
+from otanalysis.vlm import Pruned, VisionLanguageModel, answer_prompts, best_device, encode_images, load_model
+from otanalysis.vlm.model import load_processor
+from otanalysis.vlm.requirements import OLDEST_TRANSFORMERS
+
+OLD = ("4.57.6", "5.0.0", "5.17.0")
+ROOT = Path(__file__).parents[2]
+
+
+def calls(zoo: Any) -> dict[str, Callable[[], object]]:
+    model, processor = zoo.load("llava")
+    folder = zoo.folder("llava")
+    vlm = VisionLanguageModel("llava", model, processor)
+    return {
+        "load_model": lambda: load_model(folder),
+        "load_processor": lambda: load_processor(folder),
+        "Pruned": lambda: Pruned(model, ratio=1.0),
+        "encode_images": lambda: encode_images(model, {}),
+        "answer_prompts": lambda: answer_prompts(vlm, ["<image>"], [torch.zeros(3, 64)]),
+        "best_device": best_device,
+    }
+
+
+@pytest.mark.parametrize("version", OLD)
+def test_every_first_call_names_a_version_that_is_too_old(
+    zoo: Any, version: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = calls(zoo)
+    monkeypatch.setattr(transformers, "__version__", version)
+    wanted = (
+        rf"^Running a model needs transformers 5\.18 or newer, but {re.escape(version)} is installed: pip"
+    )
+    for call in made.values():
+        with pytest.raises(MissingDependencyError, match=wanted):
+            call()
+
+
+@pytest.mark.parametrize("version", ["5.18.0", "5.19.0.dev0", "6.0.0"])
+def test_newer_versions_are_let_through(zoo: Any, version: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    model, _ = zoo.load("llava")
+    monkeypatch.setattr(transformers, "__version__", version)
+    Pruned(model, ratio=1.0)
+
+
+@pytest.mark.parametrize("command", ["capture", "train-mini"])
+def test_the_command_line_says_it_in_a_sentence(
+    zoo: Any, command: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    picture = tmp_path / "photos" / "black.png"
+    picture.parent.mkdir()
+    Image.fromarray(np.zeros((40, 60, 3), np.uint8)).save(picture)
+    arguments = {
+        "capture": [
+            "capture",
+            "--images",
+            str(picture.parent),
+            "--model",
+            str(zoo.folder("llava")),
+            "--out",
+            str(tmp_path / "out"),
+        ],
+        "train-mini": ["train-mini", "--out", str(tmp_path / "out"), "--work", str(tmp_path / "work")],
+    }
+    monkeypatch.setattr(transformers, "__version__", "4.57.6")
+    done = CliRunner().invoke(app, arguments[command])
+    assert done.exit_code == 2
+    assert "needs transformers 5.18 or newer, but 4.57.6 is installed" in " ".join(done.stderr.split())
+    assert "Traceback" not in done.output
+    assert not (tmp_path / "out").exists()
+
+
+def test_the_oldest_version_is_the_one_that_the_package_asks_for() -> None:
+    extras = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["optional-dependencies"]
+    asked = [line for lines in extras.values() for line in lines if re.match(r"transformers\b", line)]
+    assert asked == [f"transformers>={'.'.join(map(str, OLDEST_TRANSFORMERS))}"] * 2
+
+
+def test_a_missing_library_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "transformers", None)
+    with pytest.raises(
+        MissingDependencyError, match=r"torch and transformers \(transformers is not installed\)"
+    ):
+        best_device()
