@@ -12,6 +12,26 @@ import pytest
 
 from otanalysis.tokens import DumpWriter
 
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Add ``--once``: a shorter run that still enters every test."""
+    parser.addoption(
+        "--once", action="store_true", help="run every test function with its first parameters only"
+    )
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Keep, with ``--once``, the first of the tests that are one function with several parameters."""
+    if not config.getoption("once"):
+        return
+    first: dict[str, pytest.Item] = {}
+    for item in items:
+        first.setdefault(item.nodeid.partition("[")[0], item)
+    kept = list(first.values())
+    config.hook.pytest_deselected(items=[item for item in items if item not in kept])
+    items[:] = kept
+
+
 MakeDump = Callable[..., Path]
 
 KINDS = (
