@@ -42,12 +42,12 @@ test-browser: $(STAMP)  ## Run the explorer and a notebook in JupyterLab and a h
 
 # The tests that load no torch; each of their functions with its first parameters, unless ONCE is empty.
 CORE_TESTS = $(filter-out tests/browser/ tests/data/ tests/fuzz/ tests/mini/ tests/notebooks/ tests/vlm/,$(wildcard tests/*/)) \
-  $(filter-out $(wildcard tests/test_house_*.py),$(wildcard tests/test_*.py))
+  $(filter-out $(wildcard tests/test_house_*.py) tests/test_shown_commands.py,$(wildcard tests/test_*.py))
 ONCE = --once
 
 test-oldest: $(OLDEST)/.stamp $(OLDEST_VLM)/.stamp  ## Run the tests with the oldest versions allowed; ONCE= runs all.
 	$(OLDEST)/bin/python -m pytest $(ONCE) $(CORE_TESTS)
-	$(OLDEST_VLM)/bin/python -m pytest $(ONCE) tests/vlm --ignore tests/vlm/lmms_eval
+	$(OLDEST_VLM)/bin/python -m pytest $(ONCE) tests/studies/test_evaluate.py tests/vlm --ignore tests/vlm/lmms_eval
 
 test-newest: $(NEWEST)/.stamp  ## Run all tests with the newest versions of everything but torch.
 	$(NEWEST)/bin/python -m pytest

@@ -31,7 +31,7 @@ Ladder       ``Ladder``, ``RUNGS``, ``TokenMoments``, ``gelbrich_squared``, ``bu
 Proofs       ``certify``, ``Certificate``, ``wasserstein2_floor``, ``DistanceFloor``, ``lagrangian_bound``,
              ``spectral_bound``, ``logdet_upper_bound``, ``LogdetBound``
 Errors       ``OtAnalysisError`` and its kinds ``InputError``, ``DumpError``, ``ConvergenceError``,
-             ``MissingDependencyError``
+             ``MissingDependencyError``, ``StorageError``
 
 They load on first use: importing the package loads neither torch nor matplotlib.
 
@@ -44,6 +44,7 @@ inside them.
 ``otanalysis.defaults``      the default gamma, the ratios of the paper
 ``otanalysis.progress``      time left, one sentence at the end, exit status
 ``otanalysis.files``         files that appear whole or not at all, checksums, the data folder
+``otanalysis.locks``         one writer a folder
 ``otanalysis.arrays``        checks of token clouds and kept sets, normalisation
 ``otanalysis.tokens``        dumps of tokens on disk: read, written, verified
 ``otanalysis.scores``        accuracy tables, and the results of other programs read into them

@@ -5,6 +5,7 @@ from .errors import (
     InputError as InputError,
     MissingDependencyError as MissingDependencyError,
     OtAnalysisError as OtAnalysisError,
+    StorageError as StorageError,
 )
 from .image import Image as Image
 from .mini.bundled import open_bundled as open_bundled

@@ -12,6 +12,7 @@ __all__ = [
     "InputError",
     "MissingDependencyError",
     "OtAnalysisError",
+    "StorageError",
 ]
 
 
@@ -47,3 +48,17 @@ class ConvergenceError(OtAnalysisError, RuntimeError):
 
 class MissingDependencyError(OtAnalysisError, ImportError):
     """An optional package (an extra such as ``vlm``) is needed and not installed."""
+
+
+class StorageError(OtAnalysisError, OSError):
+    """A file or folder cannot be written: full disk, no permission, size limit, or another process is at it.
+
+    What stood there before is unchanged.
+
+    >>> import otanalysis as ota
+    >>> from pathlib import Path
+    >>> from otanalysis.files import write_atomic
+    >>> write_atomic(Path(ota.__file__) / "a file is no folder", b"")  # doctest: +ELLIPSIS
+    Traceback (most recent call last):
+    otanalysis.errors.StorageError: ...
+    """

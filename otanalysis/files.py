@@ -2,21 +2,29 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import json
 import os
-from collections.abc import Callable
+import re
+import threading
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 
-from otanalysis.errors import InputError
+from otanalysis.errors import InputError, StorageError
 
 __all__ = [
     "DATA_VARIABLE",
     "bundled_data",
     "data_folder",
+    "make_folder",
+    "remove_strays",
     "sha256_of_file",
     "sha256_of_json",
+    "storing",
     "write_atomic",
+    "write_together",
     "written_data_folder",
 ]
 
@@ -27,6 +35,19 @@ DATA_VARIABLE = "OTANALYSIS_DATA"
 
 _INSTALLED = Path(__file__).resolve().parent / "_data"
 """Where a wheel puts what it carries of the clone's ``data`` folder; a clone has no such folder."""
+
+_STRAY = re.compile(r"\..+\.\d+-\d+\.otanalysis\.tmp")
+
+_CURES = {
+    errno.ENOSPC: "free some space, or choose another disk",
+    errno.EDQUOT: "free some of your quota, or choose another disk",
+    errno.EFBIG: "raise the limit of a file's size (ulimit -f), or choose another disk",
+    errno.EROFS: "choose a folder on a disk that can be written",
+    errno.EACCES: "choose a folder in which you may write",
+    errno.EPERM: "choose a folder in which you may write",
+    errno.EEXIST: "a file is in the way of a folder: move it, or choose another folder",
+    errno.ENOTDIR: "a file is in the way of a folder: move it, or choose another folder",
+}
 
 
 def data_folder() -> Path:
@@ -97,17 +118,94 @@ def write_atomic(path: Path, data: bytes) -> None:
         The file to write; its folder must exist.
     data : bytes
         The whole content.
+
+    Raises
+    ------
+    StorageError
+        The disk is full, the folder may not be written, or the like; the old file is as it was.
     """
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    write_together(path.parent, {path.name: data})
+
+
+def write_together(folder: Path, files: Mapping[str, bytes]) -> None:
+    """Write files of one folder as :func:`write_atomic` does, none of them before there is room for all.
+
+    Parameters
+    ----------
+    folder : Path
+        An existing folder.
+    files : mapping from str to bytes
+        Names and whole contents.
+
+    Raises
+    ------
+    StorageError
+        As for :func:`write_atomic`; all old files are as they were.
+    """
+    end = f".{os.getpid()}-{threading.get_ident()}.otanalysis.tmp"
+    temporary = {name: folder / f".{name}{end}" for name in files}
+    with storing(folder / next(iter(files)) if len(files) == 1 else folder):
+        try:
+            for name, data in files.items():
+                with temporary[name].open("wb") as handle:
+                    handle.write(data)
+                    handle.flush()
+                    os.fsync(handle.fileno())
+            for name, path in temporary.items():
+                path.replace(folder / name)
+        finally:
+            for path in temporary.values():
+                path.unlink(missing_ok=True)
+        _flush_folder(folder)
+
+
+def make_folder(path: Path) -> None:
+    """Make a folder, and those above it, if it is missing.
+
+    Raises
+    ------
+    StorageError
+        It cannot be made, or a file stands there.
+    """
+    with storing(path):
+        path.mkdir(parents=True, exist_ok=True)
+
+
+def remove_strays(folder: Path) -> None:
+    """Remove the temporary files of :func:`write_atomic` that killed processes left in a folder.
+
+    Only for who is alone in writing there, see :func:`otanalysis.locks.held`.
+    """
+    with storing(folder):
+        for path in folder.iterdir():
+            if _STRAY.fullmatch(path.name):
+                path.unlink(missing_ok=True)
+
+
+@contextmanager
+def storing(path: Path) -> Iterator[None]:
+    """Turn an error of the system in a ``with`` block that writes ``path`` into one of this package.
+
+    Raises
+    ------
+    StorageError
+        In place of any other OSError: what could not be written, why, and how to mend it.
+
+    Examples
+    --------
+    >>> import errno
+    >>> with storing(Path("table")):
+    ...     raise OSError(errno.ENOSPC, "No space left")  # doctest: +ELLIPSIS
+    Traceback (most recent call last):
+    otanalysis.errors.StorageError: table cannot be written (No space left): free some space, ...
+    """
     try:
-        with temporary.open("wb") as handle:
-            handle.write(data)
-            handle.flush()
-            os.fsync(handle.fileno())
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)
-    _flush_folder(path.parent)
+        yield
+    except StorageError:
+        raise
+    except OSError as error:
+        cure = _CURES.get(error.errno or 0, "check the disk and the path, or choose another folder")
+        raise StorageError(f"{path} cannot be written ({error.strerror or error}): {cure}.") from error
 
 
 def sha256_of_file(path: Path, *, advance: Callable[[int], object] | None = None) -> str:

@@ -35,7 +35,8 @@ def reported() -> Iterator[None]:
     Raises
     ------
     SystemExit
-        With status 2 after an :class:`~otanalysis.errors.OtAnalysisError`, 130 after Ctrl-C.
+        With status 2 after an :class:`~otanalysis.errors.OtAnalysisError`, or whatever else the system
+        refused; 130 after Ctrl-C.
 
     Examples
     --------
@@ -50,6 +51,12 @@ def reported() -> Iterator[None]:
         yield
     except OtAnalysisError as error:
         print(error, file=sys.stderr)
+        raise SystemExit(2) from None
+    except BrokenPipeError:
+        raise  # who reads what is printed has gone, which click ends quietly
+    except OSError as error:
+        place = f"{error.filename}: " if error.filename else ""
+        print(f"{place}{error.strerror or error}; check the path, the disk and your rights.", file=sys.stderr)
         raise SystemExit(2) from None
     except KeyboardInterrupt as stop:
         print(

@@ -2,19 +2,25 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
 from otanalysis import files
-from otanalysis.errors import InputError
+from otanalysis.errors import InputError, OtAnalysisError, StorageError
 from otanalysis.files import (
     DATA_VARIABLE,
     bundled_data,
     data_folder,
+    make_folder,
+    remove_strays,
     sha256_of_file,
+    storing,
     write_atomic,
     written_data_folder,
 )
@@ -51,6 +57,83 @@ def test_a_long_file_is_read_in_blocks_that_are_told(tmp_path: Path) -> None:
     assert sha256_of_file(file, advance=blocks.append) == hashlib.sha256(content).hexdigest()
     assert sum(blocks) == len(content)
     assert len(blocks) == 3
+
+
+@pytest.mark.parametrize(
+    ("number", "cure"),
+    [
+        (errno.ENOSPC, "free some space"),
+        (errno.EFBIG, "ulimit"),
+        (errno.EROFS, "can be written"),
+        (errno.EACCES, "may write"),
+        (errno.EIO, "another folder"),
+    ],
+)
+def test_an_error_of_the_system_becomes_ours_with_path_reason_and_cure(number: int, cure: str) -> None:
+    with pytest.raises(StorageError) as caught, storing(Path("folder/table")):
+        raise OSError(number, os.strerror(number))
+    assert isinstance(caught.value, OtAnalysisError)
+    assert isinstance(caught.value, OSError)
+    said = str(caught.value)
+    assert "folder/table" in said
+    assert os.strerror(number) in said
+    assert cure in said
+
+
+def test_other_errors_and_our_own_pass_unchanged() -> None:
+    with pytest.raises(InputError, match=r"^mine$"), storing(Path("folder")):
+        raise InputError("mine")
+    with pytest.raises(StorageError, match=r"^said once$"), storing(Path("folder")):
+        raise StorageError("said once")
+
+
+def test_a_file_size_limit_is_our_error_and_leaves_the_old_file(tmp_path: Path) -> None:
+    target = tmp_path / "file"
+    write_atomic(target, b"old")
+    code = (
+        "import resource, sys; from pathlib import Path\n"
+        "from otanalysis.errors import StorageError; from otanalysis.files import write_atomic\n"
+        "resource.setrlimit(resource.RLIMIT_FSIZE, (1000, 1000))\n"
+        "try:\n    write_atomic(Path(sys.argv[1]), bytes(5000))\n"
+        "except StorageError as error:\n    print(error)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code, str(target)], capture_output=True, text=True, check=True, timeout=60
+    )
+    assert "ulimit -f" in done.stdout
+    assert target.read_bytes() == b"old"
+    assert list(tmp_path.iterdir()) == [target]
+
+
+def test_a_folder_that_a_file_stands_for_is_our_error(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    for place in ("file", "file/below"):
+        with pytest.raises(StorageError, match="in the way"):
+            make_folder(tmp_path / place)
+    with pytest.raises(StorageError, match="in the way"):
+        write_atomic(tmp_path / "file" / "table", b"")
+    make_folder(tmp_path / "new" / "below")
+    make_folder(tmp_path / "new" / "below")
+    assert (tmp_path / "new" / "below").is_dir()
+
+
+def test_what_a_killed_write_leaves_is_removed_and_nothing_else(tmp_path: Path) -> None:
+    code = (
+        "import os, signal, sys; from pathlib import Path\n"
+        "from otanalysis.files import write_atomic\n"
+        "os.fsync = lambda _: os.kill(os.getpid(), signal.SIGKILL)\n"
+        "write_atomic(Path(sys.argv[1]), b'half')"
+    )
+    target = tmp_path / "table.parquet"
+    done = subprocess.run([sys.executable, "-c", code, str(target)], check=False, timeout=60)
+    assert done.returncode < 0
+    [stray] = tmp_path.iterdir()
+    others = [tmp_path / name for name in (".table.parquet.1.tmp", "table.otanalysis.tmp", ".hidden")]
+    for other in others:
+        other.touch()
+    remove_strays(tmp_path)
+    assert not stray.exists()
+    assert sorted(tmp_path.iterdir()) == sorted(others)
 
 
 def test_a_clone_reads_and_writes_its_own_data_folder(monkeypatch: pytest.MonkeyPatch) -> None:

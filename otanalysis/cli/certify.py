@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, cast
+from typing import TYPE_CHECKING, Annotated, Any, cast
 
 import typer
 
 from otanalysis.cli import options
 from otanalysis.defaults import RELEASED_GAMMA
+from otanalysis.locks import held
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -30,6 +31,7 @@ def certify(
     out: options.Out = Path("results"),
     jobs: options.Jobs = None,
     as_json: options.OverallJson = False,
+    wait: options.Wait = False,
     quiet: options.Quiet = False,
 ) -> None:
     """Prove how far every method's kept set is at most from the best possible one.
@@ -51,11 +53,11 @@ def certify(
         gamma=gamma,
         effort=effort,
     )
-    path = measure_samples(
-        study, dumps, out=out, jobs=options.processes(jobs), limit=limit, progress=not quiet
-    )
-    rows = read_certificates(path)
-    summary, greedy = summarise_certificates(path)
+    how: dict[str, Any] = {"jobs": options.processes(jobs), "limit": limit, "progress": not quiet}
+    with held(out, "measuring certificates", wait=wait):  # the summary is of this table, and of no later one
+        path = measure_samples(study, dumps, out=out, **how)
+        rows = read_certificates(path)
+        summary, greedy = summarise_certificates(path)
     overall, pooled = summary[summary["benchmark"] == MEAN], greedy[greedy["benchmark"] == MEAN]
     if as_json:
         parts = {"distance": overall, "greedy": pooled}

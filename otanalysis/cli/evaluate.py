@@ -27,6 +27,7 @@ def evaluate(
     ] = None,
     parts: Annotated[Path, typer.Option(help="Folder of finished parts.")] = Path("results/evaluate"),
     jobs: options.Jobs = None,
+    wait: options.Wait = False,
     quiet: options.Quiet = False,
 ) -> None:
     """Measure a model's accuracy on the scenes, with all tokens and with the kept ones.
@@ -53,5 +54,6 @@ def evaluate(
         parts=parts,
         jobs=options.processes(jobs),
         progress=not quiet,
+        wait=wait,
     )
     typer.echo(table)

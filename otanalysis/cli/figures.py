@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from otanalysis.cli import options
 from otanalysis.figures.registry import FIGURES
 
 
@@ -38,6 +39,7 @@ def figures(
     results: Annotated[
         Path, typer.Option(help="Folder of the sweep, which goes on where it stopped.")
     ] = Path("results"),
+    wait: options.Wait = False,
     quiet: Annotated[bool, typer.Option("--quiet", help="Show no progress.")] = False,
 ) -> None:
     """Draw Figures 2 to 5, the ladder, its scatter and the floor, after doing what is missing for them."""
@@ -57,6 +59,7 @@ def figures(
         scenes=scenes,
         results=results,
         progress=not quiet,
+        wait=wait,
     )
     for path in written:
         if path.suffix != ".csv":

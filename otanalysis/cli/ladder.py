@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from otanalysis.cli import options
 from otanalysis.defaults import RELEASED_GAMMA
+from otanalysis.locks import held
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -27,6 +28,7 @@ def ladder(
     out: options.Out = Path("results"),
     jobs: options.Jobs = None,
     as_json: options.OverallJson = False,
+    wait: options.Wait = False,
     quiet: options.Quiet = False,
 ) -> None:
     """Compare exact transport with the surrogate, rung by rung, over good and bad subsets.
@@ -44,10 +46,10 @@ def ladder(
         seed=seed,
         gamma=gamma,
     )
-    path = measure_ladder(
-        dumps, study, out=out, jobs=options.processes(jobs), limit=limit, progress=not quiet
-    )
-    summary = summarise_ladder(path)
+    how: dict[str, Any] = {"jobs": options.processes(jobs), "limit": limit, "progress": not quiet}
+    with held(out, "measuring the ladder", wait=wait):  # the summary is of this table, and of no later one
+        path = measure_ladder(dumps, study, out=out, **how)
+        summary = summarise_ladder(path)
     overall = summary[summary["benchmark"] == MEAN]
     if as_json:
         typer.echo(overall.drop(columns="benchmark").to_json(orient="records"))

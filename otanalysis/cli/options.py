@@ -57,6 +57,9 @@ Out = Annotated[Path, typer.Option(help="Folder for the tables and their parts."
 Jobs = Annotated[int | None, typer.Option(help="Processes.", show_default="all cores")]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON instead of text.")]
 OverallJson = Annotated[bool, typer.Option("--json", help="Print the overall rows as JSON.")]
+Wait = Annotated[
+    bool, typer.Option("--wait", help="Wait for another process that writes there, in place of refusing.")
+]
 Quiet = Annotated[bool, typer.Option("--quiet", help="Show no progress.")]
 
 

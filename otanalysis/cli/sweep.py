@@ -20,6 +20,7 @@ def sweep(
     out: options.Out = Path("results"),
     jobs: options.Jobs = None,
     limit: options.Limit = None,
+    wait: options.Wait = False,
     quiet: options.Quiet = False,
 ) -> None:
     """Measure selections of every sample of some dumps; writes one tidy Parquet table.
@@ -40,5 +41,6 @@ def sweep(
         jobs=options.processes(jobs),
         limit=limit,
         progress=not quiet,
+        wait=wait,
     )
     typer.echo(table)

@@ -9,6 +9,7 @@ import typer
 
 from otanalysis.cli import options
 from otanalysis.errors import InputError
+from otanalysis.locks import held
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -31,6 +32,7 @@ def synthetic(
     out: options.Out = Path("results"),
     jobs: options.Jobs = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print the whole summary as JSON.")] = False,
+    wait: options.Wait = False,
     quiet: options.Quiet = False,
 ) -> None:
     """Measure win rates and optimality ratios on synthetic tokens, on every rung of the ladder.
@@ -43,16 +45,17 @@ def synthetic(
     from otanalysis.studies.table2.tables import published_synthetic
 
     published_synthetic()  # said now, not after minutes of measuring, where it is missing
-    path = run(
-        sizes=[_size(text) for text in options.comma_list(sizes, "--sizes")],
-        laws=options.names(laws, "--laws", LAWS),
-        trials=trials,
-        seed=seed,
-        out=out,
-        jobs=options.processes(jobs),
-        progress=not quiet,
-    )
-    summary = summarise_synthetic(path)
+    with held(out, "measuring synthetic tokens", wait=wait):  # the summary is of this table, and no later one
+        path = run(
+            sizes=[_size(text) for text in options.comma_list(sizes, "--sizes")],
+            laws=options.names(laws, "--laws", LAWS),
+            trials=trials,
+            seed=seed,
+            out=out,
+            jobs=options.processes(jobs),
+            progress=not quiet,
+        )
+        summary = summarise_synthetic(path)
     if as_json:
         table, comparison = (part.to_json(orient="records") for part in (summary.table, summary.comparison))
         typer.echo(f'{{"table": {table}, "published": {comparison}}}')

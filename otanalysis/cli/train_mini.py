@@ -9,6 +9,7 @@ import typer
 
 from otanalysis.cli import options
 from otanalysis.errors import MissingDependencyError
+from otanalysis.locks import held
 
 
 def train_mini(
@@ -17,18 +18,22 @@ def train_mini(
     seed: options.SeedOfAll = 0,
     threads: Annotated[int, typer.Option(help="CPU threads.")] = 2,
     device: Annotated[str, typer.Option(help="Where torch computes: cpu, cuda.")] = "cpu",
+    wait: options.Wait = False,
 ) -> None:
     """Train the bundled model from its seed: about an hour on two CPU cores.
 
-    Every finished stage is kept in the work folder; stopped, the same command goes on with the next one.
+    Every finished stage is kept in the work folder, by seed; stopped, the same command goes on with the next
+    one.
     """
     try:
         from otanalysis.mini.training.export import export
-        from otanalysis.mini.training.train import train
+        from otanalysis.mini.training.train import train, training_folder
     except ImportError as error:
         raise MissingDependencyError(
             f"Training needs torch and transformers ({error.name} is not installed): "
             "pip install 'otanalysis[vlm]'."
         ) from error
-    export(train(work, seed=seed, threads=threads, device=device), work, out, seed=seed)
+    with held(out, "training a model", wait=wait):
+        model = train(work, seed=seed, threads=threads, device=device, wait=wait)
+        export(model, training_folder(work, seed), out, seed=seed)
     typer.echo(out)

@@ -24,13 +24,15 @@ from otanalysis.figures.declaration import Declaration, Given
 from otanalysis.figures.missing import missing_scores
 from otanalysis.figures.registry import FIGURES
 from otanalysis.figures.style import figure_bytes
-from otanalysis.files import write_atomic
+from otanalysis.files import make_folder, write_together
+from otanalysis.locks import held
 from otanalysis.scores.table import read_accuracy
 from otanalysis.selection import SELECTORS
 from otanalysis.stats.cells import check_accuracy
 from otanalysis.studies.certify import CertifyStudy, read_certificates
 from otanalysis.studies.engine import measure_samples
 from otanalysis.studies.ladder import LadderStudy, measure_ladder, read_ladder
+from otanalysis.studies.provenance import read_table
 from otanalysis.studies.sweep import sweep
 from otanalysis.tokens import open_dump
 
@@ -73,6 +75,7 @@ def run(
     results: str | PathLike[str] = "results",
     say: Say = say_on_stderr,
     progress: bool = True,
+    wait: bool = False,
 ) -> list[Path]:
     """Draw Figures 2 to 5 and A to C, after doing what is missing for them.
 
@@ -107,6 +110,8 @@ def run(
         Gets remarks: which scores are missing and how to get them, or what of the table is not used.
     progress : bool
         Show bars with the time left on stderr.
+    wait : bool
+        Wait for another process that writes into ``out`` or ``results``, in place of refusing.
 
     Returns
     -------
@@ -120,6 +125,8 @@ def run(
         are of one benchmark, or they are of several models.
     DumpError
         If a dump is missing or damaged.
+    StorageError
+        If a folder cannot be written, or another process writes there.
     """
     chosen = [str(one) for one in only]
     _check(chosen, distance=distance, normalise=normalise, ratio=ratio, jobs=jobs, samples=samples)
@@ -136,20 +143,25 @@ def run(
     else:
         given = None if accuracy is None else read_accuracy(accuracy)
     scores, model = _fitting(given, dumps, say)
+    wanted = {name: FIGURES[name] for name in FIGURES if name in chosen}
+    how: dict[str, Any] = {"limit": samples, "jobs": jobs, "progress": progress, "wait": wait}
     files: Files = {}
     captions: list[str] = []
-    wanted = {name: FIGURES[name] for name in FIGURES if name in chosen}
-    for kind in dict.fromkeys(figure.needs for figure in wanted.values()):
-        figures = {name: figure for name, figure in wanted.items() if figure.needs == kind}
-        how: dict[str, Any] = {"jobs": jobs, "limit": samples, "progress": progress}
-        rows = _measured(list(figures.values()), dumps, normalise, Path(results), **how)
-        what = Given(rows, scores, distance, normalise, ratio)
-        lack: dict[str, Any] = {"model": model, "pretrained": _pretrained(dumps), "table": accuracy}
-        files |= draw_all(what, only=tuple(figures), out=out, say=say, **lack)
-        captions.append(files.pop("captions.md").decode().strip())
-        if kind == "sweep" and SCRIPT not in files:  # of an earlier run, whose scores have come since
-            (Path(out) / SCRIPT).unlink(missing_ok=True)
-    return _write(Path(out), files, "\n\n".join(captions) + "\n")
+    # Nobody else writes these tables between their measuring and their reading.
+    with (
+        held(out, "drawing figures", wait=wait),
+        held(results, "measuring for figures", wait=wait, reading=True),
+    ):
+        for kind in dict.fromkeys(figure.needs for figure in wanted.values()):
+            figures = {name: figure for name, figure in wanted.items() if figure.needs == kind}
+            rows = _measured(list(figures.values()), dumps, normalise, Path(results), **how)
+            what = Given(rows, scores, distance, normalise, ratio)
+            lack: dict[str, Any] = {"model": model, "pretrained": _pretrained(dumps), "table": accuracy}
+            files |= draw_all(what, only=tuple(figures), out=out, say=say, **lack)
+            captions.append(files.pop("captions.md").decode().strip())
+            if kind == "sweep" and SCRIPT not in files:  # of an earlier run, whose scores have come since
+                (Path(out) / SCRIPT).unlink(missing_ok=True)
+        return _write(Path(out), files, "\n\n".join(captions) + "\n")
 
 
 def draw_all(
@@ -218,12 +230,11 @@ def _measured(
     normalise: str,
     results: Path,
     *,
-    jobs: int,
     limit: int,
-    progress: bool,
+    **running: Any,
 ) -> pd.DataFrame:
     """Measure what figures of one kind need, as far as it is not yet, and read what they use of it."""
-    how: dict[str, Any] = {"out": results / "figures", "jobs": jobs, "limit": limit, "progress": progress}
+    how: dict[str, Any] = {"out": results / "figures", "limit": limit, **running}
     kind = cast("Normalisation", normalise)
     if figures[0].needs == "ladder":
         return read_ladder(measure_ladder(dumps, LadderStudy(), **how))
@@ -237,21 +248,19 @@ def _measured(
         seeds=SEEDS,
         normalisations=(kind,),
         out=results,
-        jobs=jobs,
-        progress=progress,
+        **running,
     )
-    return pd.read_parquet(table, columns=list(SWEEP_COLUMNS))
+    return read_table(table, SWEEP_COLUMNS, cure="remove it, and it is measured again", only=True)
 
 
 def _write(folder: Path, files: Files, captions: str) -> list[Path]:
     """Write all files; captions of figures that were not drawn now are kept."""
-    folder.mkdir(parents=True, exist_ok=True)
+    make_folder(folder)
     known = folder / "captions.md"
     if known.is_file():
         captions = join_captions(known.read_text(encoding="utf-8"), captions)
     files = files | {known.name: captions.encode()}
-    for name, content in files.items():
-        write_atomic(folder / name, content)
+    write_together(folder, files)
     return [folder / name for name in files]
 
 

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from itertools import islice
 from pathlib import Path
 from typing import Final
 
 from otanalysis.errors import InputError
 from otanalysis.files import bundled_data, written_data_folder
+from otanalysis.locks import held
 from otanalysis.mini.benchmarks import BENCHMARKS, Benchmark, Item
 from otanalysis.mini.geometry import GRID
 from otanalysis.progress import progress_bar
@@ -176,6 +177,22 @@ def write_bundled_dumps(
     if not missing:
         return list(paths.values())
     vlm = load_model(bundled_model_path())
+    with held(folder / kind, "writing dumps of the bundled model", wait=True):
+        # Another process may have written some, while this one waited.
+        missing = [name for name in missing if not (paths[name] / MANIFEST_NAME).is_file()]
+        _write(paths, missing, vlm, revision, scenes_per_benchmark, progress=progress)
+    return list(paths.values())
+
+
+def _write(
+    paths: Mapping[str, Path],
+    missing: Sequence[str],
+    vlm: VisionLanguageModel,
+    revision: str,
+    scenes_per_benchmark: int,
+    *,
+    progress: bool,
+) -> None:
     with progress_bar("dumps", "scenes", shown=progress) as bar:
         task = bar.add_task("dumps", total=len(missing) * scenes_per_benchmark)
         for name in missing:
@@ -183,7 +200,6 @@ def write_bundled_dumps(
                 for batch in _batches(BENCHMARKS[name], scenes_per_benchmark):
                     _add(writer, vlm, batch)
                     bar.advance(task, len(batch))
-    return list(paths.values())
 
 
 def _dumps_folder() -> Path:

@@ -19,21 +19,26 @@ from otanalysis.defaults import FULL, RATIOS, RELEASED_GAMMA
 from otanalysis.errors import InputError
 from otanalysis.files import sha256_of_json
 from otanalysis.image import Image
+from otanalysis.locks import held
 from otanalysis.mini.benchmarks import BENCHMARKS, Item
 from otanalysis.scores.table import write_accuracy
-from otanalysis.selection import SELECTORS, select_many
+from otanalysis.selection import SELECTORS, Selector, select_many
+from otanalysis.selection.selector import code_fingerprint, is_own
 from otanalysis.studies.chunks import Record
-from otanalysis.studies.engine import Part, Study, collect
+from otanalysis.studies.engine import PACKAGE, Study, collect
 from otanalysis.studies.provenance import environment
 from otanalysis.studies.runs import Run, SweepSettings
+from otanalysis.studies.store import Part
 from otanalysis.vlm.answer import answer_prompts
 from otanalysis.vlm.model import VisionLanguageModel, load_model, model_fingerprint
 
 MAJORITY = "majority"
 """Method name of the commonest training answer, which sees no image."""
 
+_WITHOUT_VERSION = "0.1.0"  # the one version whose parts do not have it in their keys
 _CHUNK = 50  # questions: a part takes about a minute, so that a stop loses little
-_PACKAGES = ("otanalysis", "torch", "transformers", "numpy", "scipy", "kmedoids", "scikit-learn")
+_NUMERIC = ("torch", "transformers", "numpy", "scipy", "kmedoids", "scikit-learn")
+_PACKAGES = ("otanalysis", *_NUMERIC)
 
 _SCHEMA = pa.schema(
     [
@@ -64,7 +69,11 @@ class _Chunk:
 
     def key(self, run: Run | None) -> str:
         """Name of the file of one run."""
-        content = [self.version, repr(run and run.selector), run and run.seed, self.ratios]
+        content: list[object] = [self.version, repr(run and run.selector), run and run.seed, self.ratios]
+        if PACKAGE != _WITHOUT_VERSION:
+            content.append(PACKAGE)
+        if run and is_own(run.selector):
+            content.append(code_fingerprint(run.selector))
         name = FULL if run is None else run.selector.name
         return f"{self.benchmark}-{self.start:05d}-{self.stop:05d}-{name}-{sha256_of_json(content)[:16]}"
 
@@ -118,7 +127,7 @@ def evaluate(
     model: str | PathLike[str],
     *,
     benchmarks: Sequence[str] = tuple(BENCHMARKS),
-    methods: Sequence[str] = tuple(SELECTORS),
+    methods: Sequence[str | Selector] = tuple(SELECTORS),
     ratios: Sequence[float] = RATIOS,
     gammas: Sequence[float] = (RELEASED_GAMMA,),
     seeds: Sequence[int] = (0,),
@@ -127,6 +136,7 @@ def evaluate(
     parts: str | PathLike[str] = "results/evaluate",
     jobs: int = 1,
     progress: bool = True,
+    wait: bool = False,
 ) -> pd.DataFrame:
     """Measure accuracy with all tokens and with the kept ones, and write the accuracy table.
 
@@ -139,7 +149,8 @@ def evaluate(
     model : path
         Folder of an image-text model in Hugging Face format that was trained on the scenes.
     benchmarks, methods, ratios, gammas, seeds
-        What to measure; seeds apply to methods that draw at random, gammas to those that have a gamma.
+        What to measure; seeds apply to methods that draw at random, gammas to those that have a gamma. A
+        selector of one's own is measured again when its code has changed.
     questions : int
         Questions a benchmark, each about a held-out scene of its own.
     out : path
@@ -150,6 +161,8 @@ def evaluate(
         Processes, at least 1; see :func:`~otanalysis.studies.engine.collect`.
     progress : bool
         Show a bar with the time left on stderr.
+    wait : bool
+        Wait for another process that writes into the folder of ``out`` or ``parts``, in place of refusing.
 
     Returns
     -------
@@ -161,6 +174,8 @@ def evaluate(
     ------
     InputError
         A name is unknown, a number out of range, or the folder holds no model.
+    StorageError
+        A folder cannot be written, or another process writes there.
     MissingDependencyError
         torch or transformers is not installed.
     """
@@ -181,15 +196,22 @@ def evaluate(
         for start in range(0, questions, _CHUNK)
     ]
     plan = [Part(tuple(chunk.key(run) for run in runs), chunk.measure) for chunk in chunks]
-    answers = collect(Study("evaluate", _SCHEMA, plan), folder, jobs=jobs, progress=progress).to_pandas()
+    study = Study("evaluate", _SCHEMA, plan, packages=_NUMERIC)
+    with held(Path(out).parent, "evaluating", wait=wait):
+        found = collect(study, folder, jobs=jobs, progress=progress, wait=wait)
+        table = pd.concat([_majority(benchmarks, questions), _means(found.table.to_pandas())])
+        table.insert(0, "model", vlm.name)
+        about = _provenance(vlm.name, fingerprint, settings, questions)
+        write_accuracy(table, out, provenance=about | {"measured_with": found.measured_with})
+    return table
+
+
+def _means(answers: pd.DataFrame) -> pd.DataFrame:
+    """Return mean score, number of questions and standard error of every run at every ratio."""
     keys = ["benchmark", "method", "ratio", "gamma", "seed", "metric"]
     answers = answers.astype({"gamma": float, "seed": "Int64"})
     scores = answers.groupby(keys, sort=False, dropna=False)["score"]
-    means = scores.agg(value="mean", n="size", standard_error="sem").reset_index()
-    table: pd.DataFrame = pd.concat([_majority(benchmarks, questions), means])
-    table.insert(0, "model", vlm.name)
-    write_accuracy(table, out, provenance=_provenance(vlm.name, fingerprint, settings, questions))
-    return table
+    return scores.agg(value="mean", n="size", standard_error="sem").reset_index()
 
 
 @lru_cache(maxsize=1)

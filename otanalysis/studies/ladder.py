@@ -143,6 +143,7 @@ def measure_ladder(
     jobs: int = 1,
     limit: int | None = None,
     progress: bool = True,
+    wait: bool = False,
 ) -> Path:
     """Measure the ladder on the samples of some dumps; the table is ``out/ladder.parquet``.
 
@@ -152,7 +153,7 @@ def measure_ladder(
         Finished dumps, one a benchmark.
     study : LadderStudy
         What to measure.
-    out, jobs, limit, progress
+    out, jobs, limit, progress, wait
         As for :func:`~otanalysis.studies.engine.measure_samples`.
 
     Returns
@@ -167,7 +168,7 @@ def measure_ladder(
     ------
     InputError
         If two dumps are of one benchmark, or as for ``measure_samples``.
-    DumpError, KeyboardInterrupt
+    DumpError, StorageError, KeyboardInterrupt
         As for ``measure_samples``.
 
     Examples
@@ -193,7 +194,7 @@ def measure_ladder(
             f"The ladder wants one dump a benchmark, and {', '.join(twice)} came twice: "
             "measure one model at a time."
         )
-    return measure_samples(study, paths, out=out, jobs=jobs, limit=limit, progress=progress)
+    return measure_samples(study, paths, out=out, jobs=jobs, limit=limit, progress=progress, wait=wait)
 
 
 def read_ladder(path: str | PathLike[str]) -> pd.DataFrame:

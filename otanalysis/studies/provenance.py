@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import json
 import platform
 import sys
@@ -15,10 +14,10 @@ from typing import Any
 
 import pandas as pd
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from otanalysis.errors import InputError
-from otanalysis.files import write_atomic
+from otanalysis.files import make_folder, write_atomic, write_together
+from otanalysis.studies.sealed import is_sealed, sealed, unsealed
 
 _KEY = b"otanalysis.provenance"
 _PACKAGES = ("otanalysis", "numpy", "scipy", "POT", "kmedoids", "pyarrow", "joblib")
@@ -34,13 +33,6 @@ def environment(packages: Iterable[str]) -> dict[str, Any]:
         "date": datetime.now(UTC).isoformat(timespec="seconds"),
         "versions": {"python": platform.python_version(), **{name: version(name) for name in packages}},
     }
-
-
-def to_parquet(table: pa.Table) -> bytes:
-    """Return a table as the bytes of a Parquet file."""
-    buffer = io.BytesIO()
-    pq.write_table(table, buffer, compression="zstd")
-    return buffer.getvalue()
 
 
 def write_table(path: Path, table: pa.Table, *, request: str, about: Mapping[str, Any]) -> None:
@@ -64,16 +56,25 @@ def write_table(path: Path, table: pa.Table, *, request: str, about: Mapping[str
         "platform": platform.platform(),
         **about,
     }
-    path.parent.mkdir(parents=True, exist_ok=True)
-    write_atomic(path, to_parquet(table.replace_schema_metadata({_KEY: json.dumps(provenance)})))
+    make_folder(path.parent)
+    write_atomic(path, sealed(table.replace_schema_metadata({_KEY: json.dumps(provenance)})))
 
 
-def answers(path: Path, request: str) -> bool:
-    """Return whether the table at ``path`` is there and was written for this request."""
+def answers(path: Path, request: str, *, say: bool = False) -> bool:
+    """Return whether the table at ``path`` is there, whole, and was written for this request.
+
+    With ``say``, one that is damaged is told of on stderr: the caller then writes it anew.
+    """
     try:
-        return path.is_file() and read_provenance(path)["request"] == request
-    except (InputError, KeyError):
-        return False  # something else of that name: the caller writes its own table over it
+        data = path.read_bytes()
+        return bool(_provenance(unsealed(data, path), path)["request"] == request)
+    except OSError:
+        return False
+    except (InputError, KeyError) as error:
+        # Something else of that name, and a damaged table: the caller writes its own over it.
+        if say and is_sealed(data):
+            print(f"{error} It is put together again.", file=sys.stderr)
+        return False
 
 
 def read_provenance(path: str | PathLike[str]) -> dict[str, Any]:
@@ -84,31 +85,58 @@ def read_provenance(path: str | PathLike[str]) -> dict[str, Any]:
     Raises
     ------
     InputError
-        The file is missing or is not a table of this package.
+        The file is missing, is not a table of this package, or is damaged.
     """
-    try:
-        metadata = pq.read_schema(path).metadata or {}
-        content: dict[str, Any] = json.loads(metadata[_KEY])
-    except (OSError, pa.ArrowInvalid, KeyError) as error:
-        raise InputError(
-            f"{path} is not a table that otanalysis wrote; check the path, or run the measurement."
-        ) from error
-    return content
+    return _provenance(_opened(Path(path), schema_only=True), Path(path))
 
 
-def read_table(path: str | PathLike[str], columns: Iterable[str] = (), *, cure: str = "") -> pd.DataFrame:
-    """Read a table of this package that has certain columns.
+def read_table(
+    path: str | PathLike[str], columns: Iterable[str] = (), *, cure: str = "", only: bool = False
+) -> pd.DataFrame:
+    """Read a table of this package that has certain columns, after a look at its checksum.
+
+    With ``only`` the others are left out.
 
     Raises
     ------
     InputError
-        The file is missing, is not a table of this package, or lacks a column; then ``cure`` says what to do.
+        The file is missing, is not a table of this package, is damaged, or lacks a column; then ``cure`` says
+        what to do.
     """
-    read_provenance(path)
-    table: pd.DataFrame = pq.read_table(path, partitioning=None).to_pandas()
-    if absent := [name for name in columns if name not in table.columns]:
+    wanted = list(columns)
+    table = _opened(Path(path))
+    _provenance(table, Path(path))
+    if absent := [name for name in wanted if name not in table.column_names]:
         raise InputError(f"{path} lacks the columns {', '.join(absent)}: {cure}.")
-    return table
+    frame: pd.DataFrame = (table.select(wanted) if only else table).to_pandas()
+    return frame
+
+
+def _opened(path: Path, *, schema_only: bool = False) -> pa.Table:
+    try:
+        data = path.read_bytes()
+    except OSError as error:
+        raise _not_ours(path) from error
+    try:
+        return unsealed(data, path, schema_only=schema_only)
+    except InputError as error:
+        if is_sealed(data):
+            raise InputError(f"{error} Remove it and run the measurement again.") from error
+        raise _not_ours(path) from error
+
+
+def _provenance(table: pa.Table, path: Path) -> dict[str, Any]:
+    try:
+        content = json.loads((table.schema.metadata or {})[_KEY])
+    except (KeyError, ValueError) as error:
+        raise _not_ours(path) from error
+    if not isinstance(content, dict):
+        raise _not_ours(path)
+    return content
+
+
+def _not_ours(path: Path) -> InputError:
+    return InputError(f"{path} is not a table that otanalysis wrote; check the path, or run the measurement.")
 
 
 def write_summaries(path: str | PathLike[str], summaries: Mapping[str, pd.DataFrame], **layout: Any) -> None:
@@ -117,8 +145,8 @@ def write_summaries(path: str | PathLike[str], summaries: Mapping[str, pd.DataFr
     The provenance goes to ``FIRST.provenance.json``, in the ``layout`` that :func:`json.dumps` is given.
     """
     about = json.dumps(read_provenance(path), **layout) + "\n"
-    for name, frame in summaries.items():
-        data = frame.to_csv(index=False, float_format="%.8g").encode()
-        write_atomic(Path(path).with_name(name), data)
-    first = Path(path).with_name(next(iter(summaries)))
-    write_atomic(first.with_suffix(".provenance.json"), about.encode())
+    files = {
+        name: frame.to_csv(index=False, float_format="%.8g").encode() for name, frame in summaries.items()
+    }
+    first = Path(next(iter(summaries))).with_suffix(".provenance.json")
+    write_together(Path(path).parent, {**files, first.name: about.encode()})

@@ -20,9 +20,10 @@ from otanalysis.defaults import RATIOS, RELEASED_GAMMA
 from otanalysis.image import Image
 from otanalysis.selection import SELECTORS, Selection, Selector, select_many
 from otanalysis.studies.chunks import ORIGIN, Chunk, Record, describe_dumps, open_chunks
-from otanalysis.studies.engine import Part, Study, run_study
+from otanalysis.studies.engine import Study, run_study
 from otanalysis.studies.provenance import read_table
 from otanalysis.studies.runs import Measurement, Run, SweepSettings
+from otanalysis.studies.store import Part
 from otanalysis.surrogate.ladder import Ladder
 from otanalysis.tokens.read import Sample
 
@@ -41,6 +42,7 @@ def sweep(
     jobs: int = 1,
     limit: int | None = None,
     progress: bool = True,
+    wait: bool = False,
 ) -> Path:
     """Measure selections of the samples of some dumps and write one tidy Parquet table.
 
@@ -62,6 +64,8 @@ def sweep(
         Only the first so many samples of each dump.
     progress : bool
         Show a bar with the time left on stderr.
+    wait : bool
+        Wait for another process that writes into ``out``, in place of refusing.
 
     Returns
     -------
@@ -81,6 +85,8 @@ def sweep(
         A setting is out of range, or two dumps are the same.
     DumpError
         A dump is missing, unfinished or damaged.
+    StorageError
+        ``out`` cannot be written, or another process writes there.
     KeyboardInterrupt
         With a word on what is kept.
 
@@ -128,7 +134,7 @@ def sweep(
         request=[fingerprints, settings.digest(), limit, _SCHEMA.names],
         about={"settings": about, "dumps": describe_dumps(opened)},
     )
-    return run_study(study, out, parts="parts", jobs=jobs, progress=progress)
+    return run_study(study, out, parts="parts", jobs=jobs, progress=progress, wait=wait)
 
 
 def _measure(

@@ -14,8 +14,9 @@ import pyarrow.parquet as pq
 import pytest
 
 from otanalysis.errors import InputError
-from otanalysis.studies.engine import Part, Study, collect, measure_samples, run_study
+from otanalysis.studies.engine import Study, collect, measure_samples, run_study
 from otanalysis.studies.provenance import read_provenance
+from otanalysis.studies.store import Part
 from otanalysis.tokens import open_dump
 from otanalysis.tokens.read import Sample
 
@@ -115,7 +116,7 @@ class Letters:
 
 
 def collected(study: Study, folder: Path) -> list[str]:
-    table = collect(study, folder, jobs=1, progress=False)
+    table = collect(study, folder, jobs=1, progress=False).table
     assert set(table["kind"].to_pylist()) == {"latin"}
     return [f"{row['letter']}:{row['asked']}" for row in table.to_pylist()]
 

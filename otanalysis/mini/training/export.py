@@ -3,15 +3,21 @@
 from __future__ import annotations
 
 import csv
-import shutil
+import tempfile
 from pathlib import Path
 
+from safetensors import SafetensorError
 from transformers import LlavaForConditionalGeneration
 
+from otanalysis.errors import StorageError
+from otanalysis.files import storing, write_together
+from otanalysis.locks import held
 from otanalysis.mini.training.architecture import build_processor
 
 
-def export(model: LlavaForConditionalGeneration, work: Path, out: Path, *, seed: int) -> None:
+def export(
+    model: LlavaForConditionalGeneration, work: Path, out: Path, *, seed: int, wait: bool = False
+) -> None:
     """Write weights, processor, model card and training curve to ``out``.
 
     Parameters
@@ -19,19 +25,44 @@ def export(model: LlavaForConditionalGeneration, work: Path, out: Path, *, seed:
     model
         The trained model; it is left in float16.
     work
-        The folder in which :func:`~otanalysis.mini.training.train.train` left ``training.csv``.
+        The folder in which :func:`~otanalysis.mini.training.train.train` left ``training.csv``, its
+        ``training_folder``.
     out
         The model folder.
     seed
         The seed of the training, for the card.
+    wait
+        Wait for another process that writes into ``out``, in place of refusing.
+
+    Raises
+    ------
+    StorageError
+        If there is no room for all of it, and nothing is written; or another process writes there.
     """
-    out.mkdir(parents=True, exist_ok=True)
-    model.cpu().half().save_pretrained(out)
-    build_processor().save_pretrained(out)
-    shutil.copyfile(work / "training.csv", out / "training.csv")
     parameters = sum(parameter.numel() for parameter in model.parameters())
-    card = _CARD.format(seed=seed, parameters=parameters, curve=_held_out(out / "training.csv"))
-    (out / "README.md").write_text(card, encoding="utf-8")
+    card = _CARD.format(seed=seed, parameters=parameters, curve=_held_out(work / "training.csv"))
+    files = {
+        **_saved(model),
+        "training.csv": (work / "training.csv").read_bytes(),
+        "README.md": card.encode(),
+    }
+    with held(out, "writing the model", wait=wait):
+        write_together(out, files)
+
+
+def _saved(model: LlavaForConditionalGeneration) -> dict[str, bytes]:
+    """Return the files of model and processor, by name."""
+    with tempfile.TemporaryDirectory() as name:
+        place = Path(name)
+        try:
+            with storing(place):
+                model.cpu().half().save_pretrained(place)
+                build_processor().save_pretrained(place)
+        except SafetensorError as error:
+            raise StorageError(
+                f"The model cannot be written into {place} ({error}): free some space."
+            ) from error
+        return {path.name: path.read_bytes() for path in sorted(place.iterdir())}
 
 
 def _held_out(curve: Path) -> str:

@@ -10,6 +10,8 @@ from types import TracebackType
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
+from otanalysis.files import make_folder, storing, write_atomic
+
 _COLUMNS = ("stage", "step", "loss", "accuracy", "seconds")
 
 
@@ -33,7 +35,7 @@ class TrainingLog:
         self._bars: dict[str, TaskID] = {}
 
     def __enter__(self) -> TrainingLog:
-        self._path.parent.mkdir(parents=True, exist_ok=True)
+        make_folder(self._path.parent)
         self._progress.start()
         return self
 
@@ -47,6 +49,7 @@ class TrainingLog:
     ) -> None:
         """Record one step; one without a loss (nothing is trained) only moves the progress bar."""
         if stage not in self._bars:
+            self._forget(stage)
             self._start = time.perf_counter()
             self._losses, self._accuracies = [], []
             self._bars[stage] = self._progress.add_task(stage, total=steps, status="")
@@ -67,9 +70,19 @@ class TrainingLog:
     def row(self, stage: str, step: int, loss: float, accuracy: float) -> None:
         """Append one row to the curve."""
         fresh = not self._path.exists()
-        with self._path.open("a", newline="", encoding="utf-8") as file:
+        with storing(self._path), self._path.open("a", newline="", encoding="utf-8") as file:
             writer = csv.writer(file)
             if fresh:
                 writer.writerow(_COLUMNS)
             seconds = time.perf_counter() - self._start
             writer.writerow([stage, step, f"{loss:.4f}", f"{accuracy:.4f}", f"{seconds:.0f}"])
+
+    def _forget(self, stage: str) -> None:
+        """Drop the rows of a stage that was stopped: it is trained from its beginning again."""
+        if not self._path.exists():
+            return
+        lines = self._path.read_bytes().splitlines(keepends=True)
+        ends = (f"{stage},".encode(), f"{stage}-held-out".encode())
+        kept = [line for line in lines if not line.startswith(ends)]
+        if len(kept) < len(lines):
+            write_atomic(self._path, b"".join(kept))

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Callable
 from dataclasses import dataclass
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -13,9 +15,12 @@ from torch import nn
 from transformers import CLIPVisionModel, LlavaForConditionalGeneration, PreTrainedTokenizerFast
 
 from otanalysis.errors import InputError
+from otanalysis.files import sha256_of_json
+from otanalysis.locks import held
 from otanalysis.mini.digits import digit_bank
 from otanalysis.mini.geometry import GRID
 from otanalysis.mini.training.architecture import build_model, build_processor
+from otanalysis.mini.training.checkpoints import read_checkpoint, write_checkpoint
 from otanalysis.mini.training.language import (
     LanguageStage,
     SceneCache,
@@ -60,6 +65,20 @@ class Recipe:
     held_out_scenes: int = 320
 
 
+def training_folder(work: Path, seed: int, recipe: Recipe | None = None) -> Path:
+    """Return where below ``work`` the checkpoints and the curve of a seed and recipe are.
+
+    Parameters
+    ----------
+    work
+        Folder of all trainings.
+    seed, recipe
+        As for :func:`train`.
+    """
+    content = [version("otanalysis"), seed, repr(recipe or Recipe())]
+    return work / f"seed-{seed}-{sha256_of_json(content)[:8]}"
+
+
 def _stage(
     path: Path,
     modules: dict[str, nn.Module],
@@ -67,17 +86,17 @@ def _stage(
     run: Callable[[np.random.Generator], None],
 ) -> None:
     """Load the modules' state after a stage if it was finished before, else run the stage and save it."""
-    if path.exists():
-        state: dict[str, Any] = torch.load(path, map_location="cpu")
+    data = read_checkpoint(path)
+    if data is not None:
+        state: dict[str, Any] = torch.load(io.BytesIO(data), map_location="cpu", weights_only=True)
         for name, module in modules.items():
             module.load_state_dict(state[name])
         return
     torch.manual_seed(seeds[0] + 1000 * (seeds[1] + 1))
     run(np.random.default_rng(seeds))
-    path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_suffix(".part")
-    torch.save({name: module.state_dict() for name, module in modules.items()}, part)
-    part.replace(path)
+    buffer = io.BytesIO()
+    torch.save({name: module.state_dict() for name, module in modules.items()}, buffer)
+    write_checkpoint(path, buffer.getvalue())
 
 
 def _train_vision(tower: CLIPVisionModel, recipe: Recipe, work: Path, seed: int, log: TrainingLog) -> None:
@@ -107,7 +126,7 @@ def _train_language(
         "language": model.model.language_model,
     }
     paths = [work / f"{stage.name}.pt" for stage in recipe.language]
-    if paths[-1].exists():
+    if all(read_checkpoint(path) is not None for path in (work / "projector.pt", *paths)):
         cache = held_out = SceneCache((), torch.empty(0))
     else:
         generator = np.random.default_rng([seed, 50])
@@ -143,15 +162,22 @@ def _move(model: nn.Module, device: str) -> None:
 
 
 def train(
-    work: Path, *, recipe: Recipe | None = None, seed: int = 0, threads: int = 2, device: str = "cpu"
+    work: Path,
+    *,
+    recipe: Recipe | None = None,
+    seed: int = 0,
+    threads: int = 2,
+    device: str = "cpu",
+    wait: bool = False,
 ) -> LlavaForConditionalGeneration:
     """Train the bundled model.
 
     Parameters
     ----------
     work
-        Folder for the checkpoint of every stage and for ``training.csv``, the curve. A stage whose
-        checkpoint is there is not trained again.
+        Folder of all trainings. The checkpoint of every stage and ``training.csv``, the curve, are in
+        :func:`training_folder`, of this seed and recipe alone. A stage whose checkpoint is there, whole, is
+        not trained again; with which versions of torch and NumPy it was, is said if they have changed.
     recipe
         What to train with; by default what made the bundled model.
     seed
@@ -160,6 +186,8 @@ def train(
         CPU threads for torch.
     device
         Where torch computes, such as ``"cuda"``; the numbers then differ slightly from the CPU's.
+    wait
+        Wait for another process that trains there, in place of refusing.
 
     Returns
     -------
@@ -170,13 +198,16 @@ def train(
     ------
     InputError
         If torch cannot use the device.
+    StorageError
+        If the folder cannot be written, or another process trains there.
     """
     recipe = recipe or Recipe()
     torch.set_num_threads(threads)
     model = build_model(seed)
     _move(model, device)
     tokenizer = build_processor().tokenizer
-    with TrainingLog(work / "training.csv") as log:
-        _train_vision(model.model.vision_tower, recipe, work, seed, log)
-        _train_language(model, tokenizer, recipe, work, seed, log)
+    place = training_folder(work, seed, recipe)
+    with held(place, "training", wait=wait), TrainingLog(place / "training.csv") as log:
+        _train_vision(model.model.vision_tower, recipe, place, seed, log)
+        _train_language(model, tokenizer, recipe, place, seed, log)
     return model

@@ -20,8 +20,9 @@ from otanalysis.errors import InputError
 from otanalysis.files import sha256_of_json
 from otanalysis.selection import SELECTORS, select
 from otanalysis.studies.chunks import Record
-from otanalysis.studies.engine import PACKAGE, Part, Study, run_study
+from otanalysis.studies.engine import PACKAGE, Study, run_study
 from otanalysis.studies.provenance import read_table, write_summaries
+from otanalysis.studies.store import Part
 from otanalysis.studies.table2.optimum import optima
 from otanalysis.studies.table2.rung_objectives import rung_values
 from otanalysis.studies.table2.tables import compare_with_published, published_synthetic, synthetic_table
@@ -254,6 +255,7 @@ def synthetic(
     out: str | PathLike[str],
     jobs: int = 1,
     progress: bool = True,
+    wait: bool = False,
 ) -> Path:
     """Measure every method on synthetic tokens: each rung's value, win rate and optimum.
 
@@ -277,6 +279,8 @@ def synthetic(
         Processes, at least 1.
     progress : bool
         Show a bar with the time left on stderr.
+    wait : bool
+        Wait for another process that writes into ``out``, in place of refusing.
 
     Returns
     -------
@@ -287,6 +291,8 @@ def synthetic(
     ------
     InputError
         If an argument is out of range, or there is an unknown law.
+    StorageError
+        ``out`` cannot be written, or another process writes there.
     KeyboardInterrupt
         With a word on what is kept.
 
@@ -317,7 +323,7 @@ def synthetic(
         request=[one.key for one in wanted],
         about={"settings": about},
     )
-    return run_study(study, out, jobs=jobs, progress=progress)
+    return run_study(study, out, jobs=jobs, progress=progress, wait=wait)
 
 
 def _measure(trial: SyntheticTrial, missing: Sequence[str]) -> Iterator[tuple[Sequence[str], list[Record]]]:

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import csv
+import subprocess
+import sys
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -19,9 +22,10 @@ from otanalysis.mini.geometry import COLOURS, GRID, SIZES
 from otanalysis.mini.scenes import LAYOUTS, Scene, SceneObject
 from otanalysis.mini.training import language
 from otanalysis.mini.training.architecture import build_model, build_processor, position_table
+from otanalysis.mini.training.checkpoints import LIST_NAME, read_checkpoint, write_checkpoint
 from otanalysis.mini.training.export import export
 from otanalysis.mini.training.language import LanguageStage, SceneCache, measure_language
-from otanalysis.mini.training.train import Recipe, train
+from otanalysis.mini.training.train import Recipe, train, training_folder
 from otanalysis.mini.training.vision import (
     CLASSES,
     PatchHeads,
@@ -53,18 +57,72 @@ def state_of(model: torch.nn.Module) -> dict[str, torch.Tensor]:
 
 
 def test_the_recipe_runs_resumes_and_depends_on_its_seed(tmp_path: Path) -> None:
-    first = state_of(train(tmp_path / "a", recipe=SMALL, threads=1))
-    begin = (tmp_path / "a" / "training.csv").read_bytes()
-    again = state_of(train(tmp_path / "a", recipe=SMALL, threads=1))
-    assert (tmp_path / "a" / "training.csv").read_bytes() == begin, "a finished stage was trained again"
+    place = training_folder(tmp_path, 0, SMALL)
+    first = state_of(train(tmp_path, recipe=SMALL, threads=1))
+    begin = (place / "training.csv").read_bytes()
+    again = state_of(train(tmp_path, recipe=SMALL, threads=1))
+    assert (place / "training.csv").read_bytes() == begin, "a finished stage was trained again"
     assert all(torch.equal(first[name], again[name]) for name in first)
 
-    (tmp_path / "a" / "all.pt").unlink()
-    resumed = state_of(train(tmp_path / "a", recipe=SMALL, threads=1))
+    (place / "all.pt").unlink()
+    resumed = state_of(train(tmp_path, recipe=SMALL, threads=1))
     assert all(torch.equal(first[name], resumed[name]) for name in first)
+    rows = [line.split(b",")[:2] for line in (place / "training.csv").read_bytes().splitlines()]
+    assert rows == [line.split(b",")[:2] for line in begin.splitlines()], "a stage stands twice in the curve"
 
-    other = state_of(train(tmp_path / "b", recipe=SMALL, seed=1, threads=1))
+    # In the same folder: the checkpoints of another seed are not those of this one.
+    other = state_of(train(tmp_path, recipe=SMALL, seed=1, threads=1))
     assert not torch.equal(first["lm_head.weight"], other["lm_head.weight"])
+    assert {path.name[:6] for path in tmp_path.iterdir()} == {"seed-0", "seed-1"}
+    assert training_folder(tmp_path, 0) != place, "the recipe is in the name too"
+
+
+def test_a_damaged_checkpoint_is_trained_again(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    first = state_of(train(tmp_path, recipe=SMALL, threads=1))
+    place = training_folder(tmp_path, 0, SMALL)
+    assert "is damaged" not in capsys.readouterr().err
+    for name, bit in (("crops.pt", 700), ("all.pt", 40_000)):
+        content = bytearray((place / name).read_bytes())
+        content[bit] ^= 1
+        (place / name).write_bytes(content)
+        again = state_of(train(tmp_path, recipe=SMALL, threads=1))
+        assert f"{name} is damaged" in capsys.readouterr().err
+        assert all(torch.equal(first[key], again[key]) for key in first)
+
+
+def test_checkpoints_of_other_libraries_are_told_of(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    write_checkpoint(tmp_path / "a.pt", b"weights")
+    assert read_checkpoint(tmp_path / "a.pt") == b"weights"
+    assert capsys.readouterr().err == ""
+    listed = tmp_path / LIST_NAME
+    listed.write_text(listed.read_text().replace(version("torch"), "1.0"))
+    assert read_checkpoint(tmp_path / "a.pt") == b"weights"
+    assert "trained with torch 1.0 (now" in capsys.readouterr().err
+    listed.write_bytes(b"[1]")
+    assert read_checkpoint(tmp_path / "a.pt") is None
+    assert read_checkpoint(tmp_path / "b.pt") is None
+
+
+def test_a_model_without_room_leaves_the_old_one(tmp_path: Path) -> None:
+    (tmp_path / "training.csv").write_text("stage,step,loss,accuracy,seconds\n")
+    export(build_model(0), tmp_path, tmp_path / "model", seed=0)
+    before = {path.name: path.read_bytes() for path in (tmp_path / "model").iterdir()}
+    code = (
+        "import resource, sys; from pathlib import Path\n"
+        "from otanalysis.errors import StorageError\n"
+        "from otanalysis.mini.training.architecture import build_model\n"
+        "from otanalysis.mini.training.export import export\n"
+        "model = build_model(1)\n"
+        "resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, 100_000))\n"
+        "try:\n    export(model, Path(sys.argv[1]), Path(sys.argv[1], 'model'), seed=1)\n"
+        "except StorageError as error:\n    print(error)"
+    )
+    command = [sys.executable, "-c", code, str(tmp_path)]
+    done = subprocess.run(command, capture_output=True, text=True, check=True, timeout=300)
+    assert "cannot be written" in done.stdout
+    assert {path.name: path.read_bytes() for path in (tmp_path / "model").iterdir()} == before
 
 
 def test_the_export_loads_as_any_model_and_answers_alike(tmp_path: Path) -> None:

@@ -15,7 +15,7 @@ import joblib
 import pytest
 from threadpoolctl import threadpool_info
 
-from otanalysis.studies.engine import run_parts
+from otanalysis.studies.pool import run_parts
 
 
 def write_process(path: Path) -> None:
@@ -74,7 +74,7 @@ def test_parts_run_on_the_backend_of_the_caller_or_in_processes(
 
 _LATE = """
 from pathlib import Path
-from otanalysis.studies.engine import run_parts
+from otanalysis.studies.pool import run_parts
 from threadpoolctl import threadpool_info
 
 def load():
@@ -87,6 +87,7 @@ assert after and set(after.values()) == {2}, after
 
 
 def test_what_a_part_loads_has_its_threads_afterwards() -> None:
+    pytest.importorskip("sklearn")
     limits = {"OMP_NUM_THREADS": "2", "OPENBLAS_NUM_THREADS": "2", "MKL_NUM_THREADS": "2"}
     script = [sys.executable, "-c", _LATE]
     run = subprocess.run(script, env={**os.environ, **limits}, capture_output=True, text=True, check=False)

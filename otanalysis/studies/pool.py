@@ -1,0 +1,119 @@
+"""The processes that measure parts: one thread each, and gone with their job, however that ends."""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import signal
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing
+from pathlib import Path
+
+import joblib
+from joblib.externals.loky import get_reusable_executor
+from joblib.externals.loky.process_executor import BrokenProcessPool
+from joblib.parallel import BACKENDS, DEFAULT_BACKEND, get_active_backend
+from threadpoolctl import threadpool_limits
+
+from otanalysis.errors import OtAnalysisError
+from otanalysis.progress import progress_bar
+
+_PR_SET_PDEATHSIG = 1  # prctl(2)
+_LOOK = 0.5  # seconds between two looks at whether the parent lives
+
+
+def run_parts(
+    label: str,
+    tasks: Sequence[Callable[[], None]],
+    *,
+    jobs: int,
+    total: int,
+    kept_in: Path,
+    progress: bool,
+) -> None:
+    """Run what is left of ``total`` parts in processes; show the time left, and say what a stop keeps.
+
+    The tasks are picklable and take no arguments; each writes its own result whole into ``kept_in``.
+
+    Raises
+    ------
+    KeyboardInterrupt
+        With a word on what is kept; the processes are gone then.
+    OtAnalysisError
+        A process was killed, by the system for its memory for instance; or as the tasks raise it.
+    """
+    done = total - len(tasks)
+    with progress_bar(label, "parts", shown=progress and bool(tasks)) as bar:
+        task = bar.add_task(label, total=total, completed=done)
+        try:
+            with closing(_finished(tasks, jobs)) as finished:
+                for _ in finished:
+                    done += 1
+                    bar.update(task, completed=done)
+        except KeyboardInterrupt:
+            raise KeyboardInterrupt(
+                f"Stopped: {done} of {total} parts are kept in {kept_in}; "
+                "the same command goes on from there."
+            ) from None
+        except BrokenProcessPool as error:
+            raise OtAnalysisError(
+                f"A process that measures was killed, perhaps for its memory: {done} of {total} parts are "
+                f"kept in {kept_in}; the same command goes on from there, with fewer --jobs if need be."
+            ) from error
+
+
+def _finished(tasks: Sequence[Callable[[], None]], jobs: int) -> Iterator[None]:
+    """Yield once a task, as soon as what it measured is on disk."""
+    backend, workers = get_active_backend()
+    own = isinstance(backend, BACKENDS[DEFAULT_BACKEND])  # else it is the caller's: threads, a cluster
+    workers = min(joblib.effective_n_jobs(workers or jobs), len(tasks) or 1) if own else workers or jobs
+    # One thread a process: the matrices are small, and more threads than cores would slow each other down.
+    processes = {"backend": DEFAULT_BACKEND, "inner_max_num_threads": 1}
+    processes |= {"initializer": serve, "initargs": (os.getpid(),)}
+    complete = False
+    try:
+        with (
+            threadpool_limits(limits=1),
+            joblib.parallel_config(n_jobs=workers, **(processes if own else {})),
+        ):
+            soon = "generator_unordered" if own or backend.supports_return_generator else "list"
+            yield from joblib.Parallel(return_as=soon, batch_size=1)(
+                joblib.delayed(_alone)(task) for task in tasks
+            )
+        complete = True
+    finally:
+        if own and workers > 1:
+            # The next job gets fresh processes: what it loads that this one did not (torch, compiled code)
+            # would look like a leak to the pool, which then warns and starts them anew in mid-work.
+            pool = get_reusable_executor(max_workers=workers, reuse=True)
+            pool.shutdown(wait=complete, kill_workers=not complete)
+
+
+def _alone(task: Callable[[], None]) -> None:
+    # In whatever process this is. What the task loads, such as torch, keeps its threads for the caller.
+    with threadpool_limits(limits=1):
+        task()
+
+
+def serve(parent: int) -> None:
+    """Make this process one that ends with its parent, and leaves Ctrl-C to it; first thing in a worker.
+
+    Parameters
+    ----------
+    parent : int
+        Number of the process that started this one.
+    """
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent ends its workers, and says what is kept
+    if sys.platform == "linux":  # at once, even in the middle of compiled code
+        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+    if os.name == "posix":
+        threading.Thread(target=_end_with, args=(parent,), daemon=True).start()
+
+
+def _end_with(parent: int) -> None:
+    while os.getppid() == parent:
+        time.sleep(_LOOK)
+    os._exit(1)

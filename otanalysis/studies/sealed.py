@@ -1,0 +1,88 @@
+"""Parquet files that carry the checksum of their own bytes, so that no flipped bit becomes a number."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import re
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from otanalysis.errors import InputError
+
+_SEAL = b"otanalysis.sha256"  # the key of the checksum in the metadata of the file
+_MARK = b"otanalysis.sealed"  # a second key: a file with it and without a whole seal is damaged, not older
+_PLACE = re.compile(
+    re.escape(_SEAL) + rb".{2}([0-9a-f]{64})", re.DOTALL
+)  # .{2}: type and length of the value
+_EMPTY = b"0" * 64
+
+
+def sealed(table: pa.Table) -> bytes:
+    """Return a table as the bytes of a Parquet file that has its own SHA-256 in its metadata.
+
+    The checksum is that of all bytes, with zeros where it stands; any reader of Parquet reads the file.
+    """
+    metadata = {**(table.schema.metadata or {}), _MARK: b"1", _SEAL: _EMPTY}
+    buffer = io.BytesIO()
+    pq.write_table(table.replace_schema_metadata(metadata), buffer, compression="zstd")
+    data = buffer.getvalue()
+    place = _place(data)
+    if place is None or place[1] != _EMPTY:
+        raise RuntimeError("pyarrow wrote the metadata of a file in a way that is not known here.")
+    return data[: place.start(1)] + hashlib.sha256(data).hexdigest().encode() + data[place.end(1) :]
+
+
+def unsealed(data: bytes, path: Path, *, schema_only: bool = False) -> pa.Table:
+    """Return the table of the bytes of a file, after a look at their checksum.
+
+    Files of version 0.1.0 have none and are read as they are.
+
+    Parameters
+    ----------
+    data : bytes
+        The whole file.
+    path : Path
+        Where it came from, for the message.
+    schema_only : bool
+        Where the checksum holds, return a table without rows: enough to see what is in it.
+
+    Raises
+    ------
+    InputError
+        The bytes are not those that were written, or are no Parquet file.
+    """
+    checked = is_sealed(data)
+    if checked and not _holds(data):
+        raise InputError(f"{path} is damaged: its bytes are not those that were written.")
+    try:
+        if checked and schema_only:
+            return pq.read_schema(pa.BufferReader(data)).empty_table()
+        table = pq.read_table(pa.BufferReader(data))
+        table.validate(full=not checked)
+    except Exception as error:  # what a reader of Parquet raises on bytes that are none is of many kinds
+        raise InputError(
+            f"{path} is damaged, or no Parquet file ({type(error).__name__}: {error})."
+        ) from error
+    return table
+
+
+def is_sealed(data: bytes) -> bool:
+    """Tell whether the bytes of a file were written with a checksum, whole or not."""
+    return _MARK in data or _place(data) is not None
+
+
+def _holds(data: bytes) -> bool:
+    place = _place(data)
+    if place is None:
+        return False
+    bare = data[: place.start(1)] + _EMPTY + data[place.end(1) :]
+    return hashlib.sha256(bare).hexdigest().encode() == place[1]
+
+
+def _place(data: bytes) -> re.Match[bytes] | None:
+    """Return where the checksum stands: the last place of its key, for the metadata are at the end."""
+    start = data.rfind(_SEAL)
+    return _PLACE.match(data, start) if start >= 0 else None
