@@ -4,9 +4,17 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.stamp
 
+# Environments beside it, made again when a requirement or a pin changes. uv looks for packages where pip does; the
+# pinned torch comes first and stays, as other builds of it bring gigabytes.
+OLDEST := .venv-oldest
+OLDEST_VLM := .venv-oldest-vlm
+NEWEST := .venv-newest
+WHEEL := .venv-wheel
+INSTALL = UV_FIND_LINKS="$$PIP_FIND_LINKS" $(BIN)/uv pip install --quiet --compile-bytecode --python $(@D)
+
 .DEFAULT_GOAL := help
-.PHONY: help install figures test test-browser fuzz lint format lab notebooks evaluate benchmark benchmark-vlm \
-  train-mini clean
+.PHONY: help install figures test test-browser test-oldest test-newest test-wheel fuzz lint format lab notebooks \
+  evaluate benchmark benchmark-vlm train-mini clean
 
 help:  ## List the targets.
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/\1|\2/' | awk -F'|' '{printf "  make %-13s %s\n", $$1, $$2}'
@@ -17,7 +25,7 @@ $(STAMP): pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
 	  { echo "Python 3.11 or newer is wanted, $(PYTHON) is $$($(PYTHON) --version 2>&1); try make PYTHON=python3.12." >&2; exit 2; }
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable ".[vlm,certified,notebooks,dev]"
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable ".[vlm,certified,notebooks,test,dev]"
 	@# Its whole list would bring a torchvision that need not fit this torch; a run loads what the extra dev names.
 	$(BIN)/python -m pip install --quiet --constraint constraints.txt --no-deps lmms-eval || \
 	  echo "lmms-eval could not be installed; the test of its plug-in is skipped." >&2
@@ -35,6 +43,47 @@ test-browser: $(STAMP)  ## Run the explorer and a notebook in JupyterLab and a h
 fuzz: $(STAMP)  ## Make 20,000 hostile calls and damage 20,000 files: no error that is not ours, no warning.
 	$(BIN)/python -m tests.fuzz.calls --cases 20000
 	$(BIN)/python -m tests.fuzz.files --cases 20000
+
+# The tests that load no torch; each of their functions with its first parameters, unless ONCE is empty.
+CORE_TESTS = $(filter-out tests/browser/ tests/data/ tests/fuzz/ tests/mini/ tests/notebooks/ tests/vlm/,$(wildcard tests/*/)) \
+  $(filter-out $(wildcard tests/test_house_*.py) tests/test_shown_commands.py,$(wildcard tests/test_*.py))
+ONCE = --once
+
+test-oldest: $(OLDEST)/.stamp $(OLDEST_VLM)/.stamp  ## Run the tests with the oldest versions allowed; ONCE= runs all.
+	$(OLDEST)/bin/python -m pytest $(ONCE) $(CORE_TESTS)
+	$(OLDEST_VLM)/bin/python -m pytest $(ONCE) tests/studies/test_evaluate.py tests/vlm --ignore tests/vlm/lmms_eval
+
+test-newest: $(NEWEST)/.stamp  ## Run all tests with the newest versions of everything but torch.
+	$(NEWEST)/bin/python -m pytest
+
+test-wheel: $(WHEEL)/.stamp  ## Build the wheel, install it where nothing else is, and draw in an empty folder.
+	rm -rf build/wheel && mkdir -p build/wheel/empty
+	$(BIN)/uv build --quiet --wheel --out-dir build/wheel
+	$(BIN)/uv pip install --quiet --python $(WHEEL) --no-deps --reinstall build/wheel/*.whl
+	cd build/wheel/empty && ../../../$(WHEEL)/bin/python -m otanalysis.figures --only 3,4 --scenes 1 --quiet
+	cd build/wheel/empty && ../../../$(WHEEL)/bin/otanalysis accuracy ranks --json > ranks.json
+
+$(OLDEST)/.stamp: $(STAMP)
+	$(BIN)/python -m venv --clear --without-pip $(@D)
+	$(INSTALL) --resolution lowest-direct --editable ".[certified,notebooks,test]"
+	@touch $@
+
+$(OLDEST_VLM)/.stamp: $(STAMP)
+	$(BIN)/python -m venv --clear --without-pip $(@D)
+	$(INSTALL) "$$(grep ^torch== constraints.txt)"
+	$(INSTALL) --resolution lowest-direct --editable ".[vlm,test]"
+	@touch $@
+
+$(NEWEST)/.stamp: $(STAMP)
+	$(BIN)/python -m venv --clear --without-pip $(@D)
+	$(INSTALL) "$$(grep ^torch== constraints.txt)"
+	$(INSTALL) --editable ".[vlm,certified,notebooks,test,dev]"
+	@touch $@
+
+$(WHEEL)/.stamp: $(STAMP)
+	$(BIN)/python -m venv --clear --without-pip $(@D)
+	$(INSTALL) --constraint constraints.txt ".[vlm]"
+	@touch $@
 
 lint: $(STAMP)  ## Check style, formatting, types and the import contracts.
 	$(BIN)/ruff check .
@@ -68,6 +117,6 @@ train-mini: $(STAMP)  ## Train the bundled model again from its seed.
 	$(BIN)/otanalysis train-mini
 
 clean:  ## Remove what the targets made, the environment too.
-	rm -rf $(VENV) build dist results data/dumps data/training .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) $(OLDEST) $(OLDEST_VLM) $(NEWEST) $(WHEEL) build dist results data/dumps data/training .pytest_cache .mypy_cache .ruff_cache .hypothesis
 	find figures -mindepth 1 ! -name README.md -delete 2>/dev/null || true
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -12,10 +12,11 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
-from otanalysis.errors import StorageError
+from otanalysis.errors import InputError, StorageError
 
 __all__ = [
     "DATA_VARIABLE",
+    "bundled_data",
     "data_folder",
     "make_folder",
     "remove_strays",
@@ -24,12 +25,16 @@ __all__ = [
     "storing",
     "write_atomic",
     "write_together",
+    "written_data_folder",
 ]
 
 _BLOCK = 1 << 20
 
 DATA_VARIABLE = "OTANALYSIS_DATA"
-"""Environment variable that says where the data folder is, if not in the clone."""
+"""Environment variable that says where the data folder is, if not in the clone or the installed package."""
+
+_INSTALLED = Path(__file__).resolve().parent / "_data"
+"""Where a wheel puts what it carries of the clone's ``data`` folder; a clone has no such folder."""
 
 _STRAY = re.compile(r"\..+\.\d+-\d+\.otanalysis\.tmp")
 
@@ -46,8 +51,59 @@ _CURES = {
 
 
 def data_folder() -> Path:
-    """Return the ``data`` folder: of the clone, or where :data:`DATA_VARIABLE` points."""
-    return Path(os.environ.get(DATA_VARIABLE) or Path(__file__).resolve().parents[1] / "data")
+    """Return the folder of the bundled data.
+
+    It is where :data:`DATA_VARIABLE` points, else what an installed package carries, else ``data`` of the
+    clone.
+    """
+    if given := os.environ.get(DATA_VARIABLE):
+        return Path(given)
+    return _INSTALLED if _INSTALLED.is_dir() else _INSTALLED.parents[1] / "data"
+
+
+def written_data_folder() -> Path:
+    """Return the folder into which dumps and tables of the bundled model are written.
+
+    It is :func:`data_folder`, but for an installed package: into that nothing is written, and the folder is
+    ``data`` of the current one, where the commands of a clone find theirs too.
+    """
+    folder = data_folder()
+    return Path("data") if folder == _INSTALLED else folder
+
+
+def bundled_data(name: str, what: str) -> Path:
+    """Return a file of the bundled data.
+
+    Parameters
+    ----------
+    name : str
+        Its path in the :func:`data_folder`, with ``/`` between folders.
+    what : str
+        What it is, for the error: ``"bundled model"``.
+
+    Returns
+    -------
+    Path
+
+    Raises
+    ------
+    InputError
+        If it is not there: :data:`DATA_VARIABLE` points elsewhere, or the clone or package is not whole.
+
+    Examples
+    --------
+    >>> bundled_data("published/accuracy.csv", "published table").name
+    'accuracy.csv'
+    """
+    path = data_folder() / name
+    if not path.is_file():
+        mend = (
+            f"{DATA_VARIABLE} is set and must be the data folder of otanalysis; unset it, or mend it."
+            if os.environ.get(DATA_VARIABLE)
+            else "restore it from the repository, or install otanalysis again."
+        )
+        raise InputError(f"The {what} was wanted at {path}, but is not there; {mend}")
+    return path
 
 
 def write_atomic(path: Path, data: bytes) -> None:

@@ -12,7 +12,30 @@ import pytest
 
 from otanalysis.tokens import DumpWriter
 
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Add ``--once``: a shorter run that still enters every test."""
+    parser.addoption(
+        "--once", action="store_true", help="run every test function with its first parameters only"
+    )
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Keep, with ``--once``, the first of the tests that are one function with several parameters."""
+    if not config.getoption("once"):
+        return
+    first: dict[str, pytest.Item] = {}
+    for item in items:
+        first.setdefault(item.nodeid.partition("[")[0], item)
+    kept = list(first.values())
+    config.hook.pytest_deselected(items=[item for item in items if item not in kept])
+    items[:] = kept
+
+
 MakeDump = Callable[..., Path]
+
+# Where torch is not installed, as it need not be, these files cannot even be loaded.
+collect_ignore = [] if importlib.util.find_spec("torch") else ["studies/test_evaluate.py", "vlm"]
 
 KINDS = (
     "llava",
@@ -55,6 +78,7 @@ def make_dump(tmp_path: Path) -> MakeDump:
 @pytest.fixture(scope="session")
 def untrained(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Return the folder of an untrained model of the bundled architecture: every code path of the trained."""
+    pytest.importorskip("torch")
     from otanalysis.mini.training.architecture import build_model, build_processor
 
     folder = tmp_path_factory.mktemp("models") / "untrained"
@@ -72,6 +96,7 @@ def kind(request: pytest.FixtureRequest) -> str:
 @pytest.fixture(scope="session")
 def zoo(tmp_path_factory: pytest.TempPathFactory) -> Any:
     """Return the zoo of small models of the real classes; see tests/vlm/zoo.py."""
+    pytest.importorskip("torch")
     place = Path(__file__).parent / "vlm" / "zoo.py"
     spec = importlib.util.spec_from_file_location("zoo", place)
     assert spec is not None

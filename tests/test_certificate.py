@@ -9,7 +9,6 @@ from math import gcd
 
 import numpy as np
 import pytest
-import torch
 from scipy.optimize import linear_sum_assignment
 
 import otanalysis as ota
@@ -116,6 +115,7 @@ def test_selections_positions_lists_and_torch_agree() -> None:
     plain = certify(tokens, np.asarray(selection.indices))
     assert same(plain, certify(tokens, selection))
     assert same(plain, certify(tokens.tolist(), [int(one) for one in selection.indices]))
+    torch = pytest.importorskip("torch")
     tensor = torch.from_numpy(tokens).requires_grad_()
     assert same(plain, certify(tensor, ota.select(tensor, "otprune", keep=6)))
     assert same(plain, certify(tensor, torch.as_tensor(np.asarray(selection.indices))))

@@ -11,8 +11,19 @@ from pathlib import Path
 
 import pytest
 
+from otanalysis import files
 from otanalysis.errors import InputError, OtAnalysisError, StorageError
-from otanalysis.files import make_folder, remove_strays, sha256_of_file, storing, write_atomic
+from otanalysis.files import (
+    DATA_VARIABLE,
+    bundled_data,
+    data_folder,
+    make_folder,
+    remove_strays,
+    sha256_of_file,
+    storing,
+    write_atomic,
+    written_data_folder,
+)
 
 
 def test_a_failed_write_leaves_the_old_file_and_no_litter(
@@ -123,3 +134,35 @@ def test_what_a_killed_write_leaves_is_removed_and_nothing_else(tmp_path: Path) 
     remove_strays(tmp_path)
     assert not stray.exists()
     assert sorted(tmp_path.iterdir()) == sorted(others)
+
+
+def test_a_clone_reads_and_writes_its_own_data_folder(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv(DATA_VARIABLE, raising=False)
+    clone = Path(files.__file__).resolve().parents[1]
+    assert data_folder() == written_data_folder() == clone / "data"
+
+
+def test_an_installed_package_reads_what_it_carries_and_writes_into_the_current_folder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv(DATA_VARIABLE, raising=False)
+    carried = tmp_path / "otanalysis" / "_data"
+    (carried / "published").mkdir(parents=True)
+    (carried / "published" / "accuracy.csv").touch()
+    monkeypatch.setattr(files, "_INSTALLED", carried)
+    assert data_folder() == carried
+    assert bundled_data("published/accuracy.csv", "published table").parent == carried / "published"
+    assert written_data_folder() == Path("data")
+    monkeypatch.setenv(DATA_VARIABLE, str(tmp_path / "elsewhere"))
+    assert data_folder() == written_data_folder() == tmp_path / "elsewhere"
+
+
+def test_data_that_are_not_there_are_an_error_that_says_how_to_mend_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(DATA_VARIABLE, str(tmp_path))
+    with pytest.raises(InputError, match=f"published table was wanted at .*; {DATA_VARIABLE} is set"):
+        bundled_data("published/accuracy.csv", "published table")
+    monkeypatch.delenv(DATA_VARIABLE)
+    with pytest.raises(InputError, match=r"is not there; restore it from the repository, or install"):
+        bundled_data("published/missing.csv", "published table")

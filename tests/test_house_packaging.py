@@ -30,7 +30,7 @@ LOADS = {
     "otanalysis/mini/training": {"vlm"},
     "otanalysis/vlm": {"vlm"},
     "otanalysis/vlm/lmms_eval": {"lmms-eval"},
-    "tests": {"vlm", "certified", "notebooks", "lmms-eval", "dev"},
+    "tests": {"vlm", "certified", "notebooks", "lmms-eval", "test", "dev"},
     "benchmarks": {"vlm"},
     "notebooks": {"vlm", "notebooks"},
 }
@@ -50,6 +50,7 @@ TOOLS = {
     "mypy": ("Makefile", "$(BIN)/mypy"),
     "import-linter": ("Makefile", "$(BIN)/lint-imports"),
     "jupyterlab": ("Makefile", "$(BIN)/jupyter lab"),
+    "uv": ("Makefile", "$(BIN)/uv pip install"),
     # Types that mypy reads, and that strict checking needs.
     "pandas-stubs": ("pyproject.toml", "[tool.mypy]\nstrict = true"),
     "scipy-stubs": ("pyproject.toml", "[tool.mypy]\nstrict = true"),
@@ -267,7 +268,7 @@ def test_no_file_of_the_house_names_an_index() -> None:
 
 def test_ci_runs_what_the_readme_names() -> None:
     commands = re.findall(r"^make (\S+)$", (ROOT / ".ci" / "run").read_text(), flags=re.MULTILINE)
-    assert commands == ["lint", "test"]
+    assert commands == ["lint", "test-wheel", "test-oldest", "test"]
     script = (ROOT / ".ci" / "run").read_text()
     assert "\n  make test-browser\nelse\n  echo" in script, "what is left out must be said"
     assert (ROOT / ".ci" / "run").stat().st_mode & 0o111

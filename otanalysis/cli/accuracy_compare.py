@@ -38,13 +38,15 @@ def accuracy_compare(
     answer). A gain is relative: the score over the baseline's, minus one. Benchmarks shared by models are not
     independent, so the p-value over all models is too small.
     """
-    from otanalysis.files import data_folder, make_folder, write_atomic
+    from otanalysis.files import bundled_data, make_folder, write_atomic
     from otanalysis.scores import read_accuracy
     from otanalysis.stats.paired_scores import compare_scores
 
     if out is not None and out.suffix != ".csv":
         raise InputError(f"--out wants a name that ends in .csv, got {str(out)!r}.")
-    scores = read_accuracy(data_folder() / "published" / "accuracy.csv" if table is None else table)
+    scores = read_accuracy(
+        bundled_data("published/accuracy.csv", "published table") if table is None else table
+    )
     if scores.empty:
         raise InputError(f"{table} holds no score: one row a model, benchmark and method is wanted.")
     models = None if model is None else [model]

@@ -47,13 +47,15 @@ def accuracy_ranks(
     """
     import pandas as pd
 
-    from otanalysis.files import data_folder, make_folder, write_atomic
+    from otanalysis.files import bundled_data, make_folder, write_atomic
     from otanalysis.scores import read_accuracy
     from otanalysis.stats.score_ranks import rank_methods
 
     if out is not None and out.suffix != ".csv":
         raise InputError(f"--out wants a name that ends in .csv, got {str(out)!r}.")
-    scores = read_accuracy(data_folder() / "published" / "accuracy.csv" if table is None else table)
+    scores = read_accuracy(
+        bundled_data("published/accuracy.csv", "published table") if table is None else table
+    )
     if scores.empty:
         raise InputError(f"{table} holds no score: one row a model, benchmark and method is wanted.")
     ranks = pd.concat(

@@ -35,12 +35,13 @@ def evaluate(
     Stopped with Ctrl-C, the same command goes on where it was.
     """
     from otanalysis.mini.benchmarks import BENCHMARKS
-    from otanalysis.mini.bundled import bundled_model_path
+    from otanalysis.mini.bundled import bundled_model_path, written_accuracy_path
     from otanalysis.selection import SELECTORS
     from otanalysis.studies.evaluate import evaluate as run
 
     folder = bundled_model_path() if model is None else model
-    table = folder / "accuracy.csv" if out is None else out
+    measured = written_accuracy_path() if model is None else model / "accuracy.csv"
+    table = measured if out is None else out
     run(
         folder,
         benchmarks=options.names(benchmarks, "--benchmarks", BENCHMARKS),

@@ -32,6 +32,10 @@ def figures(
     samples: Annotated[
         int, typer.Option(help="Images a dump in ladder, scatter and floor, which take seconds an image.")
     ] = 4,
+    scenes: Annotated[
+        int | None,
+        typer.Option(help="Scenes a dump of the bundled model; fewer for a first look.", show_default="64"),
+    ] = None,
     results: Annotated[
         Path, typer.Option(help="Folder of the sweep, which goes on where it stopped.")
     ] = Path("results"),
@@ -52,6 +56,7 @@ def figures(
         distance=distance,
         normalise=normalise,
         samples=samples,
+        scenes=scenes,
         results=results,
         progress=not quiet,
         wait=wait,

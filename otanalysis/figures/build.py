@@ -39,6 +39,8 @@ from otanalysis.tokens import open_dump
 SEEDS = (0, 1, 2)
 SAMPLES = 4
 """Images a dump in the figures that take seconds an image."""
+SCENES = 64
+"""Scenes a dump of the bundled model; the first of those whose questions its accuracies are of."""
 DISTANCES = ("w2", "w2_squared")
 NORMALISATIONS = ("none", "columns", "rows")
 
@@ -69,6 +71,7 @@ def run(
     normalise: str = "none",
     ratio: float = 0.098,
     samples: int = SAMPLES,
+    scenes: int | None = None,
     results: str | PathLike[str] = "results",
     say: Say = say_on_stderr,
     progress: bool = True,
@@ -99,6 +102,8 @@ def run(
         Share of tokens kept in Figures 2 and B, one of the four that are swept.
     samples : int
         Images a dump in Figures A to C, which take seconds an image; the others use all.
+    scenes : int, optional
+        Scenes a dump of the bundled model, for a first look in less time; without it, 64. Not with ``dumps``.
     results : path
         Folder of the sweep, which goes on where it stopped.
     say : callable
@@ -125,11 +130,16 @@ def run(
     """
     chosen = [str(one) for one in only]
     _check(chosen, distance=distance, normalise=normalise, ratio=ratio, jobs=jobs, samples=samples)
+    if scenes is not None and (dumps is not None or scenes < 1):
+        raise InputError(
+            f"scenes must be at least 1 scene a dump of the bundled model, got {scenes}"
+            + ("." if dumps is None else " with dumps of your own: leave one of the two out.")
+        )
     if dumps is None:
         from otanalysis.mini.bundled import bundled_accuracy_path, write_bundled_dumps
 
         given: pd.DataFrame | None = read_accuracy(bundled_accuracy_path() if accuracy is None else accuracy)
-        dumps = write_bundled_dumps(progress=progress)
+        dumps = write_bundled_dumps(scenes_per_benchmark=scenes or SCENES, progress=progress)
     else:
         given = None if accuracy is None else read_accuracy(accuracy)
     scores, model = _fitting(given, dumps, say)

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Final
 
 from otanalysis.errors import InputError
-from otanalysis.files import DATA_VARIABLE, data_folder
+from otanalysis.files import bundled_data, written_data_folder
 from otanalysis.locks import held
 from otanalysis.mini.benchmarks import BENCHMARKS, Benchmark, Item
 from otanalysis.mini.geometry import GRID
@@ -30,15 +30,9 @@ def bundled_model_path() -> Path:
     Raises
     ------
     InputError
-        If it is not there: the package was installed without its repository.
+        If it is not there: see :func:`~otanalysis.files.bundled_data`.
     """
-    path = data_folder() / MODEL_NAME
-    if not (path / "config.json").is_file():
-        raise InputError(
-            f"The bundled model was wanted in {path}, but is not there; run from a clone of the repository "
-            f"(pip install -e .), or set {DATA_VARIABLE} to the clone's data folder."
-        )
-    return path
+    return bundled_data(f"{MODEL_NAME}/config.json", "bundled model").parent
 
 
 def bundled_accuracy_path() -> Path:
@@ -54,12 +48,17 @@ def bundled_accuracy_path() -> Path:
     >>> bundled_accuracy_path().relative_to(bundled_model_path()).as_posix()
     'accuracy.csv'
     """
-    path = bundled_model_path() / "accuracy.csv"
-    if not path.is_file():
-        raise InputError(
-            f"The bundled accuracy table was wanted at {path}, but is not there; run make evaluate."
-        )
-    return path
+    bundled_model_path()
+    return bundled_data(f"{MODEL_NAME}/accuracy.csv", "measured accuracy table of the bundled model")
+
+
+def written_accuracy_path() -> Path:
+    """Return where a new measurement of the bundled model's accuracy goes.
+
+    That is :func:`bundled_accuracy_path`, but for an installed package, into which nothing is written: there
+    it is ``data/mini-llava/accuracy.csv`` in the current folder.
+    """
+    return written_data_folder() / MODEL_NAME / "accuracy.csv"
 
 
 def open_bundled(benchmark: str = "digit-colour", *, scenes: int = 8, progress: bool = False) -> Dump:
@@ -124,7 +123,7 @@ def bundled_dumps(
     revision = model_fingerprint(bundled_model_path())[:12]
     larger = [
         int(count[1])
-        for path in (data_folder() / "dumps" / MODEL_NAME).glob("*")
+        for path in _dumps_folder().glob("*")
         if (count := re.fullmatch(_KIND.format(revision=revision, scenes=r"(\d+)"), path.name))
         and int(count[1]) >= scenes
         and all((path / name / MANIFEST_NAME).is_file() for name in benchmarks)
@@ -148,7 +147,8 @@ def write_bundled_dumps(
     Parameters
     ----------
     out
-        Folder for the dumps; by default ``data/dumps/mini-llava`` of the clone.
+        Folder for the dumps; by default ``data/dumps/mini-llava`` of the clone, or of the current folder
+        where the package was installed without one.
     scenes_per_benchmark
         Held-out scenes a dump: the first ones of those that :func:`~otanalysis.studies.evaluate.evaluate`
         asks about.
@@ -169,7 +169,7 @@ def write_bundled_dumps(
     MissingDependencyError
         If torch or transformers is not installed.
     """
-    folder = out or data_folder() / "dumps" / MODEL_NAME
+    folder = out or _dumps_folder()
     revision = model_fingerprint(bundled_model_path())[:12]
     kind = _KIND.format(revision=revision, scenes=scenes_per_benchmark)
     paths = {name: folder / kind / name for name in benchmarks}
@@ -200,6 +200,10 @@ def _write(
                 for batch in _batches(BENCHMARKS[name], scenes_per_benchmark):
                     _add(writer, vlm, batch)
                     bar.advance(task, len(batch))
+
+
+def _dumps_folder() -> Path:
+    return written_data_folder() / "dumps" / MODEL_NAME
 
 
 def _writer(path: Path, benchmark: str, vlm: VisionLanguageModel, revision: str) -> DumpWriter:

@@ -159,14 +159,14 @@ def _normalisation(rows: pd.DataFrame) -> str:
 def _with_floor(rows: pd.DataFrame) -> pd.DataFrame:
     """Return the rows with the floor as one more method."""
     _require(rows, [*_SAMPLE, "method", "w2", "w2_squared", "floor", "floor_squared", "gamma", "seed"])
-    floor = _once_a_sample(rows).assign(
-        method=FLOOR,
-        w2=lambda own: own["floor"],
-        w2_squared=lambda own: own["floor_squared"],
-        gamma=np.nan,
-        seed=pd.array([pd.NA] * len(_once_a_sample(rows)), dtype="Int64"),
+    once = _once_a_sample(rows)
+    floor = once.assign(method=FLOOR, w2=once["floor"], w2_squared=once["floor_squared"])
+    table = pd.concat([rows, floor], ignore_index=True)
+    # Only now: pandas before 3.0 guesses types anew where a column to be joined has no value.
+    measured = table["method"] != FLOOR
+    return table.assign(
+        gamma=table["gamma"].where(measured), seed=table["seed"].astype("Int64").where(measured)
     )
-    return pd.concat([rows, floor], ignore_index=True)
 
 
 def _once_a_sample(rows: pd.DataFrame) -> pd.DataFrame:

@@ -41,6 +41,7 @@ def photos(zoo: Any, tmp_path: Path) -> Path:
 
 def test_from_scenes_to_distances_on_the_bundled_model(tmp_path: Path) -> None:
     """The scenes as files give the tokens that the model makes of the scenes; the rest takes the dump."""
+    pytest.importorskip("torch")
     items = list(islice(BENCHMARKS["presence"].items(3), 3))
     lines = []
     for item in items:

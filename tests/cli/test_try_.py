@@ -23,6 +23,7 @@ def run(*arguments: object) -> Result:
 
 @pytest.fixture
 def scene(tmp_path: Path) -> Path:
+    pytest.importorskip("torch")
     (item,) = BENCHMARKS["presence"].items(1)
     path = tmp_path / "scene.png"
     Image.fromarray(item.picture).save(path)

@@ -123,7 +123,7 @@ def test_the_commands_are_understood_by_the_plug_in_and_the_import(tmp_path: Pat
         context = importer.make_context("import", shlex.split(import_line)[3:])
         options = context.params
         assert options["model"] == "a model"
-        assert options["out"] == tmp_path / "my table.csv"
+        assert Path(options["out"]) == tmp_path / "my table.csv"
         assert [str(path) for path in options["results"]] == [words[words.index("--output_path") + 1]]
         assert options["method"] == arguments["method"]
         share = 1.0 if options["method"] == "full" else options["ratio"]

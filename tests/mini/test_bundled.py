@@ -12,6 +12,7 @@ import torch
 from transformers import AutoModelForImageTextToText, LlavaForConditionalGeneration
 
 import otanalysis as ota
+from otanalysis import files
 from otanalysis.errors import InputError
 from otanalysis.mini.benchmarks import BENCHMARKS
 from otanalysis.mini.bundled import (
@@ -20,6 +21,7 @@ from otanalysis.mini.bundled import (
     bundled_model_path,
     open_bundled,
     write_bundled_dumps,
+    written_accuracy_path,
 )
 from otanalysis.scores.table import read_accuracy
 from otanalysis.selection import SELECTORS
@@ -112,18 +114,35 @@ def test_dumps_hold_the_tokens_of_the_questions_scenes_and_are_written_once(
     assert [path.stat().st_mtime_ns for path in sorted(tmp_path.rglob("*.safetensors"))] == begun
 
 
-def test_without_the_clone_the_error_says_how_to_get_the_model(
+def test_without_its_files_the_error_names_what_is_missing(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("OTANALYSIS_DATA", str(tmp_path))
-    with pytest.raises(InputError, match="run from a clone"):
+    with pytest.raises(InputError, match="bundled model was wanted at .* OTANALYSIS_DATA is set"):
         bundled_model_path()
-    with pytest.raises(InputError, match="run from a clone"):
+    with pytest.raises(InputError, match="bundled model was wanted at"):
         bundled_accuracy_path()
     (tmp_path / "mini-llava").mkdir()
     (tmp_path / "mini-llava" / "config.json").touch()
-    with pytest.raises(InputError, match="make evaluate"):
+    with pytest.raises(InputError, match="measured accuracy table of the bundled model was wanted at"):
         bundled_accuracy_path()
+
+
+def test_an_installed_package_writes_dumps_and_accuracies_into_the_current_folder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    carried = tmp_path / "otanalysis" / "_data"
+    carried.mkdir(parents=True)
+    (carried / "mini-llava").symlink_to(bundled_model_path())
+    (tmp_path / "empty").mkdir()
+    monkeypatch.chdir(tmp_path / "empty")
+    monkeypatch.delenv("OTANALYSIS_DATA", raising=False)
+    monkeypatch.setattr(files, "_INSTALLED", carried)
+    dump = open_bundled("presence", scenes=1)
+    assert dump.path.parts[:3] == ("data", "dumps", "mini-llava")
+    assert bundled_dumps(1, benchmarks=["presence"]) == [dump.path]
+    assert written_accuracy_path() == Path("data/mini-llava/accuracy.csv")
+    assert sorted(path.name for path in carried.iterdir()) == ["mini-llava"]
 
 
 SINGLE_ROUNDING = 1e-5

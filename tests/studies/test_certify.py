@@ -58,7 +58,7 @@ def test_rows_hold_the_distance_and_surrogate_of_what_a_method_keeps(
     sample: Sample, kind: Normalisation
 ) -> None:
     study = dataclasses.replace(STUDY, normalise=kind, gamma=0.3)
-    rows = rows_of(study, sample).set_index(["ratio", "method"])
+    rows = rows_of(study, sample).set_index(["ratio", "method"]).sort_index()
     tokens = np.asarray(sample.tokens, dtype=np.float64)
     kernel = np.asarray(otprune_kernel(tokens, gamma=0.3))
     measured = np.asarray(normalise_tokens(tokens, kind))

@@ -130,6 +130,7 @@ def test_part_of_a_sweep_is_read_out_of_several_files(folder: Path) -> None:
 
 
 def test_answers_are_read_and_not_given_again(folder: Path) -> None:
+    pytest.importorskip("torch")
     run_evaluate(folder)
     changed = Path("results/accuracy.provenance.json")  # has the date
     before, after = files(STORED), files(folder)

@@ -92,6 +92,7 @@ assert after and set(after.values()) == {2}, after
 
 
 def test_what_a_part_loads_has_its_threads_afterwards() -> None:
+    pytest.importorskip("sklearn")
     limits = {"OMP_NUM_THREADS": "2", "OPENBLAS_NUM_THREADS": "2", "MKL_NUM_THREADS": "2"}
     script = [sys.executable, "-c", _LATE]
     run = subprocess.run(script, env={**os.environ, **limits}, capture_output=True, text=True, check=False)

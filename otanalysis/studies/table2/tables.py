@@ -20,7 +20,7 @@ import pandas as pd
 
 from otanalysis.arrays import FloatArray
 from otanalysis.errors import InputError
-from otanalysis.files import DATA_VARIABLE, data_folder
+from otanalysis.files import bundled_data
 from otanalysis.stats.cells import RESAMPLES
 from otanalysis.stats.statistics import bootstrap_means, percentile_interval
 from otanalysis.surrogate import RUNGS
@@ -152,7 +152,7 @@ def synthetic_table(rows: pd.DataFrame, *, resamples: int = RESAMPLES, seed: int
 
 
 def published_synthetic() -> pd.DataFrame:
-    """Read Table 2 of arXiv:2602.20205 from the clone's data folder.
+    """Read Table 2 of arXiv:2602.20205 from the bundled data.
 
     Returns
     -------
@@ -162,19 +162,14 @@ def published_synthetic() -> pd.DataFrame:
     Raises
     ------
     InputError
-        If it is not there: the package was installed without its repository.
+        If it is not there: see :func:`~otanalysis.files.bundled_data`.
 
     Examples
     --------
     >>> published_synthetic().loc[[0], ["m", "d", "keep", "method", "ratio"]].to_dict("records")
     [{'m': 20, 'd': 10, 'keep': 5, 'method': 'divprune', 'ratio': 0.7453}]
     """
-    path = data_folder() / "published" / "synthetic.csv"
-    if not path.is_file():
-        raise InputError(
-            f"The published table was wanted at {path}, but is not there; run from a clone of the repository "
-            f"(pip install -e .), or set {DATA_VARIABLE} to the clone's data folder."
-        )
+    path = bundled_data("published/synthetic.csv", "published table")
     table = pd.read_csv(path)
     if absent := [name for name in _PUBLISHED if name not in table.columns]:
         raise InputError(f"{path} lacks the columns {', '.join(absent)}: restore it from the repository.")
