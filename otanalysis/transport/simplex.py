@@ -48,8 +48,8 @@ FEASIBILITY_TOLERANCE = 1e-10
 
 _ROUNDOFF = float(np.finfo(np.float64).eps) / 2.0
 _ROUNDS = 40  # each takes ten digits off the gap, or off the largest cost: 1e-300 is thirty rounds away
-# Relative to the largest cost: below this the squares of differences may have lost digits.
-_VANISHED = 1e-290
+# Relative to the largest cost: below this, costs of tokens that are not rescaled may have lost digits.
+_VANISHED = 1e-225
 _TINY = float(np.finfo(np.float64).tiny)
 _DIVIDES_TO_ZERO = 2.0**52  # what can make zero of a positive distance, which is _TINY at least
 
@@ -144,7 +144,7 @@ def solve_uniform(cost: FloatArray, max_pivots: int) -> Solution:
     found = _assessed(scaled, plan, prices)
     if found.marginal <= MARGINAL_TOLERANCE and not found.proven:
         found = _refined(scaled, found, max_pivots)
-    _check(found, scale)
+    _check(found)
     return replace(
         found,
         u=found.u * scale,
@@ -286,11 +286,11 @@ _OF_COST = ("value", "value_rounding", "dual", "dual_rounding", "infeasibility")
 _OF_POTENTIALS = ("u", "v", "dual", "dual_rounding", "infeasibility")
 
 
-def _check(found: Solution, scale: float) -> None:
-    """Raise unless plan and potentials prove each other optimal; for costs that were divided by ``scale``."""
-    if 0.0 < found.value * min(scale, 1.0) < _VANISHED:
+def _check(found: Solution) -> None:
+    """Raise unless plan and potentials prove each other optimal; for costs of at most one."""
+    if 0.0 < found.value < _VANISHED:
         raise ConvergenceError(
-            "The exact distance is to be known to ten digits, but it is 1e-145 of the largest one between "
+            "The exact distance is to be known to ten digits, but it is 1e-112 of the largest one between "
             "tokens or less, and squares lose digits there: leave out the tokens that lie so far away."
         )
     relative = found.width / found.value if found.value else found.width
