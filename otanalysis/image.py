@@ -292,7 +292,7 @@ def _too_large() -> InputError:
 
 
 def _exponent(left: FloatArray, right: FloatArray) -> int:
-    """Return the power of two of the largest difference in a coordinate; zero where squares are no trouble."""
+    """Return the power of two of the largest difference in a coordinate; zero where squares do no harm."""
     with np.errstate(over="ignore"):
         spread = np.maximum(left.max(axis=0), right.max(axis=0)) - np.minimum(
             left.min(axis=0), right.min(axis=0)

@@ -183,7 +183,8 @@ def verify_transport(tokens: Array | Image, transport: ExactTransport) -> Verifi
     Costs are sums of squared differences, not the matrix product that the solver saw; plan and potentials are
     summed in extended precision.
     Any plan with the right marginals costs at least :math:`W_2^2`, any feasible potentials are worth at most
-    it; errors in either are charged at the largest cost.
+    it; errors in either are charged at the largest cost, save those of rounding: a plan that is one in multiples
+    of one over the least common multiple of ``m`` and ``k``, but for the last digits, stands for that.
 
     Parameters
     ----------
@@ -210,7 +211,7 @@ def verify_transport(tokens: Array | Image, transport: ExactTransport) -> Verifi
     """
     image = Image.of(tokens).normalised(transport.normalise)
     rows, exponent = image.host, image.exponent
-    m, k = transport.plan.shape
+    m = len(transport.plan)
     if len(rows) != m:
         raise InputError(f"The transport is of {m} tokens; got {len(rows)}: pass the tokens it was made of.")
     cost = _costs(rows, rows[check_indices(transport.indices, m)], exponent)
@@ -235,7 +236,7 @@ def verify_transport(tokens: Array | Image, transport: ExactTransport) -> Verifi
 
 
 def _cost_of_plan(cost: LongArray, plan: FloatArray) -> tuple[np.longdouble, float]:
-    """Return what a plan with right marginals costs at most that was made of this one, and the mass it misses."""
+    """Return what the plan costs at most once its marginals are mended, and the mass that it misses."""
     m, k = plan.shape
     # A repair of negative entries could cost twice their mass; without them the plan only has too much.
     positive = np.maximum(plan, 0.0).astype(np.longdouble)
@@ -256,7 +257,7 @@ def _value_of_potentials(cost: LongArray, u: LongArray, v: LongArray) -> tuple[n
     over = u[:, None] + v[None, :] - cost
     excess = max(np.longdouble(0.0), np.max(over))
     violated = over > 0.0
-    # Made smaller by a factor they are feasible too. That is the better way where the costs of the solver were
+    # Made smaller by a factor they are feasible too. That is the better way where the solver's costs were
     # rounded: what a violation is then small against is its own cost, which may be far above the value.
     if violated.any() and (over[violated] <= _TOLERANCE * cost[violated]).all():
         return max(value - excess, value / (1 + np.max(over[violated] / cost[violated]))), excess

@@ -1,4 +1,4 @@
-r"""Optimal transport between uniform weights by the network simplex, until plan and potentials prove each other.
+r"""Optimal transport between uniform weights: the network simplex, until plan and potentials agree.
 
 **What is proven.** With a plan :math:`G` and potentials :math:`u, v` that keep :math:`u_i + v_j \leq c_{ij}`
 the optimum lies between :math:`\frac1m \sum_i u_i + \frac1k \sum_j v_j` and :math:`\sum_{ij} G_{ij} c_{ij}`.
@@ -22,7 +22,7 @@ costs are far above the value, it stops early. An entry that costs more than
 :math:`\mathrm{lcm}(m, k)` times an upper bound of the value cannot carry mass in an optimal basic plan. Such
 costs are lowered to twice that and the problem solved again, until the bound has settled. From there on the
 reduced costs :math:`c_{ij} - u_i - v_j` take the place of the costs and the gap that of the bound: iterative
-refinement, each round on the scale of what the last one left. Any potentials of lowered costs are feasible for
+refinement, each round on the scale of what the last one left. Potentials of lowered costs are feasible for
 the costs themselves, so no choice made here can make a wrong value pass.
 """
 
@@ -65,7 +65,7 @@ class Masses(NamedTuple):
     given: FloatArray
     """What they carry."""
     whole: FloatArray | None
-    """The nearest multiples of ``1 / units``, if they have the right marginals; else the plan is not basic."""
+    """The nearest multiples of ``1 / units`` if they have the right marginals: else it is no basic plan."""
     units: int
 
 
@@ -212,7 +212,7 @@ def _assessed(cost: FloatArray, plan: FloatArray, prices: FloatArray) -> Solutio
 
 
 def _potentials(cost: FloatArray, prices: FloatArray) -> tuple[FloatArray, FloatArray, float]:
-    """Return potentials that satisfy every constraint, whatever the prices are, and how far they were shifted.
+    """Return potentials that satisfy every constraint, whatever the prices, and how far they were shifted.
 
     The c-transform of any prices is the best ``u`` that is feasible with them, and its c-transform improves
     ``v``. On degenerate problems the solver's own pair may violate a constraint that carries no mass.
