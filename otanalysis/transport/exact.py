@@ -183,8 +183,8 @@ def verify_transport(tokens: Array | Image, transport: ExactTransport) -> Verifi
     Costs are sums of squared differences, not the matrix product that the solver saw; plan and potentials are
     summed in extended precision.
     Any plan with the right marginals costs at least :math:`W_2^2`, any feasible potentials are worth at most
-    it; errors in either are charged at the largest cost, save those of rounding: a plan that is one in multiples
-    of one over the least common multiple of ``m`` and ``k``, but for the last digits, stands for that.
+    it; errors in either are charged at the largest cost. A basic plan moves multiples of one over the least
+    common multiple of ``m`` and ``k``: what only rounding keeps from that stands for it, without an error.
 
     Parameters
     ----------
