@@ -287,6 +287,11 @@ def rescaled(unit: FloatArray, exponent: int) -> FloatArray:
     return np.asarray(result)
 
 
+def rescaled_number(unit: float, exponent: int) -> float:
+    """Return a value times a power of two; raise as :func:`rescaled` where it overflows."""
+    return float(unit) if exponent == 0 else float(rescaled(np.array(unit), exponent))
+
+
 def _too_large() -> InputError:
     return InputError("The tokens are too large for squared distances in float64: rescale them first.")
 

@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from otanalysis.arrays import Array, FloatArray, IntArray, Normalisation, check_indices
 from otanalysis.errors import InputError
-from otanalysis.image import Image, rescaled
+from otanalysis.image import Image, rescaled, rescaled_number
 from otanalysis.transport.simplex import MARGINAL_TOLERANCE, masses, solve_uniform
 
 # Pivots of the network simplex. 576 x 115 tokens need some thousands; the cap only has to be out of the way.
@@ -104,18 +104,13 @@ def solve_exact(cost: FloatArray, kept: IntArray, exponent: int = 0) -> ExactTra
 
 def _solve(cost: FloatArray, kept: IntArray, exponent: int, normalise: Normalisation) -> ExactTransport:
     found = solve_uniform(np.ascontiguousarray(cost[:, kept]), MAX_PIVOTS)
-    if exponent == 0:
-        squared, gap, infeasibility = found.value, found.gap, found.infeasibility
-    else:
-        of_cost = np.array([found.value, found.gap, found.infeasibility])
-        squared, gap, infeasibility = map(float, rescaled(of_cost, 2 * exponent))
     return ExactTransport(
         distance=float(np.ldexp(np.sqrt(found.value), exponent)),
-        squared_distance=squared,
+        squared_distance=rescaled_number(found.value, 2 * exponent),
         plan=found.plan,
         potentials=(_potential(found.u, exponent), _potential(found.v, exponent)),
-        duality_gap=gap,
-        infeasibility=infeasibility,
+        duality_gap=rescaled_number(found.gap, 2 * exponent),
+        infeasibility=rescaled_number(found.infeasibility, 2 * exponent),
         indices=kept,
         normalise=normalise,
     )
@@ -275,7 +270,10 @@ def _width(
     )
     # A square that float64 has no digits for is as close as it can be.
     off = max(abs(squared - lower), abs(squared - upper)) - least
-    return np.max(np.array([np.ptp(np.array([lower, upper, from_distance])), off]), initial=0.0)
+    width: np.longdouble = np.max(
+        np.array([np.ptp(np.array([lower, upper, from_distance])), off]), initial=0.0
+    )
+    return width
 
 
 def _costs(rows: FloatArray, kept: FloatArray, exponent: int) -> LongArray:

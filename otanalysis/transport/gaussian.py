@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from otanalysis.arrays import Array, FloatArray, IntArray, check_indices
-from otanalysis.image import Image, rescaled
+from otanalysis.image import Image, rescaled_number
 
 # Powers of two of the largest entry within which no square overflows or vanishes.
 _ORDINARY = 100
@@ -74,7 +74,7 @@ class TokenMoments:
 
     def squared(self, unit: float) -> float:
         """Return a squared distance from what it is over ``4**exponent``; raise where it overflows."""
-        return unit if self.exponent == 0 else float(rescaled(np.float64(unit), 2 * self.exponent))
+        return rescaled_number(unit, 2 * self.exponent)
 
 
 class NuclearProducts:

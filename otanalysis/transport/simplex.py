@@ -196,7 +196,10 @@ def _assessed(cost: FloatArray, plan: FloatArray, prices: FloatArray) -> Solutio
     value = float(np.sum(plan * cost))
     wrong, marginal = _mass_errors(cost, plan)
     # No plan costs less than nothing, and zero potentials say so without rounding.
-    u, v, shift = _potentials(cost, prices) if value != 0.0 else (*map(np.zeros, cost.shape), 0.0)
+    if value == 0.0:
+        u, v, shift = np.zeros(cost.shape[0]), np.zeros(cost.shape[1]), 0.0
+    else:
+        u, v, shift = _potentials(cost, prices)
     sizes = float(np.abs(u).mean() + np.abs(v).mean()) + abs(shift)
     return Solution(
         plan=plan,

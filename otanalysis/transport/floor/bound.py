@@ -23,7 +23,7 @@ import numpy as np
 
 from otanalysis.arrays import Array, FloatArray, IntArray, Normalisation, resolve_keep
 from otanalysis.errors import InputError
-from otanalysis.image import Image, rescaled
+from otanalysis.image import Image, rescaled_number
 from otanalysis.transport.exact import ExactTransport, solve_exact
 from otanalysis.transport.floor.coarse_start import coarse_prices
 from otanalysis.transport.floor.cuts import CapacityCuts, cluster_cuts, dendrogram
@@ -226,9 +226,7 @@ def wasserstein2_floor(
     units = {"lagrangian": bound_at(matrix, count, prices), "spectral": spectral}
     # Squares that have lost digits claim nothing; the distance has not lost them.
     lost = TINY if image.exponent else 0.0
-    parts = {
-        name: float(rescaled(np.float64(unit), 2 * image.exponent)) - lost for name, unit in units.items()
-    }
+    parts = {name: rescaled_number(unit, 2 * image.exponent) - lost for name, unit in units.items()}
     kind = max(units, key=lambda name: units[name])
     unit = max(units[kind], 0.0)
     in_own_unit = prices.scaled(2 * image.exponent)
