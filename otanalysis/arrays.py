@@ -123,7 +123,7 @@ def dense(values: Array, name: str = "values") -> Array:
     if isinstance(values, np.ndarray):
         if isinstance(values, np.ma.MaskedArray) and np.ma.is_masked(values):
             raise InputError(
-                f"{name} must not be masked; got {int(np.ma.count_masked(values))} masked values: leave "
+                f"{name} must not be masked; got {int(np.sum(values.mask))} masked values: leave "
                 "those tokens out, for instance tokens[~mask.any(axis=1)], or fill them."
             )
         return np.asarray(values)  # a matrix would multiply where arrays multiply entry by entry
