@@ -282,9 +282,10 @@ def _as_images(clouds: Sequence[Array] | Array) -> list[Array]:
 
 
 def _one_each(seeds: int | Sequence[int], images: int) -> list[int]:
-    if isinstance(seeds, str) or not isinstance(seeds, Iterable) or getattr(seeds, "ndim", 1) == 0:
-        return [check_seed(seeds, name="seeds")] * images
-    given = listed(seeds, "seeds")
+    asked: Any = seeds
+    if isinstance(asked, str) or not isinstance(asked, Iterable) or getattr(asked, "ndim", 1) == 0:
+        return [check_seed(asked, name="seeds")] * images
+    given = listed(asked, "seeds")
     if len(given) != images:
         raise InputError(f"One seed for all images or one each was wanted; got {len(given)} for {images}.")
     return [check_seed(seed, name="seeds") for seed in given]

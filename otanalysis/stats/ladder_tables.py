@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 from otanalysis.arrays import FloatArray
 from otanalysis.errors import InputError
 from otanalysis.selection.pool import RANDOM
-from otanalysis.stats.cells import MEAN, RESAMPLES, with_mean
+from otanalysis.stats.cells import MEAN, RESAMPLES, check_frame, with_mean
 from otanalysis.stats.statistics import bootstrap_means, percentile_interval, spearman_rho
 from otanalysis.surrogate.ladder import RUNGS
 
@@ -174,6 +174,7 @@ def _summarised(
 def check_ladder_rows(rows: pd.DataFrame) -> None:
     """Raise InputError unless the rows hold the same pool for every sample of every benchmark."""
     wanted = ["dump", *_SAMPLE, "number", "origin", "gamma", *_MEASURES, "w2"]
+    check_frame(rows)
     absent = [name for name in wanted if name not in rows.columns]
     if absent or rows.empty:
         what = f"lacks the columns {', '.join(absent)}" if absent else "has no rows"

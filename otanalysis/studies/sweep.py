@@ -9,6 +9,7 @@ from functools import cached_property, partial
 from os import PathLike
 from pathlib import Path
 from types import MappingProxyType
+from typing import Any, cast
 
 import numpy as np
 import pandas as pd
@@ -105,11 +106,7 @@ def sweep(
     >>> folder.cleanup()
     """
     settings = SweepSettings(
-        tuple(methods),
-        tuple(float(ratio) for ratio in ratios),
-        tuple(float(gamma) for gamma in gammas),
-        tuple(seeds),
-        tuple(normalisations),
+        cast(Any, methods), cast(Any, ratios), cast(Any, gammas), cast(Any, seeds), cast(Any, normalisations)
     )
     opened, chunks = open_chunks(dumps, size=_CHUNK_SIZE, limit=limit)
     measurements = settings.measurements()

@@ -179,7 +179,7 @@ class GramLogdet:
     def value(self, kept: IntArray, gamma: float) -> float:
         """Return the surrogate of the positions ``kept`` [k], with the factor of the released code."""
         with np.errstate(over="ignore"):
-            block = np.eye(len(kept)) + gamma * self._image.squared_gram[np.ix_(kept, kept)]
+            block = np.eye(len(kept)) + float(gamma) * self._image.squared_gram[np.ix_(kept, kept)]
         if not np.isfinite(block).all():
             raise InputError(f"The surrogate overflows with gamma={gamma:g}: divide gamma, or the tokens.")
         return _above_identity(block, gamma)
@@ -271,7 +271,7 @@ def paper_objective(
     >>> round(paper_objective([[1.0, 0.0], [0.0, 2.0]], [0], gamma=0.01), 6)  # log(1 + 0.01 / 2)
     0.004988
     """
-    factor = check_gamma(gamma)
+    factor = float(check_gamma(gamma))
     unit = Image.of(tokens).normalised(normalise).tokens
     xp = array_namespace(unit)
     m = unit.shape[0]
