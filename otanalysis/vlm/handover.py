@@ -148,7 +148,7 @@ class _Watch:
         places = self._places[:, start:stop]
         got = embeddings[places.to(embeddings.device)]
         wanted = self._features[self._rows[:, start:stop][places].to(self._features.device)].to(got)
-        same_shape = got.shape == wanted.shape
+        same_shape = bool(got.shape == wanted.shape)
         return same_shape and bool(torch.allclose(got, wanted, rtol=0, atol=0, equal_nan=True))
 
     def _same_positions(self, got: torch.Tensor | None, repeats: int, start: int, stop: int) -> bool:
