@@ -109,7 +109,7 @@ class _Watch:
         self._places = inputs["input_ids"] == image_token_id(model)
         self._rows = (self._places.flatten().cumsum(0) - 1).view_as(self._places)
         self._features = torch.cat(list(features))
-        self._positions = inputs.get("position_ids")
+        self._positions: Any = inputs.get("position_ids")
         mask = inputs.get("attention_mask")
         self._real = torch.ones_like(self._places) if mask is None else mask.bool()
         self._shift: torch.Tensor | None = None
@@ -148,7 +148,8 @@ class _Watch:
         places = self._places[:, start:stop]
         got = embeddings[places.to(embeddings.device)]
         wanted = self._features[self._rows[:, start:stop][places].to(self._features.device)].to(got)
-        return got.shape == wanted.shape and torch.allclose(got, wanted, rtol=0, atol=0, equal_nan=True)
+        same_shape = bool(got.shape == wanted.shape)
+        return same_shape and bool(torch.allclose(got, wanted, rtol=0, atol=0, equal_nan=True))
 
     def _same_positions(self, got: torch.Tensor | None, repeats: int, start: int, stop: int) -> bool:
         import torch
