@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.stamp
 
 .DEFAULT_GOAL := help
-.PHONY: help install figures test test-browser lint format lab notebooks evaluate benchmark benchmark-vlm \
+.PHONY: help install figures test test-browser lint format lab notebooks evaluate benchmark benchmark-vlm chaos \
   train-mini clean
 
 help:  ## List the targets.
@@ -59,6 +59,9 @@ benchmark: $(STAMP)  ## Measure how tight the certified bounds are, and how fast
 benchmark-vlm: $(STAMP)  ## Measure batched selection, capture and pruned answers at LLaVA-1.5's shape.
 	$(BIN)/python benchmarks/batch.py
 	$(BIN)/python benchmarks/vlm.py --images 8
+
+chaos: $(STAMP)  ## Try kills, two at once, full disks and flipped bits, and say what survived: half an hour.
+	$(BIN)/python benchmarks/chaos.py
 
 train-mini: $(STAMP)  ## Train the bundled model again from its seed.
 	$(BIN)/otanalysis train-mini
