@@ -104,8 +104,8 @@ def read_table(
     Raises
     ------
     InputError
-        The file is missing, is not a table of this package, is damaged, or lacks a column or has it of another
-        type; then ``cure`` says what to do.
+        The file is missing, is not a table of this package, is damaged, or lacks a column, or has it of
+        another type; then ``cure`` says what to do.
     """
     wanted = columns.names if isinstance(columns, pa.Schema) else list(columns)
     table = _opened(Path(path))
