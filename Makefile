@@ -55,6 +55,7 @@ evaluate: $(STAMP)  ## Measure the accuracy of the bundled model again.
 benchmark: $(STAMP)  ## Measure how tight the certified bounds are, and how fast they and the explorer.
 	$(BIN)/python benchmarks/floor.py
 	$(BIN)/python benchmarks/explorer.py
+	$(BIN)/python benchmarks/checksums.py
 
 benchmark-vlm: $(STAMP)  ## Measure batched selection, capture and pruned answers at LLaVA-1.5's shape.
 	$(BIN)/python benchmarks/batch.py

@@ -1,9 +1,9 @@
 """What comparing checksums costs a sweep: every shard is hashed before the first sample is read from it.
 
-Run ``python benchmarks/checksums.py --help``. A dump that was opened anew is read twice: the first pass hashes,
-the second remembers. The difference is put beside the seconds of a sweep of the same samples, in one process.
-With more processes each hashes the shards that it reads from: a shard of 64 samples is measured in eight parts,
-so that the share is at most eight times what is printed.
+Run ``python benchmarks/checksums.py --help``. A dump that was opened anew is read twice: the first pass
+hashes, the second remembers. The difference is put beside the seconds of a sweep of the same samples, in one
+process. With more processes each hashes the shards that it reads from: a shard of 64 samples is measured in
+eight parts, so that the share is at most eight times what is printed.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ def write_noise(folder: Path, images: int, tokens: int, width: int) -> Path:
 
 
 def measure(path: Path, methods: list[str], ratios: list[float], limit: int, repeats: int) -> Record:
-    """Return seconds of the checksums and of a sweep of the first samples, an image, medians of the repeats."""
+    """Return seconds an image of the checksums and of a sweep, medians of the repeats."""
     from otanalysis.studies import sweep
     from otanalysis.tokens import open_dump
 

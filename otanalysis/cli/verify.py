@@ -14,7 +14,7 @@ def verify(
 ) -> None:
     """Check every byte of a dump against its checksums and every tensor against its manifest.
 
-    The manifest is checked against the digest that it carries; one of version 0.1.0 carries none, which is told.
+    The manifest is checked against the digest that it carries; those of version 0.1.0 carry none.
     """
     from otanalysis.tokens import verify_dump
 
@@ -27,7 +27,8 @@ def verify(
         )
         if not report.sealed:
             typer.echo(
-                "Its manifest carries no digest (version 0.1.0 wrote none): names and settings in it are unchecked."
+                "Its manifest carries no digest (version 0.1.0 wrote none): names and settings in it "
+                "are unchecked."
             )
         return
     for problem in report.problems:

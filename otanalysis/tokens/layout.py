@@ -45,7 +45,7 @@ def _known_of_sample(value: object) -> bool:
 
 
 def is_text(value: object) -> bool:
-    """Tell whether a value is a text that a file can hold: no half of a character, such as ``"\\ud800"``."""
+    """Tell whether a value is a text that a file can hold, without halves of characters (surrogates)."""
     try:
         return isinstance(value, str) and isinstance(value.encode(), bytes)
     except UnicodeEncodeError:

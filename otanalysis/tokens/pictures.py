@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 import warnings
-from collections.abc import Sequence
 from threading import Lock
 
 import numpy as np
@@ -16,7 +15,7 @@ _HEADERS = Lock()  # warnings are caught for the whole process: by one thread at
 
 
 def decode_picture(
-    content: bytes, *, most_pixels: int | None = None, formats: Sequence[str] | None = None
+    content: bytes, *, most_pixels: int | None = None, formats: tuple[str, ...] | None = None
 ) -> NDArray[np.uint8]:
     """Return the pixels of a picture, uint8 of shape ``[h, w, 3]``: RGB, upright as its EXIF data say.
 
@@ -29,7 +28,7 @@ def decode_picture(
     most_pixels : int, optional
         Pixels that are decoded at most; by default ``PIL.Image.MAX_IMAGE_PIXELS``, 89 million if nobody
         changed it.
-    formats : sequence of str, optional
+    formats : tuple of str, optional
         Pillow's names of the formats that are read; by default all.
 
     Raises

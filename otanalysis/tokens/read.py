@@ -197,7 +197,8 @@ class Dump:
             raise IndexError(f"{self.path} has {len(self)} samples, sample {index} was asked for.") from None
         except TypeError:
             raise InputError(
-                f"A sample is asked for by its place, a whole number, got {shown(index)}; by its id: .sample(id)."
+                f"A sample is asked for by its place, a whole number, got {shown(index)}; "
+                "by its id: dump.sample(id)."
             ) from None
         return self._read(entry)
 
@@ -250,8 +251,8 @@ class Dump:
 def open_dump(path: str | PathLike[str]) -> Dump:
     """Open a finished dump; the manifest is read now, each sample when it is asked for.
 
-    The manifest is compared with the digest that it carries (those of version 0.1.0 carry none), and each file
-    with its SHA-256 before the first sample is read from it, once an opening and process.
+    The manifest is compared with the digest that it carries (those of version 0.1.0 carry none), and each
+    file with its SHA-256 before the first sample is read from it, once an opening and process.
     :func:`otanalysis.tokens.verify_dump` reads everything.
 
     Parameters

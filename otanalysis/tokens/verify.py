@@ -57,9 +57,9 @@ class DumpReport:
 def verify_dump(path: str | PathLike[str]) -> DumpReport:
     """Read every file of a dump and compare it with the manifest; see :func:`~otanalysis.tokens.open_dump`.
 
-    Checked are the manifest (its digest, and that it has the very bytes that were written), the SHA-256 of each
-    file, that it holds exactly the ids that are listed, the shape, dtype and finiteness of each tensor, and that
-    each thumbnail is a picture.
+    Checked are the manifest (its digest, and that it has the very bytes that were written), the SHA-256 of
+    each file, that it holds exactly the ids that are listed, the shape, dtype and finiteness of each tensor,
+    and that each thumbnail is a picture.
 
     Parameters
     ----------

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from contextlib import ExitStack
 from contextvars import copy_context
 from dataclasses import replace
+from functools import partial
 from importlib.metadata import version
 from os import PathLike
 from pathlib import Path
@@ -37,8 +38,8 @@ class DumpWriter:
     Used as a context manager: leaving it without an error finishes the dump, leaving it with one (Ctrl-C too)
     keeps the whole shards and drops the samples of the one that was being filled. To go on, make the writer
     again with the same settings and skip the samples that it has: ``if sample_id in writer: continue``.
-    A dump is finished when ``manifest.json`` exists; until then no reader takes it for a whole one. The folder
-    is locked from the beginning until then, or until :meth:`close`, so that no two writers mix their files.
+    A dump is finished when ``manifest.json`` exists; until then no reader takes it for a whole one. The
+    folder is locked until then, or until :meth:`close`, so that no two writers mix their files.
 
     Parameters
     ----------
@@ -333,10 +334,10 @@ def refuse_finished(path: Path) -> None:
 def _lock(writer: DumpWriter, *, wait: bool) -> weakref.finalize[[], DumpWriter]:
     """Lock the folder of a writer; what is returned lets go of it when called, or when the writer is gone."""
     stack = ExitStack()
-    # In a context of its own: writers are closed in any order, and who holds the folder is theirs alone to know.
+    # In a context of its own: writers are closed in any order, and what one holds, another does not.
     context = copy_context()
     context.run(stack.enter_context, held(writer.path, "writing a dump", wait=wait))
-    return weakref.finalize(writer, context.run, stack.close)
+    return weakref.finalize(writer, partial(context.run, stack.close))
 
 
 def _check_id(sample_id: object) -> None:

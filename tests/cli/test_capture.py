@@ -149,10 +149,10 @@ def test_skipped_pictures_are_told(zoo: Any, photos: Path, tmp_path: Path) -> No
         ({"--model": "."}, "holds no config.json"),
         ({"--dtype": "int8"}, "dtype must be one of"),
         ({"--device": "abacus"}, "device must be such as"),
-        ({"--dump-dtype": "float64"}, "dtype must be 'float16' or 'float32'"),
+        ({"--dump-dtype": "float64"}, "dtype must be one of float16, float32"),
         ({"--layer": "9"}, "--layer must lie in"),
         ({"--batch-size": "0"}, "batch_size must be at least 1"),
-        ({"--shard-size": "0"}, "shard_size must be at least 1"),
+        ({"--shard-size": "0"}, "shard_size must be an integer from 1 on"),
         ({"--revision": "main"}, "has no revision"),
     ],
 )

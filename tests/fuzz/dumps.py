@@ -27,15 +27,15 @@ SETTINGS: dict[str, Any] = {
     "extra": {"seed": 7},
 }
 ODD_VALUES: tuple[Any, ...] = (
-    None, True, False, -1, 0, 1, 3, 10**30, 0.5, -0.0, float("nan"), float("inf"), "", "x", "bloat16", "\ud800",
-    "../victim.safetensors", "/etc/passwd", "a" * 5000, "float16\0", [], [[]], {}, {"grid": [0, 3]}, [1, 2], [2.0, 3],
-    ["x"], [None] * 3, {"id": "a"},
+    None, True, False, -1, 0, 1, 3, 10**30, 0.5, -0.0, float("nan"), float("inf"), "", "x", "bloat16",
+    "\ud800", "../victim.safetensors", "/etc/passwd", "a" * 5000, "float16\0", [], [[]], {}, {"grid": [0, 3]},
+    [1, 2], [2.0, 3], ["x"], [None] * 3, {"id": "a"},
 )  # fmt: skip
 """What stands in a manifest in place of a value."""
 
 
 def write_dump(folder: Path, *, finish: bool = True, go_on: bool = False) -> Path:
-    """Write a dump of three samples in two files, with thumbnails; or begin one, whose last file is missing."""
+    """Write a dump of three samples in two files, with thumbnails; or begin one, and write the first file."""
     if go_on and (folder / "manifest.json").exists():
         return folder
     generator = np.random.default_rng(0)

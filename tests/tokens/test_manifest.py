@@ -129,6 +129,18 @@ def test_an_unfinished_manifest_is_covered_as_well(begun: Path) -> None:
         DumpWriter(begun, model="tiny", benchmark="noise")
 
 
+def test_a_dump_that_the_first_version_began_is_gone_on_with_and_sealed(
+    begun: Path, dump: Path, damages: ModuleType
+) -> None:
+    file = begun / "manifest.partial.json"
+    content = json.loads(file.read_text())
+    del content["digest"]
+    file.write_text(json.dumps(content, indent=1))
+    damages.write_dump(begun)
+    assert verify_dump(begun).sound
+    assert (begun / "manifest.json").read_bytes() == (dump / "manifest.json").read_bytes()
+
+
 def test_dumps_of_the_first_version_are_read_and_known_again() -> None:
     report, manifest = verify_dump(KEPT), open_dump(KEPT).manifest
     assert report.sound

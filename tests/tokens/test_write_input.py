@@ -1,4 +1,4 @@
-"""What a writer is given: every kind of array and setting is taken as it is meant, or refused in our words."""
+"""What a writer is given: arrays and settings of every kind are taken as meant, or refused in our words."""
 
 from __future__ import annotations
 
@@ -145,8 +145,8 @@ def test_settings_that_do_not_fit_are_refused_and_nothing_is_made(
 
 
 def test_whole_numbers_of_numpy_are_numbers(tmp_path: Path) -> None:
-    settings = {"layer": np.int64(-2), "shard_size": np.int8(1), "grid": np.array([2, 3])}
-    with DumpWriter(tmp_path / "dump", model="m", benchmark="b", **settings) as writer:  # type: ignore[arg-type]
+    settings: dict[str, Any] = {"layer": np.int64(-2), "shard_size": np.int8(1), "grid": np.array([2, 3])}
+    with DumpWriter(tmp_path / "dump", model="m", benchmark="b", **settings) as writer:
         writer.add("a", HALVES)
     manifest = open_dump(tmp_path / "dump").manifest
     assert (manifest.layer, manifest.shard_size, manifest.grid) == (-2, 1, (2, 3))

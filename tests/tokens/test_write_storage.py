@@ -1,4 +1,4 @@
-"""Writers and the disk: one a folder, nothing outside it, no traceback where it is full, nothing left over."""
+"""Writers and the disk: one a folder, nothing outside, one sentence where it is full, nothing left over."""
 
 from __future__ import annotations
 

@@ -178,7 +178,13 @@ def _schema(file: Path) -> Any:
 
 
 def _batches(file: Path, columns: list[str] | None = None) -> Iterator[Any]:
-    """Read a file a few rows at a time."""
+    """Read a file a few rows at a time, and check them: offsets of damaged ones lead out of memory."""
+    for batch in _unchecked_batches(file, columns):
+        batch.validate(full=True)
+        yield batch
+
+
+def _unchecked_batches(file: Path, columns: list[str] | None) -> Iterator[Any]:
     import pyarrow as pa
     import pyarrow.parquet as pq
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import os
 import tracemalloc
 import weakref
 from collections.abc import Callable, Iterator
@@ -12,8 +14,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from otanalysis.errors import DumpError, InputError
-from otanalysis.tokens import open_dump, verify_dump
+from otanalysis.errors import DumpError, InputError, StorageError
+from otanalysis.tokens import DumpWriter, open_dump, verify_dump
 from otanalysis.vlm.capture import capture as capture_module
 from otanalysis.vlm.capture.capture import CaptureReport, capture_tokens
 from otanalysis.vlm.capture.pictures import PictureItem
@@ -169,6 +171,53 @@ def test_going_on_is_refused_where_something_changed(
     with pytest.raises(DumpError, match=message):
         capture(vlm, open_pictures(photos), tmp_path / "dump", **options)
     assert not (tmp_path / "dump" / "manifest.json").exists()
+
+
+def test_another_writer_is_told_and_nothing_is_mixed(
+    vlm: VisionLanguageModel, pictures: list[np.ndarray], made_up: Any, tmp_path: Path
+) -> None:
+    with DumpWriter(tmp_path / "dump", model="other", benchmark="photos") as writer:
+        with pytest.raises(StorageError, match=r"process \d+ on .* is writing a dump there since"):
+            capture(vlm, made_up(pictures), tmp_path / "dump")
+        writer.add("one", np.ones((2, 2)))
+    assert open_dump(tmp_path / "dump").ids == ("one",)
+
+
+@pytest.mark.parametrize("stop", [1, 4, 9])
+def test_a_full_disk_keeps_what_was_captured_and_the_same_goes_on(
+    vlm: VisionLanguageModel,
+    pictures: list[np.ndarray],
+    made_up: Any,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    stop: int,
+) -> None:
+    capture(vlm, made_up(pictures), tmp_path / "whole", thumbnails=True)
+    real, left = os.fsync, [stop]
+
+    def full(descriptor: int) -> None:
+        left[0] -= 1
+        if left[0] < 0:
+            raise OSError(errno.ENOSPC, "No space left on device")
+        real(descriptor)
+
+    monkeypatch.setattr(os, "fsync", full)
+    with pytest.raises(StorageError, match=r"cannot be written \(No space left on device\): free some space"):
+        capture(vlm, made_up(pictures), tmp_path / "dump", thumbnails=True)
+    monkeypatch.undo()
+    capture(vlm, made_up(pictures), tmp_path / "dump", thumbnails=True)
+    assert content(tmp_path / "dump") == content(tmp_path / "whole")
+
+
+def test_a_picture_of_too_many_pixels_is_a_bad_one(
+    vlm: VisionLanguageModel, photos: Path, tmp_path: Path
+) -> None:
+    Image.new("1", (13_000, 13_000)).save(photos / "2.png")
+    with pytest.raises(InputError, match=r"1 picture cannot be read: 2\.png: too many pixels"):
+        capture(vlm, open_pictures(photos), tmp_path / "dump")
+    report = capture(vlm, open_pictures(photos), tmp_path / "dump", skip_bad=True)
+    assert report.samples == COUNT - 1
+    assert len(report.skipped) == 1
 
 
 def test_a_larger_batch_may_go_on(

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import hashlib
 import io
+import tracemalloc
 from collections.abc import Callable
+from functools import partial
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -59,11 +62,28 @@ def _missing() -> bytes:
         (lambda: b"", "no picture that Pillow knows"),
         (lambda: saved(Image.new("RGB", (64, 64)))[:60], "one: "),
         (_missing, "No such file or directory"),
+        (partial(Path.read_bytes, Path("a\0b")), "null byte"),
+        (partial(Path.read_bytes, Path("\ud800")), "surrogates|No such file"),
     ],
 )
 def test_what_cannot_be_read_is_told(load: Callable[[], bytes], reason: str) -> None:
     with pytest.raises(UnreadableError, match=reason):
         PictureItem("one", load).read()
+
+
+@pytest.mark.parametrize("side", [20_000, 13_000, 9_500])
+def test_pictures_of_too_many_pixels_are_refused_from_their_header(side: int) -> None:
+    """White pages of 1 bit: kilobytes that stand for up to 400 million pixels."""
+    stream = io.BytesIO()
+    Image.new("1", (side, side)).save(stream, format="PNG")
+    content = stream.getvalue()
+    tracemalloc.start()
+    try:
+        with pytest.raises(UnreadableError, match="one: too many pixels, at most 89478485 are decoded"):
+            item(content).read()
+        assert tracemalloc.get_traced_memory()[1] < 10 * len(content) + 1_000_000
+    finally:
+        tracemalloc.stop()
 
 
 @pytest.mark.parametrize("pixels", [np.zeros((4, 4)), np.zeros((4, 4, 3)), np.zeros((0, 4, 3), np.uint8)])

@@ -91,11 +91,16 @@ def test_a_list_gives_pictures_ids_and_everything_else(folder: Path) -> None:
         ('{"image": "a.png"}\n\n{"image": "a.png"}', "line 3: the id 'a.png' is that of line 1 already"),
         ('{"image": "a.png", "id": true}', '"id" must be'),
         ("\n", "lists no picture"),
+        ("[" * 100_000, "line 1 is not JSON"),
+        ('{"image": "a.png", "id": ' + "1" * 5000 + "}", "line 1 is not JSON"),
+        ('\ufeff{"image": "a.png"}', "line 1 is not JSON"),
+        (b'{"image": "\xe4.png"}', "is no text in UTF-8"),
+        (b"\xff\xfe{\0", "is no text in UTF-8"),
     ],
 )
-def test_mistakes_of_a_list_are_told_with_their_line(tmp_path: Path, text: str, message: str) -> None:
+def test_mistakes_of_a_list_are_told_with_their_line(tmp_path: Path, text: str | bytes, message: str) -> None:
     file = tmp_path / "list.jsonl"
-    file.write_text(text)
+    file.write_bytes(text if isinstance(text, bytes) else text.encode())
     with pytest.raises(InputError) as raised:
         open_pictures(file)
     assert message in str(raised.value)
@@ -202,6 +207,63 @@ def test_tables_without_one_column_of_pictures_are_refused(folder: Path, tmp_pat
     pq.write_table(table.slice(0, 0), tmp_path / "empty.parquet")
     with pytest.raises(InputError, match="has no rows"):
         open_pictures(tmp_path / "empty.parquet")
+
+
+def test_damaged_datasets_are_one_sentence(folder: Path, tmp_path: Path) -> None:
+    """Bytes of the files changed and cut: the error is ours, or the pictures are read."""
+    for write in (write_parquet, write_saved):
+        sound = write(rows(folder, id=list("abcde")), tmp_path / write.__name__)
+        refused = 0
+        for number in range(150):
+            generator = np.random.default_rng(number)
+            file = sorted(path for path in sound.rglob("*") if path.is_file())[number % 3 - 1]
+            held = file.read_bytes()
+            data = bytearray(held)
+            for _ in range(1 + number % 4):
+                data[int(generator.integers(len(data)))] = int(generator.integers(256))
+            file.write_bytes(data[: int(generator.integers(len(data)))] if number % 5 == 0 else data)
+            try:
+                for item in open_pictures(sound):
+                    item.read()
+            except InputError:
+                refused += 1
+            file.write_bytes(held)
+        assert refused > 30
+        assert len(list(open_pictures(sound))) == COUNT
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "message"),
+    [
+        ("state.json", "{", "cannot be read"),
+        ("state.json", "[]", "cannot be read"),
+        ("state.json", '{"_data_files": []}', "cannot be read"),
+        ("state.json", '{"_data_files": [{"file": 1}]}', "cannot be read"),
+        ("state.json", '{"_data_files": [{"filename": "../set.arrow"}]}', "no file of its folder"),
+        ("state.json", '{"_data_files": [{"filename": "/etc/passwd"}]}', "no file of its folder"),
+        ("dataset_dict.json", "{}", "cannot be read"),
+        ("dataset_dict.json", '{"splits": 3}', "cannot be read"),
+        ("dataset_dict.json", '{"splits": [["a"]]}', "cannot be read"),
+    ],
+)
+def test_lists_of_a_dataset_that_are_none_are_one_sentence(
+    folder: Path, tmp_path: Path, name: str, text: str, message: str
+) -> None:
+    place = write_saved(rows(folder), tmp_path / "set")
+    (place / name).write_text(text)
+    with pytest.raises(InputError, match=message):
+        open_pictures(place)
+
+
+@pytest.mark.parametrize("cells", [[5, 10**12], [None, None]])
+def test_cells_that_hold_no_picture_are_told(tmp_path: Path, cells: list[Any]) -> None:
+    """A number of bytes is no picture of so many bytes."""
+    kind = pa.struct([("bytes", pa.int64()), ("path", pa.int64())])
+    table = pa.table({"image": pa.array([{"bytes": cell, "path": 3} for cell in cells], kind)})
+    pq.write_table(table, tmp_path / "odd.parquet")
+    for item in open_pictures(tmp_path / "odd.parquet"):
+        with pytest.raises(InputError, match="the row holds no picture"):
+            item.read()
 
 
 def test_what_is_nothing_of_this_is_refused(
