@@ -179,6 +179,14 @@ def check_ladder_rows(rows: pd.DataFrame) -> None:
     if absent or rows.empty:
         what = f"lacks the columns {', '.join(absent)}" if absent else "has no rows"
         raise InputError(f"The table of the ladder {what}: run `otanalysis ladder` again.")
+    numbers = [*_MEASURES, "w2"]
+    if odd := [name for name in numbers if not pd.api.types.is_numeric_dtype(rows[name])] or [
+        name for name in numbers if not np.isfinite(rows[name].to_numpy(dtype=np.float64)).all()
+    ]:
+        raise InputError(
+            f"The table of the ladder wants a finite number in every row of {', '.join(odd)}: run "
+            "`otanalysis ladder` again."
+        )
     if rows.groupby("benchmark")["dump"].nunique().max() > 1 or rows["gamma"].nunique() > 1:
         raise InputError("The ladder wants one dump a benchmark and one gamma: keep the rows of one model.")
     sizes = rows.groupby(_SAMPLE).size()
