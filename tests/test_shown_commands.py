@@ -1,8 +1,8 @@
 """What is shown runs: every example of a help, and every command of the README, as written.
 
-Each runs in a folder that has what a reader's would: the bundled dumps (one scene each under the name of the
-full ones, which take minutes), ``tokens.npy``, pictures, dumps and scores of a model. The bundled model stands
-for the one of seven billion parameters, the CPU for the GPU. What is not run is listed with the reason.
+Each runs in a folder that has what a reader's would: the bundled dumps (one scene each, under the name of the
+full ones, which take minutes), ``tokens.npy``, pictures, dumps and scores of a model. The bundled model
+stands for the one of seven billion parameters, the CPU for the GPU. What is not run is listed with the reason.
 """
 
 from __future__ import annotations
@@ -12,7 +12,6 @@ import re
 import shutil
 import subprocess
 import sys
-from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
@@ -21,7 +20,6 @@ import pytest
 import typer
 from typer.testing import CliRunner
 
-pytest.importorskip("torch")
 from otanalysis.cli import app
 from otanalysis.figures.__main__ import _EXAMPLE as FIGURES_EXAMPLE
 from otanalysis.files import data_folder
@@ -73,10 +71,11 @@ file.parent.mkdir(parents=True, exist_ok=True)
 task = words["--tasks"]
 scores = {{"alias": task, "exact_match,none": 0.5, "exact_match_stderr,none": 0.1}}
 document = {{"results": {{task: scores}}, "higher_is_better": {{task: {{"exact_match": True}}}}}}
-document |= {{"n-samples": {{task: {{"effective": 25}}}}, "config": {{"model": words["--model"], "model_args": given}}}}
+document |= {{"n-samples": {{task: {{"effective": 25}}}}}}
+document |= {{"config": {{"model": words["--model"], "model_args": given}}}}
 file.write_text(json.dumps(document))
 """
-"""A stand-in for lmms-eval, which would load its tasks from the network: it leaves the file that the real one does."""
+"""A stand-in for lmms-eval, whose tasks are on the network: it leaves the file that the real one does."""
 
 
 def helps() -> dict[str, str]:
@@ -170,14 +169,18 @@ def desk(bundled: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return desk_in(tmp_path_factory.mktemp("desk"), bundled)
 
 
-def shell(script: str, folder: Path, **settings: str) -> str:
+def shell(script: str, folder: Path) -> str:
     """Run a script by bash in a folder, by the Python of the tests; return what it printed."""
     path = os.pathsep.join([str(folder / "bin"), str(Path(sys.executable).parent), os.environ["PATH"]])
-    known: Mapping[str, str] = {"PATH": path, "PYTHONPATH": str(ROOT), "OTANALYSIS_DATA": str(folder / "data")}
+    known = {
+        "PATH": path,
+        "PYTHONPATH": str(ROOT),
+        "OTANALYSIS_DATA": str(folder / "data"),
+    }
     done = subprocess.run(
         ["bash", "-euc", script],
         cwd=folder,
-        env=os.environ | known | settings,
+        env=os.environ | known,
         capture_output=True,
         text=True,
         check=False,
@@ -188,7 +191,11 @@ def shell(script: str, folder: Path, **settings: str) -> str:
 
 
 def test_the_examples_and_commands_are_found() -> None:
-    assert {"otanalysis sweep", "otanalysis accuracy import", "python -m otanalysis.theorem"} <= EXAMPLES.keys()
+    assert {
+        "otanalysis sweep",
+        "otanalysis accuracy import",
+        "python -m otanalysis.theorem",
+    } <= EXAMPLES.keys()
     assert {"otanalysis ladder DUMP...", "make benchmark-vlm", "otanalysis theorem"} <= set(SHOWN)
     assert len(BLOCKS) == 4
 
@@ -207,7 +214,8 @@ def test_an_example_of_a_help_runs_as_written(example: str, desk: Path) -> None:
 @pytest.mark.parametrize("command", [one for one in SHOWN if reason(one) is None])
 def test_a_command_of_the_readme_runs_as_written(command: str, desk: Path) -> None:
     assert shell(as_run(command), desk)
-    row = next((line for line in README.splitlines() if line.startswith("|") and f"`{command}`" in line), None)
+    rows = [line for line in README.splitlines() if line.startswith("|")]
+    row = next((line for line in rows if f"`{command}`" in line), None)
     if row is not None:
         written = re.findall(r"[\w/]+\.(?:csv|parquet|json)", row.split("|")[3].replace("FILE.csv", ""))
         assert [name for name in written if not list(desk.glob(f"**/{name}"))] == []

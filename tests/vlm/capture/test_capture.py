@@ -199,7 +199,7 @@ def test_thumbnails_show_what_the_grid_lies_on(
 
 vip_llava_works = pytest.mark.skipif(
     Version(tf.__version__) < Version("5.23"),
-    reason="transformers before 5.23 keeps too few states for ViP-LLaVA's layers: its own get_image_features fails",
+    reason="transformers before 5.23: get_image_features of ViP-LLaVA itself raises an IndexError",
 )
 
 
