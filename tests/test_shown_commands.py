@@ -2,7 +2,8 @@
 
 Each runs in a folder that has what a reader's would: the bundled dumps (one scene each, under the name of the
 full ones, which take minutes), ``tokens.npy``, pictures, dumps and scores of a model. The bundled model
-stands for the one of seven billion parameters, the CPU for the GPU. What is not run is listed with the reason.
+stands for the one of seven billion parameters, the CPU for the GPU. What is not run is listed, with the
+reason.
 """
 
 from __future__ import annotations
