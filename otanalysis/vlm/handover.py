@@ -94,9 +94,7 @@ def seen_by_the_language_model(
         )
 
 
-_ADVICE = (
-    "Numbers would be wrong in silence; use a version of transformers from 5.18 to 5.23, which were tried."
-)
+_ADVICE = "Numbers would be wrong in silence; use transformers 5.23, with which all was tried."
 
 
 class _Watch:
@@ -148,8 +146,9 @@ class _Watch:
         places = self._places[:, start:stop]
         got = embeddings[places.to(embeddings.device)]
         wanted = self._features[self._rows[:, start:stop][places].to(self._features.device)].to(got)
-        same_shape = bool(got.shape == wanted.shape)
-        return same_shape and bool(torch.allclose(got, wanted, rtol=0, atol=0, equal_nan=True))
+        if got.shape != wanted.shape:
+            return False
+        return bool(torch.allclose(got, wanted, rtol=0, atol=0, equal_nan=True))
 
     def _same_positions(self, got: torch.Tensor | None, repeats: int, start: int, stop: int) -> bool:
         import torch
