@@ -10,7 +10,7 @@ from array_api_compat import array_namespace, device
 from otanalysis.arrays import Array
 from otanalysis.image import Image
 from otanalysis.selection.selector import GreedySelector
-from otanalysis.surrogate import cosine_kernel
+from otanalysis.surrogate import cosine_kernel, one_launch
 
 
 @dataclass(frozen=True)
@@ -28,6 +28,11 @@ class DivPrune(GreedySelector):
         """Return the cosine distances [m, m]."""
         return 1.0 - cosine_kernel(image)
 
+    def matrices(self, clouds: Array) -> tuple[Array, Array]:
+        """Return the cosine distances of images on a GPU."""
+        similar, bad = one_launch.cosine_kernels(clouds)
+        return 1.0 - similar, bad
+
     def search(self, matrices: Array, keep: int) -> tuple[Array, Array]:
         """Pick the farthest first."""
         return farthest_first(matrices, keep)
@@ -35,6 +40,8 @@ class DivPrune(GreedySelector):
 
 def farthest_first(distances: Array, keep: int) -> tuple[Array, Array]:
     """Return picks and their distances [images, keep]: greedy max-min on symmetric [images, m, m]."""
+    if one_launch.runs_here(distances):
+        return one_launch.farthest_first(distances, keep)
     xp, where = array_namespace(distances), device(distances)
     images, m = distances.shape[:2]
     every = xp.arange(images, device=where)

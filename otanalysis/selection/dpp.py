@@ -8,7 +8,7 @@ from typing import ClassVar
 from otanalysis.arrays import Array
 from otanalysis.image import Image
 from otanalysis.selection.selector import GreedySelector
-from otanalysis.surrogate import cosine_kernel, greedy_logdet
+from otanalysis.surrogate import cosine_kernel, greedy_logdet, one_launch
 
 
 @dataclass(frozen=True)
@@ -26,6 +26,10 @@ class GreedyDPP(GreedySelector):
     def matrix(self, image: Image) -> Array:
         """Return the cosine similarities [m, m]."""
         return cosine_kernel(image)
+
+    def matrices(self, clouds: Array) -> tuple[Array, Array]:
+        """Return the cosine similarities of images on a GPU."""
+        return one_launch.cosine_kernels(clouds)
 
     def search(self, matrices: Array, keep: int) -> tuple[Array, Array]:
         """Maximise the log-determinant greedily."""

@@ -5,11 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar
 
-from otanalysis.arrays import Array, Normalisation
+from otanalysis.arrays import Array, Normalisation, check_normalisation
 from otanalysis.defaults import RELEASED_GAMMA
 from otanalysis.image import Image
 from otanalysis.selection.selector import GreedySelector
-from otanalysis.surrogate import greedy_logdet, otprune_kernel
+from otanalysis.surrogate import greedy_logdet, one_launch, otprune_kernel
+from otanalysis.surrogate.kernel import check_gamma
 
 
 @dataclass(frozen=True)
@@ -37,6 +38,12 @@ class OTPrune(GreedySelector):
     def matrix(self, image: Image) -> Array:
         """Return the kernel [m, m]."""
         return otprune_kernel(image, gamma=self.gamma, normalise=self.normalise)
+
+    def matrices(self, clouds: Array) -> tuple[Array, Array]:
+        """Return the kernels of images on a GPU."""
+        check_gamma(self.gamma)
+        check_normalisation(self.normalise)
+        return one_launch.otprune_kernels(clouds, gamma=self.gamma, normalise=self.normalise)
 
     def search(self, matrices: Array, keep: int) -> tuple[Array, Array]:
         """Maximise the log-determinant greedily."""

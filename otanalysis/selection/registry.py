@@ -21,12 +21,14 @@ from otanalysis.selection.medoids import KMedoids, OTMedoids
 from otanalysis.selection.otprune import OTPrune
 from otanalysis.selection.positional import First, Last, Random, Uniform
 from otanalysis.selection.selector import (
+    GreedySelector,
     Selection,
     Selector,
     StackSelector,
     check_kept,
     check_selector,
     is_own,
+    lie_on_gpu,
     takes_images,
 )
 
@@ -92,6 +94,10 @@ def select(
     >>> select(tokens, "uniform", keep=4).indices
     array([ 8, 24, 40, 56])
     """
+    if not isinstance(tokens, Image) and lie_on_gpu([tokens]):
+        selector = configured(method, gamma=gamma, normalise=normalise)
+        if isinstance(selector, GreedySelector) and not is_own(selector):
+            return selector.select_stack([tokens], resolve_keep(len(tokens), ratio=ratio, keep=keep))[0]
     image = Image.of(tokens)
     count = resolve_keep(len(image), ratio=ratio, keep=keep)
     return select_many(image, method, (count,), gamma=gamma, normalise=normalise, seed=seed)[count]

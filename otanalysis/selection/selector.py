@@ -13,9 +13,10 @@ from typing import Any, ClassVar, Protocol, cast, runtime_checkable
 import numpy as np
 from array_api_compat import array_namespace, device, is_array_api_obj
 
-from otanalysis.arrays import Array, check_indices, like, resolve_keep
+from otanalysis.arrays import Array, check_indices, check_tokens, like, resolve_keep, to_numpy
 from otanalysis.errors import InputError
 from otanalysis.image import Image
+from otanalysis.surrogate import one_launch
 
 
 @dataclass(frozen=True, eq=False)
@@ -150,6 +151,22 @@ class GreedySelector(Selector, ABC):
     def matrix(self, image: Image) -> Array:
         """Return the matrix [m, m] of one image."""
 
+    def matrices(self, clouds: Array) -> tuple[Array, Array] | None:
+        """Return the matrices [images, m, m] of images on a GPU, made together; None for one by one.
+
+        Parameters
+        ----------
+        clouds : array [images, m, d]
+            Their tokens, of any float type, not checked.
+
+        Returns
+        -------
+        matrices : array [images, m, m], float64
+        bad : array [images]
+            Not zero where the tokens are not finite; the matrix may then be anything.
+        """
+        return None
+
     @abstractmethod
     def search(self, matrices: Array, keep: int) -> tuple[Array, Array]:
         """Return picks and gains [images, keep] on the matrices [images, m, m]."""
@@ -158,6 +175,13 @@ class GreedySelector(Selector, ABC):
         """Return picks and gains [keep] of one image."""
         order, gains = self.search(self.matrix(image)[None, ...], keep)
         return order[0, ...], gains[0, ...]
+
+    def _is_of_one_mind(self) -> bool:
+        """Tell whether the class that says how matrices are made together says how one is made."""
+        said = [
+            next(one for one in type(self).__mro__ if name in vars(one)) for name in ("matrix", "matrices")
+        ]
+        return said[0] is said[1]
 
     def select_stack(self, clouds: Sequence[Array | Image], keep: int) -> list[Selection]:
         """Keep ``keep`` of the tokens [m, d] of each image, of the same m; one greedy run for all."""
@@ -168,10 +192,18 @@ class GreedySelector(Selector, ABC):
                 "select_batch takes images of any size."
             )
         count = resolve_keep(sizes[0], keep=keep)
-        # Image by image: what those made here keep is freed before the next one.
-        matrices = _stack((self.matrix(Image.of(cloud)) for cloud in clouds), len(clouds))
+        made = self.matrices(_on_gpu(clouds)) if lie_on_gpu(clouds) and self._is_of_one_mind() else None
+        if made is None:
+            # Image by image: what those made here keep is freed before the next one.
+            matrices, bad = _stack((self.matrix(Image.of(cloud)) for cloud in clouds), len(clouds)), None
+        else:
+            matrices, bad = made
         orders, gains = self.search(matrices, count)
         indices = array_namespace(orders).sort(orders, axis=1)
+        # Asked last: the GPU has all its work by then, and the host waits for it once.
+        if bad is not None and to_numpy(bad).any():
+            for cloud in clouds:
+                check_tokens(cloud)
         return [
             _selection(self, sizes[0], indices[place, :], orders[place, :], gains[place, :])
             for place in range(len(clouds))
@@ -241,6 +273,25 @@ def _selection(
         seed=None,
         provenance=repr(selector),
     )
+
+
+def lie_on_gpu(clouds: Sequence[Array | Image]) -> bool:
+    """Tell whether clouds are plain tokens of one shape and float type where the kernels run."""
+    first = clouds[0]
+    return (
+        all(not isinstance(cloud, Image) and one_launch.runs_here(cloud) for cloud in clouds)
+        and first.ndim == 2
+        and 0 not in first.shape
+        and array_namespace(first).isdtype(first.dtype, "real floating")
+        and all(cloud.shape == first.shape and cloud.dtype == first.dtype for cloud in clouds)
+    )
+
+
+def _on_gpu(clouds: Sequence[Array]) -> Array:
+    """Return such clouds as one array [images, m, d], detached from any gradient."""
+    if len(clouds) == 1:
+        return clouds[0].detach()[None, ...].contiguous()
+    return array_namespace(clouds[0]).stack([cloud.detach() for cloud in clouds])
 
 
 def _stack(matrices: Iterable[Array], images: int) -> Array:

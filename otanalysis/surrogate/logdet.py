@@ -12,6 +12,7 @@ from array_api_compat import array_namespace, device
 from otanalysis.arrays import Array, IntArray, Normalisation, check_indices
 from otanalysis.errors import InputError
 from otanalysis.image import Image
+from otanalysis.surrogate import one_launch
 from otanalysis.surrogate.kernel import check_gamma
 
 
@@ -70,6 +71,8 @@ def _greedy(kernels: Array, keep: int, floor: float) -> tuple[Array, Array]:
     xp = array_namespace(kernels)
     # Nothing writes to it: a stack is not worth a copy.
     matrix = xp.astype(kernels, xp.float64, copy=False)
+    if one_launch.runs_here(matrix):
+        return one_launch.greedy_logdet(matrix, keep, floor=floor)
     images, m = matrix.shape[:2]
 
     def zeros(*shape: int, dtype: Any = xp.float64) -> Array:

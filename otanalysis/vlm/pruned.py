@@ -238,7 +238,7 @@ class Pruned:
         stays = torch.ones_like(ids, dtype=torch.bool)
         for image, own in zip(encoded.images, kept, strict=True):
             stays[image.prompt, image.places] = own.stays.to(stays.device)
-        features = [image.features[own.stays] for image, own in zip(encoded.images, kept, strict=True)]
+        features = [image.features[own.rows] for image, own in zip(encoded.images, kept, strict=True)]
         encoded.output.pooler_output = _as_the_model_wants(encoded.output.pooler_output, features)
         taken = vision_inputs(self.model, inputs)
         rest = {name: value for name, value in inputs.items() if name not in taken}
