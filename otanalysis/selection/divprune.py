@@ -33,15 +33,15 @@ class DivPrune(GreedySelector):
         similar, bad = one_launch.cosine_kernels(clouds)
         return 1.0 - similar, bad
 
-    def search(self, matrices: Array, keep: int) -> tuple[Array, Array]:
+    def search(self, matrices: Array, keep: int) -> tuple[Array, ...]:
         """Pick the farthest first."""
+        if one_launch.runs_here(matrices):
+            return one_launch.farthest_first(matrices, keep)
         return farthest_first(matrices, keep)
 
 
 def farthest_first(distances: Array, keep: int) -> tuple[Array, Array]:
     """Return picks and their distances [images, keep]: greedy max-min on symmetric [images, m, m]."""
-    if one_launch.runs_here(distances):
-        return one_launch.farthest_first(distances, keep)
     xp, where = array_namespace(distances), device(distances)
     images, m = distances.shape[:2]
     every = xp.arange(images, device=where)

@@ -31,6 +31,8 @@ class GreedyDPP(GreedySelector):
         """Return the cosine similarities of images on a GPU."""
         return one_launch.cosine_kernels(clouds)
 
-    def search(self, matrices: Array, keep: int) -> tuple[Array, Array]:
+    def search(self, matrices: Array, keep: int) -> tuple[Array, ...]:
         """Maximise the log-determinant greedily."""
+        if one_launch.runs_here(matrices):
+            return one_launch.greedy_logdet(matrices, keep, floor=0.0)
         return greedy_logdet(matrices, keep)

@@ -45,7 +45,9 @@ class OTPrune(GreedySelector):
         check_normalisation(self.normalise)
         return one_launch.otprune_kernels(clouds, gamma=self.gamma, normalise=self.normalise)
 
-    def search(self, matrices: Array, keep: int) -> tuple[Array, Array]:
+    def search(self, matrices: Array, keep: int) -> tuple[Array, ...]:
         """Maximise the log-determinant greedily."""
+        if one_launch.runs_here(matrices):
+            return one_launch.greedy_logdet(matrices, keep, floor=1.0)
         # Every eigenvalue of the kernel is at least one.
         return greedy_logdet(matrices, keep, floor=1.0)

@@ -168,12 +168,12 @@ class GreedySelector(Selector, ABC):
         return None
 
     @abstractmethod
-    def search(self, matrices: Array, keep: int) -> tuple[Array, Array]:
-        """Return picks and gains [images, keep] on the matrices [images, m, m]."""
+    def search(self, matrices: Array, keep: int) -> tuple[Array, ...]:
+        """Return picks and gains [images, keep] on the matrices [images, m, m]; picks ascending, if known."""
 
     def pick(self, image: Image, keep: int, generator: np.random.Generator | None) -> tuple[Array, Array]:
         """Return picks and gains [keep] of one image."""
-        order, gains = self.search(self.matrix(image)[None, ...], keep)
+        order, gains, *_ = self.search(self.matrix(image)[None, ...], keep)
         return order[0, ...], gains[0, ...]
 
     def _is_of_one_mind(self) -> bool:
@@ -198,8 +198,8 @@ class GreedySelector(Selector, ABC):
             matrices, bad = _stack((self.matrix(Image.of(cloud)) for cloud in clouds), len(clouds)), None
         else:
             matrices, bad = made
-        orders, gains = self.search(matrices, count)
-        indices = array_namespace(orders).sort(orders, axis=1)
+        orders, gains, *ascending = self.search(matrices, count)
+        indices = ascending[0] if ascending else array_namespace(orders).sort(orders, axis=1)
         # Asked last: the GPU has all its work by then, and the host waits for it once.
         if bad is not None and to_numpy(bad).any():
             for cloud in clouds:
@@ -278,12 +278,17 @@ def _selection(
 def lie_on_gpu(clouds: Sequence[Array | Image]) -> bool:
     """Tell whether clouds are plain tokens of one shape and float type where the kernels run."""
     first = clouds[0]
+    if isinstance(first, Image) or not one_launch.runs_here(first):
+        return False
+    kind = (first.shape, first.dtype, first.device)
     return (
-        all(not isinstance(cloud, Image) and one_launch.runs_here(cloud) for cloud in clouds)
-        and first.ndim == 2
+        first.ndim == 2
         and 0 not in first.shape
-        and array_namespace(first).isdtype(first.dtype, "real floating")
-        and all(cloud.shape == first.shape and cloud.dtype == first.dtype for cloud in clouds)
+        and bool(first.dtype.is_floating_point)
+        and all(
+            (getattr(one, "shape", 0), getattr(one, "dtype", 0), getattr(one, "device", 0)) == kind
+            for one in clouds
+        )
     )
 
 

@@ -3,7 +3,7 @@
 Loaded where tensors lie on a GPU, and nowhere else: :mod:`otanalysis.surrogate.one_launch` asks first whether
 Triton is there. Tokens of an image are shared among its programs in blocks of neighbours. In every step each
 program finds the best of its block, all of an image meet, and each reads what the others found. What is
-computed and why stands with :func:`~otanalysis.surrogate.logdet.greedy_logdet`; only order of additions differs.
+computed and why stands with :func:`~otanalysis.surrogate.logdet.greedy_logdet`; additions have another order.
 """
 
 from __future__ import annotations
@@ -55,16 +55,26 @@ def _hear(VALUES, PLACES, step, m, PROGRAMS: tl.constexpr, LISTENERS: tl.constex
 
 
 @triton.jit
+def _ascending(ORDER, INDICES, keep, TILE: tl.constexpr):
+    """Write the picks of an image once more, each to its rank."""
+    for start in range(0, keep, TILE):
+        mine = start + tl.arange(0, TILE)
+        pick = tl.load(ORDER + mine, mask=mine < keep, other=0)
+        rank = tl.zeros([TILE], dtype=tl.int32)
+        for other in range(0, keep, TILE):
+            theirs = other + tl.arange(0, TILE)
+            place = tl.load(ORDER + theirs, mask=theirs < keep, other=2**62)
+            rank += tl.sum((place[None, :] < pick[:, None]).to(tl.int32), axis=1)
+        tl.store(INDICES + rank, pick, mask=mine < keep)
+
+
+@triton.jit
 def logdet(
     KERNELS,
-    FACTOR,
-    RESIDUAL,
-    TAKEN,
-    VALUES,
-    PLACES,
-    BEGIN,
-    ARRIVED,
+    NUMBERS,
+    COUNTS,
     ORDER,
+    INDICES,
     GAINS,
     m,
     keep,
@@ -85,21 +95,23 @@ def logdet(
     image = (tl.program_id(0) // PROGRAMS).to(tl.int64)
     part = tl.program_id(0) % PROGRAMS
     KERNELS += image * m * m
-    FACTOR += image * keep * m
-    RESIDUAL += image * m
-    TAKEN += image * m
-    VALUES += image * (keep + 1) * PROGRAMS
-    PLACES += image * (keep + 1) * PROGRAMS
-    BEGIN += image * (keep + 1)
-    ARRIVED += image
     ORDER += image * keep
+    INDICES += image * keep
     GAINS += image * keep
+    # What stands in the two buffers of an image, behind one another.
+    VALUES = NUMBERS + image * ((keep + 1) * (PROGRAMS + m))
+    RESIDUAL = VALUES + (keep + 1) * PROGRAMS
+    FACTOR = RESIDUAL + m
+    ARRIVED = COUNTS + image * ((keep + 1) * (PROGRAMS + 1) + 1 + m)
+    PLACES = ARRIVED + 1
+    IN_USE = PLACES + (keep + 1) * PROGRAMS
+    TAKEN = IN_USE + keep + 1
     j = part * BLOCK + tl.arange(0, BLOCK)
     inside = j < m
     diagonal = tl.load(KERNELS + j * m + j, mask=inside, other=-float("inf"))
     if STARTS:
         residual = diagonal
-        begin = first
+        in_use = first
         best, pick = _tell(residual, VALUES, PLACES, 0, part, PROGRAMS, BLOCK, ALONE)
         if AT_ONCE and not ALONE:
             _meet(ARRIVED, PROGRAMS)
@@ -107,7 +119,7 @@ def logdet(
         top = best
     else:
         residual = tl.load(RESIDUAL + j, mask=inside, other=-float("inf"))
-        begin = tl.load(BEGIN + first)
+        in_use = tl.load(IN_USE + first)
         top, _ = _hear(VALUES, PLACES, 0, m, PROGRAMS, LISTENERS)
         best, pick = _hear(VALUES, PLACES, first, m, PROGRAMS, LISTENERS)
     # By the largest entry of the diagonal is measured what cannot be told from zero.
@@ -115,35 +127,43 @@ def logdet(
     for step in range(first, last):
         pick = tl.minimum(pick, m - 1)
         pivot = best
-        if best <= smallest:
-            # Spanned. The best of the diagonal among all that are left, whoever's they are.
-            begin = step
+        spanned = best <= smallest
+        if spanned:
+            # The best of the diagonal among all that are left, whoever's they are.
             pivot = tl.full((), -float("inf"), dtype=tl.float64)
             for start in range(0, m, BLOCK):
                 i = start + tl.arange(0, BLOCK)
                 # A program that is ahead may have noted this step's pick already: that one still counts.
-                since = tl.load(TAKEN + i, mask=i < m, other=0, cache_modifier=".cg")
-                left = tl.load(KERNELS + i * m + i, mask=(i < m) & (since >= step), other=-float("inf"))
+                since = tl.load(TAKEN + i, mask=i < m, other=1, cache_modifier=".cg")
+                free = (i < m) & ((since == 0) | (since > step))
+                left = tl.load(KERNELS + i * m + i, mask=free, other=-float("inf"))
                 value, place = tl.max(left, axis=0, return_indices=True, return_indices_tie_break_left=True)
                 pick = tl.where(value > pivot, start + place, pick)
                 pivot = tl.maximum(value, pivot)
-            residual = tl.where(residual > -float("inf"), diagonal, residual)
+        in_use = tl.where(spanned, 0, in_use)
+        again = tl.where(residual > -float("inf"), diagonal, residual)
+        residual = tl.where(spanned, again, residual)
         usable = pivot > smallest
         done = tl.zeros([ROWS, BLOCK], dtype=tl.float64)
         row = tl.load(KERNELS + pick * m + j, mask=inside, other=0.0)
-        for start in range(begin, step, ROWS):
-            s = start + tl.arange(0, ROWS)
-            weight = tl.load(FACTOR + s * m + pick, mask=s < step, other=0.0, cache_modifier=".cg")
+        # Only the rows of this run count, the last ones of the factor. Their number must stand elsewhere than
+        # in the bounds too: what does not is the same in all steps to Triton 3.6.
+        for start in range(0, in_use, ROWS):
+            mine = start + tl.arange(0, ROWS)
+            s = step - in_use + mine
+            weight = tl.load(FACTOR + s * m + pick, mask=mine < in_use, other=0.0, cache_modifier=".cg")
             rows = FACTOR + s[:, None] * m + j[None, :]
-            done += weight[:, None] * tl.load(rows, mask=(s < step)[:, None] & inside[None, :], other=0.0)
+            seen = (mine < in_use)[:, None] & inside[None, :]
+            done += weight[:, None] * tl.load(rows, mask=seen, other=0.0)
         row = (row - tl.sum(done, axis=0)) / tl.sqrt(tl.where(usable, pivot, 1.0))
         row = tl.where(usable, row, 0.0)
         tl.store(FACTOR + step * m + j, row, mask=inside)
-        tl.store(TAKEN + j, step, mask=j == pick)
+        tl.store(TAKEN + j, step + 1, mask=j == pick)
         if part == 0:
             tl.store(ORDER + step, pick.to(tl.int64))
             # The logarithm is taken at the end, of all at once.
             tl.store(GAINS + step, tl.where(best > smallest, best, -1.0))
+        in_use += 1
         lower = tl.maximum(residual - row * row, floor)
         free = (residual > -float("inf")) & (j != pick)
         residual = tl.where(free, lower, -float("inf"))
@@ -155,7 +175,7 @@ def logdet(
             tl.debug_barrier()  # other threads read this step's row in the next one
     if not AT_ONCE:
         tl.store(RESIDUAL + j, residual, mask=inside)
-        tl.store(BEGIN + last, begin)
+        tl.store(IN_USE + last, in_use)
     if part == 0 and last == keep:
         tl.debug_barrier()
         for start in range(0, keep, 64):
@@ -163,16 +183,16 @@ def logdet(
             pivots = tl.load(GAINS + s, mask=s < keep, other=1.0)
             gains = tl.where(pivots > 0.0, tl.log(tl.where(pivots > 0.0, pivots, 1.0)), least_gain)
             tl.store(GAINS + s, gains, mask=s < keep)
+        _ascending(ORDER, INDICES, keep, 64)
 
 
 @triton.jit
 def farthest(
     DISTANCES,
-    NEAREST,
-    VALUES,
-    PLACES,
-    ARRIVED,
+    NUMBERS,
+    COUNTS,
     ORDER,
+    INDICES,
     GAINS,
     m,
     keep,
@@ -190,12 +210,13 @@ def farthest(
     image = (tl.program_id(0) // PROGRAMS).to(tl.int64)
     part = tl.program_id(0) % PROGRAMS
     DISTANCES += image * m * m
-    NEAREST += image * m
-    VALUES += image * (keep + 1) * PROGRAMS
-    PLACES += image * (keep + 1) * PROGRAMS
-    ARRIVED += image
     ORDER += image * keep
+    INDICES += image * keep
     GAINS += image * keep
+    VALUES = NUMBERS + image * ((keep + 1) * (PROGRAMS + m))
+    NEAREST = VALUES + (keep + 1) * PROGRAMS
+    ARRIVED = COUNTS + image * ((keep + 1) * (PROGRAMS + 1) + 1 + m)
+    PLACES = ARRIVED + 1
     j = part * BLOCK + tl.arange(0, BLOCK)
     inside = j < m
     if STARTS:
@@ -231,6 +252,9 @@ def farthest(
             best, pick = _hear(VALUES, PLACES, step + 1, m, PROGRAMS, LISTENERS)
     if not AT_ONCE:
         tl.store(NEAREST + j, nearest, mask=inside)
+    if part == 0 and last == keep:
+        tl.debug_barrier()
+        _ascending(ORDER, INDICES, keep, 64)
 
 
 @triton.jit
@@ -244,47 +268,51 @@ def unit(
     across,
     along,
     SCALED: tl.constexpr,
+    WIDE: tl.constexpr,
     LINES: tl.constexpr,
     STEP: tl.constexpr,
 ):
-    """Write the tokens in float64, each line (column or row) scaled to norm one; mark what is not finite."""
+    """Write the tokens in float64, each line (column or row) scaled to norm one; tell what is not finite."""
     image = tl.program_id(1).to(tl.int64)
     TOKENS += image * lines * length
     UNIT += image * lines * length
     line = tl.program_id(0) * LINES + tl.arange(0, LINES)
     inside = line < lines
-    largest = tl.zeros([LINES], dtype=tl.float64)
-    odd = tl.zeros([LINES], dtype=tl.int32)
-    for start in range(0, length, STEP):
-        place = start + tl.arange(0, STEP)
-        seen = inside[:, None] & (place < length)[None, :]
-        at = line[:, None] * across + place[None, :] * along
-        size = tl.abs(tl.load(TOKENS + at, mask=seen, other=0.0).to(tl.float64))
-        # NaN is not below infinity either.
-        finite = size < float("inf")
-        odd = tl.maximum(odd, tl.max((~finite).to(tl.int32), axis=1))
-        largest = tl.maximum(largest, tl.max(tl.where(finite, size, 0.0), axis=1))
-    if tl.max(odd, axis=0) > 0:
-        tl.store(BAD + image, 1)
-    tl.store(NONZERO + image * lines + line, (largest > 0.0).to(tl.float64), mask=inside)
-    by = tl.where(largest > 0.0, largest, 1.0)
-    norm = tl.full([LINES], 1.0, dtype=tl.float64)
-    if SCALED:
-        # Dividing by the largest entry first keeps the squares from overflowing or vanishing.
-        squares = tl.zeros([LINES, STEP], dtype=tl.float64)
+    at = line[:, None] * across
+    by = tl.full([LINES], 1.0, dtype=tl.float64)
+    if WIDE:
+        # Dividing by the largest entry first keeps the squares from overflowing or vanishing; only its power
+        # of two is divided by, which rounds nothing. No square of a shorter type needs it.
+        largest = tl.zeros([LINES, STEP], dtype=tl.float64)
         for start in range(0, length, STEP):
             place = start + tl.arange(0, STEP)
             seen = inside[:, None] & (place < length)[None, :]
-            at = line[:, None] * across + place[None, :] * along
-            value = tl.load(TOKENS + at, mask=seen, other=0.0).to(tl.float64) / by[:, None]
-            squares += value * value
-        norm = tl.sqrt(tl.sum(squares, axis=1))
-        norm = tl.where(norm > 0.0, norm, 1.0)
+            size = tl.abs(tl.load(TOKENS + at + place[None, :] * along, mask=seen, other=0.0))
+            largest = tl.maximum(largest, tl.where(size < float("inf"), size, 0.0))
+        power = tl.max(largest, axis=1).to(tl.int64, bitcast=True) & 0x7FF0000000000000
+        power = tl.where(power > 0, power, 0x0010000000000000)
+        by = 1.0 / power.to(tl.float64, bitcast=True)
+    squares = tl.zeros([LINES, STEP], dtype=tl.float64)
+    odd = tl.zeros([LINES, STEP], dtype=tl.int32)
     for start in range(0, length, STEP):
         place = start + tl.arange(0, STEP)
         seen = inside[:, None] & (place < length)[None, :]
-        at = line[:, None] * across + place[None, :] * along
-        value = tl.load(TOKENS + at, mask=seen, other=0.0).to(tl.float64)
-        if SCALED:
-            value = value / by[:, None] / norm[:, None]
-        tl.store(UNIT + at, value, mask=seen)
+        value = tl.load(TOKENS + at + place[None, :] * along, mask=seen, other=0.0).to(tl.float64)
+        # NaN is not below infinity either.
+        odd = tl.where(tl.abs(value) < float("inf"), odd, 1)
+        value *= by[:, None]
+        squares += value * value
+    norm = tl.sqrt(tl.sum(squares, axis=1))
+    any_odd = tl.max(tl.max(odd, axis=1), axis=0)
+    tl.store(BAD + image * tl.num_programs(0) + tl.program_id(0), any_odd)
+    tl.store(NONZERO + image * lines + line, (norm > 0.0).to(tl.float64), mask=inside)
+    scale = tl.full([LINES], 1.0, dtype=tl.float64)
+    if SCALED:
+        scale = 1.0 / tl.where(norm > 0.0, norm, 1.0)
+    else:
+        by = tl.full([LINES], 1.0, dtype=tl.float64)
+    for start in range(0, length, STEP):
+        place = start + tl.arange(0, STEP)
+        seen = inside[:, None] & (place < length)[None, :]
+        value = tl.load(TOKENS + at + place[None, :] * along, mask=seen, other=0.0).to(tl.float64)
+        tl.store(UNIT + at + place[None, :] * along, value * by[:, None] * scale[:, None], mask=seen)

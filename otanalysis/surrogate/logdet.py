@@ -72,7 +72,7 @@ def _greedy(kernels: Array, keep: int, floor: float) -> tuple[Array, Array]:
     # Nothing writes to it: a stack is not worth a copy.
     matrix = xp.astype(kernels, xp.float64, copy=False)
     if one_launch.runs_here(matrix):
-        return one_launch.greedy_logdet(matrix, keep, floor=floor)
+        return one_launch.greedy_logdet(matrix.detach().contiguous(), keep, floor=floor)[:2]
     images, m = matrix.shape[:2]
 
     def zeros(*shape: int, dtype: Any = xp.float64) -> Array:

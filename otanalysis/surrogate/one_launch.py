@@ -20,11 +20,11 @@ from otanalysis.arrays import Array, Normalisation
 __all__ = ["cosine_kernels", "farthest_first", "greedy_logdet", "otprune_kernels", "runs_here", "unit_tokens"]
 
 UNIT_BYTES = 2**28
-"""Memory, in bytes, that normalised tokens of images made ready together may take; one image may take more."""
+"""Bytes that normalised tokens of images made ready together may take; one image may take more."""
 
 
 def runs_here(array: Array) -> bool:
-    """Tell whether an array lies where the kernels run: torch's, on a CUDA device, and Triton is installed."""
+    """Tell whether an array lies where the kernels run: torch's, on a CUDA device, with Triton there."""
     return is_torch_array(array) and array.device.type == "cuda" and _has_triton()
 
 
@@ -55,9 +55,10 @@ def otprune_kernels(clouds: Array, *, gamma: float, normalise: Normalisation) ->
     Each is that of :func:`~otanalysis.surrogate.kernel.otprune_kernel`.
     """
 
-    def finish(grams: Array, kernels: Array, nonzero: Array) -> None:
-        kernels.baddbmm_(grams, grams.mT, beta=0.0, alpha=gamma)
+    def finish(grams: Array, _: Array) -> Array:
+        kernels = grams.baddbmm(grams, grams.mT, beta=0.0, alpha=gamma)
         kernels.diagonal(dim1=1, dim2=2).add_(1.0)
+        return kernels
 
     return _matrices(clouds, normalise, finish)
 
@@ -68,30 +69,31 @@ def cosine_kernels(clouds: Array) -> tuple[Array, Array]:
     Each is that of :func:`~otanalysis.surrogate.kernel.cosine_kernel`.
     """
 
-    def finish(grams: Array, kernels: Array, nonzero: Array) -> None:
-        kernels.copy_(grams)
-        kernels.diagonal(dim1=1, dim2=2).copy_(nonzero)
+    def finish(grams: Array, nonzero: Array) -> Array:
+        grams.diagonal(dim1=1, dim2=2).copy_(nonzero)
+        return grams
 
     return _matrices(clouds, "rows", finish)
 
 
 def _matrices(
-    clouds: Array, how: Normalisation, finish: Callable[[Array, Array, Array], None]
+    clouds: Array, how: Normalisation, finish: Callable[[Array, Array], Array]
 ) -> tuple[Array, Array]:
-    """Return what ``finish`` makes of the Gram matrices of normalised tokens, a few images at a time."""
+    """Return what ``finish`` makes of the Gram matrices of normalised tokens, and which images are bad."""
     xp = array_namespace(clouds)
     images, m, d = clouds.shape
-    made = clouds.new_empty((images, m, m), dtype=xp.float64)
-    bad = clouds.new_zeros((images,), dtype=xp.int32)
     most = max(1, UNIT_BYTES // (8 * m * d))
+    if images <= most:
+        unit, nonzero, bad = unit_tokens(clouds, how)
+        return finish(unit @ unit.mT, nonzero), bad
+    made, verdicts = clouds.new_empty((images, m, m), dtype=xp.float64), []
     for start in range(0, images, most):
-        some = slice(start, start + most)
-        unit, nonzero = unit_tokens(clouds[some], how, bad[some])
-        finish(unit @ unit.mT, made[some], nonzero)
-    return made, bad
+        made[start : start + most], bad = _matrices(clouds[start : start + most], how, finish)
+        verdicts.append(bad)
+    return made, xp.concat(verdicts)
 
 
-def unit_tokens(clouds: Array, how: Normalisation, bad: Array) -> tuple[Array, Array]:
+def unit_tokens(clouds: Array, how: Normalisation) -> tuple[Array, Array, Array]:
     """Return tokens [images, m, d] normalised, in one launch.
 
     Parameters
@@ -100,64 +102,65 @@ def unit_tokens(clouds: Array, how: Normalisation, bad: Array) -> tuple[Array, A
         Of any float type, contiguous.
     how : {"none", "columns", "rows"}
         As for :func:`~otanalysis.arrays.normalise_tokens`.
-    bad : array [images], int32
-        Filled with zeros; becomes one for every image that holds NaN or infinite values, and whose result
-        then means nothing.
 
     Returns
     -------
     unit : array [images, m, d], float64
     nonzero : array [images, lines], float64
-        One for every line (column if ``how`` is "columns", else row) that has an entry besides zero, else zero.
+        One for every line (column if ``how`` is "columns", else row) with an entry besides zero, else zero.
+    bad : array [images, parts], int32
+        Zero but for some parts of images that hold NaN or infinite values, whose result then means nothing.
     """
     xp = array_namespace(clouds)
     images, m, d = clouds.shape
     by_column = how == "columns"
     lines, length, across, along = (d, m, 1, d) if by_column else (m, d, d, 1)
+    width, step = (32, 64) if by_column else (4, 512)
+    parts = -(-lines // width)
     unit = clouds.new_empty(clouds.shape, dtype=xp.float64)
     nonzero = unit.new_empty((images, lines))
-    width, step = (32, 32) if by_column else (4, 256)
+    bad = unit.new_empty((images, parts), dtype=xp.int32)
     with _device_of(clouds):
-        _kernels().unit[(-(-lines // width), images)](
+        _kernels().unit[(parts, images)](
             clouds, unit, nonzero, bad, lines, length, across, along,
-            SCALED=how != "none", LINES=width, STEP=step, num_warps=4,
+            SCALED=how != "none", WIDE=clouds.dtype == xp.float64, LINES=width, STEP=step, num_warps=4,
         )  # fmt: skip
-    return unit, nonzero
+    return unit, nonzero, bad
 
 
 def greedy_logdet(
     kernels: Array, keep: int, *, floor: float, block: int | None = None, at_once: bool = True
-) -> tuple[Array, Array]:
+) -> tuple[Array, Array, Array]:
     """Search kernels [images, m, m] as :func:`otanalysis.surrogate.logdet.greedy_logdet` does.
 
     Parameters
     ----------
-    kernels, keep, floor
-        As there, checked; float64.
+    kernels : array [images, m, m], float64
+    keep, floor
+        As there; checked.
     block : int, optional
         Tokens that one program searches, a power of two; what is fastest if left out.
     at_once : bool
-        Whether all steps are one launch. Otherwise each is its own: programs of one image then need not run at
-        the same time, which an interpreter that takes one after the other cannot do.
+        Whether all steps are one launch. Otherwise each is its own: the programs of an image then need not
+        run at the same time, which an interpreter that takes one after the other cannot do.
+
+    Returns
+    -------
+    order : array [images, keep], int64
+    gains : array [images, keep], float64
+    indices : array [images, keep], int64
+        The picks ascending.
     """
-    buffers = _Buffers(kernels, keep, block)
-    images, m = buffers.images, buffers.m
-    factor = kernels.new_empty((images, keep, m))
-    taken = buffers.places.new_full((images, m), keep)
-    begin = buffers.places.new_empty((images, keep + 1))
+    m = kernels.shape[1]
     least = math.log(floor) if floor > 0.0 else -math.inf
-    buffers.launch(
-        _kernels().logdet,
-        (kernels, factor, buffers.state, taken, buffers.values, buffers.places, begin),
-        (float(floor), least, m * 2.0**-52),
-        at_once=at_once,
+    return _search(
+        _kernels().logdet, kernels, keep, (float(floor), least, m * 2.0**-52), block=block, at_once=at_once
     )
-    return buffers.order, buffers.gains
 
 
 def farthest_first(
     distances: Array, keep: int, *, block: int | None = None, at_once: bool = True
-) -> tuple[Array, Array]:
+) -> tuple[Array, Array, Array]:
     """Search distances [images, m, m] as :func:`otanalysis.selection.divprune.farthest_first` does.
 
     Parameters
@@ -166,56 +169,67 @@ def farthest_first(
         Symmetric.
     keep, block, at_once
         As for :func:`greedy_logdet`.
+
+    Returns
+    -------
+    order, gains, indices
+        As of :func:`greedy_logdet`.
     """
-    buffers = _Buffers(distances, keep, block)
-    before = (distances, buffers.state, buffers.values, buffers.places)
-    buffers.launch(_kernels().farthest, before, (), at_once=at_once)
-    return buffers.order, buffers.gains
+    return _search(_kernels().farthest, distances, keep, (), block=block, at_once=at_once)
 
 
-class _Buffers:
-    """What both searches write to, and how their work is shared among programs."""
-
-    def __init__(self, matrices: Array, keep: int, block: int | None) -> None:
-        xp = array_namespace(matrices)
-        self.images, self.m = matrices.shape[:2]
-        self.keep = keep
-        self.block = _block(matrices, keep) if block is None else block
-        self.programs = -(-self.m // self.block)
-        self.order = matrices.new_empty((self.images, keep), dtype=xp.int64)
-        self.gains = matrices.new_empty((self.images, keep))
-        self.state = matrices.new_empty((self.images, self.m))
-        self.values = matrices.new_empty((self.images, keep + 1, self.programs))
-        self.places = matrices.new_empty((self.images, keep + 1, self.programs), dtype=xp.int32)
-        self.arrived = matrices.new_zeros((self.images,), dtype=xp.int32)
-
-    def launch(
-        self, kernel: Any, before: tuple[Any, ...], numbers: tuple[float, ...], *, at_once: bool
-    ) -> None:
-        alone = at_once and self.programs == 1
-        rows, warps = _tile(self.block)
-        steps = [(0, self.keep)] if at_once else [(0, 0), *((step, step + 1) for step in range(self.keep))]
-        with _device_of(self.gains):
-            for first, last in steps:
-                kernel[(self.images * self.programs,)](
-                    *before, self.arrived, self.order, self.gains,
-                    self.m, self.keep, first, last, *numbers,
-                    PROGRAMS=self.programs, LISTENERS=1 << (self.programs - 1).bit_length(),
-                    BLOCK=self.block, ROWS=rows, STARTS=at_once or last == 0, AT_ONCE=at_once, ALONE=alone,
-                    num_warps=warps,
-                    # The driver then refuses what does not fit at once, where programs would wait for ever.
-                    launch_cooperative_grid=at_once and not alone,
-                )  # fmt: skip
-
-
-def _tile(block: int) -> tuple[int, int]:
-    """Return how many rows of the factor a program takes at a time, and its warps."""
-    warps = min(max(block // 64, 4), 16)
-    return max(2, 8192 // block), warps
+def _search(
+    kernel: Any,
+    matrices: Array,
+    keep: int,
+    numbers: tuple[float, ...],
+    *,
+    block: int | None,
+    at_once: bool,
+) -> tuple[Array, Array, Array]:
+    """Run a search on contiguous matrices, its work shared among programs."""
+    xp = array_namespace(matrices)
+    images, m = matrices.shape[:2]
+    if block is None:
+        block = _fastest_block(images, m, _processors(matrices.device.index))
+    programs = -(-m // block)
+    rows, warps = _TILES.get(block, _LARGEST_TILE)
+    # Everything of one type in one buffer: what the host does for each costs as much as a step.
+    places = matrices.new_empty((2, images, keep), dtype=xp.int64)
+    gains = matrices.new_empty((images, keep))
+    state = matrices.new_empty((images, (keep + 1) * (programs + m)))
+    counts = matrices.new_zeros((images, (keep + 1) * (programs + 1) + 1 + m), dtype=xp.int32)
+    alone = at_once and programs == 1
+    steps = [(0, keep)] if at_once else [(0, 0), *((step, step + 1) for step in range(keep))]
+    order, indices = places[0], places[1]
+    with _device_of(matrices):
+        for first, last in steps:
+            kernel[(images * programs,)](
+                matrices, state, counts, order, indices, gains, m, keep, first, last, *numbers,
+                PROGRAMS=programs, LISTENERS=1 << (programs - 1).bit_length(), BLOCK=block, ROWS=rows,
+                STARTS=at_once or last == 0, AT_ONCE=at_once, ALONE=alone, num_warps=warps,
+                # The driver then refuses what does not fit at once, where programs would wait for ever.
+                launch_cooperative_grid=at_once and not alone,
+            )  # fmt: skip
+    return order, gains, indices
 
 
-def _block(matrices: Array, keep: int) -> int:
-    """Return how many tokens a program searches: one image alone may have many processors."""
-    m = matrices.shape[1]
-    whole = 1 << (m - 1).bit_length()
-    return max(whole, 16)
+_TILES = {64: (32, 4), 128: (32, 8), 256: (16, 8), 512: (16, 16), 1024: (8, 16)}
+"""Rows of the factor that a program takes at a time, and its warps, by the tokens it searches; measured."""
+
+_LARGEST_TILE = (2, 32)
+
+
+def _fastest_block(images: int, m: int, processors: int) -> int:
+    """Return how many tokens a program searches: few, if all programs of all images run at once."""
+    for block in _TILES:
+        if block >= m or images * -(-m // block) <= processors:
+            return block
+    return 1 << (m - 1).bit_length()
+
+
+@cache
+def _processors(device: int) -> int:
+    from triton.runtime import driver
+
+    return int(driver.active.utils.get_device_properties(device)["multiprocessor_count"])

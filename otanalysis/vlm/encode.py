@@ -6,6 +6,7 @@ import inspect
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -133,8 +134,15 @@ def encode_images(
 
 def vision_inputs(model: Any, inputs: Mapping[str, Any]) -> dict[str, Any]:
     """Return those of the inputs that the model's image encoder takes."""
-    taken = inspect.signature(_base(model).get_image_features).parameters
+    method = _base(model).get_image_features
+    taken = parameters_of(getattr(method, "__func__", method))
     return {name: inputs[name] for name in taken if name != "kwargs" and inputs.get(name) is not None}
+
+
+@lru_cache(maxsize=64)
+def parameters_of(function: Callable[..., Any]) -> tuple[str, ...]:
+    """Return the names of a function's parameters; to look them up takes as long as a layer of a model."""
+    return tuple(inspect.signature(function).parameters)
 
 
 def image_token_id(model: Any) -> int:

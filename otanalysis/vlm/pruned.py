@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-import inspect
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from types import TracebackType
@@ -14,7 +13,7 @@ from otanalysis.errors import InputError
 from otanalysis.selection import SELECTORS
 from otanalysis.selection.registry import configured
 from otanalysis.vlm.choose import KeptImage, TokenChooser
-from otanalysis.vlm.encode import encode_images, vision_inputs
+from otanalysis.vlm.encode import encode_images, parameters_of, vision_inputs
 from otanalysis.vlm.families import family_of
 from otanalysis.vlm.layout import Picture
 from otanalysis.vlm.shorten import (
@@ -299,7 +298,7 @@ def _built(selector: str | Selector, **parameters: Any) -> Selector | None:
 
 def _named(method: Callable[..., Any], args: Sequence[Any], inputs: Mapping[str, Any]) -> dict[str, Any]:
     """Return the arguments of a call of a class's method by name; the names may be any for ``**inputs``."""
-    _, *names = inspect.signature(method).parameters
+    _, *names = parameters_of(method)
     return {**dict(zip(names, args, strict=False)), **inputs}
 
 
