@@ -41,7 +41,12 @@ LOADS_LATE = {
     "otanalysis/theorem": {"certified"},
 }
 """Extras that a function of the room loads when it runs; the room itself is loaded without them."""
-LOADED_ON_DEMAND = {"otanalysis/vlm/capture/datasets.py": {"datasets"}}
+LOADED_ON_DEMAND = {
+    "otanalysis/vlm/capture/datasets.py": {"datasets"},
+    # Comes with torch for GPUs; without it the searches run as on the host.
+    "otanalysis/surrogate/launch.py": {"triton"},
+    "otanalysis/surrogate/one_launch.py": {"triton"},
+}
 """Packages of no extra that a function loads if they are there, and whose absence it explains."""
 LOADERS = {"import_module", "importorskip"}
 """Functions that import what their first argument names."""

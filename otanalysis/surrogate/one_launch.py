@@ -39,6 +39,8 @@ def _device_of(array: Array) -> AbstractContextManager[Any]:
         return nullcontext()  # the interpreter
     from triton.runtime import driver
 
+    if driver.active.get_current_device() == array.device.index:
+        return nullcontext()
     return cast(AbstractContextManager[Any], driver.active.get_device_interface().device(array.device))
 
 
@@ -191,7 +193,7 @@ def _search(
     xp = array_namespace(matrices)
     images, m = matrices.shape[:2]
     if block is None:
-        block = _fastest_block(images, m, _processors(matrices.device.index))
+        block = _fastest_block(images, m, _processors(matrices.device))
     programs = -(-m // block)
     rows, warps = _TILES.get(block, _LARGEST_TILE)
     # Everything of one type in one buffer: what the host does for each costs as much as a step.
@@ -214,7 +216,7 @@ def _search(
     return order, gains, indices
 
 
-_TILES = {64: (32, 4), 128: (32, 8), 256: (16, 8), 512: (16, 16), 1024: (8, 16)}
+_TILES = {32: (32, 4), 64: (32, 4), 128: (32, 8), 256: (16, 8), 512: (16, 16), 1024: (8, 16)}
 """Rows of the factor that a program takes at a time, and its warps, by the tokens it searches; measured."""
 
 _LARGEST_TILE = (2, 32)
@@ -229,7 +231,9 @@ def _fastest_block(images: int, m: int, processors: int) -> int:
 
 
 @cache
-def _processors(device: int) -> int:
+def _processors(device: Any) -> int:
+    if device.type == "cpu":
+        return 1
     from triton.runtime import driver
 
-    return int(driver.active.utils.get_device_properties(device)["multiprocessor_count"])
+    return int(driver.active.utils.get_device_properties(device.index)["multiprocessor_count"])
