@@ -73,9 +73,9 @@ def logdet(
     KERNELS,
     NUMBERS,
     COUNTS,
-    ORDER,
-    INDICES,
+    PICKS,
     GAINS,
+    images,
     m,
     keep,
     first,
@@ -95,8 +95,8 @@ def logdet(
     image = (tl.program_id(0) // PROGRAMS).to(tl.int64)
     part = tl.program_id(0) % PROGRAMS
     KERNELS += image * m * m
-    ORDER += image * keep
-    INDICES += image * keep
+    ORDER = PICKS + image * keep
+    INDICES = ORDER + images * keep
     GAINS += image * keep
     # What stands in the two buffers of an image, behind one another.
     VALUES = NUMBERS + image * ((keep + 1) * (PROGRAMS + m))
@@ -191,9 +191,9 @@ def farthest(
     DISTANCES,
     NUMBERS,
     COUNTS,
-    ORDER,
-    INDICES,
+    PICKS,
     GAINS,
+    images,
     m,
     keep,
     first,
@@ -210,8 +210,8 @@ def farthest(
     image = (tl.program_id(0) // PROGRAMS).to(tl.int64)
     part = tl.program_id(0) % PROGRAMS
     DISTANCES += image * m * m
-    ORDER += image * keep
-    INDICES += image * keep
+    ORDER = PICKS + image * keep
+    INDICES = ORDER + images * keep
     GAINS += image * keep
     VALUES = NUMBERS + image * ((keep + 1) * (PROGRAMS + m))
     NEAREST = VALUES + (keep + 1) * PROGRAMS

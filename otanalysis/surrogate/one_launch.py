@@ -87,7 +87,7 @@ def _matrices(
     most = max(1, UNIT_BYTES // (8 * m * d))
     if images <= most:
         unit, nonzero, bad = unit_tokens(clouds, how)
-        return finish(unit @ unit.mT, nonzero), bad
+        return finish(unit.bmm(unit.mT), nonzero), bad
     made, verdicts = clouds.new_empty((images, m, m), dtype=xp.float64), []
     for start in range(0, images, most):
         made[start : start + most], bad = _matrices(clouds[start : start + most], how, finish)
@@ -196,24 +196,23 @@ def _search(
         block = _fastest_block(images, m, _processors(matrices.device))
     programs = -(-m // block)
     rows, warps = _TILES.get(block, _LARGEST_TILE)
-    # Everything of one type in one buffer: what the host does for each costs as much as a step.
+    # Everything of one type in one buffer: what the host does for each costs as much as several steps.
     places = matrices.new_empty((2, images, keep), dtype=xp.int64)
     gains = matrices.new_empty((images, keep))
     state = matrices.new_empty((images, (keep + 1) * (programs + m)))
     counts = matrices.new_zeros((images, (keep + 1) * (programs + 1) + 1 + m), dtype=xp.int32)
     alone = at_once and programs == 1
     steps = [(0, keep)] if at_once else [(0, 0), *((step, step + 1) for step in range(keep))]
-    order, indices = places[0], places[1]
     with _device_of(matrices):
         for first, last in steps:
             kernel[(images * programs,)](
-                matrices, state, counts, order, indices, gains, m, keep, first, last, *numbers,
+                matrices, state, counts, places, gains, images, m, keep, first, last, *numbers,
                 PROGRAMS=programs, LISTENERS=1 << (programs - 1).bit_length(), BLOCK=block, ROWS=rows,
                 STARTS=at_once or last == 0, AT_ONCE=at_once, ALONE=alone, num_warps=warps,
                 # The driver then refuses what does not fit at once, where programs would wait for ever.
                 launch_cooperative_grid=at_once and not alone,
             )  # fmt: skip
-    return order, gains, indices
+    return places[0], gains, places[1]
 
 
 _TILES = {32: (32, 4), 64: (32, 4), 128: (32, 8), 256: (16, 8), 512: (16, 16), 1024: (8, 16)}

@@ -176,7 +176,10 @@ def test_no_step_waits_for_the_gpu() -> None:
     matrices, _ = OTPrune().matrices(tokens)
     torch.cuda.set_sync_debug_mode("error")
     try:
-        one_launch.greedy_logdet(matrices, 56, floor=1.0)
-        one_launch.farthest_first(matrices, 56)
+        found = one_launch.greedy_logdet(matrices, 56, floor=1.0), one_launch.farthest_first(matrices, 56)
+        with pytest.raises(RuntimeError, match="synchronizing"):  # the mode sees a wait where there is one
+            matrices.cpu()
     finally:
         torch.cuda.set_sync_debug_mode("default")
+
+    assert [one[0].shape for one in found] == [(4, 56)] * 2

@@ -40,7 +40,7 @@ def has_interpreter() -> bool:
 @pytest.mark.skipif(not has_interpreter(), reason="needs Triton: pip install 'triton>=3.9'")
 def test_in_the_interpreter() -> None:
     # In a process of its own: Triton asks for the interpreter once, when it is loaded.
-    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", *map(str, FILES)]
+    command = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", *map(str, FILES)]
     done = subprocess.run(
         command,
         env=os.environ | {"TRITON_INTERPRET": "1"},
