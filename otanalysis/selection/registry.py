@@ -185,10 +185,10 @@ def select_batch(
     """Choose which tokens of each of several images to keep.
 
     otprune, dpp and divprune run images with the same number of tokens together: one greedy run, whose steps
-    take all of them at once, with nothing copied to the host but the verdict that tokens are finite. On a CUDA
-    device with Triton, which torch brings there, the whole run is one launch. Images run together up to 1 GiB of matrices (:data:`STACK_BYTES`): 184 images of 576 tokens with
-    56 kept, 7 of 2,880 with 282 kept. The other methods run image by image; those that work on the host copy
-    each image there once.
+    take all of them at once, with nothing copied to the host but a verdict that tokens are finite. On a CUDA
+    device with Triton, which torch brings there, the whole run is one launch. Images run together up to 1 GiB
+    of matrices (:data:`STACK_BYTES`): 184 images of 576 tokens with 56 kept, 7 of 2,880 with 282 kept.
+    The other methods run image by image; those that work on the host copy each image there once.
 
     Parameters
     ----------
