@@ -12,6 +12,7 @@ from otanalysis.arrays import Array, IntArray, Normalisation, check_indices, che
 from otanalysis.errors import InputError
 from otanalysis.image import Image
 from otanalysis.scalars import check_number
+from otanalysis.surrogate import one_launch
 from otanalysis.surrogate.kernel import check_gamma
 
 
@@ -82,6 +83,8 @@ def greedy_picks(kernels: Array, keep: int, floor: float) -> tuple[Array, Array]
     xp = array_namespace(kernels)
     # Nothing writes to it: a stack is not worth a copy.
     matrix = xp.astype(kernels, xp.float64, copy=False)
+    if one_launch.runs_here(matrix):
+        return one_launch.greedy_logdet(matrix.detach().contiguous(), keep, floor=floor)[:2]
     images, m = matrix.shape[:2]
 
     def zeros(*shape: int, dtype: Any = xp.float64) -> Array:
