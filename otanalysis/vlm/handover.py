@@ -116,7 +116,7 @@ class _Watch:
     @property
     def done(self) -> bool:
         """Whether the whole prompt was read."""
-        return self._read >= self._places.shape[1]
+        return bool(self._read >= self._places.shape[1])
 
     def __call__(self, _decoder: Any, _args: tuple[Any, ...], given: dict[str, Any]) -> None:
         if self.done:
