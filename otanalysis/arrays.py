@@ -397,9 +397,3 @@ def normalised(array: Array, how: Normalisation) -> Array:
     array = array / xp.where(largest > 0, largest, xp.ones_like(largest))
     norms = xp.sqrt(xp.sum(array * array, axis=axis, keepdims=True))
     return array / xp.where(norms > 0, norms, xp.ones_like(norms))
-
-
-def check_normalisation(how: str) -> None:
-    """Raise InputError unless ``how`` names a normalisation."""
-    if how not in get_args(Normalisation):
-        raise InputError(f"normalise must be one of {', '.join(get_args(Normalisation))}; got {how!r}.")

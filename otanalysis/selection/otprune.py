@@ -64,7 +64,7 @@ class OTPrune(GreedySelector):
         return kernel
 
     def matrices(self, clouds: Array) -> tuple[Array, Array] | None:
-        """Return the kernels of images on a GPU; None where each must be looked at, as :meth:`matrix` does."""
+        """Return the kernels of images on a GPU; None where :meth:`matrix` looks at each."""
         if self.normalise == "none" or not _NEGLIGIBLE * clouds.shape[1] ** 2 <= self.gamma < _ORDINARY:
             return None
         return one_launch.otprune_kernels(clouds, gamma=self.gamma, normalise=self.normalise)
