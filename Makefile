@@ -13,8 +13,8 @@ WHEEL := .venv-wheel
 INSTALL = UV_FIND_LINKS="$$PIP_FIND_LINKS" $(BIN)/uv pip install --quiet --compile-bytecode --python $(@D)
 
 .DEFAULT_GOAL := help
-.PHONY: help install figures test test-browser test-oldest test-newest test-wheel fuzz chaos lint format lab \
-  notebooks evaluate benchmark benchmark-vlm train-mini clean
+.PHONY: help install figures test test-browser test-shown test-oldest test-newest test-wheel fuzz chaos lint format \
+  lab notebooks evaluate benchmark benchmark-vlm train-mini clean
 
 help:  ## List the targets.
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/\1|\2/' | awk -F'|' '{printf "  make %-13s %s\n", $$1, $$2}'
@@ -43,6 +43,9 @@ test-browser: $(STAMP)  ## Run the explorer and a notebook in JupyterLab and a h
 fuzz: $(STAMP)  ## Make 20,000 hostile calls and damage 20,000 files: no error that is not ours, no warning.
 	$(BIN)/python -m tests.fuzz.calls --cases 20000
 	$(BIN)/python -m tests.fuzz.files --cases 20000
+
+test-shown: $(STAMP)  ## Run every example of the help and every command of the README, those that take minutes too.
+	$(BIN)/python -m pytest tests/test_shown_commands.py -m "shown or not shown" -rs
 
 # The tests that load no torch; each of their functions with its first parameters, unless ONCE is empty.
 CORE_TESTS = $(filter-out tests/browser/ tests/data/ tests/fuzz/ tests/mini/ tests/notebooks/ tests/vlm/,$(wildcard tests/*/)) \

@@ -21,7 +21,11 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Keep, with ``--once``, the first of the tests that are one function with several parameters."""
+    """Skip commands that take minutes unless asked for; keep, with ``--once``, the first parameters."""
+    if "shown" not in (config.getoption("-m") or ""):
+        for item in items:
+            if item.get_closest_marker("shown"):
+                item.add_marker(pytest.mark.skip(reason="takes minutes: run `make test-shown`"))
     if not config.getoption("once"):
         return
     first: dict[str, pytest.Item] = {}

@@ -13,7 +13,9 @@ import re
 import shutil
 import subprocess
 import sys
+from collections.abc import Iterable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -60,6 +62,18 @@ NOT_RUN = {
     "make benchmark-vlm": "measures for minutes",
     "pip install": "needs the network; make test-wheel and CI install",
 }
+
+MINUTES = (
+    "otanalysis certify",
+    "otanalysis evaluate",
+    "otanalysis ladder",
+    "otanalysis synthetic",
+    "otanalysis theorem",
+    "otanalysis figures",
+    "python -m otanalysis.theorem",
+    "python -m otanalysis.figures",
+)
+"""What takes a minute or more even so: `make test-shown` runs these too, `make test` only sees them parse."""
 
 HARNESS = """#!{python}
 import json, sys
@@ -125,6 +139,15 @@ def as_run(command: str) -> str:
     return command
 
 
+def marked(commands: Iterable[str]) -> list[Any]:
+    """Return those of the commands that are run, each a parameter, marked where it takes minutes."""
+    return [
+        pytest.param(one, marks=pytest.mark.shown if one.startswith(MINUTES) else ())
+        for one in commands
+        if reason(one) is None
+    ]
+
+
 EXAMPLES = helps()
 SHOWN = inline(README)
 BLOCKS = blocks(README)
@@ -170,13 +193,14 @@ def desk(bundled: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return desk_in(tmp_path_factory.mktemp("desk"), bundled)
 
 
-def shell(script: str, folder: Path) -> str:
+def shell(script: str, folder: Path, *, data: Path | None = None) -> str:
     """Run a script by bash in a folder, by the Python of the tests; return what it printed."""
     path = os.pathsep.join([str(folder / "bin"), str(Path(sys.executable).parent), os.environ["PATH"]])
     known = {
         "PATH": path,
         "PYTHONPATH": str(ROOT),
-        "OTANALYSIS_DATA": str(folder / "data"),
+        "OTANALYSIS_DATA": str(data or folder / "data"),
+        "COLUMNS": "200",
     }
     done = subprocess.run(
         ["bash", "-euc", script],
@@ -207,12 +231,12 @@ def test_nothing_is_left_out_that_is_not_shown() -> None:
         assert any(f"{one} ".startswith(f"{start} ") for one in shown), f"{start} is not shown any more"
 
 
-@pytest.mark.parametrize("example", [one for one in EXAMPLES.values() if reason(one) is None])
+@pytest.mark.parametrize("example", marked(EXAMPLES.values()))
 def test_an_example_of_a_help_runs_as_written(example: str, desk: Path) -> None:
     assert shell(as_run(example), desk)
 
 
-@pytest.mark.parametrize("command", [one for one in SHOWN if reason(one) is None])
+@pytest.mark.parametrize("command", marked(SHOWN))
 def test_a_command_of_the_readme_runs_as_written(command: str, desk: Path) -> None:
     assert shell(as_run(command), desk)
     rows = [line for line in README.splitlines() if line.startswith("|")]
@@ -222,6 +246,18 @@ def test_a_command_of_the_readme_runs_as_written(command: str, desk: Path) -> No
         assert [name for name in written if not list(desk.glob(f"**/{name}"))] == []
 
 
+@pytest.mark.parametrize(
+    "command",
+    [one for one in (*EXAMPLES.values(), *SHOWN) if reason(one) is None and one.startswith(MINUTES)],
+)
+def test_a_long_command_names_options_that_are_there(command: str) -> None:
+    """Its own run is `make test-shown`."""
+    program, options = command.split(), re.findall(r"--[a-z-]+", command)
+    words = program[:3] if program[0] == "python" else program[:2]
+    known = shell(" ".join([*words, "--help"]), ROOT, data=data_folder())
+    assert [option for option in options if option not in known] == []
+
+
 def test_targets_that_are_named_are_there() -> None:
     targets = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(encoding="utf-8"), flags=re.M))
     named = {one.split()[1] for one in SHOWN if one.startswith("make ")}
@@ -229,6 +265,7 @@ def test_targets_that_are_named_are_there() -> None:
     assert {"figures", "test"} <= named <= targets
 
 
+@pytest.mark.shown
 def test_the_lines_for_a_real_model_run_in_a_row(bundled: Path, tmp_path: Path) -> None:
     [script] = [one for one in BLOCKS if "lmms-eval --model" in one]
     folder = desk_in(tmp_path, bundled)
@@ -242,6 +279,7 @@ def test_the_lines_for_a_real_model_run_in_a_row(bundled: Path, tmp_path: Path) 
     assert set(table["method"]) == {"full", "otprune", "divprune", "dpp", "random"}
 
 
+@pytest.mark.shown
 def test_the_lines_for_dumps_of_your_own_run_in_a_row(bundled: Path, tmp_path: Path) -> None:
     [script] = [one for one in BLOCKS if "otanalysis verify dumps" in one]
     [code] = re.findall(r"^```python\n(from otanalysis\.tokens .*?)^```$", README, flags=re.M | re.S)

@@ -264,6 +264,6 @@ def test_the_module_and_the_script_are_the_same_program(tokens_file: Path) -> No
         command = [*program, "select", str(tokens_file), "--ratio", "0"]
         result = subprocess.run(command, capture_output=True, text=True, check=False)
         assert (result.returncode, result.stdout) == (2, "")
-        assert result.stderr.startswith("ratio must lie in (0, 1]")
+        assert result.stderr.startswith("ratio must be a number in (0, 1]")
         version = subprocess.run([*program, "--version"], capture_output=True, text=True, check=True)
         assert version.stdout == f"otanalysis {ota.__version__}\n"

@@ -67,7 +67,7 @@ def test_people_get_a_table_with_both_answers(scene: Path, untrained: Path, tmp_
     ("arguments", "message"),
     [
         (("--method", "best"), "Unknown method 'best'; known are full, otprune"),
-        (("--ratio", 2), "ratio must lie in (0, 1]"),
+        (("--ratio", 2), "ratio must be a number in (0, 1]"),
         (("--ratio", 0.1, "--keep", 3), "Exactly one of ratio and keep is needed"),
         (("--positions", "new"), "positions must be 'renumbered' or 'original'"),
         (("--device", "abacus"), "device must be such as cpu"),

@@ -40,7 +40,7 @@ def test_the_floor_is_hatched_only_where_there_is_one() -> None:
 
 
 def test_nothing_to_draw_is_refused() -> None:
-    with pytest.raises(InputError, match="got 0 and 1"):
+    with pytest.raises(InputError, match=r"got 0 and \{.uniform"):
         draw_against_random([], {"uniform": 0.7})
-    with pytest.raises(InputError, match="got 64 and 0"):
+    with pytest.raises(InputError, match=r"got 64 and \{\}"):
         draw_against_random(RANDOM, {})
