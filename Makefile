@@ -13,8 +13,8 @@ WHEEL := .venv-wheel
 INSTALL = UV_FIND_LINKS="$$PIP_FIND_LINKS" $(BIN)/uv pip install --quiet --compile-bytecode --python $(@D)
 
 .DEFAULT_GOAL := help
-.PHONY: help install figures test test-browser test-oldest test-newest test-wheel fuzz lint format lab notebooks \
-  evaluate benchmark benchmark-vlm train-mini clean
+.PHONY: help install figures test test-browser test-oldest test-newest test-wheel fuzz chaos lint format lab \
+  notebooks evaluate benchmark benchmark-vlm train-mini clean
 
 help:  ## List the targets.
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/\1|\2/' | awk -F'|' '{printf "  make %-13s %s\n", $$1, $$2}'
@@ -113,6 +113,9 @@ benchmark: $(STAMP)  ## Measure how tight the certified bounds are, and how fast
 benchmark-vlm: $(STAMP)  ## Measure batched selection, capture and pruned answers at LLaVA-1.5's shape.
 	$(BIN)/python benchmarks/batch.py
 	$(BIN)/python benchmarks/vlm.py --images 8
+
+chaos: $(STAMP)  ## Try kills, two at once, full disks and flipped bits, and say what survived: half an hour.
+	$(BIN)/python benchmarks/chaos.py
 
 train-mini: $(STAMP)  ## Train the bundled model again from its seed.
 	$(BIN)/otanalysis train-mini

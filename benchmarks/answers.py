@@ -36,14 +36,14 @@ class Stamps:
 
 @dataclass(frozen=True, eq=False)
 class Answers:
-    """One question about one picture, asked again and again.
+    """One question about one picture each, asked of a batch of them again and again.
 
     Attributes
     ----------
     vlm, inputs
         The model, and what its processor made of the question.
-    tokens : torch.Tensor [m, d]
-        The visual tokens of the picture, for the time of selection alone.
+    clouds : list of torch.Tensor [m, d]
+        The visual tokens of the pictures, for the time of selection alone.
     method
         Method that selects.
     words
@@ -54,19 +54,19 @@ class Answers:
 
     vlm: VisionLanguageModel
     inputs: Any
-    tokens: torch.Tensor
+    clouds: list[torch.Tensor]
     method: str
     words: int
     device: str
 
     @classmethod
     def to(cls, vlm: VisionLanguageModel, inputs: Any, *, method: str, words: int, device: str) -> Answers:
-        """Return the answers to prepared inputs of one prompt with one picture."""
+        """Return the answers to prepared inputs of prompts with one picture each."""
         import torch
 
         with torch.inference_mode():
             encoded = vlm.model.get_image_features(pixel_values=inputs["pixel_values"])
-        return cls(vlm, inputs, encoded.pooler_output[0], method, words, device)
+        return cls(vlm, inputs, list(encoded.pooler_output), method, words, device)
 
     def measure(self, keeps: Sequence[int], repeats: int, bar: Progress) -> list[Record]:
         """Return medians over the repeats, first without pruning; ratios are taken within each repeat."""
@@ -92,17 +92,18 @@ class Answers:
         memory = PeakMemory(self.device)
         memory.reset()
         if keep is None:
-            kept, stamps = len(self.tokens), self._generate()
+            kept, stamps = len(self.clouds[0]), self._generate()
         else:
             with Pruned(self.vlm.model, self.method, keep=keep) as pruned:
                 stamps = self._generate()
             kept = pruned.last.images[0].keep if pruned.last else 0
         peak = memory.gigabytes()
         selection = 0.0
-        if keep is not None and keep < len(self.tokens):
-            selection = timed(partial(select_batch, [self.tokens], self.method, keep=keep), self.device)[1]
+        if keep is not None and keep < len(self.clouds[0]):
+            selection = timed(partial(select_batch, self.clouds, self.method, keep=keep), self.device)[1]
         start, first, *_, last = stamps
         return {
+            "batch": len(self.clouds),
             "pruned": keep is not None,
             "kept": kept,
             "first": first - start,
@@ -130,7 +131,7 @@ class Answers:
 
 def _summary(own: Sequence[Record], unpruned: Sequence[Record]) -> Record:
     """Return medians of one setting, and of its ratios to the unpruned answer of the same repeat."""
-    row: Record = {name: own[0][name] for name in ("pruned", "kept")}
+    row: Record = {name: own[0][name] for name in ("batch", "pruned", "kept")}
     for name in ("first", "next", "selection"):
         row[f"{name}_seconds"] = statistics.median(one[name] for one in own)
     for name in ("first", "next"):

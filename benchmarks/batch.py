@@ -2,7 +2,8 @@
 
 Run ``python benchmarks/batch.py --help``. Both ways run in turn on the same tokens and must keep the same;
 what counts is their ratio within one run. On the host both make the same products, and a batch saves only
-checks and the overhead of the steps; on a GPU, where the loop waits for launches, it saves those.
+checks and the overhead of the steps; on a GPU, where the loop waits for launches, it saves those. Beside them
+stands the released code of OTPrune on one image.
 """
 
 from __future__ import annotations
@@ -19,12 +20,35 @@ if TYPE_CHECKING:
     import torch
 
 
+def released_picks(tokens: torch.Tensor, keep: int) -> list[int]:
+    """Return the picks of the released OTPrune as its code makes them: in float32, a wait for each step."""
+    import torch
+
+    unit = tokens / tokens.norm(dim=-2, keepdim=True).float()
+    gram = unit @ unit.T
+    kernel = torch.eye(len(tokens)).to(tokens.device) + 0.01 * gram @ gram.T
+    rows = torch.zeros((keep, len(tokens)), device=tokens.device)
+    residual = kernel.diagonal().clone()
+    picks = [int(residual.argmax().item())]
+    while len(picks) < keep:
+        step, last = len(picks) - 1, picks[-1]
+        row = (kernel[last] - (rows[:step, last][None] @ rows[:step]).squeeze()) / residual[last].sqrt()
+        rows[step] = row
+        residual -= row.square()
+        picks.append(int(residual.argmax().item()))
+        if residual[picks[-1]] < 1e-100:
+            break
+    return picks
+
+
 def measure(clouds: torch.Tensor, method: str, keep: int, repeats: int, device: str) -> Record:
     """Return seconds an image of both ways and their ratio, medians over the repeats."""
     from otanalysis import select, select_batch
 
-    loops, batches = [], []
+    loops, batches, released = [], [], []
     for _ in range(repeats):
+        if method == "otprune":
+            released.append(timed(partial(released_picks, clouds[0], keep), device)[1])
         alone, seconds = timed(lambda: [select(cloud, method, keep=keep) for cloud in clouds], device)
         loops.append(seconds / len(clouds))
         together, seconds = timed(partial(select_batch, clouds, method, keep=keep), device)
@@ -37,19 +61,22 @@ def measure(clouds: torch.Tensor, method: str, keep: int, repeats: int, device: 
         "batch": statistics.median(batches),
         "ratio": statistics.median(ratios),
         "same": sum(same),
+        "released": statistics.median(released) if released else None,
     }
 
 
 def show(rows: list[Record], title: str) -> None:
-    """Print milliseconds an image of both ways, and batch over loop."""
+    """Print milliseconds an image of all ways, and batch over loop."""
     from rich.console import Console
     from rich.table import Table
 
     table = Table(title=title, title_justify="left")
-    for heading in ("method", "images", "loop ms", "batch ms", "batch / loop", "same indices"):
+    for heading in ("method", "images", "released ms", "loop ms", "batch ms", "batch / loop", "same indices"):
         table.add_column(heading, justify="left" if heading == "method" else "right")
     for row in rows:
-        times = (f"{1e3 * row[name]:.2f}" for name in ("loop", "batch"))
+        times = (
+            "" if row[name] is None else f"{1e3 * row[name]:.3f}" for name in ("released", "loop", "batch")
+        )
         same = f"{row['same']} of {row['images']}"
         table.add_row(row["method"], str(row["images"]), *times, f"{row['ratio']:.2f}", same)
     Console().print(table)

@@ -8,9 +8,11 @@ process on one thread, whatever else the machine does; what counts is ratios to 
 
 from __future__ import annotations
 
+import math
 import os
 from collections.abc import Sequence
 from functools import partial
+from itertools import pairwise
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Annotated, Any
@@ -57,12 +59,12 @@ def measure_capture(
     }
 
 
-def inputs_for(vlm: VisionLanguageModel, pictures: Path) -> Any:
-    """Return what the processor makes of the prompt and the first picture, on the model's device."""
+def inputs_for(vlm: VisionLanguageModel, pictures: Path, batch: int) -> Any:
+    """Return what the processor makes of the prompt and each of the first pictures, on the model's device."""
     from PIL import Image
 
-    with Image.open(min(pictures.iterdir())) as picture:
-        inputs = vlm.processor(images=picture, text=PROMPT, return_tensors="pt")
+    shown = [Image.open(path).convert("RGB") for path in sorted(pictures.iterdir())[:batch]]
+    inputs = vlm.processor(images=shown, text=[PROMPT] * batch, return_tensors="pt")
     return inputs.to(vlm.model.device, vlm.model.dtype)
 
 
@@ -81,10 +83,20 @@ def show(captures: Sequence[Record], answers: Sequence[Record], title: str) -> N
         table.add_row(str(row["images"]), *values)
     console.print(table)
     table = Table(title="Answers; ratios to unpruned", title_justify="left")
-    for heading in ("kept", "first token s", "ratio", "selection s", "next token s", "ratio", "peak GB"):
+    for heading in (
+        "batch",
+        "kept",
+        "first token s",
+        "ratio",
+        "selection s",
+        "next token s",
+        "ratio",
+        "peak GB",
+    ):
         table.add_column(heading, justify="right")
     for row in answers:
         table.add_row(
+            str(row["batch"]),
             str(row["kept"]) if row["pruned"] else "unpruned",
             f"{row['first_seconds']:.3f}",
             f"{row['first_ratio']:.2f}",
@@ -97,13 +109,58 @@ def show(captures: Sequence[Record], answers: Sequence[Record], title: str) -> N
     console.print("The first token's seconds begin at the pixels: encoding and selection are in them.")
 
 
+def break_even(rows: Sequence[Record]) -> float | None:
+    """Return the largest share kept from which on pruning pays, between the shares measured; None if nowhere.
+
+    Parameters
+    ----------
+    rows
+        Pruned answers of one batch size.
+    """
+    points = sorted((row["kept"] / TOKENS, row["first_ratio"]) for row in rows)
+    paying = None
+    for (share, ratio), (next_share, next_ratio) in pairwise([*points, (1.0, math.inf)]):
+        if ratio < 1.0:
+            paying = share
+            if 1.0 <= next_ratio < math.inf:
+                paying += (next_share - share) * (1.0 - ratio) / (next_ratio - ratio)
+    return paying
+
+
+def draw_break_even(answers: Sequence[Record], path: Path, title: str) -> None:
+    """Draw the time to the first token over that of the unpruned model, by the share kept, a line a batch."""
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(5.2, 3.4), layout="constrained")
+    panel = figure.add_subplot(
+        xlabel="share of the visual tokens kept", ylabel="first token, over unpruned", title=title
+    )
+    for batch in sorted({row["batch"] for row in answers}):
+        rows = sorted((row for row in answers if row["batch"] == batch and row["pruned"]), key=_kept)
+        pays = break_even(rows)
+        says = "pays nowhere" if pays is None else f"pays up to {pays:.0%}"
+        shares, ratios = [row["kept"] / TOKENS for row in rows], [row["first_ratio"] for row in rows]
+        panel.plot(shares, ratios, marker="o", label=f"batch {batch}: {says}")
+    panel.axhline(1.0, color="0.5", linewidth=0.8)
+    panel.set(xlim=(0, None), ylim=(0, None))
+    panel.title.set_fontsize("small")
+    panel.legend()
+    figure.savefig(path)
+    print(path)
+
+
+def _kept(row: Record) -> int:
+    return int(row["kept"])
+
+
 def main(
     device: Annotated[str, typer.Option(help="cpu, cuda, ...")] = "cpu",
     dtype: Annotated[str, typer.Option(help="float32, bfloat16 or float16.")] = "float32",
     images: Annotated[int, typer.Option(min=1, help="Pictures to capture.")] = 64,
     layers: Annotated[int, typer.Option(min=1, help="Layers of the language model.")] = 2,
     batch_size: Annotated[int, typer.Option(min=1, help="Pictures captured together.")] = 8,
-    keep: Annotated[str, typer.Option(help="Numbers of tokens to keep.")] = "576,115,56,29",
+    batch: Annotated[str, typer.Option(help="Questions asked together.")] = "1",
+    keep: Annotated[str, typer.Option(help="Numbers of tokens to keep.")] = "576,288,115,56,29",
     method: Annotated[str, typer.Option(help="Method that selects.")] = "otprune",
     words: Annotated[int, typer.Option(min=2, help="Length of an answer.")] = 8,
     repeats: Annotated[int, typer.Option(min=1, help="Answers of each kind.")] = 3,
@@ -119,7 +176,8 @@ def main(
     with reported(), TemporaryDirectory() as folder:
         keeps = [int(count) for count in numbers(keep, "--keep")]
         pictures = Path(folder)
-        write_pictures(pictures, images)
+        batches = [int(size) for size in numbers(batch, "--batch")]
+        write_pictures(pictures, max(images, *batches))
         with Console(stderr=True, quiet=quiet).status("building the model"):
             vlm = build_llava(layers, dtype, device)
         # A quarter first: it loads libraries and kernels, and fills a file, whose samples wait in memory.
@@ -129,18 +187,24 @@ def main(
             measure_capture, vlm, pictures, batch=batch_size, shard=limits[0], device=device, quiet=quiet
         )
         captures = [capture(limit) for limit in limits]
-        asked = Answers.to(vlm, inputs_for(vlm, pictures), method=method, words=words, device=device)
+        answers: list[Record] = []
         with progress_bar("answers", "answers", shown=not quiet) as bar:
-            answers = asked.measure(keeps, repeats, bar)
+            for size in batches:
+                inputs = inputs_for(vlm, pictures, size)
+                asked = Answers.to(vlm, inputs, method=method, words=words, device=device)
+                answers += asked.measure(keeps, repeats, bar)
         where = device_name(device)
-        show(captures, answers, f"LLaVA-1.5's shape, {layers} language layers, {dtype}; {where}")
+        title = f"LLaVA-1.5's shape, {layers} language layers, {dtype}; {where}"
+        show(captures, answers, title)
         settings = {
             "device": where, "dtype": dtype, "layers": layers, "batch_size": batch_size,
             "method": method, "words": words, "repeats": repeats,
         }  # fmt: skip
         parts = {"capture": captures, "answer": answers}
         rows = [{"part": part} | row for part, own in parts.items() for row in own]
-        write_results(out / f"vlm-{device.replace(':', '')}.json", rows, settings)
+        results = out / f"vlm-{device.replace(':', '')}.json"
+        write_results(results, rows, settings)
+        draw_break_even(answers, results.with_suffix(".pdf"), f"{method}, {title}")
 
 
 if __name__ == "__main__":

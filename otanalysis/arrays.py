@@ -123,7 +123,7 @@ def dense(values: Array, name: str = "values") -> Array:
     if isinstance(values, np.ndarray):
         if isinstance(values, np.ma.MaskedArray) and np.ma.is_masked(values):
             raise InputError(
-                f"{name} must not be masked; got {int(np.ma.count_masked(values))} masked values: leave "
+                f"{name} must not be masked; got {int(np.sum(values.mask))} masked values: leave "
                 "those tokens out, for instance tokens[~mask.any(axis=1)], or fill them."
             )
         return np.asarray(values)  # a matrix would multiply where arrays multiply entry by entry
@@ -254,7 +254,9 @@ def like(values: npt.NDArray[Any], reference: Array) -> Array:
     """Return NumPy values as an array of the library and device of ``reference`` (NumPy for lists)."""
     if not is_array_api_obj(reference) or isinstance(reference, np.ndarray):
         return values
-    return array_namespace(reference).asarray(values, device=device(reference))
+    # torch warns of memory that it must not write to, such as that of a pandas column.
+    own = values if values.flags.writeable else values.copy()
+    return array_namespace(reference).asarray(own, device=device(reference))
 
 
 def check_indices(indices: Array, m: int) -> npt.NDArray[np.int64]:

@@ -321,12 +321,17 @@ def rescaled(unit: FloatArray, exponent: int) -> FloatArray:
     return np.asarray(result)
 
 
+def rescaled_number(unit: float, exponent: int) -> float:
+    """Return a value times a power of two; raise as :func:`rescaled` where it overflows."""
+    return float(unit) if exponent == 0 else float(rescaled(np.array(unit), exponent))
+
+
 def _too_large() -> InputError:
     return InputError("The tokens are too large for squared distances in float64: rescale them first.")
 
 
 def _exponent(left: FloatArray, right: FloatArray) -> int:
-    """Return the power of two of the largest difference in a coordinate; zero where squares are no trouble."""
+    """Return the power of two of the largest difference in a coordinate; zero where squares do no harm."""
     with np.errstate(over="ignore"):
         spread = np.maximum(left.max(axis=0), right.max(axis=0)) - np.minimum(
             left.min(axis=0), right.min(axis=0)

@@ -46,7 +46,7 @@ EMPTY = frozenset(
 """What stands in a cell of a CSV that has no value: what pandas and spreadsheets write there."""
 
 _NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?", re.ASCII)
-_KINDS = {dict: "an object", list: "a list", str: "a text"}
+_KINDS: dict[type[Any], str] = {dict: "an object", list: "a list", str: "a text"}
 
 
 @dataclass(frozen=True)

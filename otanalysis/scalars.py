@@ -193,7 +193,7 @@ def _plain(value: Any) -> Any:
 def _number(value: Any) -> float | None:
     """Return a finite number as it was given, or None."""
     plain = _plain(value)
-    if isinstance(plain, bool) or not isinstance(plain, Real):
+    if isinstance(plain, bool) or not isinstance(plain, int | Real):
         return None
     try:
         number = float(plain)

@@ -41,8 +41,14 @@ LOADS_LATE = {
     "otanalysis/theorem": {"certified"},
 }
 """Extras that a function of the room loads when it runs; the room itself is loaded without them."""
-LOADED_ON_DEMAND = {"otanalysis/vlm/capture/datasets.py": {"datasets"}}
+LOADED_ON_DEMAND = {
+    "otanalysis/vlm/capture/datasets.py": {"datasets"},
+    # Comes with torch for GPUs; without it the searches run as on the host.
+    "otanalysis/surrogate/one_launch.py": {"triton"},
+}
 """Packages of no extra that a function loads if they are there, and whose absence it explains."""
+FILES_LOADED_ON_DEMAND = {"otanalysis/surrogate/launch.py": {"triton"}}
+"""Files that a function of another loads, with the packages of no extra that it looks for before."""
 LOADERS = {"import_module", "importorskip"}
 """Functions that import what their first argument names."""
 TOOLS = {
@@ -163,7 +169,7 @@ def undeclared(root: Path) -> list[str]:
     for file, found in imports_by_file(root).items():
         for package, with_it in sorted(found):
             groups = groups_of(file, with_it)
-            known = set().union(*(declared[group] for group in groups))
+            known = set().union(*(declared[group] for group in groups), FILES_LOADED_ON_DEMAND.get(file, ()))
             if not with_it:
                 known |= LOADED_ON_DEMAND.get(file, set())
             if package not in known:

@@ -14,7 +14,7 @@ import pytest
 ROOT = Path(__file__).parents[1]
 TESTS, PACKAGE = ROOT / "tests", ROOT / "otanalysis"
 
-NO_ROOMS = {"browser", "fuzz", "notebooks"}
+NO_ROOMS = {"browser", "chaos", "fuzz", "notebooks"}
 """Folders of tests that mirror no room: what they test stands outside of the package."""
 END_TO_END = {"test_public_api", "test_results_to_figures"}
 """Tests of several rooms at once; those of the house begin with ``test_house_``."""

@@ -14,12 +14,13 @@ from otanalysis.progress import reported
 _COMMANDS = {
     "select": "otanalysis select tokens.npy --method otprune --ratio 0.098 --json",
     "distance": "otanalysis distance tokens.npy --method divprune --ratio 0.098 --json",
-    "verify": "otanalysis verify data/dumps/mini-llava/presence",
-    "sweep": "otanalysis sweep data/dumps/mini-llava/* --methods otprune,random --ratios 0.05,0.2",
+    "verify": "otanalysis verify data/dumps/mini-llava/*-64-pictures/presence",
+    "sweep": "otanalysis sweep data/dumps/mini-llava/*-64-pictures/* --methods otprune,random "
+    "--ratios 0.05,0.2",
     "figures": "otanalysis figures --only 2,4 --out figures",
-    "theorem": "otanalysis theorem --certified --dump data/dumps/mini-llava/presence --json",
-    "ladder": "otanalysis ladder data/dumps/mini-llava/* --ratios 0.098 --limit 8",
-    "certify": "otanalysis certify data/dumps/mini-llava/* --ratios 0.098 --limit 8",
+    "theorem": "otanalysis theorem --certified --dump data/dumps/mini-llava/*-64-pictures/presence --json",
+    "ladder": "otanalysis ladder data/dumps/mini-llava/*-64-pictures/* --ratios 0.098 --limit 8",
+    "certify": "otanalysis certify data/dumps/mini-llava/*-64-pictures/* --ratios 0.098 --limit 8",
     "synthetic": "otanalysis synthetic --trials 10 --sizes 20x10x5,30x20x10",
     "capture": "otanalysis capture --model llava-hf/llava-1.5-7b-hf --images photos --out dumps/photos",
     "try_": 'otanalysis try --image scene.png --question "is there a 7 ?" --method otprune --ratio 0.098',

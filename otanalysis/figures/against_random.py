@@ -9,12 +9,18 @@ import numpy as np
 from matplotlib.figure import Figure
 from numpy.typing import ArrayLike
 
+from otanalysis.arrays import real_numbers
 from otanalysis.errors import InputError
 from otanalysis.figures.layout import Sheet
 from otanalysis.figures.style import TEXT_WIDTH, method_look, paper_style
+from otanalysis.scalars import check_number, shown
 
 LEFT, TOP, ROW, HISTOGRAM, FOOT = 0.95, 0.1, 0.17, 0.75, 0.42
 """Inches: left edge of the panels, head, height of a method's row and of the histogram, axis below it."""
+
+
+def _distance(value: float, name: str) -> float:
+    return check_number(value, name, wanted="a finite number of at least zero", low=0.0)
 
 
 def draw_against_random(
@@ -39,7 +45,7 @@ def draw_against_random(
     Raises
     ------
     InputError
-        If there is no random set or no method.
+        If there is no random set or no method, or a distance is none.
 
     Examples
     --------
@@ -47,9 +53,13 @@ def draw_against_random(
     >>> [label.get_text() for label in figure.axes[0].get_yticklabels()]
     ['Uniform']
     """
-    values = np.asarray(random, dtype=np.float64)
-    if values.size == 0 or not chosen:
-        raise InputError(f"Random sets and methods are needed; got {values.size} and {len(chosen)}.")
+    values = real_numbers(random, "random").ravel()
+    if values.size == 0 or not isinstance(chosen, Mapping) or not chosen:
+        raise InputError(f"Random sets and methods are needed; got {values.size} and {shown(chosen)}.")
+    chosen = {name: _distance(value, f"The distance of {name}") for name, value in chosen.items()}
+    floor = None if floor is None else _distance(floor, "floor")
+    if not (np.isfinite(values).all() and values.min() >= 0.0):
+        raise InputError("The distances of random sets must be finite and at least zero.")
     height = ROW * len(chosen)
     right = max(float(values.max()), *chosen.values()) * 1.05
     with paper_style():

@@ -23,8 +23,8 @@ from numpy.typing import NDArray
 
 from otanalysis.defaults import FULL
 from otanalysis.errors import InputError
-from otanalysis.scalars import shown
 from otanalysis.figures.style import TEXT_WIDTH, method_look
+from otanalysis.scalars import shown
 from otanalysis.stats.cells import MEAN
 
 INTERVAL, BASIS = ("value", "low", "high"), ("distance_kind", "normalisation")

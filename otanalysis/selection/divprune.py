@@ -10,7 +10,7 @@ from array_api_compat import array_namespace, device
 from otanalysis.arrays import Array
 from otanalysis.image import Image
 from otanalysis.selection.selector import GreedySelector
-from otanalysis.surrogate import cosine_kernel
+from otanalysis.surrogate import cosine_kernel, one_launch
 
 
 @dataclass(frozen=True)
@@ -28,8 +28,15 @@ class DivPrune(GreedySelector):
         """Return the cosine distances [m, m]."""
         return 1.0 - cosine_kernel(image)
 
-    def search(self, matrices: Array, keep: int) -> tuple[Array, Array]:
+    def matrices(self, clouds: Array) -> tuple[Array, Array]:
+        """Return the cosine distances of images on a GPU."""
+        similar, bad = one_launch.cosine_kernels(clouds)
+        return 1.0 - similar, bad
+
+    def search(self, matrices: Array, keep: int) -> tuple[Array, ...]:
         """Pick the farthest first."""
+        if one_launch.runs_here(matrices):
+            return one_launch.farthest_first(matrices, keep)
         return farthest_first(matrices, keep)
 
 

@@ -8,7 +8,7 @@ from typing import ClassVar
 from otanalysis.arrays import Array
 from otanalysis.image import Image
 from otanalysis.selection.selector import GreedySelector
-from otanalysis.surrogate import cosine_kernel
+from otanalysis.surrogate import cosine_kernel, one_launch
 from otanalysis.surrogate.logdet import greedy_picks
 
 
@@ -28,6 +28,12 @@ class GreedyDPP(GreedySelector):
         """Return the cosine similarities [m, m]."""
         return cosine_kernel(image)
 
-    def search(self, matrices: Array, keep: int) -> tuple[Array, Array]:
+    def matrices(self, clouds: Array) -> tuple[Array, Array]:
+        """Return the cosine similarities of images on a GPU."""
+        return one_launch.cosine_kernels(clouds)
+
+    def search(self, matrices: Array, keep: int) -> tuple[Array, ...]:
         """Maximise the log-determinant greedily."""
+        if one_launch.runs_here(matrices):
+            return one_launch.greedy_logdet(matrices, keep, floor=0.0)
         return greedy_picks(matrices, keep, floor=0.0)

@@ -12,12 +12,14 @@ from otanalysis.defaults import RELEASED_GAMMA
 from otanalysis.errors import InputError
 from otanalysis.image import Image
 from otanalysis.selection.selector import GreedySelector
-from otanalysis.surrogate import otprune_kernel
+from otanalysis.surrogate import one_launch, otprune_kernel
 from otanalysis.surrogate.kernel import check_gamma
 from otanalysis.surrogate.logdet import greedy_picks
 
 _NEGLIGIBLE = 2.0**-40
 """Of a kernel above the identity: with less, four digits and fewer are left of what tells tokens apart."""
+_ORDINARY = 1e250
+"""With a smaller gamma no kernel of normalised tokens overflows."""
 
 
 @dataclass(frozen=True)
@@ -61,8 +63,16 @@ class OTPrune(GreedySelector):
             _check_telling(kernel, image, self.gamma)
         return kernel
 
-    def search(self, matrices: Array, keep: int) -> tuple[Array, Array]:
+    def matrices(self, clouds: Array) -> tuple[Array, Array] | None:
+        """Return the kernels of images on a GPU; None where :meth:`matrix` looks at each."""
+        if self.normalise == "none" or not _NEGLIGIBLE * clouds.shape[1] ** 2 <= self.gamma < _ORDINARY:
+            return None
+        return one_launch.otprune_kernels(clouds, gamma=self.gamma, normalise=self.normalise)
+
+    def search(self, matrices: Array, keep: int) -> tuple[Array, ...]:
         """Maximise the log-determinant greedily."""
+        if one_launch.runs_here(matrices):
+            return one_launch.greedy_logdet(matrices, keep, floor=1.0)
         # Every eigenvalue of the kernel is at least one.
         return greedy_picks(matrices, keep, floor=1.0)
 

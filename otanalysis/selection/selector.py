@@ -17,6 +17,7 @@ from otanalysis.arrays import Array, check_indices, check_tokens, dense, like, r
 from otanalysis.errors import InputError
 from otanalysis.image import Image
 from otanalysis.scalars import shown
+from otanalysis.surrogate import one_launch
 
 
 @dataclass(frozen=True, eq=False)
@@ -152,14 +153,37 @@ class GreedySelector(Selector, ABC):
     def matrix(self, image: Image) -> Array:
         """Return the matrix [m, m] of one image."""
 
+    def matrices(self, clouds: Array) -> tuple[Array, Array] | None:
+        """Return the matrices [images, m, m] of images on a GPU, made together; None for one by one.
+
+        Parameters
+        ----------
+        clouds : array [images, m, d]
+            Their tokens, of any float type, not checked.
+
+        Returns
+        -------
+        matrices : array [images, m, m], float64
+        bad : array [images]
+            Not zero where the tokens are not finite; the matrix may then be anything.
+        """
+        return None
+
     @abstractmethod
-    def search(self, matrices: Array, keep: int) -> tuple[Array, Array]:
-        """Return picks and gains [images, keep] on the matrices [images, m, m]."""
+    def search(self, matrices: Array, keep: int) -> tuple[Array, ...]:
+        """Return picks and gains [images, keep] on the matrices [images, m, m]; picks ascending, if known."""
 
     def pick(self, image: Image, keep: int, generator: np.random.Generator | None) -> tuple[Array, Array]:
         """Return picks and gains [keep] of one image."""
-        order, gains = self.search(self.matrix(image)[None, ...], keep)
+        order, gains, *_ = self.search(self.matrix(image)[None, ...], keep)
         return order[0, ...], gains[0, ...]
+
+    def _is_of_one_mind(self) -> bool:
+        """Tell whether the class that says how matrices are made together says how one is made."""
+        said = [
+            next(one for one in type(self).__mro__ if name in vars(one)) for name in ("matrix", "matrices")
+        ]
+        return said[0] is said[1]
 
     def select_stack(self, clouds: Sequence[Array | Image], keep: int) -> list[Selection]:
         """Keep ``keep`` of the tokens [m, d] of each image, of the same m; one greedy run for all."""
@@ -172,10 +196,18 @@ class GreedySelector(Selector, ABC):
                 "select_batch takes images of any kind."
             )
         count = resolve_keep(sizes[0], keep=keep)
-        # Image by image: what those made here keep is freed before the next one.
-        matrices = _stack((self.matrix(Image.of(cloud)) for cloud in clouds), len(clouds))
-        orders, gains = self.search(matrices, count)
-        indices = array_namespace(orders).sort(orders, axis=1)
+        made = self.matrices(_on_gpu(clouds)) if lie_on_gpu(clouds) and self._is_of_one_mind() else None
+        if made is None:
+            # Image by image: what those made here keep is freed before the next one.
+            matrices, bad = _stack((self.matrix(Image.of(cloud)) for cloud in clouds), len(clouds)), None
+        else:
+            matrices, bad = made
+        orders, gains, *ascending = self.search(matrices, count)
+        indices = ascending[0] if ascending else array_namespace(orders).sort(orders, axis=1)
+        # Asked last: the GPU has all its work by then, and the host waits for it once.
+        if bad is not None and to_numpy(bad).any():
+            for cloud in clouds:
+                check_tokens(cloud)
         return [
             _selection(self, sizes[0], indices[place, :], orders[place, :], gains[place, :])
             for place in range(len(clouds))
@@ -287,6 +319,30 @@ def _selection(
         seed=None,
         provenance=repr(selector),
     )
+
+
+def lie_on_gpu(clouds: Sequence[Array | Image]) -> bool:
+    """Tell whether clouds are plain tokens of one shape and float type where the kernels run."""
+    first = clouds[0]
+    if isinstance(first, Image) or not one_launch.runs_here(first):
+        return False
+    kind = (first.shape, first.dtype, first.device)
+    return (
+        first.ndim == 2
+        and 0 not in first.shape
+        and bool(first.dtype.is_floating_point)
+        and all(
+            (getattr(one, "shape", 0), getattr(one, "dtype", 0), getattr(one, "device", 0)) == kind
+            for one in clouds
+        )
+    )
+
+
+def _on_gpu(clouds: Sequence[Array]) -> Array:
+    """Return such clouds as one array [images, m, d], detached from any gradient."""
+    if len(clouds) == 1:
+        return clouds[0].detach()[None, ...].contiguous()
+    return array_namespace(clouds[0]).stack([cloud.detach() for cloud in clouds])
 
 
 def _stack(matrices: Iterable[Array], images: int) -> Array:

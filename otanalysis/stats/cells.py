@@ -17,6 +17,7 @@ import pandas as pd
 from otanalysis.arrays import FloatArray
 from otanalysis.defaults import FULL, RELEASED_GAMMA
 from otanalysis.errors import InputError
+from otanalysis.scalars import shown
 from otanalysis.stats.statistics import bootstrap_means
 
 Cell = tuple[str | float, ...]
@@ -305,10 +306,22 @@ def with_mean(values: FloatArray, replicates: FloatArray, scale: FloatArray | No
     return [*one, mean]
 
 
-def rows_with(sweep: pd.DataFrame, *, methods: Sequence[str], ratios: Sequence[float] | None) -> pd.DataFrame:
-    """Return the rows of these methods at these ratios (None: any); raise InputError if there is none."""
+def check_frame(table: object) -> None:
+    """Raise InputError unless a table is a DataFrame."""
+    if not isinstance(table, pd.DataFrame):
+        raise InputError(f"A table must be a DataFrame, as the studies' readers return; got {shown(table)}.")
+
+
+def check_sweep(sweep: pd.DataFrame) -> None:
+    """Raise InputError unless a table is a DataFrame that says what was selected."""
+    check_frame(sweep)
     if absent := [name for name in ("method", "ratio", "gamma") if name not in sweep.columns]:
         raise InputError(f"The sweep table lacks the columns {', '.join(absent)}: run the sweep again.")
+
+
+def rows_with(sweep: pd.DataFrame, *, methods: Sequence[str], ratios: Sequence[float] | None) -> pd.DataFrame:
+    """Return the rows of these methods at these ratios (None: any); raise InputError if there is none."""
+    check_sweep(sweep)
     rows: pd.DataFrame = sweep[sweep["method"].isin(list(methods))]
     if ratios is not None:
         close = np.isclose(rows["ratio"].to_numpy(dtype=np.float64)[:, None], np.asarray(ratios)[None, :])

@@ -29,6 +29,7 @@ from otanalysis.stats.cells import (
     DistanceCells,
     Measured,
     ScoreCells,
+    check_sweep,
     distance_cells,
     main_rows,
     rows_with,
@@ -123,6 +124,7 @@ def figure4_table(
     >>> figure4_table(sweep).loc[[0], ["method", "value"]].to_dict("records")
     [{'method': 'first', 'value': 0.5}]
     """
+    check_sweep(sweep)
     names = list(methods) if methods is not None else [str(name) for name in sweep["method"].unique()]
     rows = main_rows(sweep, methods=list(dict.fromkeys([*names, "otprune"])), ratios=ratios)
     keys = ("method", "ratio")

@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 from otanalysis.arrays import FloatArray
 from otanalysis.errors import InputError
 from otanalysis.selection.pool import RANDOM
-from otanalysis.stats.cells import MEAN, RESAMPLES, with_mean
+from otanalysis.stats.cells import MEAN, RESAMPLES, check_frame, with_mean
 from otanalysis.stats.statistics import bootstrap_means, percentile_interval, spearman_rho
 from otanalysis.surrogate.ladder import RUNGS
 
@@ -174,10 +174,19 @@ def _summarised(
 def check_ladder_rows(rows: pd.DataFrame) -> None:
     """Raise InputError unless the rows hold the same pool for every sample of every benchmark."""
     wanted = ["dump", *_SAMPLE, "number", "origin", "gamma", *_MEASURES, "w2"]
+    check_frame(rows)
     absent = [name for name in wanted if name not in rows.columns]
     if absent or rows.empty:
         what = f"lacks the columns {', '.join(absent)}" if absent else "has no rows"
         raise InputError(f"The table of the ladder {what}: run `otanalysis ladder` again.")
+    numbers = [*_MEASURES, "w2"]
+    if odd := [name for name in numbers if not pd.api.types.is_numeric_dtype(rows[name])] or [
+        name for name in numbers if not np.isfinite(rows[name].to_numpy(dtype=np.float64)).all()
+    ]:
+        raise InputError(
+            f"The table of the ladder wants a finite number in every row of {', '.join(odd)}: run "
+            "`otanalysis ladder` again."
+        )
     if rows.groupby("benchmark")["dump"].nunique().max() > 1 or rows["gamma"].nunique() > 1:
         raise InputError("The ladder wants one dump a benchmark and one gamma: keep the rows of one model.")
     sizes = rows.groupby(_SAMPLE).size()

@@ -166,7 +166,7 @@ def read_certificates(path: str | PathLike[str]) -> pd.DataFrame:
     InputError
         The file is missing or holds something else.
     """
-    table = read_table(path, CertifyStudy.schema.names, cure="make it with otanalysis certify")
+    table = read_table(path, CertifyStudy.schema, cure="make it with otanalysis certify")
     return table.astype({"seed": "Int64"})
 
 

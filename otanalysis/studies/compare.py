@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -165,8 +166,9 @@ def random_distances(
     ladder = Ladder(_cloud(tokens), normalise=normalise)
     m = len(ladder.image)
     generator = np.random.default_rng(check_seed(seed))
-    several = isinstance(keep, Iterable) and getattr(keep, "ndim", 1) > 0
-    sizes = [resolve_keep(m, keep=one) for one in (listed(keep, "keep") if several else [keep])]
+    asked: Any = keep
+    several = isinstance(asked, Iterable) and getattr(asked, "ndim", 1) > 0
+    sizes = [resolve_keep(m, keep=one) for one in (listed(asked, "keep") if several else [asked])]
     draws = check_integer(draws, "draws", wanted="an integer from 1 on", low=1)
     return pd.DataFrame(
         [

@@ -205,7 +205,7 @@ def read_ladder(path: str | PathLike[str]) -> pd.DataFrame:
     InputError
         If the file is missing or is another table.
     """
-    return read_table(path, LadderStudy.schema.names, cure="pass the ladder.parquet of `otanalysis ladder`")
+    return read_table(path, LadderStudy.schema, cure="pass the ladder.parquet of `otanalysis ladder`")
 
 
 def summarise_ladder(path: str | PathLike[str]) -> pd.DataFrame:

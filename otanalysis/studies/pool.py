@@ -8,7 +8,7 @@ import signal
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from contextlib import closing
 from pathlib import Path
 
@@ -65,7 +65,7 @@ def run_parts(
             ) from error
 
 
-def _finished(tasks: Sequence[Callable[[], None]], jobs: int) -> Iterator[None]:
+def _finished(tasks: Sequence[Callable[[], None]], jobs: int) -> Generator[None, None, None]:
     """Yield once a task, as soon as what it measured is on disk."""
     backend, workers = get_active_backend()
     own = isinstance(backend, BACKENDS[DEFAULT_BACKEND])  # else it is the caller's: threads, a cluster

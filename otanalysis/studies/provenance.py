@@ -91,24 +91,31 @@ def read_provenance(path: str | PathLike[str]) -> dict[str, Any]:
 
 
 def read_table(
-    path: str | PathLike[str], columns: Iterable[str] = (), *, cure: str = "", only: bool = False
+    path: str | PathLike[str],
+    columns: Iterable[str] | pa.Schema = (),
+    *,
+    cure: str = "",
+    only: bool = False,
 ) -> pd.DataFrame:
     """Read a table of this package that has certain columns, after a look at its checksum.
 
-    With ``only`` the others are left out.
+    With ``only`` the others are left out; of a schema the types are wanted, too.
 
     Raises
     ------
     InputError
-        The file is missing, is not a table of this package, is damaged, or lacks a column; then ``cure`` says
-        what to do.
+        The file is missing, is not a table of this package, is damaged, or lacks a column, or has it of
+        another type; then ``cure`` says what to do.
     """
-    wanted = list(columns)
+    wanted = columns.names if isinstance(columns, pa.Schema) else list(columns)
     table = _opened(Path(path))
     _provenance(table, Path(path))
     if absent := [name for name in wanted if name not in table.column_names]:
         raise InputError(f"{path} lacks the columns {', '.join(absent)}: {cure}.")
-    frame: pd.DataFrame = (table.select(wanted) if only else table).to_pandas()
+    types = columns if isinstance(columns, pa.Schema) else ()
+    if odd := [one.name for one in types if table.schema.field(one.name).type != one.type]:
+        raise InputError(f"{path} has {', '.join(odd)} of another type than was written: {cure}.")
+    frame: pd.DataFrame = (table.select(wanted) if only else table).to_pandas(ignore_metadata=True)
     return frame
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from functools import cached_property
 from typing import Any, ClassVar, cast, get_args
@@ -14,6 +14,7 @@ import numpy as np
 from otanalysis.arrays import Normalisation, resolve_keep
 from otanalysis.errors import InputError
 from otanalysis.files import sha256_of_json
+from otanalysis.scalars import check_seed, listed, shown
 from otanalysis.selection import SELECTORS
 from otanalysis.selection.selector import Selector, check_recorded, code_fingerprint, is_own
 from otanalysis.studies.engine import PACKAGE
@@ -95,16 +96,14 @@ class SweepSettings:
     normalisations: tuple[Normalisation, ...]
 
     def __post_init__(self) -> None:
+        for item in fields(self):
+            # Numbers as Python's: they stand in keys, which are JSON.
+            given = listed(getattr(self, item.name), f"The {item.name} of a sweep")
+            object.__setattr__(self, item.name, tuple(map(_CHECKS.get(item.name, _as_it_is), given)))
         _check_methods(self.methods)
+        _check_known("normalisation", self.normalisations, get_args(Normalisation))
         for item in fields(self):
             _check_list(item.name, getattr(self, item.name))
-        _check_known("normalisation", self.normalisations, get_args(Normalisation))
-        for ratio in self.ratios:
-            resolve_keep(_LARGE, ratio=ratio)
-        for gamma in self.gammas:
-            check_gamma(gamma)
-        if bad := [seed for seed in self.seeds if seed < 0]:
-            raise InputError(f"A seed must be a whole number from 0 on, got {bad[0]}.")
 
     def runs(self) -> Iterator[Run]:
         """Yield every run once: gammas for the methods with a gamma, seeds for the stochastic ones."""
@@ -134,6 +133,22 @@ class SweepSettings:
         return sha256_of_json([one.key for one in self.measurements()])
 
 
+def _checked_ratio(ratio: Any) -> float:
+    resolve_keep(_LARGE, ratio=ratio)
+    return float(ratio)
+
+
+def _as_it_is(value: Any) -> Any:
+    return value
+
+
+_CHECKS: Mapping[str, Callable[[Any], Any]] = {
+    "ratios": _checked_ratio,
+    "gammas": lambda gamma: float(check_gamma(gamma)),
+    "seeds": check_seed,
+}
+
+
 def _check_list(name: str, values: Sequence[object]) -> None:
     if not values:
         raise InputError(f"A sweep needs at least one of {name}, got none.")
@@ -152,5 +167,5 @@ def _check_methods(methods: Sequence[str | Selector]) -> None:
 
 
 def _check_known(kind: str, names: Sequence[str], known: Sequence[str]) -> None:
-    if unknown := [name for name in names if name not in known]:
-        raise InputError(f"Unknown {kind} {unknown[0]!r}; known are {', '.join(known)}.")
+    if unknown := [name for name in names if not isinstance(name, str) or name not in known]:
+        raise InputError(f"Unknown {kind} {shown(unknown[0])}; known are {', '.join(known)}.")

@@ -9,6 +9,7 @@ from functools import cached_property, partial
 from os import PathLike
 from pathlib import Path
 from types import MappingProxyType
+from typing import Any, cast
 
 import numpy as np
 import pandas as pd
@@ -105,11 +106,7 @@ def sweep(
     >>> folder.cleanup()
     """
     settings = SweepSettings(
-        tuple(methods),
-        tuple(float(ratio) for ratio in ratios),
-        tuple(float(gamma) for gamma in gammas),
-        tuple(seeds),
-        tuple(normalisations),
+        cast(Any, methods), cast(Any, ratios), cast(Any, gammas), cast(Any, seeds), cast(Any, normalisations)
     )
     opened, chunks = open_chunks(dumps, size=_CHUNK_SIZE, limit=limit)
     measurements = settings.measurements()
@@ -159,7 +156,7 @@ def read_sweep(path: str | PathLike[str]) -> pd.DataFrame:
     InputError
         The file is missing or was not written by a sweep.
     """
-    return read_table(path).astype({"seed": "Int64"})
+    return read_table(path, _OF_TABLE, cure="make it with otanalysis sweep").astype({"seed": "Int64"})
 
 
 def measure_sample(sample: Sample, measurements: Sequence[Measurement]) -> list[Record]:
@@ -268,3 +265,4 @@ _COLUMNS: Mapping[str, tuple[pa.DataType, Callable[[_Row], object]]] = MappingPr
 """The columns of a part after those of the sample's origin: type, and where the value comes from."""
 
 _SCHEMA = pa.schema([*ORIGIN, *((name, kind) for name, (kind, _) in _COLUMNS.items())])
+_OF_TABLE = pa.schema([one for one in _SCHEMA if one.name != "key"])  # which the parts have and the table not

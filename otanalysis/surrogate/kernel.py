@@ -53,7 +53,7 @@ def otprune_kernel(
     array([[1.5, 0. ],
            [0. , 1.5]])
     """
-    factor = check_gamma(gamma)
+    factor = float(check_gamma(gamma))
     image = Image.of(tokens).normalised(normalise)
     squared = image.squared_gram
     xp = array_namespace(squared)

@@ -12,6 +12,7 @@ from otanalysis.arrays import Array, IntArray, Normalisation, check_indices, che
 from otanalysis.errors import InputError
 from otanalysis.image import Image
 from otanalysis.scalars import check_number
+from otanalysis.surrogate import one_launch
 from otanalysis.surrogate.kernel import check_gamma
 
 
@@ -82,6 +83,8 @@ def greedy_picks(kernels: Array, keep: int, floor: float) -> tuple[Array, Array]
     xp = array_namespace(kernels)
     # Nothing writes to it: a stack is not worth a copy.
     matrix = xp.astype(kernels, xp.float64, copy=False)
+    if one_launch.runs_here(matrix):
+        return one_launch.greedy_logdet(matrix.detach().contiguous(), keep, floor=floor)[:2]
     images, m = matrix.shape[:2]
 
     def zeros(*shape: int, dtype: Any = xp.float64) -> Array:
@@ -179,7 +182,7 @@ class GramLogdet:
     def value(self, kept: IntArray, gamma: float) -> float:
         """Return the surrogate of the positions ``kept`` [k], with the factor of the released code."""
         with np.errstate(over="ignore"):
-            block = np.eye(len(kept)) + gamma * self._image.squared_gram[np.ix_(kept, kept)]
+            block = np.eye(len(kept)) + float(gamma) * self._image.squared_gram[np.ix_(kept, kept)]
         if not np.isfinite(block).all():
             raise InputError(f"The surrogate overflows with gamma={gamma:g}: divide gamma, or the tokens.")
         return _above_identity(block, gamma)
@@ -271,7 +274,7 @@ def paper_objective(
     >>> round(paper_objective([[1.0, 0.0], [0.0, 2.0]], [0], gamma=0.01), 6)  # log(1 + 0.01 / 2)
     0.004988
     """
-    factor = check_gamma(gamma)
+    factor = float(check_gamma(gamma))
     unit = Image.of(tokens).normalised(normalise).tokens
     xp = array_namespace(unit)
     m = unit.shape[0]

@@ -15,6 +15,7 @@ import numpy as np
 
 from otanalysis.arrays import FloatArray, IntArray
 from otanalysis.errors import InputError
+from otanalysis.scalars import check_integer, shown
 
 Masks: TypeAlias = IntArray
 """Subsets of a ground set, one bit an item."""
@@ -95,8 +96,9 @@ def tabulate(value: Callable[[IntArray], float], m: int, *, empty: float = float
     >>> tabulate(lambda kept: float(kept.sum()), 2)
     array([nan,  0.,  1.,  1.])
     """
+    m = check_integer(m, "m", wanted="an integer", low=-np.inf)
     if not 1 <= m <= MOST_ITEMS:
-        raise InputError(f"1 to {MOST_ITEMS} items can be written out over all subsets, got {m}.")
+        raise InputError(f"1 to {MOST_ITEMS} items can be written out over all subsets, got {shown(m)}.")
     sets = (np.array(members_of(mask), dtype=np.int64) for mask in range(1, 2**m))
     return np.array([empty, *(value(members) for members in sets)])
 

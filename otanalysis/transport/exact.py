@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from otanalysis.arrays import Array, FloatArray, IntArray, Normalisation, check_indices
 from otanalysis.errors import InputError
-from otanalysis.image import Image, rescaled
+from otanalysis.image import Image, rescaled, rescaled_number
 from otanalysis.transport.simplex import MARGINAL_TOLERANCE, masses, solve_uniform
 
 # Pivots of the network simplex. 576 x 115 tokens need some thousands; the cap only has to be out of the way.
@@ -104,18 +104,13 @@ def solve_exact(cost: FloatArray, kept: IntArray, exponent: int = 0) -> ExactTra
 
 def _solve(cost: FloatArray, kept: IntArray, exponent: int, normalise: Normalisation) -> ExactTransport:
     found = solve_uniform(np.ascontiguousarray(cost[:, kept]), MAX_PIVOTS)
-    if exponent == 0:
-        squared, gap, infeasibility = found.value, found.gap, found.infeasibility
-    else:
-        of_cost = np.array([found.value, found.gap, found.infeasibility])
-        squared, gap, infeasibility = map(float, rescaled(of_cost, 2 * exponent))
     return ExactTransport(
         distance=float(np.ldexp(np.sqrt(found.value), exponent)),
-        squared_distance=squared,
+        squared_distance=rescaled_number(found.value, 2 * exponent),
         plan=found.plan,
         potentials=(_potential(found.u, exponent), _potential(found.v, exponent)),
-        duality_gap=gap,
-        infeasibility=infeasibility,
+        duality_gap=rescaled_number(found.gap, 2 * exponent),
+        infeasibility=rescaled_number(found.infeasibility, 2 * exponent),
         indices=kept,
         normalise=normalise,
     )
@@ -183,7 +178,8 @@ def verify_transport(tokens: Array | Image, transport: ExactTransport) -> Verifi
     Costs are sums of squared differences, not the matrix product that the solver saw; plan and potentials are
     summed in extended precision.
     Any plan with the right marginals costs at least :math:`W_2^2`, any feasible potentials are worth at most
-    it; errors in either are charged at the largest cost.
+    it; errors in either are charged at the largest cost. A basic plan moves multiples of one over the least
+    common multiple of ``m`` and ``k``: what only rounding keeps from that stands for it, without an error.
 
     Parameters
     ----------
@@ -210,7 +206,7 @@ def verify_transport(tokens: Array | Image, transport: ExactTransport) -> Verifi
     """
     image = Image.of(tokens).normalised(transport.normalise)
     rows, exponent = image.host, image.exponent
-    m, k = transport.plan.shape
+    m = len(transport.plan)
     if len(rows) != m:
         raise InputError(f"The transport is of {m} tokens; got {len(rows)}: pass the tokens it was made of.")
     cost = _costs(rows, rows[check_indices(transport.indices, m)], exponent)
@@ -235,7 +231,7 @@ def verify_transport(tokens: Array | Image, transport: ExactTransport) -> Verifi
 
 
 def _cost_of_plan(cost: LongArray, plan: FloatArray) -> tuple[np.longdouble, float]:
-    """Return what a plan with right marginals costs at most that was made of this one, and the mass it misses."""
+    """Return what the plan costs at most once its marginals are mended, and the mass that it misses."""
     m, k = plan.shape
     # A repair of negative entries could cost twice their mass; without them the plan only has too much.
     positive = np.maximum(plan, 0.0).astype(np.longdouble)
@@ -256,7 +252,7 @@ def _value_of_potentials(cost: LongArray, u: LongArray, v: LongArray) -> tuple[n
     over = u[:, None] + v[None, :] - cost
     excess = max(np.longdouble(0.0), np.max(over))
     violated = over > 0.0
-    # Made smaller by a factor they are feasible too. That is the better way where the costs of the solver were
+    # Made smaller by a factor they are feasible too. That is the better way where the solver's costs were
     # rounded: what a violation is then small against is its own cost, which may be far above the value.
     if violated.any() and (over[violated] <= _TOLERANCE * cost[violated]).all():
         return max(value - excess, value / (1 + np.max(over[violated] / cost[violated]))), excess
@@ -274,7 +270,10 @@ def _width(
     )
     # A square that float64 has no digits for is as close as it can be.
     off = max(abs(squared - lower), abs(squared - upper)) - least
-    return np.max(np.array([np.ptp(np.array([lower, upper, from_distance])), off]), initial=0.0)
+    width: np.longdouble = np.max(
+        np.array([np.ptp(np.array([lower, upper, from_distance])), off]), initial=0.0
+    )
+    return width
 
 
 def _costs(rows: FloatArray, kept: FloatArray, exponent: int) -> LongArray:

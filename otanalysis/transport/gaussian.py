@@ -5,8 +5,13 @@ from __future__ import annotations
 import numpy as np
 
 from otanalysis.arrays import Array, FloatArray, IntArray, check_indices
-from otanalysis.errors import InputError
-from otanalysis.image import Image
+from otanalysis.image import Image, rescaled_number
+
+# Powers of two of the largest entry within which no square overflows or vanishes.
+_ORDINARY = 100
+# Share of the traces below which their difference has lost digits that the residual still has.
+_CANCELLATION = 1e-6
+_EPS = float(np.finfo(np.float64).eps)
 
 
 class TokenMoments:
@@ -26,11 +31,13 @@ class TokenMoments:
     ----------
     tokens : ndarray [m, d], float64
         The tokens on the host.
+    exponent : int
+        Power of two that they are divided by where their squares would overflow or vanish; else zero.
 
     Raises
     ------
     InputError
-        If the tokens are not a finite matrix, or their squares overflow.
+        If the tokens are not a finite matrix.
 
     Examples
     --------
@@ -40,24 +47,34 @@ class TokenMoments:
     """
 
     def __init__(self, tokens: Array | Image) -> None:
-        self._image = Image.of(tokens).on_host
-        self.tokens: FloatArray = self._image.host
-        self._image.shared(_square_norms)
+        image = Image.of(tokens).on_host
+        self.tokens: FloatArray = image.host
+        # Squares of what is left after division by a power of two neither overflow nor vanish.
+        self.exponent: int = image.shared(_exponent)
+        self._image = image if self.exponent == 0 else image.shared(_divided)
 
     @property
     def mean(self) -> FloatArray:
         """Mean token [d]."""
-        return self._image.shared(_mean)
+        return np.ldexp(self._image.shared(_mean), self.exponent)
 
     @property
     def raw(self) -> NuclearProducts:
-        """The tokens as they are."""
+        """The tokens over ``2**exponent``."""
         return self._image.shared(NuclearProducts)
 
     @property
     def centred(self) -> NuclearProducts:
-        """The tokens with their mean removed."""
+        """The tokens over ``2**exponent`` with their mean removed."""
         return self._image.shared(_centred)
+
+    def shift(self, kept: IntArray) -> float:
+        """Return the squared distance of the kept tokens' mean to that of all, over ``4**exponent``."""
+        return float(np.sum((self._image.shared(_mean) - self._image.host[kept].mean(axis=0)) ** 2))
+
+    def squared(self, unit: float) -> float:
+        """Return a squared distance from what it is over ``4**exponent``; raise where it overflows."""
+        return rescaled_number(unit, 2 * self.exponent)
 
 
 class NuclearProducts:
@@ -74,7 +91,7 @@ class NuclearProducts:
         self._rows = rows
         self._read_gram = m <= d
         self._factor: FloatArray = image.gram if self._read_gram else np.asarray(np.linalg.qr(rows, mode="r"))
-        self._square_norms = _square_norms(image)
+        self._square_norms = np.sum(rows**2, axis=1)
 
     def trace_product(self, kept: IntArray, *, centre_kept: bool) -> float:
         r"""Return :math:`\mathrm{tr} (\Sigma^{1/2} \Sigma_C \Sigma^{1/2})^{1/2}`."""
@@ -94,9 +111,34 @@ class NuclearProducts:
         trace_kept = float(self._square_norms[kept].mean())
         if centre_kept:
             trace_kept -= float(np.sum(self._rows[kept].mean(axis=0) ** 2))
-        squared = float(self._square_norms.mean()) + trace_kept - 2.0 * product
-        # Zero up to rounding when all tokens are kept, and never negative.
-        return max(0.0, squared)
+        traces = float(self._square_norms.mean()) + trace_kept
+        squared = traces - 2.0 * product
+        if squared < _CANCELLATION * traces:
+            return self._residual(kept, centre_kept=centre_kept, traces=traces)
+        return squared
+
+    def _residual(self, kept: IntArray, *, centre_kept: bool, traces: float) -> float:
+        r"""Return the squared Bures distance where it is small against the traces.
+
+        With the singular value decomposition :math:`X Y^\top / \sqrt{mk} = U S W^\top` it is
+        :math:`\lVert X / \sqrt m - U W^\top Y / \sqrt k \rVert_F^2` (the orthogonal Procrustes problem):
+        a sum of squares, whose rounding is relative to the tokens and not to their squares. The product is
+        taken in the bases of both factors, where it is graded, and decomposed by Jacobi's rotations, which
+        keep the small singular vectors of such a matrix (Drmac and Veselic, 2008).
+        """
+        from scipy.linalg.lapack import dgejsv
+
+        some = self._rows[kept]
+        if centre_kept:
+            some = some - some.mean(axis=0)
+        _, size, basis = np.linalg.svd(self._rows / np.sqrt(len(self._rows)), full_matrices=False)
+        _, kept_size, kept_basis = np.linalg.svd(some / np.sqrt(len(kept)), full_matrices=False)
+        graded = size[:, None] * (basis @ kept_basis.T) * kept_size
+        _, left, right, *_ = dgejsv(graded, joba=2, jobu=0, jobv=0, jobr=1, jobt=0, jobp=0)
+        turned = (left[:, : len(kept_size)] @ right.T) @ (kept_size[:, None] * kept_basis)
+        squared = float(np.sum((size[:, None] * basis - turned) ** 2))
+        # What rounding leaves of zero, as where all tokens are kept.
+        return squared if squared > sum(self._rows.shape) * (8.0 * _EPS) ** 2 * traces else 0.0
 
 
 def gelbrich_squared(tokens: Array | Image | TokenMoments, indices: Array) -> float:
@@ -124,7 +166,7 @@ def gelbrich_squared(tokens: Array | Image | TokenMoments, indices: Array) -> fl
     Raises
     ------
     InputError
-        If tokens or indices are not as described.
+        If tokens or indices are not as described, or the result overflows.
 
     Examples
     --------
@@ -132,8 +174,7 @@ def gelbrich_squared(tokens: Array | Image | TokenMoments, indices: Array) -> fl
     0.1347
     """
     moments, kept = _prepare(tokens, indices)
-    shift = moments.mean - moments.tokens[kept].mean(axis=0)
-    return float(np.sum(shift**2)) + moments.centred.bures(kept, centre_kept=True)
+    return moments.squared(moments.shift(kept) + moments.centred.bures(kept, centre_kept=True))
 
 
 def bures_squared(tokens: Array | Image | TokenMoments, indices: Array) -> float:
@@ -160,7 +201,7 @@ def bures_squared(tokens: Array | Image | TokenMoments, indices: Array) -> float
     Raises
     ------
     InputError
-        If tokens or indices are not as described.
+        If tokens or indices are not as described, or the result overflows.
 
     Examples
     --------
@@ -168,7 +209,7 @@ def bures_squared(tokens: Array | Image | TokenMoments, indices: Array) -> float
     8.7721
     """
     moments, kept = _prepare(tokens, indices)
-    return moments.raw.bures(kept, centre_kept=False)
+    return moments.squared(moments.raw.bures(kept, centre_kept=False))
 
 
 def trace_objective(tokens: Array | Image | TokenMoments, indices: Array) -> float:
@@ -193,7 +234,7 @@ def trace_objective(tokens: Array | Image | TokenMoments, indices: Array) -> flo
     Raises
     ------
     InputError
-        If tokens or indices are not as described.
+        If tokens or indices are not as described, or the result overflows.
 
     Examples
     --------
@@ -201,7 +242,7 @@ def trace_objective(tokens: Array | Image | TokenMoments, indices: Array) -> flo
     6.363961030678928
     """
     moments, kept = _prepare(tokens, indices)
-    return moments.raw.trace_product(kept, centre_kept=False)
+    return moments.squared(moments.raw.trace_product(kept, centre_kept=False))
 
 
 def zero_mean_rungs(tokens: Array | Image | TokenMoments, indices: Array) -> tuple[float, float]:
@@ -210,26 +251,21 @@ def zero_mean_rungs(tokens: Array | Image | TokenMoments, indices: Array) -> tup
     Raises
     ------
     InputError
-        If tokens or indices are not as described there.
+        If tokens or indices are not as described there, or a result overflows.
     """
     moments, kept = _prepare(tokens, indices)
     product = moments.raw.trace_product(kept, centre_kept=False)
-    return moments.raw.bures(kept, centre_kept=False, product=product), product
+    bures = moments.raw.bures(kept, centre_kept=False, product=product)
+    return moments.squared(bures), moments.squared(product)
 
 
-def _square_norms(image: Image) -> FloatArray:
-    """Return the squared norms [m] of the tokens.
+def _exponent(image: Image) -> int:
+    exponent = int(np.frexp(np.abs(image.host).max())[1])
+    return 0 if abs(exponent) <= _ORDINARY else exponent
 
-    Raises
-    ------
-    InputError
-        If they, or sums of them, overflow.
-    """
-    with np.errstate(over="ignore"):
-        norms = np.sum(image.host**2, axis=1)
-        if not np.isfinite(norms.sum()):
-            raise InputError("The tokens are too large for second moments in float64: rescale them first.")
-    return np.asarray(norms)
+
+def _divided(image: Image) -> Image:
+    return Image.of_checked(np.ldexp(image.host, -image.shared(_exponent)))
 
 
 def _mean(image: Image) -> FloatArray:

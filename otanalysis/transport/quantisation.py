@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from otanalysis.arrays import Array, check_indices
-from otanalysis.image import Image, rescaled
+from otanalysis.image import Image, rescaled_number
 
 
 def quantisation_error(tokens: Array | Image, indices: Array) -> float:
@@ -41,4 +41,4 @@ def quantisation_error(tokens: Array | Image, indices: Array) -> float:
     image = Image.of(tokens)
     kept = check_indices(indices, len(image))
     unit = np.ascontiguousarray(image.unit_distances[:, kept]).min(axis=1).mean()
-    return float(unit) if image.exponent == 0 else float(rescaled(unit, 2 * image.exponent))
+    return rescaled_number(unit, 2 * image.exponent)

@@ -1,4 +1,4 @@
-r"""Optimal transport between uniform weights by the network simplex, until plan and potentials prove each other.
+r"""Optimal transport between uniform weights: the network simplex, until plan and potentials agree.
 
 **What is proven.** With a plan :math:`G` and potentials :math:`u, v` that keep :math:`u_i + v_j \leq c_{ij}`
 the optimum lies between :math:`\frac1m \sum_i u_i + \frac1k \sum_j v_j` and :math:`\sum_{ij} G_{ij} c_{ij}`.
@@ -22,7 +22,7 @@ costs are far above the value, it stops early. An entry that costs more than
 :math:`\mathrm{lcm}(m, k)` times an upper bound of the value cannot carry mass in an optimal basic plan. Such
 costs are lowered to twice that and the problem solved again, until the bound has settled. From there on the
 reduced costs :math:`c_{ij} - u_i - v_j` take the place of the costs and the gap that of the bound: iterative
-refinement, each round on the scale of what the last one left. Any potentials of lowered costs are feasible for
+refinement, each round on the scale of what the last one left. Potentials of lowered costs are feasible for
 the costs themselves, so no choice made here can make a wrong value pass.
 """
 
@@ -48,8 +48,8 @@ FEASIBILITY_TOLERANCE = 1e-10
 
 _ROUNDOFF = float(np.finfo(np.float64).eps) / 2.0
 _ROUNDS = 40  # each takes ten digits off the gap, or off the largest cost: 1e-300 is thirty rounds away
-# Relative to the largest cost: below this the squares of differences may have lost digits.
-_VANISHED = 1e-290
+# Relative to the largest cost: below this, costs of tokens that are not rescaled may have lost digits.
+_VANISHED = 1e-225
 _TINY = float(np.finfo(np.float64).tiny)
 _DIVIDES_TO_ZERO = 2.0**52  # what can make zero of a positive distance, which is _TINY at least
 
@@ -65,7 +65,7 @@ class Masses(NamedTuple):
     given: FloatArray
     """What they carry."""
     whole: FloatArray | None
-    """The nearest multiples of ``1 / units``, if they have the right marginals; else the plan is not basic."""
+    """The nearest multiples of ``1 / units`` if they have the right marginals: else it is no basic plan."""
     units: int
 
 
@@ -144,7 +144,7 @@ def solve_uniform(cost: FloatArray, max_pivots: int) -> Solution:
     found = _assessed(scaled, plan, prices)
     if found.marginal <= MARGINAL_TOLERANCE and not found.proven:
         found = _refined(scaled, found, max_pivots)
-    _check(found, scale)
+    _check(found)
     return replace(
         found,
         u=found.u * scale,
@@ -196,7 +196,10 @@ def _assessed(cost: FloatArray, plan: FloatArray, prices: FloatArray) -> Solutio
     value = float(np.sum(plan * cost))
     wrong, marginal = _mass_errors(cost, plan)
     # No plan costs less than nothing, and zero potentials say so without rounding.
-    u, v, shift = _potentials(cost, prices) if value != 0.0 else (*map(np.zeros, cost.shape), 0.0)
+    if value == 0.0:
+        u, v, shift = np.zeros(cost.shape[0]), np.zeros(cost.shape[1]), 0.0
+    else:
+        u, v, shift = _potentials(cost, prices)
     sizes = float(np.abs(u).mean() + np.abs(v).mean()) + abs(shift)
     return Solution(
         plan=plan,
@@ -212,7 +215,7 @@ def _assessed(cost: FloatArray, plan: FloatArray, prices: FloatArray) -> Solutio
 
 
 def _potentials(cost: FloatArray, prices: FloatArray) -> tuple[FloatArray, FloatArray, float]:
-    """Return potentials that satisfy every constraint, whatever the prices are, and how far they were shifted.
+    """Return potentials that satisfy every constraint, whatever the prices, and how far they were shifted.
 
     The c-transform of any prices is the best ``u`` that is feasible with them, and its c-transform improves
     ``v``. On degenerate problems the solver's own pair may violate a constraint that carries no mass.
@@ -286,11 +289,11 @@ _OF_COST = ("value", "value_rounding", "dual", "dual_rounding", "infeasibility")
 _OF_POTENTIALS = ("u", "v", "dual", "dual_rounding", "infeasibility")
 
 
-def _check(found: Solution, scale: float) -> None:
-    """Raise unless plan and potentials prove each other optimal; for costs that were divided by ``scale``."""
-    if 0.0 < found.value * min(scale, 1.0) < _VANISHED:
+def _check(found: Solution) -> None:
+    """Raise unless plan and potentials prove each other optimal; for costs of at most one."""
+    if 0.0 < found.value < _VANISHED:
         raise ConvergenceError(
-            "The exact distance is to be known to ten digits, but it is 1e-145 of the largest one between "
+            "The exact distance is to be known to ten digits, but it is 1e-112 of the largest one between "
             "tokens or less, and squares lose digits there: leave out the tokens that lie so far away."
         )
     relative = found.width / found.value if found.value else found.width

@@ -33,6 +33,8 @@ class KeptImage:
         Kept tokens, ascending, among the ``m``.
     stays : torch.Tensor, shape ``[n]``, bool
         Which rows of the image went to the language model, newline rows among them.
+    rows : torch.Tensor, shape ``[n']``, int64
+        The same rows by number, ascending.
     method : str
         Name of the method, ``"full"`` where nothing was dropped.
     selection : Selection or None
@@ -48,6 +50,7 @@ class KeptImage:
     m: int
     indices: torch.Tensor
     stays: torch.Tensor
+    rows: torch.Tensor
     method: str
     selection: Selection | None
     views: tuple[PatchView, ...]
@@ -133,19 +136,22 @@ class TokenChooser:
     def _kept(self, image: ImageTokens, selection: Selection | None) -> KeptImage:
         import torch
 
-        rows = torch.ones(len(image.features), dtype=torch.bool, device=image.features.device)
-        indices = torch.arange(len(image.patches), device=rows.device)
+        stays = torch.ones(len(image.features), dtype=torch.bool, device=image.features.device)
+        indices = torch.arange(len(image.patches), device=stays.device)
         if selection is not None:
-            indices = torch.as_tensor(selection.indices, device=rows.device)
-            rows.fill_(self._keep_newlines)
-            rows[image.patches] = False
-            rows[image.patches[indices]] = True
+            indices = torch.as_tensor(selection.indices, device=stays.device)
+            stays.fill_(self._keep_newlines)
+            stays.index_fill_(0, image.patches, False).index_fill_(0, image.patches[indices], True)
+        beside = len(stays) - len(image.patches) if selection is None or self._keep_newlines else 0
+        # A mask would have to be counted, and the host would wait for it; a stable sort keeps the order.
+        rows = (~stays).byte().argsort(stable=True)[: len(indices) + beside]
         return KeptImage(
             prompt=image.prompt,
             number=image.number,
             m=len(image.patches),
             indices=indices,
-            stays=rows,
+            stays=stays,
+            rows=rows,
             method=FULL if selection is None else selection.method,
             selection=selection,
             views=image.views,

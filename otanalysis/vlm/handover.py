@@ -94,9 +94,7 @@ def seen_by_the_language_model(
         )
 
 
-_ADVICE = (
-    "Numbers would be wrong in silence; use a version of transformers from 5.18 to 5.23, which were tried."
-)
+_ADVICE = "Numbers would be wrong in silence; use transformers 5.23, with which all was tried."
 
 
 class _Watch:
@@ -109,7 +107,7 @@ class _Watch:
         self._places = inputs["input_ids"] == image_token_id(model)
         self._rows = (self._places.flatten().cumsum(0) - 1).view_as(self._places)
         self._features = torch.cat(list(features))
-        self._positions = inputs.get("position_ids")
+        self._positions: Any = inputs.get("position_ids")
         mask = inputs.get("attention_mask")
         self._real = torch.ones_like(self._places) if mask is None else mask.bool()
         self._shift: torch.Tensor | None = None
@@ -118,7 +116,7 @@ class _Watch:
     @property
     def done(self) -> bool:
         """Whether the whole prompt was read."""
-        return self._read >= self._places.shape[1]
+        return bool(self._read >= self._places.shape[1])
 
     def __call__(self, _decoder: Any, _args: tuple[Any, ...], given: dict[str, Any]) -> None:
         if self.done:
@@ -148,7 +146,9 @@ class _Watch:
         places = self._places[:, start:stop]
         got = embeddings[places.to(embeddings.device)]
         wanted = self._features[self._rows[:, start:stop][places].to(self._features.device)].to(got)
-        return got.shape == wanted.shape and torch.allclose(got, wanted, rtol=0, atol=0, equal_nan=True)
+        if got.shape != wanted.shape:
+            return False
+        return bool(torch.allclose(got, wanted, rtol=0, atol=0, equal_nan=True))
 
     def _same_positions(self, got: torch.Tensor | None, repeats: int, start: int, stop: int) -> bool:
         import torch

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-import inspect
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -15,7 +14,7 @@ from otanalysis.errors import InputError
 from otanalysis.selection import SELECTORS
 from otanalysis.selection.registry import configured
 from otanalysis.vlm.choose import KeptImage, TokenChooser
-from otanalysis.vlm.encode import encode_images, vision_inputs
+from otanalysis.vlm.encode import encode_images, parameters_of, vision_inputs
 from otanalysis.vlm.families import family_of
 from otanalysis.vlm.handover import FEATURES, require_takes_features, seen_by_the_language_model
 from otanalysis.vlm.layout import Picture
@@ -260,7 +259,7 @@ class Pruned:
         stays = torch.ones_like(ids, dtype=torch.bool)
         for image, own in zip(encoded.images, kept, strict=True):
             stays[image.prompt, image.places] = own.stays.to(stays.device)
-        features = [image.features[own.stays] for image, own in zip(encoded.images, kept, strict=True)]
+        features = [image.features[own.rows] for image, own in zip(encoded.images, kept, strict=True)]
         encoded.output.pooler_output = _as_the_model_wants(encoded.output.pooler_output, features)
         taken = vision_inputs(self.model, inputs)
         rest = {name: value for name, value in inputs.items() if name not in taken}
@@ -321,7 +320,7 @@ def _built(selector: str | Selector, **parameters: Any) -> Selector | None:
 
 def _named(method: Callable[..., Any], args: Sequence[Any], inputs: Mapping[str, Any]) -> dict[str, Any]:
     """Return the arguments of a call of a class's method by name; the names may be any for ``**inputs``."""
-    _, *names = inspect.signature(method).parameters
+    _, *names = parameters_of(method)
     return {**dict(zip(names, args, strict=False)), **inputs}
 
 

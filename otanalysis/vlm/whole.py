@@ -2,9 +2,9 @@
 
 ``generate`` counts the prompt for ``max_length`` and ``min_length``, and hands the ids so far to what decides
 about the next token or the end: penalties of repetition, forced tokens, criteria of the caller. On a
-shortened prompt each would decide otherwise than on the whole one. The rules are therefore built for the whole
-prompt, by transformers' own code, and are shown the whole prompt with the new tokens behind it; what is stored
-(the cache) has the length of the shortened one.
+shortened prompt each would decide otherwise than on the whole one. The rules are therefore built for the
+whole prompt, by transformers' own code, and are shown the whole prompt with the new tokens behind it; what is
+stored (the cache) has the length of the shortened one.
 """
 
 from __future__ import annotations

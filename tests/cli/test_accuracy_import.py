@@ -93,7 +93,10 @@ def test_json_holds_the_imported_rows_alone(runs: tuple[Path, Path], tmp_path: P
         (("--ratio", "inf"), "The ratio must be a finite number"),
         (("--gamma", "nan"), "The gamma must be a finite number"),
         (("--gamma", "1e-999"), "gamma must be positive"),
-        (("--metric", "gqa=exact_match,strict"), "has no exact_match,strict for gqa; it has: exact_match,none"),
+        (
+            ("--metric", "gqa=exact_match,strict"),
+            "has no exact_match,strict for gqa; it has: exact_match,none",
+        ),
         (("--metric", "gqa"), "--metric wants TASK=KEY"),
         (("--tasks", "gqa,,mme"), "--tasks"),
         (("--tasks", "pope"), "no score of pope"),

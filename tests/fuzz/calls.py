@@ -393,6 +393,32 @@ def no_kernel(generator: np.random.Generator, m: int) -> Any:
     return kinds[generator.integers(len(kinds))]()
 
 
+def tables(generator: np.random.Generator, _m: int) -> pd.DataFrame:
+    """Return a table of a sweep, whole or without one of its columns."""
+    rows = pd.DataFrame(
+        {
+            "dump": "d",
+            "model": "m",
+            "benchmark": ["a", "a", "a", "a", "b", "b", "b", "b"],
+            "sample": [0, 0, 1, 1] * 2,
+            "method": ["otprune", "first"] * 4,
+            "ratio": 0.098,
+            "seed": None,
+            "gamma": [0.01, np.nan] * 4,
+            "normalisation": "none",
+            "w2": generator.random(8) + 0.1,
+        }
+    )
+    lost = int(generator.integers(2 * rows.shape[1]))
+    return rows.drop(columns=rows.columns[lost]) if lost < rows.shape[1] else rows
+
+
+def no_table(generator: np.random.Generator, m: int) -> Any:
+    return one_of(
+        None, 3, "table", [], {}, pd.DataFrame(), pd.Series([1.0]), np.eye(3), pd.DataFrame({"a": [1]})
+    )(generator, m)
+
+
 @dataclass(frozen=True)
 class Own(Selector):
     """A selector of one's own that picks whatever it was told."""
@@ -487,6 +513,13 @@ KINDS: Mapping[str, Draw] = {
     "draws": one_of(0, 1, 3, -1, None, "2", 2.5, np.int64(2), True),
     "gains": either(lambda g, m: g.normal(size=m), odd),
     "sample_id": one_of("", None, 3, "__metadata__", "a\x00b", "../x", "é", ["a"], b"a"),
+    "table": either(tables, no_table),
+    "distances": either(
+        one_of({"first": 1.0}, {"dpp": np.float32(2.0), "own": 0}),
+        one_of(None, {}, [], {"first": None}, {"first": "1"}, {"first": np.nan}, {"first": -1.0}, {3: 1.0}),
+    ),
+    "number": lambda g, _m: int(g.integers(6)),
+    "m": either(one_of(1, 2, np.int64(3)), odd),
     "grid": one_of(
         None, (2, 2), (1, 4), (0, 4), "22", 4, (2.5, 2), (None, 1), [2, 2], (2, 2, 1), (10**400, 1), (True, 4)
     ),
@@ -672,6 +705,34 @@ def coloured(tokens: Any, grid: Any = None) -> Any:
     return pca_rgb(tokens, grid)
 
 
+def figured(table: Any, number: Any) -> Any:
+    from otanalysis import figures
+
+    draw = (
+        *(figures.draw_figure3, figures.draw_figure4, figures.draw_figure5),
+        *(figures.draw_floor, figures.draw_ladder, figures.draw_scatter),
+    )
+    return draw[number](table)
+
+
+def against(random: Any, chosen: Any, floor: Any = None) -> Any:
+    from otanalysis.figures import draw_against_random
+
+    return draw_against_random(random, chosen, floor=floor)
+
+
+def tabulated(table: Any, number: Any) -> Any:
+    from otanalysis import stats
+
+    return (stats.figure4_table, stats.ladder_table, stats.scatter_table)[number % 3](table)
+
+
+def written_out(m: Any) -> Any:
+    from otanalysis.theorem import tabulate
+
+    return tabulate(lambda kept: float(kept.sum()), m, empty=0.0)
+
+
 CHOICE = {"ratio": "ratio", "gamma": "gamma", "normalise": "normalise", "seed": "seed"}
 KEPT = {"tokens": "tokens", "indices": "indices"}
 
@@ -788,6 +849,12 @@ TARGETS: Mapping[str, Target] = {
     "DumpWriter.add": Target(added, {"tokens": "tokens"}, anything, {"sample_id": "sample_id"}),
     "overlay": Target(drawn, KEPT, anything, {"grid": "grid"}, 0.05),
     "plan_arrows": Target(arrows, KEPT, anything, {"grid": "grid"}, 0.05),
+    "draw_...": Target(figured, {"table": "table", "number": "number"}, anything, {}, 0.3),
+    "draw_against_random": Target(
+        against, {"random": "numbers", "chosen": "distances"}, anything, {"floor": "floor"}, 0.05
+    ),
+    "..._table": Target(tabulated, {"table": "table", "number": "number"}, anything, {}, 0.3),
+    "tabulate": Target(written_out, {"m": "m"}, finite, {}, 0.2),
     "pca_rgb": Target(coloured, {"tokens": "tokens"}, finite, {"grid": "grid"}, 0.3),
 }
 

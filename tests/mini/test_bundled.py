@@ -118,7 +118,7 @@ def test_without_its_files_the_error_names_what_is_missing(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("OTANALYSIS_DATA", str(tmp_path))
-    with pytest.raises(InputError, match="bundled model was wanted at .* OTANALYSIS_DATA is set"):
+    with pytest.raises(InputError, match=r"bundled model was wanted at .* OTANALYSIS_DATA is set"):
         bundled_model_path()
     with pytest.raises(InputError, match="bundled model was wanted at"):
         bundled_accuracy_path()

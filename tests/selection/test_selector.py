@@ -244,6 +244,10 @@ def test_picks_follow_the_tokens_to_their_library() -> None:
         assert (one.indices.tolist(), one.indices.dtype) == ([1, 3], torch.int64)
         assert one.gains is None or (one.gains.tolist(), one.gains.dtype) == ([0.5, 0.25], torch.float64)
     assert type(select(TOKENS, picking(torch.tensor([3, 1])), keep=2).indices) is np.ndarray
+    # A column of a frame may not be written to, of which torch would warn.
+    fixed = np.array([3, 1])
+    fixed.flags.writeable = False
+    assert build_selection(picking(None), tokens, fixed).indices.tolist() == [1, 3]
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""Selections of tokens of any size: as at size one where it does not matter, refused where it would be lost."""
+"""Selections of tokens of any size: as at size one where it does not matter, refused where it is lost."""
 
 from __future__ import annotations
 

@@ -152,3 +152,13 @@ def test_options_that_do_not_fit_are_refused(untrained: Path, options: dict[str,
         pytest.skip("there is a GPU")
     with pytest.raises(InputError, match=wanted):
         load_model(untrained, **options)  # type: ignore[arg-type]
+
+
+def test_a_least_length_that_counts_the_prompt_is_refused(
+    vlm: VisionLanguageModel, pictures: list[np.ndarray], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Prompts with fewer tokens would be asked for longer answers."""
+    tokens = vlm.visual_tokens(pictures)
+    monkeypatch.setattr(vlm.model.generation_config, "min_length", 600)
+    with pytest.raises(InputError, match=r"min_length=600, which counts the prompt.*min_new_tokens"):
+        answer_prompts(vlm, PROMPTS, tokens)

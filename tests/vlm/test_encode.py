@@ -188,3 +188,31 @@ def test_features_beside_the_tokens_are_refused(zoo: Any, monkeypatch: pytest.Mo
     with pytest.raises(InputError, match="hands deepstack_features to the language model"):
         encode_images(model, inputs)
     assert len(encode_images(model, inputs, untried=True).images) == 3
+
+
+@pytest.mark.parametrize("kind", ["llava", "qwen2_vl", "internvl", "idefics3", "paligemma"])
+def test_places_are_where_the_ids_are_and_not_where_the_image_encoder_is(
+    zoo: Any, kind: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A model spread over devices may encode on another one than that of the ids; here on ``meta``."""
+    model, _ = zoo.load(kind)
+    inputs = zoo.inputs(kind, [zoo.prompt(kind, "which colour ?")], [[zoo.picture(40, 60)]])
+    original = model.get_image_features
+
+    def elsewhere(**given: Any) -> Any:
+        output = original(**given)
+        parts = output.pooler_output
+        moved = [part.to("meta") for part in parts]
+        output.pooler_output = parts.to("meta") if isinstance(parts, torch.Tensor) else moved
+        return output
+
+    monkeypatch.setattr(model, "get_image_features", elsewhere, raising=False)
+    with torch.inference_mode():
+        images = encode_images(model, inputs).images
+    assert len(images) == 1
+    for image in images:
+        assert {image.features.device.type, image.patches.device.type} == {"meta"}
+        assert image.places.device == inputs["input_ids"].device
+        stays = torch.ones_like(inputs["input_ids"], dtype=torch.bool)
+        stays[image.prompt, image.places] = False
+        assert int((~stays).sum()) == len(image.features)

@@ -12,7 +12,6 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-import transformers
 from PIL import Image
 from typer.testing import CliRunner
 
@@ -22,6 +21,8 @@ from otanalysis.vlm import Pruned, VisionLanguageModel, answer_prompts, best_dev
 from otanalysis.vlm.model import load_processor
 from otanalysis.vlm.requirements import OLDEST_TRANSFORMERS
 
+# By name: loading a model may put transformers anew into sys.modules.
+VERSION = "transformers.__version__"
 OLD = ("4.57.6", "5.0.0", "5.17.0")
 ROOT = Path(__file__).parents[2]
 
@@ -45,7 +46,7 @@ def test_every_first_call_names_a_version_that_is_too_old(
     zoo: Any, version: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     made = calls(zoo)
-    monkeypatch.setattr(transformers, "__version__", version)
+    monkeypatch.setattr(VERSION, version)
     wanted = (
         rf"^Running a model needs transformers 5\.18 or newer, but {re.escape(version)} is installed: pip"
     )
@@ -57,7 +58,7 @@ def test_every_first_call_names_a_version_that_is_too_old(
 @pytest.mark.parametrize("version", ["5.18.0", "5.19.0.dev0", "6.0.0"])
 def test_newer_versions_are_let_through(zoo: Any, version: str, monkeypatch: pytest.MonkeyPatch) -> None:
     model, _ = zoo.load("llava")
-    monkeypatch.setattr(transformers, "__version__", version)
+    monkeypatch.setattr(VERSION, version)
     Pruned(model, ratio=1.0)
 
 
@@ -80,7 +81,7 @@ def test_the_command_line_says_it_in_a_sentence(
         ],
         "train-mini": ["train-mini", "--out", str(tmp_path / "out"), "--work", str(tmp_path / "work")],
     }
-    monkeypatch.setattr(transformers, "__version__", "4.57.6")
+    monkeypatch.setattr(VERSION, "4.57.6")
     done = CliRunner().invoke(app, arguments[command])
     assert done.exit_code == 2
     assert "needs transformers 5.18 or newer, but 4.57.6 is installed" in " ".join(done.stderr.split())

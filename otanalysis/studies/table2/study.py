@@ -364,7 +364,7 @@ def summarise_synthetic(path: str | PathLike[str]) -> SyntheticSummary:
     InputError
         If the file is missing or is another table, or the published table is not there.
     """
-    rows = read_table(path)
+    rows = read_table(path, _SCHEMA, cure="pass the synthetic.parquet of `otanalysis synthetic`")
     if rows.columns.tolist() != _SCHEMA.names:
         raise InputError(
             f"{path} is no table of trials: pass the synthetic.parquet of `otanalysis synthetic`."

@@ -22,7 +22,7 @@ from typing import Any
 import numpy as np
 
 from otanalysis.arrays import Array, FloatArray, IntArray, Normalisation, resolve_keep
-from otanalysis.image import Image, rescaled
+from otanalysis.image import Image, rescaled_number
 from otanalysis.scalars import check_number
 from otanalysis.transport.exact import ExactTransport, solve_exact
 from otanalysis.transport.floor.coarse_start import coarse_prices
@@ -66,7 +66,7 @@ class DistanceFloor:
     squared_distance : float
         The bound: :math:`W_2^2(P, Q_C)` is at least this for every ``C`` of ``keep`` tokens (squared unit).
     distance : float
-        Its square root, a bound of :math:`W_2`.
+        Its square root, a bound of :math:`W_2`; it has all digits where the square vanishes.
     multipliers : ndarray [m]
         Prices of the tokens in the Lagrangian bound. Give them, with ``cuts`` and ``cut_prices``, to
         :func:`~otanalysis.transport.floor.lagrangian.lagrangian_bound` to check the bound.
@@ -75,7 +75,7 @@ class DistanceFloor:
     cut_prices : ndarray [c]
         Their prices.
     kind : {"lagrangian", "spectral", "trivial"}
-        Which bound is the largest; "trivial" is zero.
+        Which bound is the largest; "trivial" is a squared distance of zero.
     parts : mapping
         The value of each bound, each valid alone.
     best : ExactTransport
@@ -228,7 +228,9 @@ def wasserstein2_floor(
     exponent = int(np.frexp(matrix.max())[1])
     spectral = float(np.ldexp(_spectral_bound_of(np.ldexp(matrix, -exponent), count), exponent)) - TINY
     units = {"lagrangian": bound_at(matrix, count, prices), "spectral": spectral}
-    parts = {name: float(rescaled(np.float64(unit), 2 * image.exponent)) for name, unit in units.items()}
+    # Squares that have lost digits claim nothing; the distance has not lost them.
+    lost = TINY if image.exponent else 0.0
+    parts = {name: rescaled_number(unit, 2 * image.exponent) - lost for name, unit in units.items()}
     kind = max(units, key=lambda name: units[name])
     unit = max(units[kind], 0.0)
     in_own_unit = prices.scaled(2 * image.exponent)
@@ -238,7 +240,7 @@ def wasserstein2_floor(
         multipliers=in_own_unit.tokens,
         cuts=prices.cuts,
         cut_prices=in_own_unit.cut_prices,
-        kind=kind if unit > 0.0 else "trivial",
+        kind=kind if parts[kind] > 0.0 else "trivial",
         parts=MappingProxyType(parts),
         best=solve_exact(matrix, best, image.exponent),
         keep=count,

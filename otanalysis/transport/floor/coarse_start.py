@@ -69,8 +69,8 @@ def coarse_prices(cost: FloatArray, linkage: FloatArray, cuts: CapacityCuts, kee
 def _labels(linkage: FloatArray, most: int) -> IntArray:
     """Return the cluster of every token [m], counted from 0, for at most so many of them.
 
-    SciPy's own criterion ``maxclust`` is not used: before SciPy 1.15 it gave one or two too few where ``most``
-    was the number of tokens or one less, and so other prices.
+    SciPy's own criterion ``maxclust`` is not used: before SciPy 1.15 it gave one or two too few where
+    ``most`` was the number of tokens or one less, and so other prices.
     """
     from scipy.cluster.hierarchy import fcluster
 

@@ -215,6 +215,8 @@ def _picture_column(schema: Any, path: Path) -> str:
     def holds(kind: Any) -> bool:
         return pa.types.is_struct(kind) and {field.name for field in kind} >= {"bytes"}
 
+    if twice := sorted({name for name in schema.names if schema.names.count(name) > 1}):
+        raise InputError(f"{path} has several columns {', '.join(twice)}: keep one of each.")
     structs = [entry.name for entry in schema if holds(entry.type)]
     plain = [entry.name for entry in schema if pa.types.is_binary(entry.type) and entry.name == "image"]
     return _the_one(structs or plain, str(path), schema.names)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from functools import partial
+from math import isfinite
 from os import PathLike
 from pathlib import Path
 from typing import Final
@@ -118,7 +119,7 @@ def _lines(file: Path) -> Iterator[tuple[int, PictureItem]]:
 
 def _parse(line: str, file: Path, number: int) -> PictureItem:
     try:
-        entry = json.loads(line, parse_constant=_refuse_constant)
+        entry = json.loads(line, parse_constant=_refuse_constant, parse_float=_finite)
     except (ValueError, RecursionError) as error:
         raise InputError(f"{file}, line {number} is not JSON: {error}.") from error
     image = entry.pop("image", None) if isinstance(entry, dict) else None
@@ -136,3 +137,10 @@ def _parse(line: str, file: Path, number: int) -> PictureItem:
 
 def _refuse_constant(name: str) -> None:
     raise ValueError(f"{name} is no JSON value")
+
+
+def _finite(text: str) -> float:
+    number = float(text)
+    if not isfinite(number):
+        raise ValueError(f"{text} is too large a number")
+    return number

@@ -288,6 +288,9 @@ def test_nothing_is_claimed_of_distances_that_have_lost_their_digits() -> None:
 
     assert (floor.squared_distance, floor.kind) == (0.0, "trivial")
     assert floor.best.squared_distance > 0.0
+    of_ordinary = wasserstein2_floor(tokens, 2)
+    assert floor.distance == pytest.approx(1e-160 * of_ordinary.distance, rel=1e-12)
+    assert floor.gap == pytest.approx(of_ordinary.gap, rel=1e-9)
 
 
 def test_spectral_bound_of_the_largest_and_smallest_tokens_is_a_number() -> None:

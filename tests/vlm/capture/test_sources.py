@@ -346,3 +346,13 @@ def test_what_the_package_datasets_saves_is_read(folder: Path, tmp_path: Path) -
         assert len(items) == COUNT
         for number, item in enumerate(items):
             np.testing.assert_array_equal(item.read().pixels, pixels(number))
+
+
+def test_a_table_with_a_column_twice_and_a_line_with_too_large_a_number_are_refused(tmp_path: Path) -> None:
+    pictures = pa.array([{"bytes": b"x"}], pa.struct({"bytes": pa.binary()}))
+    pq.write_table(pa.table([pictures, pa.array([1.5])], names=["image", "image"]), tmp_path / "t.parquet")
+    with pytest.raises(InputError, match="several columns image"):
+        open_pictures(tmp_path / "t.parquet")
+    (tmp_path / "list.jsonl").write_text('{"image": "a.png", "n": 1e999}\n')
+    with pytest.raises(InputError, match="line 1 is not JSON: 1e999 is too large"):
+        open_pictures(tmp_path / "list.jsonl")
