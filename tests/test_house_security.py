@@ -18,7 +18,9 @@ def dangers(source: str) -> list[str]:
     found = []
     for node in ast.walk(ast.parse(source)):
         if isinstance(node, ast.Import | ast.ImportFrom):
-            modules = [one.name for one in node.names] if isinstance(node, ast.Import) else [node.module or ""]
+            modules = (
+                [one.name for one in node.names] if isinstance(node, ast.Import) else [node.module or ""]
+            )
             found += [
                 f"line {node.lineno}: imports {one}"
                 for one in modules
@@ -69,7 +71,11 @@ def test_what_can_run_code_is_found(line: str) -> None:
 
 @pytest.mark.parametrize(
     "line",
-    ["torch.load(path, weights_only=True)", "np.load(path)", "np.lib.format.read_array(handle, allow_pickle=False)"],
+    [
+        "torch.load(path, weights_only=True)",
+        "np.load(path)",
+        "np.lib.format.read_array(handle, allow_pickle=False)",
+    ],
 )
 def test_what_reads_data_alone_is_not_accused(line: str) -> None:
     assert dangers(line) == []
