@@ -44,6 +44,14 @@ fuzz: $(STAMP)  ## Make 20,000 hostile calls and damage 20,000 files: no error t
 	$(BIN)/python -m tests.fuzz.calls --cases 20000
 	$(BIN)/python -m tests.fuzz.files --cases 20000
 
+# Of 3,500 places that SAMPLE=0 would take some days for; each process of several takes its part: PART=1/4.
+SAMPLE = 40
+PART = 1/1
+
+mutants: $(STAMP)  ## Plant small faults at 40 places a room drawn by a seed, and list those that no test notices.
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt cosmic-ray==8.7.0
+	$(BIN)/python -m tests.mutants --sample $(SAMPLE) --part $(PART)
+
 # The tests that load no torch; each of their functions with its first parameters, unless ONCE is empty.
 CORE_TESTS = $(filter-out tests/browser/ tests/data/ tests/fuzz/ tests/mini/ tests/notebooks/ tests/vlm/,$(wildcard tests/*/)) \
   $(filter-out $(wildcard tests/test_house_*.py) tests/test_shown_commands.py,$(wildcard tests/test_*.py))
