@@ -44,11 +44,12 @@ fuzz: $(STAMP)  ## Make 20,000 hostile calls and damage 20,000 files: no error t
 	$(BIN)/python -m tests.fuzz.calls --cases 20000
 	$(BIN)/python -m tests.fuzz.files --cases 20000
 
-# Of 3,500 places that SAMPLE=0 would take some days for; each process of several takes its part: PART=1/4.
+# A sample of some 3,500 places, drawn by a seed; a larger one holds the smaller ones, SAMPLE=0 takes all of them and
+# some ten hours of two cores. Several at once share the work as PART=1/4 to PART=4/4; a run goes on where it stopped.
 SAMPLE = 40
 PART = 1/1
 
-mutants: $(STAMP)  ## Plant small faults at 40 places a room drawn by a seed, and list those that no test notices.
+mutants: $(STAMP)  ## Plant faults at a sample of places, and list those that no test notices; SAMPLE=0 for all.
 	$(BIN)/python -m pip install --quiet --constraint constraints.txt cosmic-ray==8.7.0
 	$(BIN)/python -m tests.mutants --sample $(SAMPLE) --part $(PART)
 
