@@ -28,6 +28,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from importlib import import_module
+from importlib.util import find_spec
 from itertools import zip_longest
 from pathlib import Path
 from typing import Any
@@ -47,6 +48,9 @@ COPIED = (
 
 ONLY_FASTER = ("njit", "lru_cache", "cached_property")
 """Decorators that change no answer: without them it comes later."""
+
+ON_A_GPU = ("otanalysis/surrogate/launch.py",)
+"""Files that run on a GPU alone, where nothing of them could be noticed without one."""
 
 LOADED_ONCE = (
     "pytest",
@@ -160,6 +164,7 @@ def drawn(room: str, sample: int, seed: int) -> tuple[list[Mutant], int]:
     chosen = generator.sample(every, len(every))
     # A place's change is drawn with it, so that a larger sample holds the smaller one.
     made = [random.Random(f"{one[0].key} {seed}").choice(one) for one in chosen]
+    made = [one for one in made if one.file not in ON_A_GPU]
     return made[: sample or None], len(every)
 
 
@@ -358,6 +363,8 @@ def main() -> None:
     parser.add_argument("--out", type=Path, default=ROOT / "build" / "mutants")
     parser.add_argument("--report", action="store_true", help="try nothing; say what is known")
     options = parser.parse_args()
+    if find_spec("cosmic_ray") is None:
+        parser.error("cosmic-ray is wanted, which `make mutants` installs.")
     part, parts = map(int, options.part.split("/"))
     made = {room: drawn(room, options.sample, options.seed) for room in options.rooms.split(",")}
     mutants = {room: own for room, (own, _) in made.items()}
