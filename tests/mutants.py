@@ -2,8 +2,8 @@
 
 ``python -m tests.mutants`` draws places in the code of the rooms, so many a room, makes one change of
 cosmic-ray's operators at each, and runs tests against a copy of the repository that holds it: first those of
-the changed file (``tests/ROOM/.../test_FILE*.py`` and its own examples), each function once and then with all
-its parameters; what they all pass is tried in the end with all tests of its room. A run that was stopped goes
+the changed file (``tests/ROOM/.../test_FILE*.py`` and its own examples), each function once; what passes them
+is tried in the end with all their parameters, and with all tests of its room. A run that was stopped goes
 on where it was; what was caught stays caught while its file stays as it is, and what survived is tried again
 once a test of its room has changed. ``--sample 0`` takes every place.
 
@@ -49,8 +49,8 @@ COPIED = (
 ONLY_FASTER = ("njit", "lru_cache", "cached_property")
 """Decorators that change no answer: without them it comes later."""
 
-ON_A_GPU = ("otanalysis/surrogate/launch.py",)
-"""Files that run on a GPU alone, where nothing of them could be noticed without one."""
+ON_A_GPU = ("otanalysis/surrogate/launch.py", "otanalysis/surrogate/one_launch.py")
+"""Files that run on a GPU or in Triton's interpreter alone; their tests are skipped where both are missing."""
 
 LOADED_ONCE = (
     "pytest",
@@ -151,7 +151,7 @@ def places(room: str) -> list[list[Mutant]]:
             spots = [spot for node in ast_nodes(tree) for spot in operator().mutation_positions(node)]
             for occurrence, ((line, column), _) in enumerate(spots):
                 offset = starts[line - 1] + column
-                if offset in operators if "BinaryOperator_" in name else offset not in skipped:
+                if offset not in skipped and ("BinaryOperator_" not in name or offset in operators):
                     mutant = Mutant(room, file, line, name, occurrence, lines[line - 1].strip())
                     found.setdefault((file, line, column), []).append(mutant)
     return [found[place] for place in sorted(found)]
@@ -173,10 +173,11 @@ def tests_of(mutant: Mutant) -> Iterator[list[str]]:
     path = Path(mutant.file)
     folder = Path("tests", *path.parent.parts[1:])
     own = sorted(one.relative_to(ROOT).as_posix() for one in (ROOT / folder).glob(f"test_{path.stem}*.py"))
+    room = [f"otanalysis/{mutant.room}", f"tests/{mutant.room}"]
+    yield ["--once", mutant.file, *own] if own else ["--once", *room]
     if own:
-        yield ["--once", mutant.file, *own]
         yield [mutant.file, *own]
-    yield [f"otanalysis/{mutant.room}", f"tests/{mutant.room}"]
+    yield room
 
 
 class Tree:
@@ -319,7 +320,7 @@ def tried(mutant: Mutant, steps: Iterable[list[str]], tree: Tree, sound: dict[st
 
 
 def report(mutants: dict[str, list[Mutant]], sizes: dict[str, int], results: Results) -> str:
-    """Return the score of every room, and the survivors, with those that only their own tests have passed."""
+    """Return the score of every room, and the survivors, with those that only a short run has passed."""
     lines, survivors = ["room        places  tried  caught  score"], []
     for room, own in mutants.items():
         known = [results.lines[one.key] for one in own if one.key in results.lines]
@@ -339,13 +340,13 @@ def try_all(order: list[Mutant], results: Results, digests: dict[str, str], tree
         with suppress(ImportError):
             import_module(name)
     sound: dict[str, float] = {}
-    # All tests of a room take long: what its own tests caught is known before.
+    # All parameters and all tests of a room take long: what a short run catches is known before.
     for whole, survivor in ((False, "open"), (True, "survived")):
         for mutant in order:
             known = results.known(mutant, digests[mutant.room])
             if known is None or (whole and known["outcome"] == "open"):
-                *own, room = tests_of(mutant)
-                by = tried(mutant, [room] if whole else own, tree, sound, log)
+                first, *others = tests_of(mutant)
+                by = tried(mutant, others if whole else [first], tree, sound, log)
                 outcome = "caught" if by else survivor
                 results.add(mutant, outcome=outcome, tests=digests[mutant.room], by=by)
                 print(f"{outcome}: {mutant.file}:{mutant.line} {mutant.before}", flush=True)

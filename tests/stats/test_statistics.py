@@ -220,6 +220,12 @@ def test_percentile_interval_refuses_levels_outside_the_unit_interval(level: flo
         percentile_interval(np.arange(10.0), level=level)
 
 
+@pytest.mark.parametrize("nothing", [3.0, [], np.empty((0, 2))])
+def test_percentile_interval_of_no_replicates_is_refused(nothing: Any) -> None:
+    with pytest.raises(InputError, match="at least one replicate; got shape"):
+        percentile_interval(nothing)
+
+
 def test_delta_method_agrees_with_simulated_ratios() -> None:
     generator = np.random.default_rng(0)
     a, b = generator.normal(0.6, 0.015, 200_000), generator.normal(0.8, 0.02, 200_000)
