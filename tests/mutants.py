@@ -50,7 +50,7 @@ ONLY_FASTER = ("njit", "lru_cache", "cached_property")
 """Decorators that change no answer: without them it comes later."""
 
 ON_A_GPU = ("otanalysis/surrogate/launch.py", "otanalysis/surrogate/one_launch.py")
-"""Files that run on a GPU or in Triton's interpreter alone; their tests are skipped where both are missing."""
+"""Files that run on a GPU or in Triton's interpreter alone; their tests are skipped where both lack."""
 
 LOADED_ONCE = (
     "pytest",
