@@ -23,6 +23,16 @@ def _meet(ARRIVED, so_far):
 
 
 @triton.jit
+def _first_best(score):
+    """Return the best score and where it is, the first of equals; NaN, of tokens to be refused, counts least.
+
+    With NaN each thread would find another best, and go another way where all must go one: for ever.
+    """
+    number = tl.where(score == score, score, -float("inf"))
+    return tl.max(number, axis=0, return_indices=True, return_indices_tie_break_left=True)
+
+
+@triton.jit
 def _tell(
     score,
     VALUES,
@@ -34,7 +44,7 @@ def _tell(
     ALONE: tl.constexpr,
 ):
     """Return the best score of the block and where it is, the first of equals; write both for the others."""
-    value, place = tl.max(score, axis=0, return_indices=True, return_indices_tie_break_left=True)
+    value, place = _first_best(score)
     place += part * BLOCK
     if not ALONE:
         tl.store(VALUES + step * PROGRAMS + part, value)
@@ -137,7 +147,7 @@ def logdet(
                 since = tl.load(TAKEN + i, mask=i < m, other=1, cache_modifier=".cg")
                 free = (i < m) & ((since == 0) | (since > step))
                 left = tl.load(KERNELS + i * m + i, mask=free, other=-float("inf"))
-                value, place = tl.max(left, axis=0, return_indices=True, return_indices_tie_break_left=True)
+                value, place = _first_best(left)
                 pick = tl.where(value > pivot, start + place, pick)
                 pivot = tl.maximum(value, pivot)
         in_use = tl.where(spanned, 0, in_use)

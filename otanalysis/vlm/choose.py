@@ -33,7 +33,7 @@ class KeptImage:
         Kept tokens, ascending, among the ``m``.
     stays : torch.Tensor, shape ``[n]``, bool
         Which rows of the image went to the language model, newline rows among them.
-    rows : torch.Tensor, shape ``[n']``, int64
+    rows : torch.Tensor, shape ``[rows]``, int64
         The same rows by number, ascending.
     method : str
         Name of the method, ``"full"`` where nothing was dropped.
