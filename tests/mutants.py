@@ -373,7 +373,9 @@ def main() -> None:
     # Every process has a file of its own, and reads those of all.
     results = Results(options.out / f"results-{part}.jsonl")
     for other in sorted(options.out.glob("results-*.jsonl")):
-        results.lines = {**Results(other).lines, **results.lines}
+        for key, one in Results(other).lines.items():
+            if results.lines.get(key, {"outcome": "open"})["outcome"] == "open":
+                results.lines[key] = one
     if not options.report:
         # Round by round over the rooms, so that a run that is stopped has tried some of each.
         rounds = zip_longest(*mutants.values())
