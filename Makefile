@@ -13,7 +13,7 @@ WHEEL := .venv-wheel
 INSTALL = UV_FIND_LINKS="$$PIP_FIND_LINKS" $(BIN)/uv pip install --quiet --compile-bytecode --python $(@D)
 
 .DEFAULT_GOAL := help
-.PHONY: help install figures test test-browser test-shown test-oldest test-newest test-wheel fuzz chaos lint format \
+.PHONY: help install figures test test-browser test-shown test-oldest test-newest test-wheel fuzz chaos mutants lint format \
   lab notebooks evaluate benchmark benchmark-vlm train-mini clean
 
 help:  ## List the targets.
@@ -46,6 +46,15 @@ fuzz: $(STAMP)  ## Make 20,000 hostile calls and damage 20,000 files: no error t
 
 test-shown: $(STAMP)  ## Run every example of the help and every command of the README, those that take minutes too.
 	$(BIN)/python -m pytest tests/test_shown_commands.py -m "shown or not shown" -rs
+
+# A sample of some 3,500 places, drawn by a seed; a larger one holds the smaller ones, SAMPLE=0 takes all of them and
+# some ten hours of two cores. Several at once share the work as PART=1/4 to PART=4/4; a run goes on where it stopped.
+SAMPLE = 40
+PART = 1/1
+
+mutants: $(STAMP)  ## Plant faults at a sample of places, and list those that no test notices; SAMPLE=0 for all.
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt cosmic-ray==8.7.0
+	$(BIN)/python -m tests.mutants --sample $(SAMPLE) --part $(PART)
 
 # The tests that load no torch; each of their functions with its first parameters, unless ONCE is empty.
 CORE_TESTS = $(filter-out tests/browser/ tests/data/ tests/fuzz/ tests/mini/ tests/notebooks/ tests/vlm/,$(wildcard tests/*/)) \

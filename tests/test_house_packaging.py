@@ -42,6 +42,7 @@ LOADS_LATE = {
 }
 """Extras that a function of the room loads when it runs; the room itself is loaded without them."""
 LOADED_ON_DEMAND = {
+    "tests/mutants.py": {"cosmic-ray"},
     "otanalysis/vlm/capture/datasets.py": {"datasets"},
     # Comes with torch for GPUs; without it the searches run as on the host.
     "otanalysis/surrogate/one_launch.py": {"triton"},

@@ -98,7 +98,9 @@ def test_a_floor_that_fails_says_so_in_its_place(explorer: Explorer, monkeypatch
     assert 'title="effort must be positive and finite; got -1.0: 1 is about half a second' in numbers
     assert "floor</text>" not in explorer.parts["curve"].value
     assert "not available" in explorer.html()
-    assert all("not available" in panel.get_xlabel() for panel in explorer.figure().axes)
+    panels = explorer.figure().axes
+    assert panels
+    assert all("not available" in panel.get_xlabel() for panel in panels)
     assert "not available" in explorer._repr_mimebundle_()["text/html"]
     # The floor that is known is shown as before, and so is the next one that does not fail.
     explorer.controls["ratio"].value = 0.1

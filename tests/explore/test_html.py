@@ -52,7 +52,9 @@ def drawn(measured: Measurements, view: View = VIEW, which: int = 0) -> ElementT
 
 
 def test_the_lit_patches_are_the_kept_ones(measured: Measurements) -> None:
-    for which, reading in enumerate(measured.readings(VIEW)):
+    readings = measured.readings(VIEW)
+    assert len(readings) == len(VIEW.methods) > 0
+    for which, reading in enumerate(readings):
         root = drawn(measured, which=which)
         clip = next(one for one in root.iter("clipPath") if one.get("id").endswith("-k"))
         assert patches_of(clip[0].get("d")) == reading.selection.indices.tolist()

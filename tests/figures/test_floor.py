@@ -95,7 +95,9 @@ def test_the_hatched_region_ends_at_the_floor_and_the_dots_are_the_best_met(
     np.testing.assert_allclose(edges, own.loc[own["method"] == FLOOR, "value"], rtol=ROUNDING)
     np.testing.assert_allclose(met, own.loc[own["method"] == BEST, "value"], rtol=ROUNDING)
     # The region reaches down to the end of the axis, and every bar ends above it.
-    for region in (one for one in panel.collections if isinstance(one, PolyCollection) and one.get_hatch()):
+    regions = [one for one in panel.collections if isinstance(one, PolyCollection) and one.get_hatch()]
+    assert regions
+    for region in regions:
         assert region.get_paths()[0].vertices[:, 1].min() == panel.get_ylim()[0]
     tips = [bar.get_y() + bar.get_height() for bar in panel.patches]
     assert len(tips) == 8 * 4

@@ -161,6 +161,7 @@ def test_figure4_has_a_tick_at_one_however_close_the_bars(tables: Any) -> None:
 
 def test_figure5_marks_the_released_gamma(tables: Any) -> None:
     figure = draw_figure5(figure5_table(tables.sweep, tables.accuracy))
+    assert figure.axes
     for panel in figure.axes:
         marks = [line for line in panel.lines if list(line.get_xdata()) == [0.01, 0.01]]
         assert len(marks) == 1

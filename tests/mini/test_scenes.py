@@ -96,6 +96,7 @@ def test_objects_lie_inside_and_never_overlap(layout: str) -> None:
     generator = np.random.default_rng(0)
     for _ in range(40):
         scene = LAYOUTS[layout](generator)
+        assert scene.objects
         for thing in scene.objects:
             assert thing.size in SIZES
             assert 0 <= thing.row <= GRID - thing.size

@@ -30,7 +30,9 @@ def test_every_kind_occurs_as_often_as_promised(drawn: int, random: int, others:
 
 def test_every_subset_is_ascending_distinct_in_range_and_of_one_size() -> None:
     for seed in range(20):
-        for subset in pool(seed=seed):
+        subsets = pool(seed=seed)
+        assert len(subsets) == 40 + len(CHOSEN)
+        for subset in subsets:
             assert subset.indices.dtype == np.int64
             assert len(subset.indices) == KEEP
             assert (np.diff(subset.indices) > 0).all()

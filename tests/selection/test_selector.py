@@ -151,8 +151,8 @@ def test_selectors_of_before_take_plain_tokens_of_images_too(selector: Any) -> N
     wanted = selector(tokens, 3).indices.tolist()
 
     assert select(Image(tokens), selector, keep=3).indices.tolist() == wanted
-    for one in select_batch([Image(tokens), tokens], selector, keep=3):
-        assert one.indices.tolist() == wanted
+    both = select_batch([Image(tokens), tokens], selector, keep=3)
+    assert [one.indices.tolist() for one in both] == [wanted, wanted]
 
 
 def test_a_selector_may_pick_a_list_and_must_pick_at_all() -> None:

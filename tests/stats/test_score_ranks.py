@@ -186,3 +186,6 @@ def test_tables_without_a_basis_are_refused() -> None:
     mixed = pd.concat([made({"full": [1.0]}), made({"a": [1.0]}).assign(metric="other")])
     with pytest.raises(InputError, match="b0 come with several metrics"):
         rank_methods(mixed, model="m")
+    partly = pd.concat([made({"full": [1.0, 1.0], "a": [1.0, 1.0]}), mixed[mixed.metric == "other"]])
+    with pytest.raises(InputError, match=r"^b0 come with several metrics"):
+        rank_methods(partly.drop_duplicates(["benchmark", "method"], keep="last"), model="m")

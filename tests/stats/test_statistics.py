@@ -13,6 +13,7 @@ from hypothesis import given, settings, strategies as st
 from scipy import stats
 
 from otanalysis.errors import InputError
+from otanalysis.stats import statistics
 from otanalysis.stats.statistics import (
     bootstrap_means,
     percentile_interval,
@@ -87,8 +88,8 @@ def test_all_pairings_under_the_null_give_a_uniform_or_conservative_p() -> None:
 
 def test_constant_list_has_no_correlation_and_no_p() -> None:
     test = spearman_test([1.0, 1.0, 1.0], [1.0, 2.0, 3.0])
-    assert np.isnan(test.rho)
-    assert np.isnan(test.p_value)
+    assert np.isnan([test.rho, test.p_value, test.smallest_p]).all()
+    assert (test.n, test.permutations, test.standard_error) == (3, 0, 0.0)
 
 
 def test_monte_carlo_beyond_nine_is_seeded_and_states_its_error() -> None:
@@ -111,6 +112,41 @@ def test_monte_carlo_beyond_nine_is_seeded_and_states_its_error() -> None:
         rng=np.random.default_rng(5),
     )
     assert first.p_value == pytest.approx(reference.pvalue, abs=6 * np.sqrt(0.25 / 4000))
+
+
+def test_the_standard_error_is_how_far_drawn_p_values_scatter_about_the_exact_one(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    x, y = [1, 2, 3, 4, 5, 6, 7], [3, 1, 6, 7, 2, 5, 4]
+    exact = spearman_test(x, y)
+    assert exact.exact
+    assert exact.standard_error == 0.0
+    assert 0.5 < exact.p_value < 0.8  # p (1 - p) is then far from what is taken for it by mistake
+    monkeypatch.setattr(statistics, "LARGEST_EXACT", 6)
+    monkeypatch.setattr(statistics, "MONTE_CARLO_PERMUTATIONS", 1000)
+    runs = 400
+
+    drawn = [spearman_test(x, y, generator=np.random.default_rng(seed)) for seed in range(runs)]
+
+    p = np.array([test.p_value for test in drawn])
+    stated = np.array([test.standard_error for test in drawn])
+    assert {test.permutations for test in drawn} == {1000}
+    # A standard deviation of 400 values is known to 3.5 %, five times that are allowed; their mean to 1 / 20.
+    np.testing.assert_allclose(stated, p.std(), rtol=0.18)
+    assert abs(p.mean() - exact.p_value) < 5 * p.std() / np.sqrt(runs) + 1 / 1000
+
+
+@pytest.mark.parametrize("n", [10, 20])
+def test_the_smallest_drawn_p_is_that_of_a_perfect_order_alone_among_the_draws(n: int) -> None:
+    # A draw reaches a perfect order of 20 with probability 1e-13, one of 10 with 0.05: the seed has none.
+    perfect = spearman_test(np.arange(n), -np.arange(n), generator=np.random.default_rng(0))
+    other = spearman_test(np.arange(n), [1, 0, *range(2, n)], generator=np.random.default_rng(0))
+
+    assert not perfect.exact
+    assert perfect.p_value == perfect.smallest_p
+    # Only the observed pairing among itself and the draws (Phipson and Smyth, 2010).
+    assert perfect.smallest_p == pytest.approx(1 / 100_001, rel=1e-12)
+    assert other.smallest_p == perfect.smallest_p
 
 
 def test_monte_carlo_without_a_generator_is_refused() -> None:
@@ -182,6 +218,12 @@ def test_percentile_interval_leaves_out_nan_and_gives_nan_for_none() -> None:
 def test_percentile_interval_refuses_levels_outside_the_unit_interval(level: float) -> None:
     with pytest.raises(InputError, match="level"):
         percentile_interval(np.arange(10.0), level=level)
+
+
+@pytest.mark.parametrize("nothing", [3.0, [], np.empty((0, 2))])
+def test_percentile_interval_of_no_replicates_is_refused(nothing: Any) -> None:
+    with pytest.raises(InputError, match="at least one replicate; got shape"):
+        percentile_interval(nothing)
 
 
 def test_delta_method_agrees_with_simulated_ratios() -> None:

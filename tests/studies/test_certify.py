@@ -84,7 +84,9 @@ def test_rows_hold_the_distance_and_surrogate_of_what_a_method_keeps(
 
 
 def test_nothing_is_below_the_floor_above_the_ceiling_or_closer_than_the_best(make_dump: MakeDump) -> None:
-    for sample in open_dump(make_dump("a", samples=3, m=18, d=3)):
+    dump = open_dump(make_dump("a", samples=3, m=18, d=3))
+    assert len(dump) == 3
+    for sample in dump:
         rows = rows_of(STUDY, sample)
         assert (rows["w2_squared"] >= rows["floor_squared"]).all()
         assert (rows["w2"] >= rows["floor"]).all()

@@ -86,6 +86,37 @@ def test_bounds_that_are_a_little_too_low_are_noticed(seed: int) -> None:
     assert set(violations(kernel, 3, scale=1.0 - 10 * ASCENT)) == {*PARTS, "majorant"}
 
 
+def prefix_bounds(kernel: np.ndarray, k: int) -> list[float]:
+    """The bound at each greedy prefix, by definition: its value and the k largest gains."""
+
+    def value(kept: list[int]) -> float:
+        return float(np.linalg.slogdet(kernel[np.ix_(kept, kept)])[1])
+
+    m = len(kernel)
+    prefix: list[int] = []
+    bounds = []
+    for _ in range(k + 1):
+        gains = [value([*prefix, c]) - value(prefix) if c not in prefix else 0.0 for c in range(m)]
+        bounds.append(value(prefix) + sum(sorted(gains)[m - k :]))
+        prefix.append(int(np.argmax(gains)))
+    return bounds
+
+
+def test_the_prefix_bound_is_that_of_its_definition() -> None:
+    best = set()
+    for seed in range(12):
+        for law in ("normal", "duplicates"):
+            kernel = otprune_kernel(cloud(law, seed, 12), gamma=GAMMAS[seed % 3])
+            for k in (1, 2, 5, 9):
+                bound, bounds = kernel_upper_bound(kernel, k), prefix_bounds(kernel, k)
+                best.add(int(np.argmin(bounds)))
+
+                # The allowance for rounding covers both sides of a comparison.
+                assert min(bounds) <= bound.parts["prefix"] <= min(bounds) + 2.0 * bound.rounding
+
+    assert best >= {0, 3, 5, 9}, f"prefixes of many lengths must be the best one, only {best} are"
+
+
 @pytest.mark.parametrize("seed", range(5))
 def test_a_kernel_above_the_identity_needs_no_gram_form(seed: int) -> None:
     root = np.random.default_rng(seed).standard_normal((9, 9))

@@ -54,7 +54,9 @@ def content_of(folder: Path) -> dict[str, bytes]:
 
 def test_pictures_come_back_under_any_id_and_stay_in_the_folder(tmp_path: Path) -> None:
     folder = write(tmp_path / "dump", IDS)
-    for number, sample in enumerate(open_dump(folder)):
+    dump = open_dump(folder)
+    assert len(dump) == len(IDS)
+    for number, sample in enumerate(dump):
         assert sample.id == IDS[number]
         assert sample.thumbnail is not None
         assert sample.thumbnail.dtype == np.uint8
@@ -95,7 +97,7 @@ def test_a_dump_without_pictures_is_what_it_was_before_there_were_any(tmp_path: 
     content = json.loads((dump.path / "manifest.json").read_text())
     digest = content.pop("digest")
     assert "thumbnails" not in content
-    assert all(set(entry) == {"id", "shard", "m", "d", "extra"} for entry in content["samples"])
+    assert [set(entry) for entry in content["samples"]] == [{"id", "shard", "m", "d", "extra"}] * 3
     canonical = json.dumps(content, sort_keys=True, separators=(",", ":"))
     assert dump.manifest.fingerprint == hashlib.sha256(canonical.encode()).hexdigest() == digest
     assert dump[0].thumbnail is None

@@ -75,6 +75,8 @@ def test_shards_and_checksums_agree_with_an_independent_reader(tmp_path: Path) -
     tokens = clouds(3)
     folder = write(tmp_path / "dump", tokens)
     manifest = json.loads((folder / "manifest.json").read_text())
+    assert manifest["shards"]
+    assert {entry["id"] for entry in manifest["samples"]} == set(tokens)
     for shard in manifest["shards"]:
         data = (folder / shard["file"]).read_bytes()
         assert shard["sha256"] == hashlib.sha256(data).hexdigest()

@@ -71,7 +71,9 @@ def test_an_image_of_a_batch_has_the_features_that_it_has_alone(zoo: Any, kind: 
 def test_rows_that_are_no_patches_are_the_newline_vector_and_no_patch_is(zoo: Any, kind: str) -> None:
     inputs, pictures = batch(zoo, kind)
     model, _ = zoo.load(kind)
-    for image in encoded(zoo, kind, inputs, pictures).images:
+    images = encoded(zoo, kind, inputs, pictures).images
+    assert len(images) == len(pictures)
+    for image in images:
         is_patch = torch.zeros(len(image.features), dtype=torch.bool)
         is_patch[image.patches] = True
         if kind not in PACKING:
@@ -134,6 +136,7 @@ def mean_change_by_quarter(
             own = [c for c, q, g in zip(change, quarters, group, strict=True) if (q, g) == (quarter, one)]
             means[quarter] = float(np.mean(own))
         found.append(means)
+    assert found
     return found
 
 

@@ -211,6 +211,7 @@ def test_newline_rows_stay_or_go_and_are_never_chosen_from(zoo: Any, kind: str) 
             model(**inputs)
             images = encode_images(model, inputs).images
         assert pruned.last is not None
+        assert len(images) == 3
         for image, kept in zip(images, pruned.last.images, strict=True):
             extra = len(image.features) - len(image.patches)
             assert int(kept.stays.sum()) == kept.keep + (extra if newlines == "keep" else 0)

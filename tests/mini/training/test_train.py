@@ -59,6 +59,7 @@ def state_of(model: torch.nn.Module) -> dict[str, torch.Tensor]:
 def test_the_recipe_runs_resumes_and_depends_on_its_seed(tmp_path: Path) -> None:
     place = training_folder(tmp_path, 0, SMALL)
     first = state_of(train(tmp_path, recipe=SMALL, threads=1))
+    assert first
     begin = (place / "training.csv").read_bytes()
     again = state_of(train(tmp_path, recipe=SMALL, threads=1))
     assert (place / "training.csv").read_bytes() == begin, "a finished stage was trained again"

@@ -30,7 +30,9 @@ def brute_force(ladder: Ladder, keep: int) -> dict[str, float]:
 
 def found(ladder: Ladder, keep: int) -> dict[str, Optimum]:
     start = np.arange(keep)
-    return optima(ladder, keep, [start], rung_values(ladder, start[None, :]))
+    optimum = optima(ladder, keep, [start], rung_values(ladder, start[None, :]))
+    assert set(optimum) == {rung.column for rung in RUNGS}
+    return optimum
 
 
 @pytest.fixture(params=list(LAWS))

@@ -79,6 +79,7 @@ def test_grids_and_views_cover_all_tokens(
     dump = captured(vlm, made_up(pictures), tmp_path / "dump")
     assert (dump.manifest.grid is not None) == (kind in ("llava", "paligemma"))
     seen = set()
+    assert len(dump) == len(pictures)
     for sample in dump:
         views = sample.extra.get("views", [{"grid": sample.grid}])
         assert sum(view["grid"][0] * view["grid"][1] for view in views) == len(sample.tokens)
@@ -106,6 +107,7 @@ def test_the_manifest_says_where_the_tokens_came_from(
     settings = manifest.processor["image_processor"]
     assert settings["class"] == type(vlm.processor.image_processor).__name__
     assert settings["image_mean"] == list(vlm.processor.image_processor.image_mean)
+    assert len(dump) == len(list(photos.iterdir()))
     for sample in dump:
         file = (photos / sample.id).read_bytes()
         assert sample.extra["image_sha256"] == hashlib.sha256(file).hexdigest()

@@ -261,7 +261,9 @@ def test_cells_that_hold_no_picture_are_told(tmp_path: Path, cells: list[Any]) -
     kind = pa.struct([("bytes", pa.int64()), ("path", pa.int64())])
     table = pa.table({"image": pa.array([{"bytes": cell, "path": 3} for cell in cells], kind)})
     pq.write_table(table, tmp_path / "odd.parquet")
-    for item in open_pictures(tmp_path / "odd.parquet"):
+    items = list(open_pictures(tmp_path / "odd.parquet"))
+    assert len(items) == len(cells)
+    for item in items:
         with pytest.raises(InputError, match="the row holds no picture"):
             item.read()
 
@@ -340,7 +342,9 @@ def test_what_the_package_datasets_saves_is_read(folder: Path, tmp_path: Path) -
     made.save_to_disk(tmp_path / "saved", num_shards=2)
     made.to_parquet(tmp_path / "parquet" / "test.parquet")
     for place in ("saved", "parquet"):
-        for number, item in enumerate(open_pictures(tmp_path / place)):
+        items = list(open_pictures(tmp_path / place))
+        assert len(items) == COUNT
+        for number, item in enumerate(items):
             np.testing.assert_array_equal(item.read().pixels, pixels(number))
 
 
