@@ -146,7 +146,9 @@ def imports_by_file(root: Path) -> dict[str, set[tuple[str, bool]]]:
     for file in (file for folder in CODE for file in sorted((root / folder).rglob("*.py"))):
         path = file.relative_to(root)
         # A script finds what lies beside it; a module of the package does not.
-        near = () if path.parts[0] == "otanalysis" else {one.stem for one in file.parent.glob("*.py")}
+        near = set() if path.parts[0] == "otanalysis" else {one.stem for one in file.parent.glob("*.py")}
+        if path.parts[0] == "tests":  # from the root, as pytest and `python -m tests.fuzz.calls` run them
+            near.add("tests")
         found[str(path)] = {
             (normalised(DISTRIBUTIONS.get(name, [name])[0]), with_it)
             for name, with_it in imports(file)

@@ -16,7 +16,7 @@ TESTS, PACKAGE = ROOT / "tests", ROOT / "otanalysis"
 
 NO_ROOMS = {"browser", "chaos", "fuzz", "notebooks"}
 """Folders of tests that mirror no room: what they test stands outside of the package."""
-END_TO_END = {"test_public_api", "test_results_to_figures"}
+END_TO_END = {"test_public_api", "test_results_to_figures", "test_shown_commands"}
 """Tests of several rooms at once; those of the house begin with ``test_house_``."""
 NO_MIRRORS: set[str] = {"figures/test_reader.py", "vlm/test_zoo.py"}
 """Tests named after no module, still to be renamed or to be kept for a reason."""
