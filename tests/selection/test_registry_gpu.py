@@ -13,12 +13,13 @@ from typing import Any, ClassVar
 
 import numpy as np
 import pytest
-import torch
 
 from otanalysis.errors import InputError
 from otanalysis.selection import SELECTORS, Selection, select, select_batch
 from otanalysis.selection.otprune import OTPrune
 from otanalysis.surrogate import one_launch
+
+torch = pytest.importorskip("torch")
 
 INTERPRETED = os.environ.get("TRITON_INTERPRET") == "1"
 DEVICE = "cpu" if INTERPRETED else "cuda"

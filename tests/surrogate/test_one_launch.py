@@ -12,12 +12,13 @@ from typing import Any
 
 import numpy as np
 import pytest
-import torch
 from packaging.version import Version
 
 from otanalysis.arrays import normalise_tokens
 from otanalysis.selection.divprune import farthest_first
 from otanalysis.surrogate import cosine_kernel, greedy_logdet, one_launch, otprune_kernel
+
+torch = pytest.importorskip("torch")
 
 INTERPRETED = os.environ.get("TRITON_INTERPRET") == "1"
 DEVICE = "cpu" if INTERPRETED else "cuda"

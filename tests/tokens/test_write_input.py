@@ -12,10 +12,11 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
-import torch
 
 from otanalysis.errors import InputError
 from otanalysis.tokens import DumpWriter, open_dump, verify_dump
+
+torch = pytest.importorskip("torch")
 
 HALVES = np.arange(12, dtype=np.float32).reshape(4, 3) / 2
 """Values that bfloat16 and float16 hold exactly."""
