@@ -426,7 +426,7 @@ def test_what_cannot_be_pruned_is_refused(zoo: Any) -> None:
         ({"selector": "otprun", "ratio": 0.1}, "Unknown method 'otprun'; known are full, otprune"),
         ({"selector": type(SELECTORS["dpp"]), "ratio": 0.1}, "A selector is wanted, got the class GreedyDPP"),
         ({}, "Exactly one of ratio and keep is needed; got neither"),
-        ({"ratio": 1.5}, "ratio must lie in"),
+        ({"ratio": 1.5}, "ratio must be a number in"),
         ({"keep": 0}, "keep must lie in"),
         ({"ratio": 0.1, "positions": "new"}, "positions must be 'renumbered' or 'original'; got 'new'"),
         ({"ratio": 0.1, "newlines": "move"}, "newlines must be 'keep' or 'drop'; got 'move'"),

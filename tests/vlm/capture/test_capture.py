@@ -107,7 +107,7 @@ def test_the_manifest_says_where_the_tokens_came_from(
     settings = manifest.processor["image_processor"]
     assert settings["class"] == type(vlm.processor.image_processor).__name__
     assert settings["image_mean"] == list(vlm.processor.image_processor.image_mean)
-    assert len(dump) == len(list(photos.iterdir()))
+    assert len(dump) == 2
     for sample in dump:
         file = (photos / sample.id).read_bytes()
         assert sample.extra["image_sha256"] == hashlib.sha256(file).hexdigest()
