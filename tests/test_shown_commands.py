@@ -115,7 +115,7 @@ def helps() -> dict[str, str]:
 def inline(page: str) -> list[str]:
     """Return the commands that stand in the text or in tables, each once."""
     prose = re.sub(r"^```.*?^```$", "", page, flags=re.M | re.S)
-    found = re.findall(r"`((?:otanalysis|python -m otanalysis|make|pip)[ .][^`]*)`", prose)
+    found = re.findall(r"`((?:otanalysis |python -m otanalysis[ .]|make |pip )[^`]*)`", prose)
     return [one for one in dict.fromkeys(found) if one not in ("make", "pip")]
 
 
