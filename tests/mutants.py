@@ -168,7 +168,7 @@ def drawn(room: str, sample: int, seed: int) -> tuple[list[Mutant], int]:
     return made[: sample or None], len(every)
 
 
-def tests_of(mutant: Mutant) -> Iterator[list[str]]:
+def suites_of(mutant: Mutant) -> Iterator[list[str]]:
     """Yield the tests of a change, those of its file before those of its room."""
     path = Path(mutant.file)
     folder = Path("tests", *path.parent.parts[1:])
@@ -345,7 +345,7 @@ def try_all(order: list[Mutant], results: Results, digests: dict[str, str], tree
         for mutant in order:
             known = results.known(mutant, digests[mutant.room])
             if known is None or (whole and known["outcome"] == "open"):
-                first, *others = tests_of(mutant)
+                first, *others = suites_of(mutant)
                 by = tried(mutant, others if whole else [first], tree, sound, log)
                 outcome = "caught" if by else survivor
                 results.add(mutant, outcome=outcome, tests=digests[mutant.room], by=by)

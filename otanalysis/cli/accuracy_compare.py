@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from otanalysis.cli import options
-from otanalysis.errors import InputError
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -18,17 +17,12 @@ if TYPE_CHECKING:
 def accuracy_compare(
     method: Annotated[str, typer.Argument(metavar="METHOD", help="Is this one better ...")],
     baseline: Annotated[str, typer.Argument(metavar="BASELINE", help="... than this one?")],
-    table: Annotated[
-        Path | None,
-        typer.Argument(metavar="TABLE", help="Accuracy table, .csv or .parquet.", show_default="published"),
-    ] = None,
+    table: options.ScoreTable = None,
     model: Annotated[
         str | None, typer.Option(help="Only this model.", show_default="all that have both")
     ] = None,
-    ratio: Annotated[
-        float | None, typer.Option(help="Share of the tokens kept, where a method has several.")
-    ] = None,
-    gamma: Annotated[float | None, typer.Option(help="Of otprune, where it has several.")] = None,
+    ratio: options.ScoreRatio = None,
+    gamma: options.ScoreGamma = None,
     out: Annotated[Path | None, typer.Option(metavar="FILE.csv", help="Write the rows there too.")] = None,
     as_json: options.Json = False,
 ) -> None:
@@ -38,22 +32,12 @@ def accuracy_compare(
     answer). A gain is relative: the score over the baseline's, minus one. Benchmarks shared by models are not
     independent, so the p-value over all models is too small.
     """
-    from otanalysis.files import bundled_data, make_folder, write_atomic
-    from otanalysis.scores import read_accuracy
     from otanalysis.stats.paired_scores import compare_scores
 
-    if out is not None and out.suffix != ".csv":
-        raise InputError(f"--out wants a name that ends in .csv, got {str(out)!r}.")
-    scores = read_accuracy(
-        bundled_data("published/accuracy.csv", "published table") if table is None else table
-    )
-    if scores.empty:
-        raise InputError(f"{table} holds no score: one row a model, benchmark and method is wanted.")
+    scores = options.scores_for(out, table)
     models = None if model is None else [model]
     found = compare_scores(scores, method, baseline, models=models, ratio=ratio, gamma=gamma)
-    if out is not None:
-        make_folder(out.parent)
-        write_atomic(out, found.to_csv(index=False, lineterminator="\n").encode())
+    options.write_rows(found, out)
     if as_json:
         typer.echo(json.dumps(options.records(found), allow_nan=False))
         return

@@ -9,17 +9,13 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from otanalysis.cli import options
-from otanalysis.errors import InputError
 
 if TYPE_CHECKING:
     import pandas as pd
 
 
 def accuracy_ranks(
-    table: Annotated[
-        Path | None,
-        typer.Argument(metavar="TABLE", help="Accuracy table, .csv or .parquet.", show_default="published"),
-    ] = None,
+    table: options.ScoreTable = None,
     model: Annotated[
         str | None, typer.Option(help="Only this model.", show_default="all of the table")
     ] = None,
@@ -33,10 +29,8 @@ def accuracy_ranks(
         str | None,
         typer.Option(help="Benchmarks, separated by commas.", show_default="those that all methods have"),
     ] = None,
-    ratio: Annotated[
-        float | None, typer.Option(help="Share of the tokens kept, where a method has several.")
-    ] = None,
-    gamma: Annotated[float | None, typer.Option(help="Of otprune, where it has several.")] = None,
+    ratio: options.ScoreRatio = None,
+    gamma: options.ScoreGamma = None,
     out: Annotated[Path | None, typer.Option(metavar="FILE.csv", help="Write the ranks there too.")] = None,
     as_json: options.Json = False,
 ) -> None:
@@ -47,17 +41,9 @@ def accuracy_ranks(
     """
     import pandas as pd
 
-    from otanalysis.files import bundled_data, make_folder, write_atomic
-    from otanalysis.scores import read_accuracy
     from otanalysis.stats.score_ranks import rank_methods
 
-    if out is not None and out.suffix != ".csv":
-        raise InputError(f"--out wants a name that ends in .csv, got {str(out)!r}.")
-    scores = read_accuracy(
-        bundled_data("published/accuracy.csv", "published table") if table is None else table
-    )
-    if scores.empty:
-        raise InputError(f"{table} holds no score: one row a model, benchmark and method is wanted.")
+    scores = options.scores_for(out, table)
     ranks = pd.concat(
         [
             rank_methods(
@@ -72,9 +58,7 @@ def accuracy_ranks(
         ],
         ignore_index=True,
     )
-    if out is not None:
-        make_folder(out.parent)
-        write_atomic(out, ranks.to_csv(index=False, lineterminator="\n").encode())
+    options.write_rows(ranks, out)
     if as_json:
         typer.echo(json.dumps(options.records(ranks), allow_nan=False))
         return

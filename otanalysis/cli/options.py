@@ -49,6 +49,16 @@ Gammas = Annotated[str, typer.Option(help="For otprune.")]
 Seeds = Annotated[str, typer.Option(help="For the methods that draw at random.")]
 Normalisations = Annotated[str, typer.Option(help="Of the tokens before the distances: none, columns, rows.")]
 
+# Tables of scores.
+ScoreTable = Annotated[
+    Path | None,
+    typer.Argument(metavar="TABLE", help="Accuracy table, .csv or .parquet.", show_default="published"),
+]
+ScoreRatio = Annotated[
+    float | None, typer.Option(help="Share of the tokens kept, where a method has several.")
+]
+ScoreGamma = Annotated[float | None, typer.Option(help="Of otprune, where it has several.")]
+
 # How a command runs, and what it says and writes.
 SeedOfAll = Annotated[int, typer.Option(help="Seed of everything random.")]
 Revision = Annotated[
@@ -138,6 +148,30 @@ def whole_numbers(text: str, option: str) -> tuple[int, ...]:
     if any(value % 1 for value in values):
         raise InputError(f"{option} wants whole numbers, got {text!r}.")
     return tuple(int(value) for value in values)
+
+
+def scores_for(out: Path | None, table: Path | None) -> pd.DataFrame:
+    """Return an accuracy table, or the published one; refuse an empty one, and an output that is no CSV."""
+    from otanalysis.files import bundled_data
+    from otanalysis.scores import read_accuracy
+
+    if out is not None and out.suffix != ".csv":
+        raise InputError(f"--out wants a name that ends in .csv, got {str(out)!r}.")
+    scores = read_accuracy(
+        bundled_data("published/accuracy.csv", "published table") if table is None else table
+    )
+    if scores.empty:
+        raise InputError(f"{table} holds no score: one row a model, benchmark and method is wanted.")
+    return scores
+
+
+def write_rows(rows: pd.DataFrame, out: Path | None) -> None:
+    """Write the rows that a command found as CSV, if the user asked for a file."""
+    from otanalysis.files import make_folder, write_atomic
+
+    if out is not None:
+        make_folder(out.parent)
+        write_atomic(out, rows.to_csv(index=False, lineterminator="\n").encode())
 
 
 def records(table: pd.DataFrame) -> list[dict[str, Any]]:
