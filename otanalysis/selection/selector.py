@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import hashlib
-import inspect
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, is_dataclass, replace
-from types import CodeType
 from typing import Any, ClassVar, Protocol, cast, runtime_checkable
 
 import numpy as np
@@ -424,35 +421,3 @@ def check_kept(selector: Selector, selection: Any, *, keep: int, m: int) -> Sele
             "with return build_selection(self, tokens, order)."
         )
     return selection
-
-
-def code_fingerprint(selector: Selector) -> str:
-    """Return the SHA-256 of the methods and plain attributes of an own selector's classes.
-
-    Tables are found again by what was run, and the repr of a selector whose code was edited is the old one.
-    Functions that the methods call are not looked into.
-    """
-    parts: list[Any] = []
-    for one in type(selector).__mro__:
-        if one.__module__ == "builtins" or one.__module__.startswith("otanalysis."):
-            continue
-        for name, value in sorted(vars(one).items()):
-            if inspect.isfunction(value):
-                parts.append((name, _code(value.__code__)))
-            elif isinstance(value, str | int | float | tuple) and not name.startswith("__"):
-                parts.append((name, repr(value)))
-    return hashlib.sha256(repr(parts).encode()).hexdigest()
-
-
-def _code(code: CodeType) -> tuple[Any, ...]:
-    """Return what a function does, without the file and the line where it stands."""
-    constants = [
-        _code(one)
-        if isinstance(one, CodeType)
-        # The order of a set hangs on the process.
-        else repr(sorted(map(repr, one)))
-        if isinstance(one, frozenset)
-        else repr(one)
-        for one in code.co_consts
-    ]
-    return code.co_code.hex(), code.co_names, code.co_varnames, code.co_freevars, tuple(constants)

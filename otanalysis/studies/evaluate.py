@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from itertools import islice
 from os import PathLike
 from pathlib import Path
@@ -23,7 +23,8 @@ from otanalysis.locks import held
 from otanalysis.mini.benchmarks import BENCHMARKS, Item
 from otanalysis.scores.table import write_accuracy
 from otanalysis.selection import SELECTORS, Selector, select_many
-from otanalysis.selection.selector import code_fingerprint, is_own
+from otanalysis.selection.fingerprint import code_fingerprint
+from otanalysis.selection.selector import is_own
 from otanalysis.studies.chunks import Record
 from otanalysis.studies.engine import PACKAGE, Study, collect
 from otanalysis.studies.provenance import environment
@@ -37,7 +38,7 @@ MAJORITY = "majority"
 
 _WITHOUT_VERSION = "0.1.0"  # the one version whose parts do not have it in their keys
 _CHUNK = 50  # questions: a part takes about a minute, so that a stop loses little
-_NUMERIC = ("torch", "transformers", "numpy", "scipy", "kmedoids", "scikit-learn")
+_NUMERIC = ("torch", "transformers", "numpy", "scipy", "POT", "kmedoids", "scikit-learn")
 _PACKAGES = ("otanalysis", *_NUMERIC)
 
 _SCHEMA = pa.schema(
@@ -77,6 +78,11 @@ class _Chunk:
         name = FULL if run is None else run.selector.name
         return f"{self.benchmark}-{self.start:05d}-{self.stop:05d}-{name}-{sha256_of_json(content)[:16]}"
 
+    @cached_property
+    def keys(self) -> tuple[str, ...]:
+        """The key of every run, made once: what the code of an own selector leans on may move as it picks."""
+        return tuple(map(self.key, self.runs))
+
     def measure(self, missing: Sequence[str]) -> Iterator[tuple[Sequence[str], list[Record]]]:
         """Measure the missing runs; a worker process keeps the model, and the images are encoded once."""
         vlm = _loaded(self.model)
@@ -85,8 +91,8 @@ class _Chunk:
         for begin in range(0, len(items), 10):
             tokens += vlm.visual_tokens([item.picture for item in items[begin : begin + 10]])
         images = [Image(one.double().numpy()) for one in tokens]
-        for run in self.runs:
-            if (key := self.key(run)) in missing:
+        for run, key in zip(self.runs, self.keys, strict=True):
+            if key in missing:
                 everything = {1.0: [np.arange(len(one)) for one in tokens]}
                 kept = _select(run, items, images, self.ratios) if run else everything
                 answered = (self._answers(vlm, run, items, tokens, *one) for one in kept.items())
@@ -195,7 +201,7 @@ def evaluate(
         for benchmark in benchmarks
         for start in range(0, questions, _CHUNK)
     ]
-    plan = [Part(tuple(chunk.key(run) for run in runs), chunk.measure) for chunk in chunks]
+    plan = [Part(chunk.keys, chunk.measure) for chunk in chunks]
     study = Study("evaluate", _SCHEMA, plan, packages=_NUMERIC)
     with held(Path(out).parent, "evaluating", wait=wait):
         found = collect(study, folder, jobs=jobs, progress=progress, wait=wait)

@@ -16,7 +16,8 @@ from otanalysis.errors import InputError
 from otanalysis.files import sha256_of_json
 from otanalysis.scalars import check_seed, listed, shown
 from otanalysis.selection import SELECTORS
-from otanalysis.selection.selector import Selector, check_recorded, code_fingerprint, is_own
+from otanalysis.selection.fingerprint import code_fingerprint
+from otanalysis.selection.selector import Selector, check_recorded, is_own
 from otanalysis.studies.engine import PACKAGE
 from otanalysis.surrogate.kernel import check_gamma
 

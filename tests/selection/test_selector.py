@@ -15,7 +15,7 @@ import otanalysis as ota
 from otanalysis.errors import InputError
 from otanalysis.image import Image
 from otanalysis.selection import Selection, Selector, build_selection, select, select_batch
-from otanalysis.selection.selector import check_recorded, code_fingerprint, is_own
+from otanalysis.selection.selector import check_recorded, is_own
 
 TOKENS = np.random.default_rng(0).standard_normal((12, 3))
 
@@ -32,24 +32,6 @@ class Every:
 
     def __call__(self, tokens: Any, keep: int, *, generator: Any = None, cost: Any = None) -> Any:
         return build_selection(self, tokens, np.arange(len(tokens))[:: self.step][:keep])
-
-
-def made(source: str) -> Any:
-    """Run the source of a class ``Made`` and return an instance, as a notebook cell would."""
-    space: dict[str, Any] = {"dataclass": dataclass, "np": np, "build_selection": build_selection}
-    exec(compile(source, "<cell>", "exec", dont_inherit=True), space | {"__name__": "__main__"}, space)
-    return space["Made"]()
-
-
-SOURCE = """
-@dataclass(frozen=True)
-class Made:
-    name, nested, stochastic = "made", True, False
-    def __call__(self, tokens, keep, *, generator=None, cost=None):
-        chosen = {"a", "b", "c"}
-        order = np.arange(len(tokens)) if "a" in {"a", "b", "c"} else chosen
-        return build_selection(self, tokens, order[:keep])
-"""
 
 
 def test_an_own_selector_goes_wherever_a_name_goes() -> None:
@@ -107,18 +89,6 @@ def returning(what: Callable[[Any, Any], Any]) -> Any:
 def test_an_own_selector_that_does_not_keep_what_was_asked_is_named(what: Any, said: str) -> None:
     with pytest.raises(InputError, match=said):
         ota.select(TOKENS, returning(what), keep=2)
-
-
-def test_the_fingerprint_follows_the_code_and_not_its_place() -> None:
-    plain = code_fingerprint(made(SOURCE))
-    assert plain == code_fingerprint(made("\n\n# elsewhere, with a remark\n" + SOURCE))
-    for edited in (
-        SOURCE.replace("[:keep]", "[-keep:]"),
-        SOURCE.replace('"a" in', '"d" in'),
-        SOURCE.replace("True, False", "False, False"),
-        SOURCE.replace("np.arange", "np.empty"),
-    ):
-        assert code_fingerprint(made(edited)) != plain
 
 
 @dataclass(frozen=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import pickle
 from dataclasses import dataclass
 from importlib import import_module
 from itertools import islice
@@ -192,7 +193,18 @@ def test_keys_of_parts_know_the_version_from_0_1_0_on(monkeypatch: pytest.Monkey
     assert key_of(ota.SELECTORS["first"]).endswith(sha256_of_json(content)[:16]), "parts of 0.1.0 are found"
 
 
-def test_versions_that_the_answers_were_measured_with_are_recorded(bundled: Path, tmp_path: Path) -> None:
+def test_keys_stay_while_a_selector_keeps_things_in_mind(monkeypatch: pytest.MonkeyPatch) -> None:
+    runs = (None, Run(Firsts(), None))
+    chunk = evaluate_module._Chunk(Path("model"), "presence", 0, 4, runs, (0.5,))
+    keys = chunk.keys
+    monkeypatch.setattr(Firsts, "memory", ["an image"], raising=False)
+    assert chunk.key(runs[1]) != keys[1]
+    assert pickle.loads(pickle.dumps(chunk)).keys == keys == chunk.keys
+
+
+def test_versions_that_the_answers_were_measured_with_are_recorded_and_said_where_they_moved(
+    bundled: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     settings = SETTINGS | {
         "benchmarks": ("presence",),
         "methods": ("first",),
@@ -204,4 +216,9 @@ def test_versions_that_the_answers_were_measured_with_are_recorded(bundled: Path
     [told] = about["measured_with"]
     assert told["files"] == 2
     assert told["versions"]["numpy"] == np.__version__
-    assert {"torch", "transformers", "scipy"} <= told["versions"].keys()
+    assert {"torch", "transformers", "scipy", "POT"} <= told["versions"].keys()
+    assert "taken as they were measured" not in capsys.readouterr().err
+    later = json.dumps(told["versions"] | {"POT": "99.0"})
+    monkeypatch.setattr(import_module("otanalysis.studies.store"), "versions_now", lambda _: later)
+    evaluate(bundled, **settings, out=tmp_path / "a.csv", parts=tmp_path / "parts")
+    assert f"POT {told['versions']['POT']} (now 99.0): 2" in capsys.readouterr().err
