@@ -24,8 +24,8 @@ from otanalysis.files import sha256_of_json
 from otanalysis.locks import held
 from otanalysis.studies.chunks import ORIGIN, Chunk, Record, describe_dumps, open_chunks
 from otanalysis.studies.pool import run_parts
-from otanalysis.studies.provenance import answers, write_table
-from otanalysis.studies.store import NUMERIC, Part, Store, told_versions
+from otanalysis.studies.provenance import answering, write_table
+from otanalysis.studies.store import NUMERIC, Part, Store, counted, say_moved
 from otanalysis.tokens.read import Sample
 
 PACKAGE = version("otanalysis")
@@ -79,19 +79,22 @@ def run_study(
 ) -> Path:
     """Write the table of a study into ``out`` with provenance, if it is not there; return its path.
 
-    What is missing is measured as :func:`collect` does, into ``out/PARTS``, by default ``out/parts-NAME``.
+    With which versions a table that is there was measured is said on stderr where they have moved. What is
+    missing is measured as :func:`collect` does, into ``out/PARTS``, by default ``out/parts-NAME``.
     Another process that writes into ``out`` is waited for with ``wait``.
     """
     path, request = Path(out) / f"{study.name}.parquet", sha256_of_json(study.request)
     _check_jobs(jobs)
-    if answers(path, request):
+    if (about := answering(path, request)) is not None:
+        before = about.get("measured_with", [{"files": "all", "versions": None}])
+        say_moved(before, study.packages, path)
         return path
     with held(out, f"measuring the {study.name}", wait=wait):
-        if not answers(path, request, say=True):  # who was waited for may have made it
+        if answering(path, request, say=True) is None:  # who was waited for may have made it
             folder = Path(out) / (parts or f"parts-{study.name}")
             found = collect(study, folder, jobs=jobs, progress=progress)
-            about = {**study.about, "measured_with": found.measured_with}
-            write_table(path, found.table, request=request, about=about)
+            told = {**study.about, "measured_with": found.measured_with}
+            write_table(path, found.table, request=request, about=told)
     return path
 
 
@@ -135,7 +138,9 @@ def collect(study: Study, folder: Path, *, jobs: int, progress: bool, wait: bool
         run_parts(study.name, tasks, jobs=jobs, total=len(study.parts), kept_in=folder, progress=progress)
         read = [store.read(part) for part in study.parts]
     versions = sum((one for _, one in read), Counter[str]())
-    return Collected(pa.concat_tables(rows for rows, _ in read), told_versions(versions, study.packages))
+    measured_with = counted(versions)
+    say_moved(measured_with, study.packages, folder)
+    return Collected(pa.concat_tables(rows for rows, _ in read), measured_with)
 
 
 def _check_jobs(jobs: int) -> None:

@@ -45,7 +45,7 @@ def write_table(path: Path, table: pa.Table, *, request: str, about: Mapping[str
     table : pyarrow.Table
         The rows.
     request : str
-        Digest of what was asked for, see :func:`answers`.
+        Digest of what was asked for, see :func:`answering`.
     about : mapping
         Settings and dumps, as JSON values; command, date, platform and versions are added.
     """
@@ -60,21 +60,22 @@ def write_table(path: Path, table: pa.Table, *, request: str, about: Mapping[str
     write_atomic(path, sealed(table.replace_schema_metadata({_KEY: json.dumps(provenance)})))
 
 
-def answers(path: Path, request: str, *, say: bool = False) -> bool:
-    """Return whether the table at ``path`` is there, whole, and was written for this request.
+def answering(path: Path, request: str, *, say: bool = False) -> dict[str, Any] | None:
+    """Return the provenance of the table at ``path`` if it is whole and was written for this request.
 
     With ``say``, one that is damaged is told of on stderr: the caller then writes it anew.
     """
     try:
         data = path.read_bytes()
-        return bool(_provenance(unsealed(data, path), path)["request"] == request)
+        provenance = _provenance(unsealed(data, path), path)
+        return provenance if provenance["request"] == request else None
     except OSError:
-        return False
+        return None
     except (InputError, KeyError) as error:
         # Something else of that name, and a damaged table: the caller writes its own over it.
         if say and is_sealed(data):
             print(f"{error} It is put together again.", file=sys.stderr)
-        return False
+        return None
 
 
 def read_provenance(path: str | PathLike[str]) -> dict[str, Any]:

@@ -168,31 +168,45 @@ def versions_now(packages: tuple[str, ...]) -> str:
     return json.dumps({name: version(name) for name in packages})
 
 
-def told_versions(versions: Counter[str], packages: tuple[str, ...]) -> list[dict[str, Any]]:
-    """Return how many files were measured with which versions, and say so where they are not those of now.
+def counted(versions: Counter[str]) -> list[dict[str, Any]]:
+    """Return how many files were measured with which versions, as JSON values.
 
     Returns
     -------
     list of dict
         ``files`` and ``versions``, which is None for files of version 0.1.0: those record none.
     """
+    return [
+        {"files": files, "versions": json.loads(text) if text else None}
+        for text, files in sorted(versions.items())
+    ]
+
+
+def say_moved(measured_with: Iterable[Mapping[str, Any]], packages: tuple[str, ...], place: Path) -> None:
+    """Say on stderr which files of parts were measured with other versions than those of now.
+
+    Parameters
+    ----------
+    measured_with : iterable of mapping
+        What :func:`counted` returns.
+    packages : tuple of str
+        Libraries that decide the numbers.
+    place : Path
+        The folder of the parts, or the table that was made of them.
+    """
     now = json.loads(versions_now(packages))
-    told = []
-    for text, files in sorted(versions.items()):
-        then = json.loads(text) if text else None
-        told.append({"files": files, "versions": then})
-        if then is None:
+    for one in measured_with:
+        if one["versions"] is None:
             words = "an otanalysis that recorded neither checksums nor versions"
         else:
-            moved = {name: was for name, was in then.items() if was != now.get(name)}
+            moved = {name: was for name, was in one["versions"].items() if was != now.get(name)}
             words = ", ".join(f"{name} {was} (now {now.get(name)})" for name, was in moved.items())
         if words:
             print(
-                f"Files of parts that are taken as they were measured, with {words}: {files}. Another --out "
-                "measures them again.",
+                f"Files of parts in {place} that are taken as they were measured, with {words}: "
+                f"{one['files']}. Another --out measures them again.",
                 file=sys.stderr,
             )
-    return told
 
 
 def _by_sample(rows: pa.Table, keys: Sequence[str]) -> pa.Table:

@@ -18,8 +18,12 @@ import pytest
 
 from otanalysis.errors import InputError, StorageError
 from otanalysis.locks import held
+from otanalysis.studies.certify import CertifyStudy, read_certificates
+from otanalysis.studies.engine import measure_samples
+from otanalysis.studies.ladder import LadderStudy, measure_ladder
 from otanalysis.studies.provenance import read_provenance
 from otanalysis.studies.sweep import read_sweep, sweep
+from otanalysis.studies.table2.study import Size, synthetic
 
 MakeDump = Callable[..., Path]
 sweep_module = import_module("otanalysis.studies.sweep")
@@ -115,9 +119,6 @@ def test_a_damaged_file_of_other_settings_does_not_stay(
 
 
 def test_a_file_under_the_name_of_another_key_is_not_taken(tmp_path: Path, make_dump: MakeDump) -> None:
-    from otanalysis.studies.certify import CertifyStudy, read_certificates
-    from otanalysis.studies.engine import measure_samples
-
     how: dict[str, Any] = {"out": tmp_path / "out", "progress": False}
     study = CertifyStudy(methods=("first",), ratios=(0.5,), effort=0.1)
     dump = make_dump("a", samples=2)
@@ -154,6 +155,59 @@ def test_versions_of_the_libraries_are_recorded_and_said_where_they_moved(
     told = {one["versions"]["scipy"]: one["files"] for one in read_provenance(path)["measured_with"]}
     assert told == {"99.0": 1, now["scipy"]: 1}
     assert len(counted) == 6, "only the new ratio was measured"
+
+
+def measure_sweep(dump: Path, out: Path) -> Path:
+    return run(dump, out)
+
+
+def measure_certificates(dump: Path, out: Path) -> Path:
+    study = CertifyStudy(methods=("first",), ratios=(0.5,), effort=0.1)
+    return measure_samples(study, [dump], out=out, progress=False)
+
+
+def measure_rungs(dump: Path, out: Path) -> Path:
+    return measure_ladder([dump], LadderStudy(ratios=(0.5,), subsets=4), out=out, progress=False)
+
+
+def measure_synthetic(dump: Path, out: Path) -> Path:
+    del dump
+    return synthetic(sizes=[Size(6, 3, 2)], laws=["gaussian"], trials=1, out=out, progress=False)
+
+
+@pytest.mark.parametrize("measure", [measure_sweep, measure_certificates, measure_rungs, measure_synthetic])
+def test_every_study_says_where_versions_have_moved(
+    make_dump: MakeDump,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    measure: Callable[[Path, Path], Path],
+) -> None:
+    dump, out = make_dump("a", samples=1), tmp_path / "out"
+    path = measure(dump, out)
+    measure(dump, out)
+    assert capsys.readouterr().err == ""
+    was = read_provenance(path)["measured_with"][0]["versions"]
+    monkeypatch.setattr(store_module, "versions_now", lambda _: json.dumps(was | {"scipy": "99.0"}))
+    measure(dump, out)
+    said = capsys.readouterr().err
+    assert f"Files of parts in {path} that are taken as they were measured" in said
+    assert f"scipy {was['scipy']} (now 99.0): 1" in said
+    path.unlink()
+    measure(dump, out)
+    again = capsys.readouterr().err
+    assert f"scipy {was['scipy']} (now 99.0): 1" in again
+    assert again.count("\n") == said.count("\n") == 1
+
+
+def test_a_table_without_versions_is_told_of(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    stored = Path(__file__).parents[1] / "data" / "results_0.1.0"
+    shutil.copytree(stored, tmp_path / "copy")
+    table = tmp_path / "copy/results"
+    synthetic(sizes=[Size(8, 3, 3)], laws=["gaussian"], trials=2, out=table, progress=False)
+    said = capsys.readouterr().err
+    assert f"{table / 'synthetic.parquet'} that are taken as they were measured" in said
+    assert "neither checksums nor versions: all." in said
 
 
 def test_parts_without_versions_are_taken_and_told_of(

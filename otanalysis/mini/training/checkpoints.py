@@ -17,19 +17,24 @@ LIST_NAME = "checkpoints.json"
 _NUMERIC = ("torch", "transformers", "numpy", "scikit-learn")
 
 
-def read_checkpoint(path: Path) -> bytes | None:
-    """Return the bytes of a checkpoint, or None if it is not there or is damaged, which is said on stderr."""
+def read_checkpoint(path: Path, *, say: bool = True) -> bytes | None:
+    """Return the bytes of a checkpoint, or None if it is not there or is damaged.
+
+    With ``say``, it is told on stderr that it is damaged, or was trained with other versions than those of
+    now.
+    """
     try:
         data = path.read_bytes()
     except OSError:
         return None
     listed = _listed(path.parent).get(path.name, {})
     if listed.get("sha256") != hashlib.sha256(data).hexdigest():
-        print(f"The checkpoint {path} is damaged: its stage is trained again.", file=sys.stderr)
+        if say:
+            print(f"The checkpoint {path} is damaged: its stage is trained again.", file=sys.stderr)
         return None
     now = _versions()
     moved = {name: was for name, was in listed["versions"].items() if was != now.get(name)}
-    if moved:
+    if moved and say:
         words = ", ".join(f"{name} {was} (now {now.get(name)})" for name, was in moved.items())
         print(f"The checkpoint {path} was trained with {words}; remove it to train again.", file=sys.stderr)
     return data

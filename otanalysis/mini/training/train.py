@@ -126,7 +126,7 @@ def _train_language(
         "language": model.model.language_model,
     }
     paths = [work / f"{stage.name}.pt" for stage in recipe.language]
-    if all(read_checkpoint(path) is not None for path in (work / "projector.pt", *paths)):
+    if all(read_checkpoint(path, say=False) is not None for path in (work / "projector.pt", *paths)):
         cache = held_out = SceneCache((), torch.empty(0))
     else:
         generator = np.random.default_rng([seed, 50])

@@ -87,7 +87,7 @@ def test_a_damaged_checkpoint_is_trained_again(tmp_path: Path, capsys: pytest.Ca
         content[bit] ^= 1
         (place / name).write_bytes(content)
         again = state_of(train(tmp_path, recipe=SMALL, threads=1))
-        assert f"{name} is damaged" in capsys.readouterr().err
+        assert capsys.readouterr().err.count(f"{name} is damaged") == 1
         assert all(torch.equal(first[key], again[key]) for key in first)
 
 
