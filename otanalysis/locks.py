@@ -6,18 +6,20 @@ import json
 import os
 import socket
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from contextvars import ContextVar
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+from types import MappingProxyType
 
 from filelock import FileLock, Timeout
 
 from otanalysis.errors import StorageError
 from otanalysis.files import make_folder, remove_strays, storing, write_atomic
 
-__all__ = ["HOLDER_NAME", "LOCK_NAME", "held"]
+__all__ = ["HOLDER_NAME", "LOCK_NAME", "Hold", "held"]
 
 LOCK_NAME = ".otanalysis.lock"
 """File that a process locks while it writes into a folder; it goes with the lock."""
@@ -25,14 +27,40 @@ LOCK_NAME = ".otanalysis.lock"
 HOLDER_NAME = ".otanalysis.holder.json"
 """Beside it: which process that is, what it does and since when."""
 
-_HERE: ContextVar[frozenset[Path]] = ContextVar("_HERE", default=frozenset())
+
+@dataclass(frozen=True)
+class Hold:
+    """That a folder is held, as :func:`held` gives it.
+
+    ``lock`` tells this lock from any other: device and number of its file, or None where there is none.
+    """
+
+    place: Path
+    lock: tuple[int, int] | None
+
+    def check(self) -> None:
+        """Make sure that this is still the folder that was locked; before what others must not mix with.
+
+        Raises
+        ------
+        StorageError
+            It was removed or replaced meanwhile, and others may write there now.
+        """
+        if self.lock not in (None, _identity(self.place / LOCK_NAME)):
+            raise StorageError(
+                f"The folder {self.place} was removed or replaced while this process wrote there; what it "
+                "wrote may be gone: give the same command again, and leave the folder until it ends."
+            )
+
+
+_HERE: ContextVar[Mapping[Path, Hold]] = ContextVar("_HERE", default=MappingProxyType({}))
 """What the work at hand holds already: a figure's folder may be that of the sweep under it."""
 
 
 @contextmanager
 def held(
     folder: str | os.PathLike[str], doing: str, *, wait: bool = False, reading: bool = False
-) -> Iterator[None]:
+) -> Iterator[Hold]:
     """Hold a folder for writing, for a ``with`` block; the lock goes with the process, however that ends.
 
     Processes and threads exclude each other; what holds a folder already may take it again. Temporary files
@@ -50,11 +78,16 @@ def held(
         Take a folder that is there and may not be written as it is, without a lock: what is wanted may all
         be there.
 
+    Yields
+    ------
+    Hold
+        Whose :meth:`~Hold.check` is also made at the end of the block.
+
     Raises
     ------
     StorageError
         Another process or thread holds the folder, which the message names; or the folder cannot be made or
-        written.
+        written, or was removed meanwhile.
 
     Examples
     --------
@@ -69,21 +102,24 @@ def held(
     if not closed:
         make_folder(place)
     if closed or place in _HERE.get():
-        yield
+        yield _HERE.get().get(place, Hold(place, None))
         return
     lock = FileLock(place / LOCK_NAME)
     with storing(place):
         _acquire(lock, place, wait=wait)
-    before = _HERE.set(_HERE.get() | {place})
+    hold = Hold(place, _identity(place / LOCK_NAME))
+    before = _HERE.set({**_HERE.get(), place: hold})
     try:
         remove_strays(place)
         write_atomic(place / HOLDER_NAME, _holder(doing))
-        yield
+        yield hold
+        hold.check()
     finally:
         _HERE.reset(before)
-        # Removed while the lock is held: who opened the file before finds it gone, and opens the next one.
-        for name in (HOLDER_NAME, LOCK_NAME):
-            _remove(place / name)
+        if hold.lock == _identity(place / LOCK_NAME):  # else these are another's
+            # Removed while it is locked: who opened the file before finds it gone, and opens the next one.
+            for name in (HOLDER_NAME, LOCK_NAME):
+                _remove(place / name)
         lock.release()
         if new:
             _remove_empty(place)
@@ -102,6 +138,15 @@ def _acquire(lock: FileLock, place: Path, *, wait: bool) -> None:
         lock.acquire(poll_interval=0.2)
     except NotImplementedError as error:
         raise StorageError(f"The folder {place} cannot be locked ({error}); choose another disk.") from error
+
+
+def _identity(path: Path) -> tuple[int, int] | None:
+    """Return what tells a file from all others, or None if it is not there."""
+    try:
+        status = path.stat()
+    except OSError:
+        return None
+    return status.st_dev, status.st_ino
 
 
 def _remove(path: Path) -> None:

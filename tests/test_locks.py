@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import pytest
@@ -132,6 +133,37 @@ def test_an_error_inside_frees_the_folder(tmp_path: Path) -> None:
     with pytest.raises(KeyboardInterrupt), held(tmp_path, "stopping"):
         raise KeyboardInterrupt
     assert list(tmp_path.iterdir()) == []
+
+
+def remove_under(folder: Path, then: Callable[[], object] = lambda: None) -> None:
+    """Hold a folder, remove it, and do something before letting go."""
+    with held(folder, "one") as hold:
+        hold.check()
+        shutil.rmtree(folder)
+        then()
+
+
+def test_a_folder_that_is_removed_under_its_writer_is_told_of(tmp_path: Path) -> None:
+    for then in (lambda: None, (tmp_path / "out").mkdir):
+        with pytest.raises(StorageError, match="was removed or replaced while"):
+            remove_under(tmp_path / "out", then)
+    with pytest.raises(ZeroDivisionError):
+        remove_under(tmp_path / "other", lambda: 1 / 0)
+
+
+def test_who_was_robbed_of_a_folder_leaves_the_lock_of_the_next_one(tmp_path: Path) -> None:
+    folder = tmp_path / "out"
+    with ExitStack() as stack:
+        with pytest.raises(StorageError, match="removed or replaced"):
+            remove_under(folder, lambda: stack.enter_context(another_holding(folder)))
+        assert {path.name for path in folder.iterdir()} == {LOCK_NAME, HOLDER_NAME}
+        with pytest.raises(StorageError, match="is in use"), held(folder, "three"):
+            pytest.fail("held by two")
+
+
+def test_what_is_held_twice_is_one_hold(tmp_path: Path) -> None:
+    with held(tmp_path, "one") as outer, held(tmp_path, "under one") as inner:
+        assert inner is outer
 
 
 def test_a_damaged_holder_is_still_an_error_of_ours(tmp_path: Path) -> None:

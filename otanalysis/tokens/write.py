@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import weakref
 from collections.abc import Mapping
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from contextvars import copy_context
 from dataclasses import replace
 from functools import partial
@@ -20,9 +20,9 @@ from numpy.typing import ArrayLike, NDArray
 from safetensors.numpy import save
 
 from otanalysis.arrays import to_numpy
-from otanalysis.errors import DumpError, InputError
+from otanalysis.errors import DumpError, InputError, StorageError
 from otanalysis.files import sha256_of_file, storing, write_atomic
-from otanalysis.locks import held
+from otanalysis.locks import Hold, held
 from otanalysis.scalars import check_choice, check_integer, listed, shown
 from otanalysis.tokens.layout import DTYPES, LARGEST, RESERVED_ID, file_name, first_problem, is_grid, is_text
 from otanalysis.tokens.manifest import MANIFEST_NAME, PARTIAL_MANIFEST_NAME, Manifest, SampleEntry, ShardEntry
@@ -99,7 +99,7 @@ class DumpWriter:
         if problem := first_problem(fresh.content(), finished=False):
             raise InputError(f"The manifest of a dump: {problem}.")
         refuse_finished(self.path)  # first, for it is told of a folder that may not be written as well
-        self._free = _lock(self, wait=wait)
+        self._hold, self._free = _lock(self, wait=wait)
         try:
             self._manifest = self._begin_or_go_on(fresh)
         except BaseException:
@@ -236,6 +236,7 @@ class DumpWriter:
             raise DumpError(f"The writer of {self.path} is closed; {cure}.")
 
     def _with_final_names(self, kind: str, shards: tuple[ShardEntry, ...]) -> tuple[ShardEntry, ...]:
+        self._hold.check()
         final = []
         for number, shard in enumerate(shards):
             name = file_name(kind, number, len(shards))
@@ -311,6 +312,7 @@ class DumpWriter:
         self._pending, self._pending_extra, self._pending_thumbnails = {}, {}, {}
 
     def _write_file(self, kind: str, number: int, arrays: Mapping[str, NDArray[Any]]) -> ShardEntry:
+        self._hold.check()
         data = save(dict(arrays), metadata={"format": "np"})
         file = file_name(kind, number)
         write_atomic(self.path / file, data)
@@ -331,13 +333,18 @@ def refuse_finished(path: Path) -> None:
         )
 
 
-def _lock(writer: DumpWriter, *, wait: bool) -> weakref.finalize[[], DumpWriter]:
-    """Lock the folder of a writer; what is returned lets go of it when called, or when the writer is gone."""
+def _lock(writer: DumpWriter, *, wait: bool) -> tuple[Hold, weakref.finalize[[], DumpWriter]]:
+    """Lock the folder of a writer; what is returned second lets go of it, as the end of the writer does."""
     stack = ExitStack()
     # In a context of its own: writers are closed in any order, and what one holds, another does not.
     context = copy_context()
-    context.run(stack.enter_context, held(writer.path, "writing a dump", wait=wait))
-    return weakref.finalize(writer, partial(context.run, stack.close))
+    hold = context.run(stack.enter_context, held(writer.path, "writing a dump", wait=wait))
+    return hold, weakref.finalize(writer, partial(context.run, _close_quietly, stack))
+
+
+def _close_quietly(stack: ExitStack) -> None:
+    with suppress(StorageError):  # of a folder that is gone, which was told before anything was written
+        stack.close()
 
 
 def _check_id(sample_id: object) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import json
 import os
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -100,6 +101,23 @@ def test_two_writers_of_one_process_never_mix_their_files(tmp_path: Path) -> Non
     second.add("one", TOKENS)
     second.finish()
     assert list(tmp_path.glob("*/.otanalysis*")) == []
+
+
+def test_who_was_robbed_of_the_folder_does_not_mix_with_the_next_one(tmp_path: Path) -> None:
+    folder = tmp_path / "dump"
+    robbed = DumpWriter(folder, **SETTINGS)
+    robbed.add("mine", TOKENS)
+    shutil.rmtree(folder)
+    with another_writing(folder) as process:
+        before = content_of(folder)
+        for act in (lambda: robbed.add("more", TOKENS), robbed.finish):
+            with pytest.raises(StorageError, match="removed or replaced while"):
+                act()
+        robbed.close()
+        assert content_of(folder) == before
+        process.communicate("\n", timeout=60)
+    assert verify_dump(folder).sound
+    assert open_dump(folder).ids == ("theirs",)
 
 
 def test_a_writer_that_is_gone_or_failed_holds_nothing(tmp_path: Path) -> None:
