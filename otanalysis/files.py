@@ -9,7 +9,7 @@ import os
 import re
 import threading
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from otanalysis.errors import InputError, StorageError
@@ -18,6 +18,7 @@ __all__ = [
     "DATA_VARIABLE",
     "bundled_data",
     "data_folder",
+    "earlier_kept",
     "make_folder",
     "remove_strays",
     "sha256_of_file",
@@ -142,8 +143,7 @@ def write_together(folder: Path, files: Mapping[str, bytes]) -> None:
     StorageError
         As for :func:`write_atomic`; all old files are as they were.
     """
-    end = f".{os.getpid()}-{threading.get_ident()}.otanalysis.tmp"
-    temporary = {name: folder / f".{name}{end}" for name in files}
+    temporary = {name: _temporary(folder / name) for name in files}
     with storing(folder / next(iter(files)) if len(files) == 1 else folder):
         try:
             for name, data in files.items():
@@ -157,6 +157,43 @@ def write_together(folder: Path, files: Mapping[str, bytes]) -> None:
             for path in temporary.values():
                 path.unlink(missing_ok=True)
         _flush_folder(folder)
+
+
+@contextmanager
+def earlier_kept(path: Path) -> Iterator[None]:
+    """Bring back an earlier file if a ``with`` block writes it anew, but then not all that belongs to it.
+
+    A table and its summaries are of one measurement, also where the disk is full between the two. On disks
+    without hard links the new file stays. Only for who is alone in writing there, see
+    :func:`otanalysis.locks.held`.
+
+    Parameters
+    ----------
+    path : Path
+        The file, which may be missing.
+
+    Raises
+    ------
+    StorageError
+        As the block raises it.
+    """
+    earlier = _temporary(path.with_name(f"earlier-{path.name}"))  # path's own is taken when it is written
+    with suppress(OSError):
+        os.link(path, earlier)
+    try:
+        yield
+    except StorageError:
+        with suppress(OSError):
+            earlier.replace(path)
+        raise
+    finally:
+        with suppress(OSError):
+            earlier.unlink(missing_ok=True)
+
+
+def _temporary(path: Path) -> Path:
+    """Return a name beside a file that no other process or thread takes; see :func:`remove_strays`."""
+    return path.with_name(f".{path.name}.{os.getpid()}-{threading.get_ident()}.otanalysis.tmp")
 
 
 def make_folder(path: Path) -> None:

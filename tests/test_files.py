@@ -17,6 +17,7 @@ from otanalysis.files import (
     DATA_VARIABLE,
     bundled_data,
     data_folder,
+    earlier_kept,
     make_folder,
     remove_strays,
     sha256_of_file,
@@ -115,6 +116,40 @@ def test_a_folder_that_a_file_stands_for_is_our_error(tmp_path: Path) -> None:
     make_folder(tmp_path / "new" / "below")
     make_folder(tmp_path / "new" / "below")
     assert (tmp_path / "new" / "below").is_dir()
+
+
+def write_anew(path: Path, error: Exception | None = None) -> None:
+    """Write a file that is kept, and perhaps fail to write what belongs to it."""
+    with earlier_kept(path):
+        write_atomic(path, b"new")
+        if error is not None:
+            raise error
+
+
+@pytest.mark.parametrize(("error", "left"), [(StorageError("full"), b"old"), (ZeroDivisionError(), b"new")])
+def test_an_earlier_file_comes_back_if_what_belongs_to_it_cannot_be_written(
+    tmp_path: Path, error: Exception, left: bytes
+) -> None:
+    path = tmp_path / "table"
+    path.write_bytes(b"old")
+    with pytest.raises(type(error)):
+        write_anew(path, error)
+    assert path.read_bytes() == left
+    write_anew(path)
+    assert path.read_bytes() == b"new"
+    path.unlink()
+    with pytest.raises(type(error)):
+        write_anew(path, error)
+    assert path.read_bytes() == b"new", "there was none before"
+    assert [one.name for one in tmp_path.iterdir()] == ["table"]
+
+
+def test_an_earlier_file_that_is_not_written_anew_stays(tmp_path: Path) -> None:
+    path = tmp_path / "table"
+    path.write_bytes(b"old")
+    with pytest.raises(StorageError), earlier_kept(path):
+        raise StorageError("full")
+    assert {one.name: one.read_bytes() for one in tmp_path.iterdir()} == {"table": b"old"}
 
 
 def test_what_a_killed_write_leaves_is_removed_and_nothing_else(tmp_path: Path) -> None:

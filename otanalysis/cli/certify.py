@@ -10,6 +10,7 @@ import typer
 
 from otanalysis.cli import options
 from otanalysis.defaults import RELEASED_GAMMA
+from otanalysis.files import earlier_kept
 from otanalysis.locks import held
 
 if TYPE_CHECKING:
@@ -55,7 +56,8 @@ def certify(
         effort=effort,
     )
     how: dict[str, Any] = {"jobs": options.processes(jobs), "limit": limit, "progress": not quiet}
-    with held(out, "measuring certificates", wait=wait):  # the summary is of this table, and of no later one
+    # The summary is of this table, and of no later one.
+    with held(out, "measuring certificates", wait=wait), earlier_kept(out / "certify.parquet"):
         path = measure_samples(study, dumps, out=out, **how)
         rows = read_certificates(path)
         summary, greedy = summarise_certificates(path)

@@ -10,6 +10,7 @@ import typer
 
 from otanalysis.cli import options
 from otanalysis.defaults import RELEASED_GAMMA
+from otanalysis.files import earlier_kept
 from otanalysis.locks import held
 
 if TYPE_CHECKING:
@@ -48,7 +49,8 @@ def ladder(
         gamma=gamma,
     )
     how: dict[str, Any] = {"jobs": options.processes(jobs), "limit": limit, "progress": not quiet}
-    with held(out, "measuring the ladder", wait=wait):  # the summary is of this table, and of no later one
+    # The summary is of this table, and of no later one.
+    with held(out, "measuring the ladder", wait=wait), earlier_kept(out / "ladder.parquet"):
         path = measure_ladder(dumps, study, out=out, **how)
         summary = summarise_ladder(path)
     overall = summary[summary["benchmark"] == MEAN]

@@ -10,6 +10,7 @@ import typer
 
 from otanalysis.cli import options
 from otanalysis.errors import InputError
+from otanalysis.files import earlier_kept
 from otanalysis.locks import held
 
 if TYPE_CHECKING:
@@ -46,7 +47,8 @@ def synthetic(
     from otanalysis.studies.table2.tables import published_synthetic
 
     published_synthetic()  # said now, not after minutes of measuring, where it is missing
-    with held(out, "measuring synthetic tokens", wait=wait):  # the summary is of this table, and no later one
+    # The summary is of this table, and of no later one.
+    with held(out, "measuring synthetic tokens", wait=wait), earlier_kept(out / "synthetic.parquet"):
         path = run(
             sizes=[_size(text) for text in options.comma_list(sizes, "--sizes")],
             laws=options.names(laws, "--laws", LAWS),

@@ -20,6 +20,7 @@ from typer.testing import CliRunner, Result
 
 import otanalysis as ota
 from otanalysis.cli import app
+from otanalysis.errors import StorageError
 from otanalysis.studies.sweep import read_sweep
 from otanalysis.tokens import DumpWriter
 
@@ -267,3 +268,39 @@ def test_the_module_and_the_script_are_the_same_program(tokens_file: Path) -> No
         assert result.stderr.startswith("ratio must be a number in (0, 1]")
         version = subprocess.run([*program, "--version"], capture_output=True, text=True, check=True)
         assert version.stdout == f"otanalysis {ota.__version__}\n"
+
+
+@pytest.mark.parametrize(
+    ("command", "seed", "module"),
+    [
+        ("ladder DUMP --subsets 4 --ratios 0.25", "--seed", "ladder"),
+        ("certify DUMP --methods random --ratios 0.25 --effort 0.1", "--seeds", "certify"),
+        ("synthetic --sizes 6x3x2 --laws gaussian --trials 1", "--seed", "table2.study"),
+    ],
+)
+def test_a_table_without_room_for_its_summary_leaves_both_as_they_were(
+    make_dump: Callable[..., Path],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    command: str,
+    seed: str,
+    module: str,
+) -> None:
+    dump, out = make_dump("a", samples=1), tmp_path / "out"
+    words = [str(dump) if word == "DUMP" else word for word in command.split()]
+    words += ["--jobs", "1", "--quiet", "--out", str(out)]
+    assert run(*words, seed, "0").exit_code == 0
+    before = {path.name: path.read_bytes() for path in out.iterdir() if path.is_file()}
+    assert len(before) >= 3
+
+    def full(*_: object, **__: object) -> None:
+        raise StorageError("no room")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(f"otanalysis.studies.{module}.write_summaries", full)
+        assert refused(run(*words, seed, "1")) == "no room"
+    assert {path.name: path.read_bytes() for path in out.iterdir() if path.is_file()} == before
+    assert run(*words, seed, "1").exit_code == 0
+    after = {path.name: path.read_bytes() for path in out.iterdir() if path.is_file()}
+    assert after.keys() == before.keys()
+    assert all(after[name] != before[name] for name in before if name.endswith(".parquet"))
