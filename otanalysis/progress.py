@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+import signal
 import sys
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
@@ -13,7 +15,9 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from otanalysis.errors import OtAnalysisError
 
-__all__ = ["progress_bar", "reported", "run_alone"]
+__all__ = ["progress_bar", "reported", "run_alone", "stop_once"]
+
+_IMPATIENCE = 2.0  # seconds within which another Ctrl-C means the same stop
 
 
 def progress_bar(label: str, unit: str, *, shown: bool) -> Progress:
@@ -65,6 +69,23 @@ def reported() -> Iterator[None]:
         raise SystemExit(130) from None
 
 
+def stop_once() -> None:
+    """Let Ctrl-C stop this program as ever, and the next ones at once after it not disturb how it stops.
+
+    Workers end, locks go and a sentence is said meanwhile; a later Ctrl-C stops that, too. For a program, in
+    its main thread.
+    """
+    last = -_IMPATIENCE
+
+    def stop(_number: int, _frame: object) -> None:
+        nonlocal last
+        if time.monotonic() - last >= _IMPATIENCE:
+            last = time.monotonic()
+            raise KeyboardInterrupt
+
+    signal.signal(signal.SIGINT, stop)
+
+
 def run_alone(command: Callable[..., None], name: str, example: str) -> None:
     """Run one command as a program of its own; what ``python -m`` of a room does.
 
@@ -79,6 +100,7 @@ def run_alone(command: Callable[..., None], name: str, example: str) -> None:
     """
     # POT loads torch where it finds it, seconds in every process, and only ever gets NumPy arrays from us.
     os.environ.setdefault("POT_BACKEND_DISABLE_PYTORCH", "1")
+    stop_once()
     app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
     app.command(epilog=f"Example: {example}")(reported()(command))
     app(prog_name=name)

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import errno
+import signal
+import subprocess
+import sys
 
 import pytest
 
+from otanalysis import progress
 from otanalysis.errors import StorageError
-from otanalysis.progress import reported
+from otanalysis.progress import reported, stop_once
 
 
 @pytest.mark.parametrize(
@@ -33,3 +37,51 @@ def test_an_error_of_the_system_is_one_sentence_and_status_2(
 def test_a_reader_that_has_gone_is_no_error_of_the_disk() -> None:
     with pytest.raises(BrokenPipeError), reported():
         raise BrokenPipeError
+
+
+_SLOW_TO_STOP = """
+import signal, sys, time
+from otanalysis import progress
+
+progress.stop_once()
+try:
+    with progress.reported():
+        try:
+            print("working", flush=True)
+            time.sleep(60)
+        finally:
+            print("stopping", flush=True)
+            sys.stdin.readline()
+            print("stopped", flush=True)
+finally:
+    print("left", flush=True)
+"""
+
+
+def test_ctrl_c_twice_stops_once() -> None:
+    pipe = subprocess.PIPE
+    command = [sys.executable, "-c", _SLOW_TO_STOP]
+    with subprocess.Popen(command, stdin=pipe, stdout=pipe, stderr=pipe, text=True) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "working\n"
+        process.send_signal(signal.SIGINT)
+        assert process.stdout.readline() == "stopping\n"
+        process.send_signal(signal.SIGINT)
+        out, said = process.communicate("\n", timeout=60)
+    assert out == "stopped\nleft\n"
+    assert said.startswith("Stopped; what was finished is kept")
+    assert process.returncode == 130
+
+
+def test_a_later_ctrl_c_stops_the_stopping(monkeypatch: pytest.MonkeyPatch) -> None:
+    before = signal.getsignal(signal.SIGINT)
+    try:
+        stop_once()
+        with pytest.raises(KeyboardInterrupt):
+            signal.raise_signal(signal.SIGINT)
+        signal.raise_signal(signal.SIGINT)  # the same stop
+        monkeypatch.setattr(progress, "_IMPATIENCE", 0.0)
+        with pytest.raises(KeyboardInterrupt):
+            signal.raise_signal(signal.SIGINT)
+    finally:
+        signal.signal(signal.SIGINT, before)

@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from otanalysis.progress import reported
+from otanalysis.progress import reported, stop_once
 
 _COMMANDS = {
     "select": "otanalysis select tokens.npy --method otprune --ratio 0.098 --json",
@@ -64,6 +64,7 @@ def main() -> None:
     """Run the program; the entry point of the script ``otanalysis`` and of ``python -m otanalysis``."""
     # POT loads torch where it finds it, seconds in every process, and only ever gets NumPy arrays from us.
     os.environ.setdefault("POT_BACKEND_DISABLE_PYTORCH", "1")
+    stop_once()
     app(prog_name="otanalysis")
 
 

@@ -8,8 +8,9 @@ import signal
 import sys
 import threading
 import time
-from collections.abc import Callable, Generator, Sequence
-from contextlib import closing
+from collections.abc import Callable, Generator, Iterator, Sequence
+from contextlib import closing, contextmanager, nullcontext
+from multiprocessing import resource_tracker
 from pathlib import Path
 
 import joblib
@@ -80,9 +81,11 @@ def _finished(tasks: Sequence[Callable[[], None]], jobs: int) -> Generator[None,
             joblib.parallel_config(n_jobs=workers, **(processes if own else {})),
         ):
             soon = "generator_unordered" if own or backend.supports_return_generator else "list"
-            yield from joblib.Parallel(return_as=soon, batch_size=1)(
-                joblib.delayed(_alone)(task) for task in tasks
-            )
+            with _unheard() if own else nullcontext():  # all workers start here, and no task is waited for
+                finished = joblib.Parallel(return_as=soon, batch_size=1)(
+                    joblib.delayed(_alone)(task) for task in tasks
+                )
+            yield from finished
         complete = True
     finally:
         if own and workers > 1:
@@ -90,6 +93,23 @@ def _finished(tasks: Sequence[Callable[[], None]], jobs: int) -> Generator[None,
             # would look like a leak to the pool, which then warns and starts them anew in mid-work.
             pool = get_reusable_executor(max_workers=workers, reuse=True)
             pool.shutdown(wait=complete, kill_workers=not complete)
+
+
+@contextmanager
+def _unheard() -> Iterator[None]:
+    """Let Ctrl-C wait for the end of a ``with`` block, and never reach what is started within it.
+
+    A worker that loads would die of it with a traceback, before it leaves Ctrl-C to its parent.
+    """
+    if not hasattr(signal, "pthread_sigmask"):  # Windows
+        yield
+        return
+    resource_tracker.ensure_running()  # where it starts, it lets Ctrl-C in again
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def _alone(task: Callable[[], None]) -> None:

@@ -51,6 +51,18 @@ def test_a_second_job_does_not_inherit_the_memory_of_the_first(tmp_path: Path) -
     assert not first & second
 
 
+def write_whether_ctrl_c_is_heard(path: Path) -> None:
+    path.write_text(str(signal.SIGINT not in signal.pthread_sigmask(signal.SIG_BLOCK, ())))
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="signals of POSIX")
+@pytest.mark.parametrize(("jobs", "heard"), [(1, "True"), (2, "False")])
+def test_ctrl_c_is_never_heard_by_workers_and_always_here(tmp_path: Path, jobs: int, heard: str) -> None:
+    """They inherit that from birth: while it loads, a worker would die of it with a traceback."""
+    assert set(run(tmp_path / "parts", write_whether_ctrl_c_is_heard, jobs=jobs)) == {heard}
+    assert signal.SIGINT not in signal.pthread_sigmask(signal.SIG_BLOCK, ())
+
+
 @pytest.mark.parametrize(
     ("config", "jobs", "here", "threads"),
     [
