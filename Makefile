@@ -126,8 +126,8 @@ benchmark-vlm: $(STAMP)  ## Measure batched selection, capture and pruned answer
 	$(BIN)/python benchmarks/batch.py
 	$(BIN)/python benchmarks/vlm.py --images 8
 
-chaos: $(STAMP)  ## Try kills, two at once, full disks and flipped bits, and say what survived: half an hour.
-	$(BIN)/python benchmarks/chaos.py
+chaos: $(STAMP)  ## Try kills, stops, two at once, full disks and flipped bits, and say what survived: half an hour.
+	$(BIN)/python -m tests.chaos
 
 train-mini: $(STAMP)  ## Train the bundled model again from its seed.
 	$(BIN)/otanalysis train-mini

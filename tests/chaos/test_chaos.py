@@ -2,49 +2,72 @@
 
 from __future__ import annotations
 
-import importlib.util
 import sys
 from pathlib import Path
-from typing import Any
 
 import pytest
 
-ROOT = Path(__file__).parents[2]
+from tests.chaos.commands import Command, ended, litter
+from tests.chaos.report import Report
+from tests.chaos.run import KINDS, NAMES, chaos
+from tests.chaos.trials import Bench
 
 
-@pytest.fixture(scope="module")
-def chaos() -> Any:
-    spec = importlib.util.spec_from_file_location("chaos", ROOT / "benchmarks" / "chaos.py")
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    sys.modules["chaos"] = module  # its dataclasses look themselves up there
-    spec.loader.exec_module(module)
-    return module
-
-
-@pytest.mark.parametrize(("kind", "trials"), [("kills", 2), ("two", 2), ("refused", 2)])
-def test_a_sweep_survives(chaos: Any, tmp_path: Path, kind: str, trials: int) -> None:
-    report = chaos.chaos(tmp_path, only=(kind,), names=("sweep",), kill=2, flip=0)
+@pytest.mark.parametrize("kind", [one for one in KINDS if one != "flips"])
+def test_a_sweep_survives(tmp_path: Path, kind: str) -> None:
+    report = Report()
+    chaos(tmp_path, report, only=(kind,), names=("sweep",), kill=2, flip=0)
     assert report.failures == []
-    assert sum(tried for tried, _ in report.rows.values()) >= trials
+    assert sum(tried for tried, _ in report.rows.values()) >= 2
 
 
-def test_parts_and_tables_survive_flips(chaos: Any, tmp_path: Path) -> None:
-    report = chaos.chaos(tmp_path, only=("flips",), names=(), kill=0, flip=15)
-    assert report.rows["a flipped bit of a part"] == [15, 15]
-    assert report.rows["a flipped bit of a table"] == [15, 15]
-    assert {"a flipped bit of a shard", "a flipped bit of a manifest"} <= report.rows.keys()
+def test_parts_and_tables_survive_flips(tmp_path: Path) -> None:
+    report = Report()
+    chaos(tmp_path, report, only=("flips",), names=(), kill=0, flip=15)
+    assert report.failures == []
+    assert report.rows == {
+        f"a flipped bit of {what}": [15, 15] for what in ("a part", "a table", "a shard", "a manifest")
+    }
 
 
-def test_what_does_not_survive_is_told(chaos: Any, tmp_path: Path) -> None:
-    report = chaos.Report()
-    report.tell("sweep", "")
-    report.tell("sweep", "other numbers")
-    assert report.rows == {"sweep": [2, 1]}
-    assert "failures: 1\nsweep: other numbers" in report.text()
+def test_every_command_that_holds_its_folder_is_tried() -> None:
+    """A new command that locks what it writes belongs into the list."""
+    rooms = Path(__file__).parents[2] / "otanalysis" / "cli"
+    waiting = {one.stem.replace("_", "-") for one in rooms.glob("*.py") if "options.Wait" in one.read_text()}
+    assert waiting == {name.replace(" ", "-") for name in NAMES}
+
+
+def _command(code: str) -> Command:
+    """Return a command that is a piece of Python, and whose result is its file."""
+    return Command(("OUT",), ("OUT", "other"), lambda out: (out / "result").read_text(), ("-c", code))
+
+
+_NUMBERS_THAT_MOVE = """
+import sys, time
+from pathlib import Path
+from otanalysis.locks import held
+out = Path(sys.argv[1])
+with held(out, "counting"):
+    (out / "result").write_text(str(time.time_ns()))
+"""
+
+
+def test_what_does_not_survive_is_told(tmp_path: Path) -> None:
+    report = Report()
+    bench = Bench("moving", _command(_NUMBERS_THAT_MOVE), tmp_path, report)
+    assert bench.calm().result == bench.calm().result, "made once"
+    bench.tell("again", bench.goes_on(tmp_path / "calm-False"))
+    bench.tell("nothing", "")
+    assert report.rows == {"moving, again": [1, 0], "moving, nothing": [1, 1]}
+    assert "failures: 1\nmoving, again: other numbers" in report.text()
+
+
+def test_how_a_command_ends_is_seen(tmp_path: Path) -> None:
+    wrong = _command("raise SystemExit(3)")
+    assert ended(wrong.start(tmp_path), 0)[0].startswith("status 3 in place of 0")
+    assert ended(wrong.start(tmp_path), 0, 3) == ("", "")
+    assert ended(_command("raise OSError('no')").start(tmp_path), 1)[0].startswith("a traceback")
     (tmp_path / ".stray.tmp").touch()
-    assert ".stray.tmp" in chaos.litter(tmp_path)
-    command = chaos.Command(("no-command",), (), lambda _: "")
-    assert "status 2 in place of 0" in chaos.ended(command.start(tmp_path), 0)
-    assert chaos.ended(command.start(tmp_path), 2) == ""
+    assert litter(tmp_path) == "litter: .stray.tmp"
+    limited = (sys.executable, "-c", "import os, sys; os.execv(sys.argv[1], sys.argv[1:])")
+    assert ended(wrong.start(tmp_path, under=limited), 3) == ("", "")
