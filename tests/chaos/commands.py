@@ -42,6 +42,7 @@ recipe = training.Recipe(
     held_out_scenes=16,
 )
 training.Recipe = lambda: recipe
+training.measure_vision = lambda *_: 0.0  # on scenes by the hundred
 from otanalysis.cli import main
 main()
 """

@@ -17,10 +17,12 @@ from pathlib import Path
 from tests.chaos.commands import Command, ended, holds, is_held, left_alive, litter
 from tests.chaos.report import Report
 
-LIMITS = (100, 2_000, 20_000, 200_000)
-"""Bytes that a file may have."""
+LIMITS = (100, 2_000, 20_000, 200_000, 2_000_000)
+"""Bytes that a file may have; from the smallest on, until a command goes through."""
 ROOMS = (0, 8, 64)
-"""KiB that are left on a disk."""
+"""KiB that are left on a disk, likewise."""
+GONE_ON = (20_000, 8)
+"""The limit and the room after which a command that was refused goes on where nothing is in its way."""
 AT_ONCE = 2.0
 """Seconds within which Ctrl-C ends a command."""
 SOON = 5.0
@@ -212,19 +214,22 @@ def refused(bench: Bench) -> None:
     for limit in LIMITS:
         under = (sys.executable, "-c", _LIMITED, str(limit))
         with bench.folder() as out:
-            _refused(bench, out, f"files of at most {limit} bytes", under, last=limit == LIMITS[-2])
+            _earlier(bench, out)
+            if _goes_through(bench, out, f"files of at most {limit} bytes", under, goes_on=limit in GONE_ON):
+                break
     if sys.platform == "linux":
         with bench.folder() as out, _closed(bench, out):
-            _refused(bench, out, "a closed folder", (sys.executable, "-c", _NO_RIGHTS), last=False)
+            _goes_through(bench, out, "a closed folder", (sys.executable, "-c", _NO_RIGHTS))
     for room in ROOMS:
         with _small_disk(bench) as out:
             if out is None:
-                return
+                break
             _earlier(bench, out)
-            filler = out.parent / "filler"
-            free = os.statvfs(out)
-            filler.write_bytes(bytes(max(free.f_bavail * free.f_frsize - 1024 * room, 0)))
-            _refused(bench, out, f"a disk with {room} KiB left", free=filler.unlink, last=room == ROOMS[-2])
+            filler, disk = out.parent / "filler", os.statvfs(out)
+            filler.write_bytes(bytes(max(disk.f_bavail * disk.f_frsize - 1024 * room, 0)))
+            what = f"a disk with {room} KiB left"
+            if _goes_through(bench, out, what, free=filler.unlink, goes_on=room in GONE_ON):
+                break
 
 
 def _earlier(bench: Bench, out: Path) -> None:
@@ -235,33 +240,37 @@ def _earlier(bench: Bench, out: Path) -> None:
         shutil.copytree(bench.calm().folder, out, dirs_exist_ok=True)
 
 
-def _refused(
+def _goes_through(
     bench: Bench,
     out: Path,
     what: str,
     under: tuple[str, ...] = (),
     *,
     free: Callable[[], object] = lambda: None,
-    last: bool = True,
-) -> None:
-    """Run a command under a limit; it ends with a sentence, or what it makes is right."""
-    if not out.exists():
-        _earlier(bench, out)
+    goes_on: bool = False,
+) -> bool:
+    """Run a command where something is in its way; tell whether it goes through all the same.
+
+    Then what it makes must be right; else it must say what stopped it, and leave what was there. With
+    ``goes_on`` it is run again in that folder after a call of ``free``.
+    """
     before = {path: path.read_bytes() for path in out.rglob("*") if path.is_file()}
     process = bench.command.start(out, other=True, under=under)
     complaint, said = ended(process, 0, 2)
-    if not complaint and process.returncode == 0:
-        complaint = bench.unlike(out, other=True)
-        bench.report.note(f"{bench.name}, {what}: went through.")
-    elif not complaint:
+    through = process.returncode == 0
+    if through:
+        stopped = "went through"
+        complaint = complaint or bench.unlike(out, other=True)
+    else:
+        stopped = said.strip().rpartition("\n")[2].replace(str(out), "OUT")
         changed = [one.name for one, old in before.items() if not one.is_file() or one.read_bytes() != old]
-        complaint = f"changed: {', '.join(changed)}" if changed else ""
-        stopped = said.strip().splitlines()[-1].replace(str(out), "OUT")
-        bench.report.note(f"{bench.name}, {what}: {stopped}")
-        if last:
-            free()
-            complaint = complaint or litter(out) or bench.goes_on(out, other=True)
+        complaint = complaint or (f"changed: {', '.join(changed)}" if changed else "") or litter(out)
+    bench.report.note(f"{bench.name}, {what}: {stopped}")
+    if goes_on and not through:
+        free()
+        complaint = complaint or bench.goes_on(out, other=True)
     bench.tell(what, complaint)
+    return through
 
 
 @contextmanager
