@@ -14,6 +14,7 @@ from typing import Any
 
 import pandas as pd
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from otanalysis.errors import InputError
 from otanalysis.files import make_folder, write_atomic, write_together
@@ -21,6 +22,7 @@ from otanalysis.studies.sealed import is_sealed, sealed, unsealed
 
 _KEY = b"otanalysis.provenance"
 _PACKAGES = ("otanalysis", "numpy", "scipy", "POT", "kmedoids", "pyarrow", "joblib")
+_MAY_LACK = ("gamma", "seed")  # settings that only some of the methods have
 
 
 def environment(packages: Iterable[str]) -> dict[str, Any]:
@@ -90,33 +92,54 @@ def read_provenance(path: str | PathLike[str]) -> dict[str, Any]:
     return _provenance(_opened(Path(path), schema_only=True), Path(path))
 
 
-def read_table(
-    path: str | PathLike[str],
-    columns: Iterable[str] | pa.Schema = (),
-    *,
-    cure: str = "",
-    only: bool = False,
-) -> pd.DataFrame:
-    """Read a table of this package that has certain columns, after a look at its checksum.
+def read_table(path: str | PathLike[str], schema: pa.Schema, *, cure: str) -> pd.DataFrame:
+    """Read a table of this package, which must be what a study writes, after a look at its checksum.
 
-    With ``only`` the others are left out; of a schema the types are wanted, too.
+    Parameters
+    ----------
+    path : path
+        The Parquet file.
+    schema : pyarrow.Schema
+        Columns that must be there, of these types and with a value in every row, numbers with a finite one;
+        only a setting that not all methods have may be without.
+    cure : str
+        What to do where the table is another one.
+
+    Returns
+    -------
+    DataFrame
+        The columns of the schema, at least one row.
 
     Raises
     ------
     InputError
-        The file is missing, is not a table of this package, is damaged, or lacks a column, or has it of
-        another type; then ``cure`` says what to do.
+        The file is missing, is not a table of this package, is damaged, or is not as the schema wants it.
     """
-    wanted = columns.names if isinstance(columns, pa.Schema) else list(columns)
     table = _opened(Path(path))
     _provenance(table, Path(path))
-    if absent := [name for name in wanted if name not in table.column_names]:
-        raise InputError(f"{path} lacks the columns {', '.join(absent)}: {cure}.")
-    types = columns if isinstance(columns, pa.Schema) else ()
-    if odd := [one.name for one in types if table.schema.field(one.name).type != one.type]:
-        raise InputError(f"{path} has {', '.join(odd)} of another type than was written: {cure}.")
-    frame: pd.DataFrame = (table.select(wanted) if only else table).to_pandas(ignore_metadata=True)
+    if fault := _fault(table, schema):
+        raise InputError(f"{path} {fault}: {cure}.")
+    frame: pd.DataFrame = table.select(schema.names).to_pandas(ignore_metadata=True)
     return frame
+
+
+def _fault(table: pa.Table, schema: pa.Schema) -> str | None:
+    """Say in which way a table is not what a study writes; None if it is."""
+    if absent := [name for name in schema.names if name not in table.column_names]:
+        return f"lacks the columns {', '.join(absent)}"
+    if odd := [one.name for one in schema if table.schema.field(one.name).type != one.type]:
+        return f"has {', '.join(odd)} of another type than was written"
+    if not table.num_rows:
+        return "has no rows"
+    if bare := [name for name in schema.names if name not in _MAY_LACK and not _whole(table[name])]:
+        return f"has rows without {', '.join(bare)}, or with what is no finite number there"
+    return None
+
+
+def _whole(column: pa.ChunkedArray) -> bool:
+    """Say whether every row has a value, and a finite one where it is a number."""
+    numbers = pa.types.is_floating(column.type)
+    return not column.null_count and (not numbers or bool(pc.all(pc.is_finite(column)).as_py()))
 
 
 def _opened(path: Path, *, schema_only: bool = False) -> pa.Table:
@@ -135,7 +158,7 @@ def _opened(path: Path, *, schema_only: bool = False) -> pa.Table:
 def _provenance(table: pa.Table, path: Path) -> dict[str, Any]:
     try:
         content = json.loads((table.schema.metadata or {})[_KEY])
-    except (KeyError, ValueError) as error:
+    except (KeyError, ValueError, RecursionError) as error:
         raise _not_ours(path) from error
     if not isinstance(content, dict):
         raise _not_ours(path)
