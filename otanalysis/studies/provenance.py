@@ -14,15 +14,14 @@ from typing import Any
 
 import pandas as pd
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from otanalysis.errors import InputError
 from otanalysis.files import make_folder, write_atomic, write_together
+from otanalysis.studies.fault import fault_of
 from otanalysis.studies.sealed import is_sealed, sealed, unsealed
 
 _KEY = b"otanalysis.provenance"
 _PACKAGES = ("otanalysis", "numpy", "scipy", "POT", "kmedoids", "pyarrow", "joblib")
-_MAY_LACK = ("gamma", "seed")  # settings that only some of the methods have
 
 
 def environment(packages: Iterable[str]) -> dict[str, Any]:
@@ -100,8 +99,7 @@ def read_table(path: str | PathLike[str], schema: pa.Schema, *, cure: str) -> pd
     path : path
         The Parquet file.
     schema : pyarrow.Schema
-        Columns that must be there, of these types and with a value in every row, numbers with a finite one;
-        only a setting that not all methods have may be without.
+        What must be there, see :func:`~otanalysis.studies.fault.fault_of`.
     cure : str
         What to do where the table is another one.
 
@@ -117,29 +115,10 @@ def read_table(path: str | PathLike[str], schema: pa.Schema, *, cure: str) -> pd
     """
     table = _opened(Path(path))
     _provenance(table, Path(path))
-    if fault := _fault(table, schema):
+    if fault := fault_of(table, schema):
         raise InputError(f"{path} {fault}: {cure}.")
-    frame: pd.DataFrame = table.select(schema.names).to_pandas(ignore_metadata=True)
+    frame: pd.DataFrame = table.select(schema.names).cast(schema).to_pandas(ignore_metadata=True)
     return frame
-
-
-def _fault(table: pa.Table, schema: pa.Schema) -> str | None:
-    """Say in which way a table is not what a study writes; None if it is."""
-    if absent := [name for name in schema.names if name not in table.column_names]:
-        return f"lacks the columns {', '.join(absent)}"
-    if odd := [one.name for one in schema if table.schema.field(one.name).type != one.type]:
-        return f"has {', '.join(odd)} of another type than was written"
-    if not table.num_rows:
-        return "has no rows"
-    if bare := [name for name in schema.names if name not in _MAY_LACK and not _whole(table[name])]:
-        return f"has rows without {', '.join(bare)}, or with what is no finite number there"
-    return None
-
-
-def _whole(column: pa.ChunkedArray) -> bool:
-    """Say whether every row has a value, and a finite one where it is a number."""
-    numbers = pa.types.is_floating(column.type)
-    return not column.null_count and (not numbers or bool(pc.all(pc.is_finite(column)).as_py()))
 
 
 def _opened(path: Path, *, schema_only: bool = False) -> pa.Table:
