@@ -16,7 +16,7 @@ import pandas as pd
 import pyarrow as pa
 
 from otanalysis.errors import InputError
-from otanalysis.files import make_folder, write_atomic, write_together
+from otanalysis.files import as_path, make_folder, write_atomic, write_together
 from otanalysis.studies.fault import fault_of
 from otanalysis.studies.sealed import is_sealed, sealed, unsealed
 
@@ -88,7 +88,8 @@ def read_provenance(path: str | PathLike[str]) -> dict[str, Any]:
     InputError
         The file is missing, is not a table of this package, or is damaged.
     """
-    return _provenance(_opened(Path(path), schema_only=True), Path(path))
+    file = as_path(path, "a table")
+    return _provenance(_opened(file, schema_only=True), file)
 
 
 def read_table(path: str | PathLike[str], schema: pa.Schema, *, cure: str) -> pd.DataFrame:
@@ -113,10 +114,11 @@ def read_table(path: str | PathLike[str], schema: pa.Schema, *, cure: str) -> pd
     InputError
         The file is missing, is not a table of this package, is damaged, or is not as the schema wants it.
     """
-    table = _opened(Path(path))
-    _provenance(table, Path(path))
+    file = as_path(path, "a table")
+    table = _opened(file)
+    _provenance(table, file)
     if fault := fault_of(table, schema):
-        raise InputError(f"{path} {fault}: {cure}.")
+        raise InputError(f"{file} {fault}: {cure}.")
     frame: pd.DataFrame = table.select(schema.names).cast(schema).to_pandas(ignore_metadata=True)
     return frame
 

@@ -196,9 +196,7 @@ def _read_tables(folder: Path) -> None:
     def extend(table: Path) -> None:
         before = table.read_bytes()
         try:
-            accuracy_import(
-                [folder / "scores.csv"], "full", None, "other", None, None, None, None, table, True
-            )
+            accuracy_import([folder / "scores.csv"], method="full", model="other", out=table, as_json=True)
         except OtAnalysisError:
             assert table.read_bytes() == before, "a refused import leaves the table as it was"
             raise
