@@ -11,14 +11,17 @@ import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import Any
 
 from otanalysis.errors import InputError, StorageError
 
 __all__ = [
     "DATA_VARIABLE",
+    "as_path",
     "bundled_data",
     "data_folder",
     "earlier_kept",
+    "json_bytes",
     "make_folder",
     "remove_strays",
     "sha256_of_file",
@@ -49,6 +52,39 @@ _CURES = {
     errno.EEXIST: "a file is in the way of a folder: move it, or choose another folder",
     errno.ENOTDIR: "a file is in the way of a folder: move it, or choose another folder",
 }
+
+
+def as_path(given: object, wanted: str) -> Path:
+    """Return what was given as a path.
+
+    Parameters
+    ----------
+    given : object
+        A text or a path.
+    wanted : str
+        What lies there, for the error: ``"a folder"``.
+
+    Raises
+    ------
+    InputError
+        It is something else, or a text that no file system takes.
+
+    Examples
+    --------
+    >>> as_path("results", "a folder").name
+    'results'
+    """
+    try:
+        path = Path(given)  # type: ignore[arg-type]
+        named = b"\0" not in os.fsencode(path)
+    except TypeError as error:
+        kind = type(given).__name__
+        raise InputError(f"The path of {wanted} was wanted, got {kind}: give a text or a Path.") from error
+    except UnicodeEncodeError:  # half a character
+        named = False
+    if not named:
+        raise InputError(f"The path of {wanted} was wanted, got {str(path)!r}, which no file can have.")
+    return path
 
 
 def data_folder() -> Path:
@@ -105,6 +141,37 @@ def bundled_data(name: str, what: str) -> Path:
         )
         raise InputError(f"The {what} was wanted at {path}, but is not there; {mend}")
     return path
+
+
+def json_bytes(content: object, what: str, **layout: Any) -> bytes:
+    """Return JSON values as the bytes of a file.
+
+    Parameters
+    ----------
+    content : object
+        Texts, finite numbers, booleans, None, and lists and mappings of them.
+    what : str
+        What they are, for the error: ``"The provenance"``.
+    **layout
+        As of :func:`json.dumps`.
+
+    Raises
+    ------
+    InputError
+        Something in it is no JSON value: NaN, an array, half a character.
+
+    Examples
+    --------
+    >>> json_bytes({"a": (1, None)}, "The provenance")
+    b'{"a": [1, null]}'
+    """
+    try:
+        return json.dumps(content, allow_nan=False, ensure_ascii=False, **layout).encode()
+    except (TypeError, ValueError, RecursionError) as error:
+        raise InputError(
+            f"{what} takes JSON values only, texts, finite numbers and lists and mappings of them ({error}): "
+            "convert what is none."
+        ) from error
 
 
 def write_atomic(path: Path, data: bytes) -> None:

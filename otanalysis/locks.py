@@ -17,7 +17,7 @@ from types import MappingProxyType
 from filelock import FileLock, Timeout
 
 from otanalysis.errors import StorageError
-from otanalysis.files import make_folder, remove_strays, storing, write_atomic
+from otanalysis.files import as_path, make_folder, remove_strays, storing, write_atomic
 
 __all__ = ["HOLDER_NAME", "LOCK_NAME", "Hold", "held"]
 
@@ -96,7 +96,7 @@ def held(
     ...     (Path(folder) / LOCK_NAME).exists()
     True
     """
-    place = Path(folder).resolve()
+    place = as_path(folder, "a folder").resolve()
     new = not place.exists()
     closed = reading and place.is_dir() and not os.access(place, os.W_OK)
     if not closed:

@@ -83,9 +83,7 @@ def read_text(file: Path) -> str:
         If it cannot be read, is in another encoding, or holds zero bytes, which no text does.
     """
     try:
-        text = file.read_bytes().decode("utf-8-sig")
-    except OSError as error:
-        raise InputError(f"{file} cannot be read ({error.strerror or error}): check the path.") from error
+        text = _bytes_of(file).decode("utf-8-sig")
     except UnicodeDecodeError as error:
         raise InputError(f"{file} is no text in UTF-8 ({error}): save it in that encoding.") from error
     if "\0" in text:
@@ -187,9 +185,9 @@ def read_parquet(file: Path) -> pd.DataFrame:
     """
     import pyarrow.parquet as pq
 
+    data = io.BytesIO(_bytes_of(file))  # so that an error leaves no file open
     try:
-        # From bytes, so that an error leaves no file open.
-        read = pq.read_table(io.BytesIO(file.read_bytes()), page_checksum_verification=True)
+        read = pq.read_table(data, page_checksum_verification=True)
         table: pd.DataFrame = read.to_pandas(ignore_metadata=True)
     except Exception as error:  # Arrow's own, and whatever its conversion stumbles over: no list is whole
         said = str(error).strip().partition("\n")[0] or type(error).__name__
@@ -225,6 +223,13 @@ def shortened(value: object) -> str:
     except ValueError:  # an integer of more digits than Python writes
         return "a number of thousands of digits"
     return text if len(text) <= 40 else f"{text[:37]}..."
+
+
+def _bytes_of(file: Path) -> bytes:
+    try:
+        return file.read_bytes()
+    except OSError as error:
+        raise InputError(f"{file} cannot be read ({error.strerror or error}): check the path.") from error
 
 
 def _without_repetition(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

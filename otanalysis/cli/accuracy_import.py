@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from math import isnan
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -12,6 +13,7 @@ import typer
 from otanalysis.cli import options
 from otanalysis.defaults import FULL
 from otanalysis.errors import InputError
+from otanalysis.locks import held
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -44,6 +46,7 @@ def accuracy_import(
     out: Annotated[
         Path, typer.Option(metavar="TABLE", help="The table, .csv or .parquet; extended if it is there.")
     ] = Path("accuracy.csv"),
+    wait: options.Wait = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print the imported rows as JSON.")] = False,
 ) -> None:
     """Add the scores of finished evaluations to an accuracy table.
@@ -53,9 +56,9 @@ def accuracy_import(
     confirm; what it does not record, they must say.
     """
     from otanalysis.scores import Settings, add_scores, import_results, read_accuracy, write_accuracy
+    from otanalysis.scores.table import accuracy_path
 
-    if out.suffix not in (".csv", ".parquet"):
-        raise InputError(f"--out wants a name that ends in .csv or .parquet, got {str(out)!r}.")
+    accuracy_path(out)  # said before anything is read
     if ratio is not None and isnan(ratio):
         raise InputError("--ratio must lie in (0, 1], got nan: leave it out where a CSV says variable.")
     fresh = import_results(
@@ -64,8 +67,10 @@ def accuracy_import(
         metrics=dict(_pair(text) for text in metric or ()),
         tasks=() if tasks is None else options.comma_list(tasks, "--tasks"),
     )
-    table = add_scores(read_accuracy(out), fresh) if out.exists() else fresh
-    write_accuracy(table, out)
+    target = Path(os.path.realpath(out))  # of a link, the table that others may write at the same time
+    with held(target.parent, "importing scores", wait=wait):
+        table = add_scores(read_accuracy(out), fresh) if target.exists() else fresh
+        write_accuracy(table, out)
     for remark in _remarks(fresh):
         typer.echo(remark, err=True)
     if as_json:
@@ -83,7 +88,8 @@ def _pair(text: str) -> tuple[str, str]:
 
 
 def _remarks(rows: pd.DataFrame) -> list[str]:
-    """Say which imported methods the figures will not find, which a slip of the keyboard causes too."""
+    """Say which scores are of a part, and which methods the figures will not find, perhaps a slip."""
+    from otanalysis.scores.score import PART
     from otanalysis.selection import SELECTORS
 
     known = (*SELECTORS, FULL, "majority")
@@ -95,11 +101,17 @@ def _remarks(rows: pd.DataFrame) -> list[str]:
     ]
     if others := [method for method in strangers if method.lower() not in known]:
         remarks.append(f"The figures do not show {', '.join(others)}; they know {', '.join(known)}.")
+    if parts := rows.loc[rows["source"].str.contains(PART, regex=False), "benchmark"].unique().tolist():
+        remarks.append(
+            f"The evaluation was limited to {PART} of {', '.join(parts)}: compare these scores only with "
+            "others of the same questions."
+        )
     return remarks
 
 
 def _print_rows(rows: pd.DataFrame) -> None:
     from rich.console import Console
+    from rich.markup import escape
     from rich.table import Table
 
     shown = {"benchmark": "", "metric": "", "value": ".6g", "standard_error": ".2g", "n": "d"}
@@ -108,11 +120,11 @@ def _print_rows(rows: pd.DataFrame) -> None:
     for setting, own in rows.groupby(keys, sort=False, dropna=False):
         parts = zip(keys[1:], setting[1:], strict=True)
         words = [f"{name} {text}" for name, value in parts if (text := _cell(value, ""))]
-        table = Table(title=f"{setting[0]}: {', '.join(words)}", title_justify="left")
+        table = Table(title=escape(f"{setting[0]}: {', '.join(words)}"), title_justify="left")
         for name, form in shown.items():
             table.add_column(name.replace("_", " "), justify="right" if form else "left")
         for row in own.to_dict("records"):
-            table.add_row(*(_cell(row[name], form) for name, form in shown.items()))
+            table.add_row(*(escape(_cell(row[name], form)) for name, form in shown.items()))
         console.print(table)
 
 

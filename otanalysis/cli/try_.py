@@ -110,6 +110,7 @@ def _record(trial: Trial) -> dict[str, Any]:
 
 def _print_answers(trial: Trial) -> None:
     from rich.console import Console
+    from rich.markup import escape
     from rich.table import Column, Table
 
     texts = (Column(name, overflow="fold") for name in ("visual tokens", "answer"))
@@ -118,5 +119,5 @@ def _print_answers(trial: Trial) -> None:
         (f"all {trial.image.m}", trial.full),
         (f"{trial.image.keep} by {trial.image.method}", trial.pruned),
     ):
-        table.add_row(tokens, answer.text or "(nothing)", f"{answer.seconds:.3f}")
+        table.add_row(escape(tokens), escape(answer.text) or "(nothing)", f"{answer.seconds:.3f}")
     Console().print(table)

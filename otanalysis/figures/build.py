@@ -32,8 +32,7 @@ from otanalysis.stats.cells import check_accuracy
 from otanalysis.studies.certify import CertifyStudy, read_certificates
 from otanalysis.studies.engine import measure_samples
 from otanalysis.studies.ladder import LadderStudy, measure_ladder, read_ladder
-from otanalysis.studies.provenance import read_table
-from otanalysis.studies.sweep import sweep
+from otanalysis.studies.sweep import read_sweep, sweep
 from otanalysis.tokens import open_dump
 
 SEEDS = (0, 1, 2)
@@ -250,7 +249,7 @@ def _measured(
         out=results,
         **running,
     )
-    return read_table(table, SWEEP_COLUMNS, cure="remove it, and it is measured again", only=True)
+    return read_sweep(table, SWEEP_COLUMNS)
 
 
 def _write(folder: Path, files: Files, captions: str) -> list[Path]:

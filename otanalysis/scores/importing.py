@@ -11,6 +11,7 @@ from types import MappingProxyType
 import pandas as pd
 
 from otanalysis.errors import InputError
+from otanalysis.files import as_path
 from otanalysis.scores.score import Choice, Reader, Score, Settings
 from otanalysis.scores.table import ACCURACY_COLUMNS, add_scores
 
@@ -104,7 +105,7 @@ def import_results(
 def _files(results: Sequence[str | PathLike[str]]) -> list[Path]:
     """Return the files to read, each once though VLMEvalKit links them twice."""
     files: dict[Path, Path] = {}
-    for path in map(Path, results):
+    for path in (as_path(one, "results") for one in results):
         if path.is_file():
             files.setdefault(path.resolve(), path)
         elif path.is_dir():

@@ -16,6 +16,7 @@ from otanalysis.defaults import FULL
 from otanalysis.errors import InputError
 from otanalysis.reading import Document, member, number_in, read_json, shortened
 from otanalysis.scores.score import (
+    PART,
     Choice,
     Reader,
     Score,
@@ -101,6 +102,7 @@ def task_scores(
     members = member(document, "group_subtasks", dict, file) or {}
     groups = {name for name, tasks in members.items() if tasks}
     groups |= set(member(document, "groups", dict, file) or {})
+    part = _part(document, file)
     found = []
     for task, entry in document["results"].items():
         keys = [key for key in entry or {} if "," in key and "_stderr" not in key]
@@ -122,7 +124,7 @@ def task_scores(
                 standard_error=None if error is None else scaled(error, described.factor),
                 n=_questions(document, task, file),
                 settings=settings,
-                source=f"{program}, {place_of(file)}, {key}",
+                source=f"{program}, {place_of(file)}, {key}{part}",
             )
         )
     return found
@@ -205,6 +207,20 @@ def _headline(task: str, keys: list[str], choice: Choice, where: str) -> str:
                 f"--metric {task}={having[0]}."
             )
     raise unknown_task(task, where, keys, asked=asked)
+
+
+def _part(document: Document, file: Path) -> str:
+    """Return what a source says of a run with ``--limit``; empty for one over all questions."""
+    limit = (member(document, "config", dict, file) or {}).get("limit")
+    if limit is None:
+        return ""
+    number = number_or_none(limit)
+    if number is None:
+        raise InputError(
+            f"{file} records a --limit of {shortened(limit)}, and a number or none is wanted: check that the "
+            "file is as the evaluation wrote it."
+        )
+    return f", {PART} (--limit {number:g})" if number > 0 else ""  # lmms-eval takes others for no limit
 
 
 def _check_split(document: Document, task: str, file: Path) -> None:

@@ -139,6 +139,10 @@ def _shown(value: str | float) -> str:
     return VARIABLE_RATIO if isnan(value) else f"{value:g}"
 
 
+PART = "part of the questions"
+"""Words in the source of a score that an evaluation gave on the first few questions of a task alone."""
+
+
 @dataclass(frozen=True)
 class Score:
     """One row to be: the score of one task in one run.
@@ -156,7 +160,7 @@ class Score:
     settings : Settings
         What the file records of the run.
     source : str
-        Program, file and key.
+        Program, file and key, and :data:`PART` where it is the score of a part.
 
     Raises
     ------

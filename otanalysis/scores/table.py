@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import io
-import json
+import os
 import re
 from collections.abc import Mapping
 from os import PathLike
@@ -15,7 +15,7 @@ import pandas as pd
 
 from otanalysis.defaults import FULL
 from otanalysis.errors import InputError
-from otanalysis.files import make_folder, write_atomic
+from otanalysis.files import as_path, json_bytes, make_folder, write_together
 from otanalysis.reading import EMPTY, number_in, read_csv, read_parquet, shortened
 from otanalysis.scores.tasks import is_whole
 
@@ -48,6 +48,28 @@ _REQUIRED = ("model", "benchmark", "method", "metric", "value")
 _TEXT = ("model", "benchmark", "method", "metric")
 VARIABLE_RATIO = "variable"
 """What published tables write as ratio where the method chooses the number of tokens itself."""
+
+
+def accuracy_path(path: str | PathLike[str]) -> Path:
+    """Return the path of an accuracy table, of which the name says the format.
+
+    Raises
+    ------
+    InputError
+        It is no path, or ends in something else than ``.csv`` and ``.parquet``.
+
+    Examples
+    --------
+    >>> accuracy_path("runs/accuracy.csv").name
+    'accuracy.csv'
+    """
+    file = as_path(path, "an accuracy table")
+    if file.suffix not in (".csv", ".parquet"):
+        raise InputError(
+            f"The name of an accuracy table must end in .csv or .parquet, got {str(file)!r}: rename it, or "
+            "convert it to one of the two."
+        )
+    return file
 
 
 def read_accuracy(path: str | PathLike[str]) -> pd.DataFrame:
@@ -83,15 +105,10 @@ def read_accuracy(path: str | PathLike[str]) -> pd.DataFrame:
     [{'method': 'full', 'ratio': 1.0, 'gamma': nan, 'value': 0.9}]
     >>> folder.cleanup()
     """
-    file = Path(path)
-    if not file.is_file():
+    file = accuracy_path(path)
+    if not os.path.lexists(file):
         raise InputError(f"The accuracy table {file} does not exist; give the path of a CSV or Parquet file.")
-    if file.suffix == ".csv":
-        table = read_csv(file).frame()
-    elif file.suffix == ".parquet":
-        table = read_parquet(file)
-    else:
-        raise InputError(f"The accuracy table {file} must end in .csv or .parquet; rename or convert it.")
+    table = read_csv(file).frame() if file.suffix == ".csv" else read_parquet(file)
     return _checked(table, f"The accuracy table {file}")
 
 
@@ -113,7 +130,8 @@ def write_accuracy(
     Raises
     ------
     InputError
-        The table would not pass :func:`read_accuracy`, or the name ends in something else.
+        The table would not pass :func:`read_accuracy`, the name ends in something else, or the provenance
+        holds what is no JSON value.
 
     Examples
     --------
@@ -125,22 +143,22 @@ def write_accuracy(
     ...     read_accuracy(f"{folder}/accuracy.parquet").equals(table)
     True
     """
-    file = Path(path)
-    checked = _checked(table, f"The accuracy table for {file}")
-    if file.suffix not in (".csv", ".parquet"):
-        raise InputError(f"An accuracy table is written as .csv or .parquet, got the name {file.name!r}.")
+    named = accuracy_path(path)
+    checked = _checked(table, f"The accuracy table for {named}")
     try:
-        data = _csv(checked) if file.suffix == ".csv" else _parquet(checked)
+        data = _csv(checked) if named.suffix == ".csv" else _parquet(checked)
     except (ValueError, TypeError, NotImplementedError) as error:  # Arrow's are such, too
         raise InputError(
-            f"The accuracy table for {file} has a column that cannot be written ({error}): leave it out, or "
+            f"The accuracy table for {named} has a column that cannot be written ({error}): leave it out, or "
             "make it one of texts or of numbers."
         ) from error
-    make_folder(file.parent)
+    file = Path(os.path.realpath(named))  # of a link, what it points to: others read that
+    files = {file.name: data}
     if provenance is not None:
-        text = json.dumps(provenance, indent=1, sort_keys=True, allow_nan=False) + "\n"
-        write_atomic(file.with_name(f"{file.stem}.provenance.json"), text.encode())
-    write_atomic(file, data)
+        about = json_bytes(provenance, f"The provenance of {path}", indent=1, sort_keys=True) + b"\n"
+        files = {f"{file.stem}.provenance.json": about, **files}
+    make_folder(file.parent)
+    write_together(file.parent, files)
 
 
 def _csv(table: pd.DataFrame) -> bytes:

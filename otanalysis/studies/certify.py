@@ -20,7 +20,7 @@ from otanalysis.errors import InputError
 from otanalysis.image import Image
 from otanalysis.selection import SELECTORS, select_many
 from otanalysis.stats.certificate_tables import certificate_table, greedy_table
-from otanalysis.studies.chunks import Record
+from otanalysis.studies.chunks import OF_TABLE, Record
 from otanalysis.studies.provenance import read_table, write_summaries
 from otanalysis.studies.runs import SweepSettings
 from otanalysis.surrogate import Ladder, logdet_upper_bound
@@ -164,10 +164,10 @@ def read_certificates(path: str | PathLike[str]) -> pd.DataFrame:
     Raises
     ------
     InputError
-        The file is missing or holds something else.
+        The file is missing, damaged, without rows, or holds something else.
     """
-    table = read_table(path, CertifyStudy.schema, cure="make it with otanalysis certify")
-    return table.astype({"seed": "Int64"})
+    schema = pa.schema([*OF_TABLE, *CertifyStudy.schema])
+    return read_table(path, schema, cure="make it with `otanalysis certify`").astype({"seed": "Int64"})
 
 
 def summarise_certificates(path: str | PathLike[str]) -> tuple[pd.DataFrame, pd.DataFrame]:

@@ -18,7 +18,10 @@ Record = dict[str, Any]
 """One row of a table, by column."""
 
 ORIGIN = pa.schema([(name, pa.string()) for name in ("model", "benchmark", "sample")])
-"""Columns that say which sample a row is of."""
+"""Columns that say which sample a row of a part is of."""
+
+OF_TABLE = pa.schema([("dump", pa.string()), *ORIGIN])
+"""The same of a table, which says the dump, too: parts do not, that they serve wherever it lies."""
 
 
 @dataclass(frozen=True)

@@ -20,7 +20,7 @@ from typing import Any, ClassVar, Protocol
 import pyarrow as pa
 
 from otanalysis.errors import InputError
-from otanalysis.files import sha256_of_json
+from otanalysis.files import as_path, sha256_of_json
 from otanalysis.locks import held
 from otanalysis.studies.chunks import ORIGIN, Chunk, Record, describe_dumps, open_chunks
 from otanalysis.studies.pool import run_parts
@@ -83,7 +83,8 @@ def run_study(
     missing is measured as :func:`collect` does, into ``out/PARTS``, by default ``out/parts-NAME``.
     Another process that writes into ``out`` is waited for with ``wait``.
     """
-    path, request = Path(out) / f"{study.name}.parquet", sha256_of_json(study.request)
+    out = as_path(out, "a folder")
+    path, request = out / f"{study.name}.parquet", sha256_of_json(study.request)
     _check_jobs(jobs)
     if (about := answering(path, request)) is not None:
         before = about.get("measured_with", [{"files": "all", "versions": None}])
@@ -91,7 +92,7 @@ def run_study(
         return path
     with held(out, f"measuring the {study.name}", wait=wait):
         if answering(path, request, say=True) is None:  # who was waited for may have made it
-            folder = Path(out) / (parts or f"parts-{study.name}")
+            folder = out / (parts or f"parts-{study.name}")
             found = collect(study, folder, jobs=jobs, progress=progress)
             told = {**study.about, "measured_with": found.measured_with}
             write_table(path, found.table, request=request, about=told)

@@ -21,7 +21,7 @@ from otanalysis.files import sha256_of_json
 from otanalysis.image import Image
 from otanalysis.locks import held
 from otanalysis.mini.benchmarks import BENCHMARKS, Item
-from otanalysis.scores.table import write_accuracy
+from otanalysis.scores.table import accuracy_path, write_accuracy
 from otanalysis.selection import SELECTORS, Selector, select_many
 from otanalysis.selection.fingerprint import code_fingerprint
 from otanalysis.selection.selector import is_own
@@ -191,6 +191,7 @@ def evaluate(
         raise InputError(
             f"At least 2 questions a benchmark are needed for a standard error, got {questions}."
         )
+    table_path = accuracy_path(out)
     settings = SweepSettings(tuple(methods), tuple(ratios), tuple(gammas), tuple(seeds), ("none",))
     vlm = load_model(model)
     fingerprint = model_fingerprint(model)
@@ -203,12 +204,12 @@ def evaluate(
     ]
     plan = [Part(chunk.keys, chunk.measure) for chunk in chunks]
     study = Study("evaluate", _SCHEMA, plan, packages=_NUMERIC)
-    with held(Path(out).parent, "evaluating", wait=wait):
+    with held(table_path.parent, "evaluating", wait=wait):
         found = collect(study, folder, jobs=jobs, progress=progress, wait=wait)
         table = pd.concat([_majority(benchmarks, questions), _means(found.table.to_pandas())])
         table.insert(0, "model", vlm.name)
         about = _provenance(vlm.name, fingerprint, settings, questions)
-        write_accuracy(table, out, provenance=about | {"measured_with": found.measured_with})
+        write_accuracy(table, table_path, provenance=about | {"measured_with": found.measured_with})
     return table
 
 

@@ -20,6 +20,7 @@ from otanalysis.image import Image
 from otanalysis.selection import SELECTORS, select_many
 from otanalysis.selection.pool import Subset, check_drawn, draw_pool
 from otanalysis.stats.ladder_tables import ladder_table
+from otanalysis.studies.chunks import OF_TABLE
 from otanalysis.studies.engine import measure_samples
 from otanalysis.studies.provenance import read_table, write_summaries
 from otanalysis.studies.runs import SweepSettings
@@ -203,9 +204,10 @@ def read_ladder(path: str | PathLike[str]) -> pd.DataFrame:
     Raises
     ------
     InputError
-        If the file is missing or is another table.
+        The file is missing, damaged, without rows, or another table.
     """
-    return read_table(path, LadderStudy.schema, cure="pass the ladder.parquet of `otanalysis ladder`")
+    schema = pa.schema([*OF_TABLE, *LadderStudy.schema])
+    return read_table(path, schema, cure="pass the ladder.parquet of `otanalysis ladder`")
 
 
 def summarise_ladder(path: str | PathLike[str]) -> pd.DataFrame:

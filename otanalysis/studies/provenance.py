@@ -16,7 +16,8 @@ import pandas as pd
 import pyarrow as pa
 
 from otanalysis.errors import InputError
-from otanalysis.files import make_folder, write_atomic, write_together
+from otanalysis.files import as_path, make_folder, write_atomic, write_together
+from otanalysis.studies.fault import fault_of
 from otanalysis.studies.sealed import is_sealed, sealed, unsealed
 
 _KEY = b"otanalysis.provenance"
@@ -88,35 +89,38 @@ def read_provenance(path: str | PathLike[str]) -> dict[str, Any]:
     InputError
         The file is missing, is not a table of this package, or is damaged.
     """
-    return _provenance(_opened(Path(path), schema_only=True), Path(path))
+    file = as_path(path, "a table")
+    return _provenance(_opened(file, schema_only=True), file)
 
 
-def read_table(
-    path: str | PathLike[str],
-    columns: Iterable[str] | pa.Schema = (),
-    *,
-    cure: str = "",
-    only: bool = False,
-) -> pd.DataFrame:
-    """Read a table of this package that has certain columns, after a look at its checksum.
+def read_table(path: str | PathLike[str], schema: pa.Schema, *, cure: str) -> pd.DataFrame:
+    """Read a table of this package, which must be what a study writes, after a look at its checksum.
 
-    With ``only`` the others are left out; of a schema the types are wanted, too.
+    Parameters
+    ----------
+    path : path
+        The Parquet file.
+    schema : pyarrow.Schema
+        What must be there, see :func:`~otanalysis.studies.fault.fault_of`.
+    cure : str
+        What to do where the table is another one.
+
+    Returns
+    -------
+    DataFrame
+        The columns of the schema, at least one row.
 
     Raises
     ------
     InputError
-        The file is missing, is not a table of this package, is damaged, or lacks a column, or has it of
-        another type; then ``cure`` says what to do.
+        The file is missing, is not a table of this package, is damaged, or is not as the schema wants it.
     """
-    wanted = columns.names if isinstance(columns, pa.Schema) else list(columns)
-    table = _opened(Path(path))
-    _provenance(table, Path(path))
-    if absent := [name for name in wanted if name not in table.column_names]:
-        raise InputError(f"{path} lacks the columns {', '.join(absent)}: {cure}.")
-    types = columns if isinstance(columns, pa.Schema) else ()
-    if odd := [one.name for one in types if table.schema.field(one.name).type != one.type]:
-        raise InputError(f"{path} has {', '.join(odd)} of another type than was written: {cure}.")
-    frame: pd.DataFrame = (table.select(wanted) if only else table).to_pandas(ignore_metadata=True)
+    file = as_path(path, "a table")
+    table = _opened(file)
+    _provenance(table, file)
+    if fault := fault_of(table, schema):
+        raise InputError(f"{file} {fault}: {cure}.")
+    frame: pd.DataFrame = table.select(schema.names).cast(schema).to_pandas(ignore_metadata=True)
     return frame
 
 
@@ -136,7 +140,7 @@ def _opened(path: Path, *, schema_only: bool = False) -> pa.Table:
 def _provenance(table: pa.Table, path: Path) -> dict[str, Any]:
     try:
         content = json.loads((table.schema.metadata or {})[_KEY])
-    except (KeyError, ValueError) as error:
+    except (KeyError, ValueError, RecursionError) as error:
         raise _not_ours(path) from error
     if not isinstance(content, dict):
         raise _not_ours(path)

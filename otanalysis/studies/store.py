@@ -18,6 +18,7 @@ import pyarrow.compute as pc
 from otanalysis.errors import InputError
 from otanalysis.files import make_folder, remove_strays, sha256_of_json, write_atomic
 from otanalysis.studies.chunks import Record
+from otanalysis.studies.fault import fault_of
 from otanalysis.studies.sealed import is_sealed, sealed, unsealed
 
 NUMERIC = ("numpy", "scipy", "POT", "kmedoids")
@@ -90,7 +91,7 @@ class Store:
             remove_strays(place)
             for path in place.glob("*.parquet"):
                 try:
-                    unsealed(path.read_bytes(), path, schema_only=True)
+                    self._schema_in(path)
                 except InputError:
                     path.unlink(missing_ok=True)
                     damaged += 1
@@ -144,18 +145,27 @@ class Store:
         named = (self.folder / f"{key}.parquet" for key in part.keys)
         for path in sorted((self.folder / part.place).glob("*.parquet")) if part.place else named:
             try:
-                data = path.read_bytes()
-                schema = unsealed(data, path, schema_only=True).schema
+                schema = self._schema_in(path)
                 metadata = schema.metadata or {}
                 keys = frozenset(json.loads(metadata.get(_KEYS, b"[]")))
-            except (OSError, ValueError, TypeError):
+            except (OSError, ValueError, TypeError, RecursionError):
                 continue  # missing, or damaged after it was written: measured again, and then replaced
             if not part.place:
-                if is_sealed(data) and path.stem not in keys:
+                if _KEYS in metadata and path.stem not in keys:
                     continue  # another key's file under this name
                 keys = frozenset([path.stem])
             if schema.names == self.schema.names:
                 yield Kept(path, keys, metadata.get(_VERSIONS, b"").decode())
+
+    def _schema_in(self, path: Path) -> pa.Schema:
+        """Return the schema of a file that is whole; one without a checksum is looked through for that."""
+        data = path.read_bytes()
+        table = unsealed(data, path, schema_only=True)
+        if table.schema.names == self.schema.names and (
+            fault := fault_of(table, self.schema, rows=not is_sealed(data))
+        ):
+            raise InputError(f"{path} {fault}.")
+        return table.schema
 
 
 @cache

@@ -20,7 +20,7 @@ from otanalysis.arrays import Normalisation, resolve_keep
 from otanalysis.defaults import RATIOS, RELEASED_GAMMA
 from otanalysis.image import Image
 from otanalysis.selection import SELECTORS, Selection, Selector, select_many
-from otanalysis.studies.chunks import ORIGIN, Chunk, Record, describe_dumps, open_chunks
+from otanalysis.studies.chunks import OF_TABLE, ORIGIN, Chunk, Record, describe_dumps, open_chunks
 from otanalysis.studies.engine import Study, run_study
 from otanalysis.studies.provenance import read_table
 from otanalysis.studies.runs import Measurement, Run, SweepSettings
@@ -143,8 +143,15 @@ def _measure(
     yield missing, chunk.measure(lambda sample: measure_sample(sample, wanted))
 
 
-def read_sweep(path: str | PathLike[str]) -> pd.DataFrame:
+def read_sweep(path: str | PathLike[str], columns: Sequence[str] | None = None) -> pd.DataFrame:
     """Read the table that :func:`sweep` wrote.
+
+    Parameters
+    ----------
+    path : path
+        What :func:`sweep` returned.
+    columns : sequence of str, optional
+        Read only these, ``seed`` among them; the kept indices are most of the bytes.
 
     Returns
     -------
@@ -154,9 +161,11 @@ def read_sweep(path: str | PathLike[str]) -> pd.DataFrame:
     Raises
     ------
     InputError
-        The file is missing or was not written by a sweep.
+        The file is missing, damaged, without rows, or was not written by a sweep.
     """
-    return read_table(path, _OF_TABLE, cure="make it with otanalysis sweep").astype({"seed": "Int64"})
+    schema = _TABLE if columns is None else pa.schema([_TABLE.field(name) for name in columns])
+    rows = read_table(path, schema, cure="remove it and make it with `otanalysis sweep`")
+    return rows.astype({"seed": "Int64"})
 
 
 def measure_sample(sample: Sample, measurements: Sequence[Measurement]) -> list[Record]:
@@ -265,4 +274,4 @@ _COLUMNS: Mapping[str, tuple[pa.DataType, Callable[[_Row], object]]] = MappingPr
 """The columns of a part after those of the sample's origin: type, and where the value comes from."""
 
 _SCHEMA = pa.schema([*ORIGIN, *((name, kind) for name, (kind, _) in _COLUMNS.items())])
-_OF_TABLE = pa.schema([one for one in _SCHEMA if one.name != "key"])  # which the parts have and the table not
+_TABLE = pa.schema([*OF_TABLE, *((name, kind) for name, (kind, _) in _COLUMNS.items() if name != "key")])

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from safetensors import safe_open
 
 from otanalysis.errors import DumpError, InputError
-from otanalysis.files import sha256_of_file
+from otanalysis.files import as_path, sha256_of_file
 from otanalysis.scalars import shown
 from otanalysis.tokens.manifest import MANIFEST_NAME, PARTIAL_MANIFEST_NAME, Manifest, SampleEntry, ShardEntry
 from otanalysis.tokens.thumbnails import decode_thumbnail
@@ -286,7 +286,7 @@ def open_dump(path: str | PathLike[str]) -> Dump:
     True
     >>> folder.cleanup()
     """
-    folder = as_folder(path)
+    folder = as_path(path, "a folder")
     try:
         finished, begun = ((folder / name).is_file() for name in (MANIFEST_NAME, PARTIAL_MANIFEST_NAME))
     except OSError as error:  # no permission, or a name that is too long
@@ -303,14 +303,3 @@ def open_dump(path: str | PathLike[str]) -> Dump:
     raise DumpError(
         f"{folder} is not a dump: a folder with {MANIFEST_NAME} was wanted, {found} is there; check the path."
     )
-
-
-def as_folder(path: str | PathLike[str]) -> Path:
-    """Return the path of a folder; raise InputError for what is no path."""
-    try:
-        folder = Path(path)
-    except TypeError as error:
-        raise InputError(f"The path of a folder was wanted, got {shown(path)}.") from error
-    if "\0" in str(folder):
-        raise InputError(f"The path of a folder was wanted, got {path!r}, which holds a NUL.")
-    return folder

@@ -21,12 +21,11 @@ from safetensors.numpy import save
 
 from otanalysis.arrays import to_numpy
 from otanalysis.errors import DumpError, InputError, StorageError
-from otanalysis.files import sha256_of_file, storing, write_atomic
+from otanalysis.files import as_path, json_bytes, sha256_of_file, storing, write_atomic
 from otanalysis.locks import Hold, held
 from otanalysis.scalars import check_choice, check_integer, listed, shown
 from otanalysis.tokens.layout import DTYPES, LARGEST, RESERVED_ID, file_name, first_problem, is_grid, is_text
 from otanalysis.tokens.manifest import MANIFEST_NAME, PARTIAL_MANIFEST_NAME, Manifest, SampleEntry, ShardEntry
-from otanalysis.tokens.read import as_folder
 from otanalysis.tokens.thumbnails import encode_thumbnail
 
 
@@ -80,7 +79,7 @@ class DumpWriter:
         extra: Mapping[str, Any] | None = None,
         wait: bool = False,
     ) -> None:
-        self.path = as_folder(path)
+        self.path = as_path(path, "a folder")
         fresh = Manifest(
             model=model,
             revision=revision,
@@ -357,10 +356,12 @@ def _check_id(sample_id: object) -> None:
 def _as_json(name: str, values: Mapping[str, Any] | None) -> dict[str, Any]:
     """Return values as they will be read: tuples are lists then, and all names are texts."""
     try:
-        text = json.dumps(dict(values or {}), allow_nan=False, ensure_ascii=False).encode()
-        read: dict[str, Any] = json.loads(text)
-    except (TypeError, ValueError, RecursionError) as error:
-        raise InputError(f"The manifest takes JSON values only ({error}); convert {name} first.") from error
+        given = dict(values or {})
+    except (TypeError, ValueError) as error:
+        raise InputError(
+            f"The {name} of a dump takes JSON values only, in a mapping by name, got {shown(values)}."
+        ) from error
+    read: dict[str, Any] = json.loads(json_bytes(given, f"The {name} of a dump"))
     return read
 
 

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -73,6 +76,108 @@ def test_two_imports_make_one_table(runs: tuple[Path, Path], tmp_path: Path) -> 
     assert out.read_bytes() == before, "the same rows twice are once"
 
 
+_IMPORT = """
+import sys
+from otanalysis import scores
+from otanalysis.cli import app
+write = scores.write_accuracy
+def slow(*given):
+    print("about to write", flush=True)
+    sys.stdin.readline()
+    write(*given)
+scores.write_accuracy = slow
+app(["accuracy", "import", *sys.argv[1:]])
+"""
+
+
+@contextmanager
+def another_import(*arguments: object) -> Iterator[subprocess.Popen[str]]:
+    """Another process between reading a table and writing it."""
+    command, pipe = [sys.executable, "-c", _IMPORT, *map(str, arguments)], subprocess.PIPE
+    with subprocess.Popen(command, stdin=pipe, stdout=pipe, stderr=pipe, text=True) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "about to write\n"
+        try:
+            yield process
+        finally:
+            process.kill()
+
+
+def plain(folder: Path, benchmark: str) -> Path:
+    file = folder / f"{benchmark}.csv"
+    file.write_text(f"benchmark,metric,value,model,method\n{benchmark},m,1,llava,full\n")
+    return file
+
+
+@pytest.mark.parametrize("through_link", [False, True])
+def test_of_two_imports_into_one_table_none_loses_the_rows_of_the_other(
+    tmp_path: Path, through_link: bool
+) -> None:
+    (tmp_path / "tables").mkdir()
+    out = tmp_path / "tables" / "accuracy.csv"
+    assert run(plain(tmp_path, "first"), "--out", out).exit_code == 0
+    other = tmp_path / "linked.csv" if through_link else out
+    if through_link:
+        other.symlink_to(out)
+    with another_import(plain(tmp_path, "second"), "--out", out) as process:
+        refused = run(plain(tmp_path, "third"), "--out", other)
+        assert refused.exit_code == 2
+        assert f"process {process.pid}" in refused.stderr
+        assert "is importing scores there since" in refused.stderr
+        importing = ("accuracy", "import", tmp_path / "third.csv")
+        waiting = subprocess.Popen(
+            [sys.executable, "-m", "otanalysis", *importing, "--out", other, "--wait"],
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        with waiting:
+            assert waiting.stderr is not None
+            assert "waiting for it" in waiting.stderr.readline()
+            _, said = process.communicate("go on\n", timeout=60)
+            assert process.returncode == 0, said
+            assert waiting.wait(timeout=60) == 0
+    assert read_accuracy(out)["benchmark"].tolist() == ["first", "second", "third"]
+    assert other.is_symlink() == through_link
+
+
+def test_names_that_look_like_markup_are_printed_as_they_are(tmp_path: Path) -> None:
+    file = tmp_path / "scores.csv"
+    file.write_text("benchmark,metric,value,model,method\n[/b],[bold]m,1,[/],full\n")
+    result = run(file, "--out", tmp_path / "accuracy.csv")
+    assert result.exit_code == 0, result.stderr
+    assert "[/]: method full, ratio 1.0" in result.stdout
+    assert " [/b] " in result.stdout
+    assert " [bold]m " in result.stdout
+
+
+@pytest.mark.parametrize("older", [False, True])
+@pytest.mark.parametrize(
+    ("limit", "said"), [(None, None), (-1, None), (100.0, "--limit 100"), (0.5, "--limit 0.5")]
+)
+def test_a_score_of_a_part_says_so(
+    tmp_path: Path, older: bool, limit: float | None, said: str | None
+) -> None:
+    folder = write_results(tmp_path / "run", {"gqa": ("exact_match", 0.5)}, method="first", ratio=0.5)
+    [file] = folder.rglob("*.json")
+    content = json.loads(file.read_text())
+    content["config"]["limit"] = limit
+    if older:
+        del content["n-samples"]
+    file.write_text(json.dumps(content))
+    out = tmp_path / "accuracy.csv"
+    result = run(folder, "--out", out)
+    assert result.exit_code == 0, result.stderr
+    [source] = read_accuracy(out)["source"]
+    remark = "The evaluation was limited to part of the questions of gqa"
+    assert (remark in result.stderr) == ("part of the questions" in source) == (said is not None)
+    assert said is None or f"({said})" in source
+    content["config"]["limit"] = "some"
+    file.write_text(json.dumps(content))
+    refused = run(folder, "--out", out)
+    assert (refused.exit_code, refused.stderr.count("\n")) == (2, 1)
+    assert "records a --limit of 'some'" in refused.stderr
+
+
 def test_json_holds_the_imported_rows_alone(runs: tuple[Path, Path], tmp_path: Path) -> None:
     out = tmp_path / "accuracy.parquet"
     assert run(runs[0], "--out", out).exit_code == 0
@@ -116,7 +221,7 @@ def test_mistakes_are_one_sentence_and_write_nothing(
 
 def test_a_foreign_ending_is_refused_before_reading(tmp_path: Path, assert_refused: Refused) -> None:
     out = tmp_path / "accuracy.xlsx"
-    assert_refused(run("absent", "--out", out), "ends in .csv or .parquet", out)
+    assert_refused(run("absent", "--out", out), "must end in .csv or .parquet", out)
 
 
 def test_a_value_that_disagrees_with_the_table_leaves_it_as_it_was(

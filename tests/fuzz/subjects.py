@@ -25,15 +25,15 @@ from otanalysis.scores import READERS, Choice, Settings, import_results, read_ac
 from otanalysis.stats.cells import check_accuracy
 from otanalysis.stats.score_ranks import rank_methods
 from otanalysis.studies.certify import read_certificates, summarise_certificates
-from otanalysis.studies.ladder import read_ladder, summarise_ladder
+from otanalysis.studies.ladder import LadderStudy, measure_ladder, read_ladder, summarise_ladder
 from otanalysis.studies.provenance import read_provenance, write_table
 from otanalysis.studies.sweep import read_sweep, sweep
-from otanalysis.studies.table2.study import summarise_synthetic
+from otanalysis.studies.table2.study import Size, summarise_synthetic, synthetic
 from otanalysis.theorem.worst_case import replay_worst_case, save_worst_case
 from otanalysis.tokens import DumpWriter, open_dump, verify_dump
 from otanalysis.vlm.capture.pictures import PictureItem
 from otanalysis.vlm.capture.sources import open_pictures
-from tests.fuzz.damage import damage_folder
+from tests.fuzz.damage import choice, damage_folder
 
 DATA = Path(__file__).parents[1] / "data" / "results_0.1.0"
 GIVEN = Settings("m", "otprune", 0.098)
@@ -196,9 +196,7 @@ def _read_tables(folder: Path) -> None:
     def extend(table: Path) -> None:
         before = table.read_bytes()
         try:
-            accuracy_import(
-                [folder / "scores.csv"], "full", None, "other", None, None, None, None, table, True
-            )
+            accuracy_import([folder / "scores.csv"], method="full", model="other", out=table, as_json=True)
         except OtAnalysisError:
             assert table.read_bytes() == before, "a refused import leaves the table as it was"
             raise
@@ -269,6 +267,27 @@ def _damage_parts(rng: np.random.Generator, folder: Path) -> str:
 
 def _read_parts(folder: Path) -> None:
     pd.testing.assert_frame_equal(_sweep(folder), SOUND["sweep"])
+
+
+def _older_results(folder: Path) -> None:
+    """Put tables together from parts of version 0.1.0, which carry no checksum; what lacks is measured."""
+    out, dump = folder / "results", folder / "dumps" / "noise"
+    how: dict[str, Any] = {"out": out, "progress": False}
+    for table in out.glob("*.parquet"):
+        table.unlink()
+    rows = read_sweep(sweep([dump], methods=("otprune", "random"), ratios=(0.25,), **how))
+    assert np.isfinite(rows["w2"]).all()
+    read_ladder(measure_ladder([dump], LadderStudy(ratios=(0.25,), subsets=8), **how))
+    summarise_synthetic(synthetic(sizes=[Size(8, 3, 3)], laws=["gaussian"], trials=2, **how))
+
+
+def _write_older_results(folder: Path) -> None:
+    shutil.copytree(DATA, folder, dirs_exist_ok=True)
+
+
+def _damage_older_parts(rng: np.random.Generator, folder: Path) -> str:
+    parts = [path for path in (folder / "results").iterdir() if path.name.startswith("parts")]
+    return damage_folder(rng, choice(rng, sorted(parts)))
 
 
 def _write_studies(folder: Path) -> None:
@@ -352,6 +371,7 @@ SUBJECTS: dict[str, Subject] = {
     "accuracy tables": Subject(_write_tables, _read_tables),
     "dumps": _dumps(),
     "parts of a sweep": Subject(_write_parts, _read_parts, _damage_parts, share=2),
+    "parts of 0.1.0": Subject(_write_older_results, _older_results, _damage_older_parts, share=1),
     "tables of studies": Subject(_write_studies, _read_studies, share=4),
     "summaries of studies": Subject(_write_studies, _read_summaries, share=1),
     "pictures": Subject(_write_pictures, _read_pictures),

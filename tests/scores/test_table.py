@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 
 from otanalysis.errors import InputError
-from otanalysis.scores import ACCURACY_COLUMNS, read_accuracy, write_accuracy
+from otanalysis.scores import ACCURACY_COLUMNS, import_results, read_accuracy, write_accuracy
 
 PUBLISHED = Path(__file__).parents[2] / "data" / "published" / "accuracy.csv"
 
@@ -57,6 +57,39 @@ def test_round_trip(tmp_path: Path, ending: str) -> None:
     again = tmp_path / f"again.{ending}"
     write_accuracy(table, again)
     assert again.read_bytes() == file.read_bytes()
+
+
+@pytest.mark.parametrize("odd", [float("nan"), {"b": float("inf")}, {1, 2}, "\ud800", 1j])
+def test_a_provenance_that_is_no_json_is_refused_and_nothing_is_written(tmp_path: Path, odd: Any) -> None:
+    with pytest.raises(InputError, match=r"provenance of .*accuracy\.csv takes JSON values only"):
+        write_accuracy(sound_table(), tmp_path / "new" / "accuracy.csv", provenance={"a": odd})
+    assert not (tmp_path / "new").exists()
+
+
+@pytest.mark.parametrize("odd", [None, 3, b"accuracy.csv", "a\0.csv", "\ud800.csv", ["accuracy.csv"]])
+def test_what_is_no_path_is_refused(odd: Any) -> None:
+    for call in (
+        lambda: read_accuracy(odd),
+        lambda: write_accuracy(sound_table(), odd),
+        lambda: import_results([odd]),
+    ):
+        with pytest.raises(InputError, match=r"The path of .* was wanted"):
+            call()
+
+
+def test_a_link_to_a_table_stays_one(tmp_path: Path) -> None:
+    file, link = tmp_path / "shared.csv", tmp_path / "here" / "accuracy.csv"
+    link.parent.mkdir()
+    write_accuracy(sound_table()[:1], file)
+    link.symlink_to(file)
+    write_accuracy(sound_table(), link)
+    assert link.is_symlink()
+    assert len(read_accuracy(file)) == len(read_accuracy(link)) == 4
+    link.unlink()
+    link.symlink_to(link)
+    for call in (lambda: read_accuracy(link), lambda: read_accuracy(tmp_path / ("x" * 300 + ".csv"))):
+        with pytest.raises(InputError):
+            call()
 
 
 def test_the_published_table_is_read_with_what_it_lacks_left_empty() -> None:

@@ -13,7 +13,7 @@ import pytest
 
 from otanalysis.errors import InputError
 from otanalysis.studies.certify import read_certificates
-from otanalysis.studies.ladder import read_ladder, summarise_ladder
+from otanalysis.studies.ladder import read_ladder
 from otanalysis.studies.provenance import write_table
 from otanalysis.studies.sweep import read_sweep
 from otanalysis.studies.table2.study import summarise_synthetic
@@ -27,30 +27,55 @@ READERS: dict[str, Callable[[Path], Any]] = {
 }
 
 
+def put(table: pa.Table, column: str, values: pa.Array) -> pa.Table:
+    return table.set_column(table.column_names.index(column), column, values)
+
+
+def first_gone(table: pa.Table, column: str, value: float | None) -> pa.Table:
+    values = [value, *table[column].to_pylist()[1:]]
+    return put(table, column, pa.array(values, table.schema.field(column).type))
+
+
 @pytest.mark.parametrize("name", READERS)
-def test_a_column_of_another_type_or_none_is_refused(tmp_path: Path, name: str) -> None:
+@pytest.mark.parametrize("damaged", ["number", "text"])
+def test_a_table_that_no_study_writes_is_refused(tmp_path: Path, name: str, damaged: str) -> None:
     table = pq.read_table(STORED / f"{name}.parquet")
-    shutil.copy(STORED / f"{name}.parquet", tmp_path / f"{name}.parquet")
-    READERS[name](tmp_path / f"{name}.parquet")
-    place = next(number for number, one in enumerate(table.schema) if pa.types.is_floating(one.type))
-    column = table.column_names[place]
-    texts = table.set_column(place, column, pa.array(["x"] * len(table)))
-    for changed, message in (
-        (texts, f"has {column} of another type"),
-        (table.drop_columns([column]), "lacks the"),
-    ):
-        write_table(tmp_path / "changed.parquet", changed, request="r", about={})
+    file = tmp_path / f"{name}.parquet"
+    shutil.copy(STORED / file.name, file)
+    READERS[name](file)
+    is_it = pa.types.is_floating if damaged == "number" else pa.types.is_string
+    column = next(one.name for one in table.schema if is_it(one.type) and one.name != "gamma")
+    truths = pa.array([True] * len(table))
+    changes = [
+        (put(table, column, truths), f"has {column} of another type"),
+        (table.drop_columns([column]), f"lacks the columns {column}"),
+        (table.rename_columns(["x" if one == column else one for one in table.column_names]), "lacks the"),
+        (table.append_column(column, truths), "is damaged"),
+        (table.slice(0, 0), "has no rows"),
+        (first_gone(table, column, None), f"has rows without {column}"),
+    ]
+    if damaged == "number":
+        changes += [
+            (first_gone(table, column, value), f"has rows without {column}, or with what is no finite number")
+            for value in (float("nan"), float("inf"))
+        ]
+    for changed, message in changes:
+        write_table(file, changed, request="r", about={})
         with pytest.raises(InputError, match=message):
-            READERS[name](tmp_path / "changed.parquet")
+            READERS[name](file)
 
 
-@pytest.mark.parametrize("value", [None, float("nan"), float("inf")])
-def test_a_distance_that_is_no_number_is_not_summarised(tmp_path: Path, value: float | None) -> None:
-    table = pq.read_table(STORED / "ladder.parquet")
-    place = table.column_names.index("w2_squared")
-    odd = pa.array([value, *table["w2_squared"].to_pylist()[1:]], pa.float64())
-    write_table(
-        tmp_path / "ladder.parquet", table.set_column(place, "w2_squared", odd), request="r", about={}
-    )
-    with pytest.raises(InputError, match="a finite number in every row of w2_squared"):
-        summarise_ladder(tmp_path / "ladder.parquet")
+def test_columns_beside_those_of_a_study_are_left_out(tmp_path: Path) -> None:
+    table = pq.read_table(STORED / "sweep.parquet")
+    file = tmp_path / "sweep.parquet"
+    write_table(file, table.append_column("comment", pa.array(["x"] * len(table))), request="r", about={})
+    assert read_sweep(file).columns.tolist() == table.column_names
+    assert read_sweep(file, ["w2", "seed"]).columns.tolist() == ["w2", "seed"]
+
+
+def test_a_provenance_that_is_nested_without_end_is_none_of_ours(tmp_path: Path) -> None:
+    table = pq.read_table(STORED / "sweep.parquet")
+    metadata = {b"otanalysis.provenance": b"[" * 100_000}
+    pq.write_table(table.replace_schema_metadata(metadata), tmp_path / "sweep.parquet")
+    with pytest.raises(InputError, match="is not a table that otanalysis wrote"):
+        read_sweep(tmp_path / "sweep.parquet")

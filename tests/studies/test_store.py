@@ -14,6 +14,8 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from otanalysis.errors import InputError, StorageError
@@ -25,6 +27,7 @@ from otanalysis.studies.provenance import read_provenance
 from otanalysis.studies.sweep import read_sweep, sweep
 from otanalysis.studies.table2.study import Size, synthetic
 
+STORED = Path(__file__).parents[1] / "data" / "results_0.1.0"
 MakeDump = Callable[..., Path]
 sweep_module = import_module("otanalysis.studies.sweep")
 store_module = import_module("otanalysis.studies.store")
@@ -213,13 +216,34 @@ def test_a_table_without_versions_is_told_of(tmp_path: Path, capsys: pytest.Capt
 def test_parts_without_versions_are_taken_and_told_of(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    stored = Path(__file__).parents[1] / "data" / "results_0.1.0"
-    shutil.copytree(stored, tmp_path / "copy")
+    shutil.copytree(STORED, tmp_path / "copy")
     (tmp_path / "copy/results/sweep.parquet").unlink()
     settings: dict[str, Any] = {"methods": ("random",), "ratios": (0.5,), "gammas": (0.01,), "seeds": (0,)}
     path = run(tmp_path / "copy/dumps/noise", tmp_path / "copy/results", **settings)
     assert "recorded neither checksums nor versions" in capsys.readouterr().err
     assert [one["versions"] for one in read_provenance(path)["measured_with"]] == [None]
+
+
+@pytest.mark.parametrize("values", [["x"], [True], [None], [float("nan")], [10**18], []], ids=str)
+def test_a_part_of_an_older_version_that_no_study_wrote_is_measured_again(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], values: list[Any]
+) -> None:
+    shutil.copytree(STORED, tmp_path / "copy")
+    out = tmp_path / "copy/results"
+    settings: dict[str, Any] = {"methods": ("otprune",), "ratios": (0.25,), "gammas": (0.01,)}
+    truth = numbers(run(tmp_path / "copy/dumps/noise", out, **settings))
+    (out / "sweep.parquet").unlink()
+    for part in (out / "parts").rglob("*.parquet"):
+        table = pq.read_table(part)
+        odd = (
+            table.slice(0, 0)
+            if not values
+            else table.set_column(table.column_names.index("w2"), "w2", pa.array(values * len(table)))
+        )
+        pq.write_table(odd, part)
+    capsys.readouterr()
+    pd.testing.assert_frame_equal(numbers(run(tmp_path / "copy/dumps/noise", out, **settings)), truth)
+    assert "Damaged files of parts" in capsys.readouterr().err
 
 
 _SWEEP = """

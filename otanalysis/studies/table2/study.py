@@ -362,14 +362,11 @@ def summarise_synthetic(path: str | PathLike[str]) -> SyntheticSummary:
     Raises
     ------
     InputError
-        If the file is missing or is another table, or the published table is not there.
+        The file is missing, damaged, without rows, or another table, or the published table is not there.
     """
-    rows = read_table(path, _SCHEMA, cure="pass the synthetic.parquet of `otanalysis synthetic`")
-    if rows.columns.tolist() != _SCHEMA.names:
-        raise InputError(
-            f"{path} is no table of trials: pass the synthetic.parquet of `otanalysis synthetic`."
-        )
-    table = synthetic_table(rows)
+    table = synthetic_table(
+        read_table(path, _SCHEMA, cure="pass the synthetic.parquet of `otanalysis synthetic`")
+    )
     summary = SyntheticSummary(table, compare_with_published(table, published_synthetic()))
     files = {"synthetic_summary.csv": table, "synthetic_published.csv": summary.comparison}
     write_summaries(path, files, indent=1, sort_keys=True)
