@@ -27,8 +27,8 @@ def code_fingerprint(selector: Selector) -> str:
     Tables are found again by what was run, and the repr of a selector whose code was edited is the old one.
     The code is that of the selector's classes: methods of every kind, their defaults, attributes, and what
     they look up in their own module, functions, classes and constants there, with what these look up in turn.
-    Values of fields that do not stand in the repr count as well. What comes from other modules is not looked
-    into, and of objects that are neither data nor code only the type counts.
+    Values of fields that do not stand in the repr count as well. Code of other modules is not looked into,
+    and of its objects that are no plain data only the type counts.
 
     Parameters
     ----------
@@ -150,8 +150,9 @@ class _Reader:
             return self.described(inner)
         if is_dataclass(value):
             content = {one.name: getattr(value, one.name) for one in fields(value)}
-            return self.described(type(value)), self.described(content)
-        return type(value).__module__
+        else:
+            content = {} if self.is_foreign(type(value)) else getattr(value, "__dict__", {})
+        return self.described(type(value)), self.described(content)
 
 
 def _wrapped(value: Any) -> Any:

@@ -68,6 +68,17 @@ class Helper:
         return row / 10
 
 
+class Kept:
+    def __init__(self, weight):
+        self.weight = weight
+
+    def __call__(self, row):
+        return self.weight * row + 25
+
+
+KEPT = Kept(24.0)
+
+
 @dataclass(frozen=True)
 class Setting:
     offset: float = 0.5
@@ -109,7 +120,8 @@ class Made(Mixin, Selector):
         return self.gamma * 22
 
     def pick(self, image, keep, generator):
-        cost = [far(row) + kept_in_mind(row) + TABLE["a"][0] + Helper()(row) for row in image.tokens[:, 0]]
+        rows = image.tokens[:, 0]
+        cost = [far(row) + kept_in_mind(row) + TABLE["a"][0] + Helper()(row) + KEPT(row) for row in rows]
         with held(keep):
             return np.argsort(WEIGHTS[: len(cost)] + cost)[:keep]
 """
@@ -146,6 +158,8 @@ CHANGES = [
     ('nested = "made", True', 'nested = "made", False'),
     ("@staticmethod\n    def of", "@classmethod\n    def of"),
     ("row * 23", "row * 24"),
+    ("Kept(24.0)", "Kept(24.5)"),
+    ("row + 25", "row + 26"),
 ]
 
 NO_CHANGES = [
