@@ -22,7 +22,7 @@ from safetensors.numpy import save
 from otanalysis.arrays import to_numpy
 from otanalysis.errors import DumpError, InputError, StorageError
 from otanalysis.files import as_path, json_bytes, sha256_of_file, storing, write_atomic
-from otanalysis.locks import Hold, held
+from otanalysis.locks import LOCK_NAME, Hold, held
 from otanalysis.scalars import check_choice, check_integer, listed, shown
 from otanalysis.tokens.layout import DTYPES, LARGEST, RESERVED_ID, file_name, first_problem, is_grid, is_text
 from otanalysis.tokens.manifest import MANIFEST_NAME, PARTIAL_MANIFEST_NAME, Manifest, SampleEntry, ShardEntry
@@ -327,9 +327,18 @@ def refuse_finished(path: Path) -> None:
     with storing(path):
         finished = (path / MANIFEST_NAME).exists()
     if finished:
+        _remove_leftovers(path)
         raise DumpError(
             f"The dump {path} is finished; open it with open_dump, or delete the folder to write it again."
         )
+
+
+def _remove_leftovers(path: Path) -> None:
+    """Remove from a finished dump what a writer left that was killed after the last step that counts."""
+    if any((path / name).exists() for name in (PARTIAL_MANIFEST_NAME, LOCK_NAME)):
+        # In use, or not to be written: then it stays, and harms nothing.
+        with suppress(StorageError), held(path, "removing what a killed writer left"), storing(path):
+            (path / PARTIAL_MANIFEST_NAME).unlink(missing_ok=True)
 
 
 def _lock(writer: DumpWriter, *, wait: bool) -> tuple[Hold, weakref.finalize[[], DumpWriter]]:

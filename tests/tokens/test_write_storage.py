@@ -20,6 +20,7 @@ import pytest
 
 from otanalysis.errors import DumpError, StorageError
 from otanalysis.files import sha256_of_file
+from otanalysis.locks import HOLDER_NAME, LOCK_NAME
 from otanalysis.tokens import DumpWriter, open_dump, verify_dump
 
 SETTINGS: dict[str, Any] = {"model": "tiny", "benchmark": "noise", "shard_size": 1}
@@ -153,6 +154,19 @@ def test_a_killed_writer_leaves_nothing_for_ever(tmp_path: Path) -> None:
         writer.add("mine", TOKENS)
     names = sorted(path.name for path in folder.iterdir())
     assert names == ["manifest.json", *(f"tokens-0000{number}-of-00002.safetensors" for number in (1, 2))]
+
+
+def test_a_writer_killed_at_the_very_end_leaves_a_finished_dump_and_nothing_for_ever(tmp_path: Path) -> None:
+    folder = tmp_path / "dump"
+    with DumpWriter(folder, **SETTINGS) as writer:
+        writer.add("one", TOKENS)
+    whole = content_of(folder)
+    for name in ("manifest.partial.json", LOCK_NAME, HOLDER_NAME, ".a.1-1.otanalysis.tmp"):
+        (folder / name).write_bytes(whole["manifest.json"])
+    assert open_dump(folder).ids == ("one",)
+    with pytest.raises(DumpError, match="is finished"):
+        DumpWriter(folder, **SETTINGS)
+    assert content_of(folder) == whole
 
 
 def forge(begun: Path, change: Callable[[dict[str, Any]], None]) -> None:
