@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import atexit
+import gc
 import os
 import signal
 import sys
@@ -15,7 +17,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from otanalysis.errors import OtAnalysisError
 
-__all__ = ["progress_bar", "reported", "run_alone", "stop_once"]
+__all__ = ["begin_program", "progress_bar", "reported", "run_alone"]
 
 _IMPATIENCE = 2.0  # seconds within which another Ctrl-C means the same stop
 
@@ -69,12 +71,16 @@ def reported() -> Iterator[None]:
         raise SystemExit(130) from None
 
 
-def stop_once() -> None:
-    """Let Ctrl-C stop this program as ever, and the next ones at once after it not disturb how it stops.
+def begin_program() -> None:
+    """Make this process a program that begins and ends quickly, and stops once; in its main thread.
 
-    Workers end, locks go and a sentence is said meanwhile; a later Ctrl-C stops that, too. For a program, in
-    its main thread.
+    Ctrl-C stops it as ever, and those that come at once after it do not disturb how it stops: workers end,
+    locks go and a sentence is said meanwhile. A later one stops that, too.
     """
+    # POT loads torch where it finds it, seconds in every process, and only ever gets NumPy arrays from us.
+    os.environ.setdefault("POT_BACKEND_DISABLE_PYTORCH", "1")
+    # Else the interpreter looks for garbage in all of torch and transformers when it ends, over a second.
+    atexit.register(gc.freeze)
     last = -_IMPATIENCE
 
     def stop(_number: int, _frame: object) -> None:
@@ -98,9 +104,7 @@ def run_alone(command: Callable[..., None], name: str, example: str) -> None:
     example : str
         What its help shows.
     """
-    # POT loads torch where it finds it, seconds in every process, and only ever gets NumPy arrays from us.
-    os.environ.setdefault("POT_BACKEND_DISABLE_PYTORCH", "1")
-    stop_once()
+    begin_program()
     app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
     app.command(epilog=f"Example: {example}")(reported()(command))
     app(prog_name=name)

@@ -11,7 +11,7 @@ import pytest
 
 from otanalysis import progress
 from otanalysis.errors import StorageError
-from otanalysis.progress import reported, stop_once
+from otanalysis.progress import begin_program, reported
 
 
 @pytest.mark.parametrize(
@@ -43,7 +43,7 @@ _SLOW_TO_STOP = """
 import signal, sys, time
 from otanalysis import progress
 
-progress.stop_once()
+progress.begin_program()
 try:
     with progress.reported():
         try:
@@ -74,9 +74,10 @@ def test_ctrl_c_twice_stops_once() -> None:
 
 
 def test_a_later_ctrl_c_stops_the_stopping(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("POT_BACKEND_DISABLE_PYTORCH", "1")  # set here, for it stays after this test
     before = signal.getsignal(signal.SIGINT)
     try:
-        stop_once()
+        begin_program()
         with pytest.raises(KeyboardInterrupt):
             signal.raise_signal(signal.SIGINT)
         signal.raise_signal(signal.SIGINT)  # the same stop
@@ -85,3 +86,18 @@ def test_a_later_ctrl_c_stops_the_stopping(monkeypatch: pytest.MonkeyPatch) -> N
             signal.raise_signal(signal.SIGINT)
     finally:
         signal.signal(signal.SIGINT, before)
+
+
+_WITH_GARBAGE = """
+import atexit, gc
+from otanalysis.progress import begin_program
+atexit.register(lambda: print(gc.get_freeze_count() > 0))
+begin_program()
+print(gc.get_freeze_count())
+"""
+
+
+def test_a_program_leaves_its_garbage_to_the_system() -> None:
+    """Else one that stops looks for it in all of torch and transformers, over a second of processor time."""
+    done = subprocess.run([sys.executable, "-c", _WITH_GARBAGE], capture_output=True, text=True, check=True)
+    assert done.stdout == "0\nTrue\n"

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import os
 from importlib import import_module
 from importlib.metadata import version
 from typing import Annotated
 
 import typer
 
-from otanalysis.progress import reported, stop_once
+from otanalysis.progress import begin_program, reported
 
 _COMMANDS = {
     "select": "otanalysis select tokens.npy --method otprune --ratio 0.098 --json",
@@ -62,9 +61,7 @@ app.add_typer(_accuracy)
 
 def main() -> None:
     """Run the program; the entry point of the script ``otanalysis`` and of ``python -m otanalysis``."""
-    # POT loads torch where it finds it, seconds in every process, and only ever gets NumPy arrays from us.
-    os.environ.setdefault("POT_BACKEND_DISABLE_PYTORCH", "1")
-    stop_once()
+    begin_program()
     app(prog_name="otanalysis")
 
 

@@ -18,13 +18,14 @@ def main(
     kill: Annotated[int, typer.Option(help="Kills of sweep and of capture.")] = 25,
     flip: Annotated[int, typer.Option(help="Flips of a kind of file.")] = 400,
     seed: Annotated[int, typer.Option(help="Of the flips.")] = 0,
+    at_once: Annotated[float, typer.Option(help="Seconds within which Ctrl-C ends a command.")] = 2.0,
 ) -> None:
     """Try kills, stops, two at once, disks that refuse and flipped bits."""
     report = Report()
     chosen = {"only": tuple(only.split(",")), "names": tuple(names.split(","))}
     try:
         with tempfile.TemporaryDirectory() as folder:
-            chaos(Path(folder), report, **chosen, kill=kill, flip=flip, seed=seed)
+            chaos(Path(folder), report, **chosen, kill=kill, flip=flip, seed=seed, at_once=at_once)
     finally:  # of a run that is stopped, too
         typer.echo(report.text())
     raise SystemExit(bool(report.failures))

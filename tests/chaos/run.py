@@ -15,11 +15,11 @@ from tests.chaos.trials import Bench, kills, refused, stops, two_at_once
 KILLED = ("sweep", "capture")
 """Commands that are killed many times."""
 
-AT_ONCE = ("accuracy import",)
+BRIEF = ("accuracy import",)
 """Commands that write for milliseconds, too short a time to stop them."""
 
 KINDS = ("kills", "stops", "two", "refused", "flips")
-NAMES = (*KILLED, "ladder", "certify", "synthetic", "evaluate", "figures", "train-mini", *AT_ONCE)
+NAMES = (*KILLED, "ladder", "certify", "synthetic", "evaluate", "figures", "train-mini", *BRIEF)
 
 
 def chaos(
@@ -31,6 +31,7 @@ def chaos(
     kill: int,
     flip: int,
     seed: int = 0,
+    at_once: float = 2.0,
 ) -> None:
     """Try everything in a folder.
 
@@ -48,19 +49,21 @@ def chaos(
         Kills of a command, and flips of a kind of file.
     seed : int
         Of the flips.
+    at_once : float
+        Seconds within which Ctrl-C ends a command, and its processes are gone when it is.
     """
     (place / "inputs").mkdir()
     made = commands(place / "inputs")
     trials: Mapping[str, Callable[[Bench], None]] = {
         "kills": lambda bench: kills(bench, kill if bench.name in KILLED else 0),
-        "stops": lambda bench: None if bench.name in AT_ONCE else stops(bench),
+        "stops": lambda bench: None if bench.name in BRIEF else stops(bench),
         "two": two_at_once,
         "refused": refused,
     }
     for name in names:
         at = place / name
         at.mkdir()
-        bench = Bench(name, made[name], at, report)
+        bench = Bench(name, made[name], at, report, at_once)
         for kind in (one for one in trials if one in only):
             start = time.monotonic()
             trials[kind](bench)

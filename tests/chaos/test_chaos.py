@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.chaos.commands import Command, ended, litter
+from tests.chaos.commands import LONG, Command, ended, litter
 from tests.chaos.report import Report
 from tests.chaos.run import KINDS, NAMES, chaos
 from tests.chaos.trials import Bench
@@ -16,7 +16,7 @@ from tests.chaos.trials import Bench
 @pytest.mark.parametrize("kind", [one for one in KINDS if one != "flips"])
 def test_a_sweep_survives(tmp_path: Path, kind: str) -> None:
     report = Report()
-    chaos(tmp_path, report, only=(kind,), names=("sweep",), kill=2, flip=0)
+    chaos(tmp_path, report, only=(kind,), names=("sweep",), kill=2, flip=0, at_once=LONG)
     assert report.failures == []
     assert sum(tried for tried, _ in report.rows.values()) >= 2
 
@@ -54,7 +54,7 @@ with held(out, "counting"):
 
 def test_what_does_not_survive_is_told(tmp_path: Path) -> None:
     report = Report()
-    bench = Bench("moving", _command(_NUMBERS_THAT_MOVE), tmp_path, report)
+    bench = Bench("moving", _command(_NUMBERS_THAT_MOVE), tmp_path, report, LONG)
     assert bench.calm().result == bench.calm().result, "made once"
     bench.tell("again", bench.goes_on(tmp_path / "calm-False"))
     bench.tell("nothing", "")

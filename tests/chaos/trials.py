@@ -23,10 +23,6 @@ ROOMS = (0, 8, 64)
 """KiB that are left on a disk, likewise."""
 GONE_ON = (20_000, 8)
 """The limit and the room after which a command that was refused goes on where nothing is in its way."""
-AT_ONCE = 2.0
-"""Seconds within which Ctrl-C ends a command."""
-SOON = 5.0
-"""Seconds within which its processes are gone after it."""
 
 _LIMITED = """
 import os, resource, sys
@@ -54,12 +50,16 @@ class Calm:
 
 @dataclass
 class Bench:
-    """One command, where it is tried, and the runs that nobody disturbed, each made once."""
+    """One command, where it is tried, and the runs that nobody disturbed, each made once.
+
+    ``at_once`` are the seconds within which Ctrl-C ends it, and its processes are gone when it is.
+    """
 
     name: str
     command: Command
     place: Path
     report: Report
+    at_once: float
     _calm: dict[bool, Calm] = field(default_factory=dict)
 
     def calm(self, *, other: bool = False) -> Calm:
@@ -116,7 +116,7 @@ def kills(bench: Bench, times: int) -> None:
             holds(process, out)
             time.sleep(during * (number + 0.5) / times)
             late += not is_held(out)
-            bench.tell("killed", _gone(process, signal.SIGKILL) or bench.goes_on(out))
+            bench.tell("killed", _gone(bench, process, signal.SIGKILL) or bench.goes_on(out))
     bench.report.note(f"{bench.name}: of {times} kills, {late} came when it had written all.")
 
 
@@ -133,7 +133,7 @@ def stops(bench: Bench) -> None:
         process = _writing(bench, out)
         bench.tell("Ctrl-C while it writes", _interrupted(bench, process) or litter(out))
         for ending in (signal.SIGKILL, signal.SIGTERM, signal.SIGHUP):
-            bench.tell(f"{ending.name} to it alone", _gone(_writing(bench, out), ending))
+            bench.tell(f"{ending.name} to it alone", _gone(bench, _writing(bench, out), ending))
         bench.tell("after all these stops", bench.goes_on(out))
 
 
@@ -152,16 +152,16 @@ def _interrupted(bench: Bench, process: subprocess.Popen[str]) -> str:
     complaint, _ = ended(process, 130, -signal.SIGINT)
     seconds = time.monotonic() - start
     bench.report.note(f"{bench.name} ended {seconds:.1f} s after Ctrl-C.")
-    if seconds > AT_ONCE:
+    if seconds > bench.at_once:
         complaint = complaint or f"it ended only after {seconds:.1f} s"
-    return complaint or ("processes go on" if left_alive(process.pid, SOON) else "")
+    return complaint or ("processes go on" if left_alive(process.pid, bench.at_once) else "")
 
 
-def _gone(process: subprocess.Popen[str], ending: signal.Signals) -> str:
+def _gone(bench: Bench, process: subprocess.Popen[str], ending: signal.Signals) -> str:
     """End a process, but not its workers, and return what is wrong: some go on."""
     process.send_signal(ending)
     process.communicate()
-    return "processes go on" if left_alive(process.pid, SOON) else ""
+    return "processes go on" if left_alive(process.pid, bench.at_once) else ""
 
 
 def two_at_once(bench: Bench) -> None:
