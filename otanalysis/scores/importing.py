@@ -12,6 +12,7 @@ import pandas as pd
 
 from otanalysis.errors import InputError
 from otanalysis.files import as_path
+from otanalysis.reading import read_csv
 from otanalysis.scores.score import Choice, Reader, Score, Settings
 from otanalysis.scores.table import ACCURACY_COLUMNS, add_scores
 
@@ -84,7 +85,7 @@ def import_results(
     for file in _files(results):
         reader = _reader_of(file)
         if reader is None:
-            raise InputError(f"{file} is of no known format: wanted are {_formats()}.")
+            raise InputError(f"{file} is of no known format{_found(file)}: wanted are {_formats()}.")
         scores = reader.read(file, choice)
         found |= dict.fromkeys(score.task for score in scores)
         if scores:
@@ -131,6 +132,10 @@ def _is_of_a_program(file: Path) -> bool:
 
 def _reader_of(file: Path) -> Reader | None:
     return next((reader for reader in reversed([*READERS.values()]) if reader.recognises(file)), None)
+
+
+def _found(file: Path) -> str:
+    return f" (its columns: {', '.join(read_csv(file).columns)})" if file.suffix == ".csv" else ""
 
 
 def _formats() -> str:

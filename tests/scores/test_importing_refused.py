@@ -182,7 +182,7 @@ def test_rows_of_another_length_are_refused_with_their_line(tmp_path: Path, rows
 def test_the_cell_that_is_no_number_is_blamed(tmp_path: Path) -> None:
     file = tmp_path / "scores.csv"
     file.write_text(HEAD + "m,gqa,full,EM,61.9,\nm,pope,full,F1,-,\n")
-    with pytest.raises(InputError, match=r"The value in row 1 of .* is '-', and a finite number"):
+    with pytest.raises(InputError, match=r"The value in line 3 of .* is '-', and a finite number"):
         import_results([file])
     with pytest.raises(InputError, match=r"has '-' as value in row 1"):
         read_accuracy(file)
