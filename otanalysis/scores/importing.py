@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import os
+from collections.abc import Collection, Mapping, Sequence
 from importlib import import_module
 from os import PathLike
 from pathlib import Path
@@ -110,7 +111,9 @@ def _files(results: Sequence[str | PathLike[str]]) -> list[Path]:
         if path.is_file():
             files.setdefault(path.resolve(), path)
         elif path.is_dir():
-            searched = [file for file in sorted(path.rglob("*")) if file.is_file() and _is_of_a_program(file)]
+            below = sorted(path.rglob("*"))
+            searched = [file for file in below if file.is_file() and _is_of_a_program(file)]
+            _check_links(below, {file.name for file in searched})
             if not searched:
                 raise InputError(f"{path} holds no results that can be read: wanted are {_formats()}.")
             for file in searched:
@@ -119,6 +122,16 @@ def _files(results: Sequence[str | PathLike[str]]) -> list[Path]:
         else:
             raise InputError(f"The results {path} do not exist: give a file, or the folder of a run.")
     return list(files.values())
+
+
+def _check_links(below: Sequence[Path], read: Collection[str]) -> None:
+    """Refuse a link to results that are not there, unless a file of that name is read: they would lack."""
+    for file in below:
+        named = any(reader.searches(file) for reader in READERS.values())
+        if named and file.name not in read and file.is_symlink() and not os.path.exists(file):  # noqa: PTH110
+            raise InputError(
+                f"{file} is a link to results that are not there: put the file in its place, or take it away."
+            )
 
 
 def _is_of_a_program(file: Path) -> bool:
