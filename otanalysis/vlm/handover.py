@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from otanalysis.errors import InputError
 from otanalysis.vlm.encode import image_token_id
-from otanalysis.vlm.requirements import require_transformers
+from otanalysis.vlm.requirements import OLDEST_TRANSFORMERS, TRIED_TRANSFORMERS, require_transformers
 
 if TYPE_CHECKING:
     import torch
@@ -47,7 +47,8 @@ def require_takes_features(model: Any) -> None:
     if FEATURES not in inside or not (FEATURES in outside or passes_on):
         raise InputError(
             f"{_named(model)} takes no visual tokens that were encoded before ({FEATURES}), so that it would "
-            "answer without the kept ones; take the class of transformers 5.18 or newer for this model."
+            "answer without the kept ones; take the class of transformers "
+            f"{OLDEST_TRANSFORMERS} or newer for this model."
         )
 
 
@@ -94,7 +95,9 @@ def seen_by_the_language_model(
         )
 
 
-_ADVICE = "Numbers would be wrong in silence; use transformers 5.23, with which all was tried."
+_ADVICE = (
+    f"Numbers would be wrong in silence; use transformers {TRIED_TRANSFORMERS}, with which all was tried."
+)
 
 
 class _Watch:

@@ -8,15 +8,18 @@ from typing import Final
 
 from otanalysis.errors import MissingDependencyError
 
-OLDEST_TRANSFORMERS: Final = (5, 18)
-"""The first version whose models take visual tokens that were encoded before (``mm_encoder_outputs``)."""
+OLDEST_TRANSFORMERS: Final = "5.19"
+"""The first version that hands visual tokens that were encoded before to every beam in the right order."""
+TRIED_TRANSFORMERS: Final = "5.23"
+"""The version that everything was tried with: that of the pins in ``constraints.txt``."""
 
 
 def require_transformers() -> None:
     """Refuse to go on without torch, or with a transformers that is missing or too old.
 
     Versions before 5.18 take the kept tokens of :class:`~otanalysis.vlm.pruned.Pruned` for an argument of
-    somebody else and pass over them; before 5.0 models and processors are built otherwise altogether.
+    somebody else and pass over them; 5.18 gives the first of two beams the first of two pictures (or tiles)
+    twice, and the second beam the second; before 5.0 models and processors are built otherwise altogether.
 
     Raises
     ------
@@ -32,10 +35,9 @@ def require_transformers() -> None:
             "pip install 'otanalysis[vlm]'"
         ) from error
     if not is_new_enough(transformers.__version__):
-        oldest = ".".join(map(str, OLDEST_TRANSFORMERS))
         raise MissingDependencyError(
-            f"Running a model needs transformers {oldest} or newer, but {transformers.__version__} is "
-            f"installed: pip install 'transformers>={oldest}'"
+            f"Running a model needs transformers {OLDEST_TRANSFORMERS} or newer, but "
+            f"{transformers.__version__} is installed: pip install 'transformers>={OLDEST_TRANSFORMERS}'"
         )
 
 
@@ -43,11 +45,14 @@ def require_transformers() -> None:
 def is_new_enough(version: str) -> bool:
     """Tell whether a version of transformers is at least :data:`OLDEST_TRANSFORMERS`.
 
-    A version before a release (``5.18.0.dev0``) counts as that release: what its models take is seen by
+    A version before a release (``5.19.0.dev0``) counts as that release: what its models take is seen by
     :mod:`otanalysis.vlm.handover` anyway.
 
-    >>> [is_new_enough(version) for version in ("4.57.6", "5.17.0", "5.18.0", "5.18.0.dev0", "5.100", "6.0")]
+    >>> [is_new_enough(version) for version in ("4.57.6", "5.18.0", "5.19.0", "5.19.0.dev0", "5.100", "6.0")]
     [False, False, True, True, True, True]
     """
-    numbers = [int(number) for number in re.findall(r"\d+", version)[:2]]
-    return tuple(numbers) >= OLDEST_TRANSFORMERS
+    return _major_minor(version) >= _major_minor(OLDEST_TRANSFORMERS)
+
+
+def _major_minor(version: str) -> tuple[int, ...]:
+    return tuple(int(number) for number in re.findall(r"\d+", version)[:2])

@@ -16,6 +16,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from otanalysis.errors import InputError
+from otanalysis.vlm.requirements import OLDEST_TRANSFORMERS, TRIED_TRANSFORMERS
 
 if TYPE_CHECKING:
     import torch
@@ -133,7 +134,8 @@ def _made_otherwise(model: Any) -> InputError:
     return InputError(
         f"generate of {type(model).__name__} (with transformers {transformers.__version__}) makes its limits "
         "and criteria in another way than those that were tried, so that pruned and unpruned answers could "
-        "not be compared: leave out custom_generate or a paged cache, or use a version from 5.18 to 5.23."
+        "not be compared: leave out custom_generate or a paged cache, or use a version from "
+        f"{OLDEST_TRANSFORMERS} to {TRIED_TRANSFORMERS}."
     )
 
 

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import nullcontext
 from typing import Any
 
 import pytest
 import torch
+import transformers
+from packaging.version import Version
 from transformers import LlavaForConditionalGeneration, LlavaModel
 
 from otanalysis.errors import InputError
@@ -16,6 +19,8 @@ from otanalysis.vlm.families import FAMILIES
 from otanalysis.vlm.handover import FEATURES, seen_by_the_language_model
 
 Change = Callable[[dict[str, Any]], None]
+READS_PIECES = Version(transformers.__version__) >= Version("5.23")
+"""Whether ``prefill_chunk_size`` reads pictures: before, unpruned logits are off by 2.7 on this model."""
 
 
 def inputs_of(zoo: Any, kind: str = "llava") -> dict[str, Any]:
@@ -166,13 +171,15 @@ def test_the_watch_sees_every_family_and_tells_other_tokens(zoo: Any, kind: str)
 
 
 def test_a_prompt_that_is_read_in_pieces_is_watched_to_its_end(zoo: Any) -> None:
+    """An older library, which loses the picture with all tokens kept as well, is found out on the way."""
     model, inputs = zoo.load("llava")[0], inputs_of(zoo)
+    refused = pytest.raises(InputError, match="did not hand the kept tokens")
     with torch.inference_mode():
         with Pruned(model, "uniform", keep=9):
             whole = model.generate(**inputs, max_new_tokens=3, do_sample=False)
-        with Pruned(model, "uniform", keep=9):
+        with Pruned(model, "uniform", keep=9), nullcontext() if READS_PIECES else refused:
             pieces = model.generate(**inputs, max_new_tokens=3, do_sample=False, prefill_chunk_size=5)
-    assert torch.equal(whole, pieces)
+            assert torch.equal(whole, pieces)
 
 
 def test_a_route_is_watched_once_and_leaves_no_hook(zoo: Any, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -19,11 +19,11 @@ from otanalysis.cli import app
 from otanalysis.errors import MissingDependencyError
 from otanalysis.vlm import Pruned, VisionLanguageModel, answer_prompts, best_device, encode_images, load_model
 from otanalysis.vlm.model import load_processor
-from otanalysis.vlm.requirements import OLDEST_TRANSFORMERS
+from otanalysis.vlm.requirements import OLDEST_TRANSFORMERS, TRIED_TRANSFORMERS
 
 # By name: loading a model may put transformers anew into sys.modules.
 VERSION = "transformers.__version__"
-OLD = ("4.57.6", "5.0.0", "5.17.0")
+OLD = ("4.57.6", "5.0.0", "5.17.0", "5.18.0")
 ROOT = Path(__file__).parents[2]
 
 
@@ -47,15 +47,14 @@ def test_every_first_call_names_a_version_that_is_too_old(
 ) -> None:
     made = calls(zoo)
     monkeypatch.setattr(VERSION, version)
-    wanted = (
-        rf"^Running a model needs transformers 5\.18 or newer, but {re.escape(version)} is installed: pip"
-    )
+    wanted = rf"^Running a model needs transformers {re.escape(OLDEST_TRANSFORMERS)} or newer, but "
+    wanted += rf"{re.escape(version)} is installed: pip"
     for call in made.values():
         with pytest.raises(MissingDependencyError, match=wanted):
             call()
 
 
-@pytest.mark.parametrize("version", ["5.18.0", "5.19.0.dev0", "6.0.0"])
+@pytest.mark.parametrize("version", ["5.19.0", "5.20.0.dev0", "6.0.0"])
 def test_newer_versions_are_let_through(zoo: Any, version: str, monkeypatch: pytest.MonkeyPatch) -> None:
     model, _ = zoo.load("llava")
     monkeypatch.setattr(VERSION, version)
@@ -84,7 +83,8 @@ def test_the_command_line_says_it_in_a_sentence(
     monkeypatch.setattr(VERSION, "4.57.6")
     done = CliRunner().invoke(app, arguments[command])
     assert done.exit_code == 2
-    assert "needs transformers 5.18 or newer, but 4.57.6 is installed" in " ".join(done.stderr.split())
+    wanted = f"needs transformers {OLDEST_TRANSFORMERS} or newer, but 4.57.6 is installed"
+    assert wanted in " ".join(done.stderr.split())
     assert "Traceback" not in done.output
     assert not (tmp_path / "out").exists()
 
@@ -92,7 +92,13 @@ def test_the_command_line_says_it_in_a_sentence(
 def test_the_oldest_version_is_the_one_that_the_package_asks_for() -> None:
     extras = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["optional-dependencies"]
     asked = [line for lines in extras.values() for line in lines if re.match(r"transformers\b", line)]
-    assert asked == [f"transformers>={'.'.join(map(str, OLDEST_TRANSFORMERS))}"] * 2
+    assert asked == [f"transformers>={OLDEST_TRANSFORMERS}"] * 2
+
+
+def test_the_version_that_is_advised_is_the_pinned_one() -> None:
+    pinned = re.search(r"^transformers==(\d+\.\d+)\.", (ROOT / "constraints.txt").read_text(), flags=re.M)
+    assert pinned is not None
+    assert pinned[1] == TRIED_TRANSFORMERS
 
 
 def test_a_missing_library_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
