@@ -62,9 +62,10 @@ class Explorer:
     """Look at what two methods keep of an image, and at what it is worth.
 
     The last line of a notebook cell shows it. Above are the controls: image, two methods, share of the tokens
-    kept, gamma and normalisation of OTPrune's kernel, normalisation before the distances. Below are the image
-    twice, kept patches lit (pointing at one, or clicking it, shows the patches whose mass it takes), the
-    numbers, and the distance over the share. Certified floor and curve follow a moment later.
+    kept, gamma (in the unit of each method) and normalisation of OTPrune's kernel, normalisation before the
+    distances. Below are the image twice, kept patches lit (pointing at one, or clicking it, shows the patches
+    whose mass it takes), the numbers, and the distance over the share. Certified floor and curve follow a
+    moment later.
 
     Parameters
     ----------
