@@ -2,13 +2,41 @@
 
 from __future__ import annotations
 
-__all__ = ["FULL", "RATIOS", "RELEASED_GAMMA"]
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Literal
+
+__all__ = ["DEFAULT_GAMMAS", "FULL", "PAPER_GAMMA", "RATIOS", "RELEASED_GAMMA", "GammaOf", "method_by_gamma"]
 
 RELEASED_GAMMA = 0.01
 r"""Factor :math:`\gamma` that the released code of OTPrune (arXiv:2602.20205) fixes: the default here."""
+
+PAPER_GAMMA = 0.01
+r"""The paper's own :math:`\gamma` (equation 7) by default: the same number in another unit."""
+
+GammaOf = Literal["released", "paper"]
+"""Whose gamma a number is: the factor in the released code's kernel, or the paper's of equation 7."""
+
+DEFAULT_GAMMAS: Mapping[str, float] = MappingProxyType(
+    {"otprune": RELEASED_GAMMA, "otprune-paper": PAPER_GAMMA}
+)
+"""The methods that have a gamma, and what it is by default: each in the unit of the method.
+
+Of otprune it is the factor in the released code's kernel, of otprune-paper the paper's; see
+:func:`~otanalysis.surrogate.kernel.paper_factor`. A test holds it to what the registry of methods says.
+"""
 
 RATIOS = (0.05, 0.098, 0.15, 0.2)
 """Shares of the tokens that the paper keeps: 29, 56, 86 and 115 of LLaVA-1.5's 576."""
 
 FULL = "full"
 """Method name of all tokens: nothing is dropped."""
+
+
+def method_by_gamma(method: str, gamma_of: str) -> str:
+    """Return the name under which a method stands in tables: that of otprune says whose gamma it takes.
+
+    >>> [method_by_gamma("otprune", gamma_of) for gamma_of in ("released", "paper")]
+    ['otprune', 'otprune-paper']
+    """
+    return "otprune-paper" if (method, gamma_of) == ("otprune", "paper") else method

@@ -13,7 +13,7 @@ from typing import Any, Generic, Literal, TypeVar
 import pandas as pd
 from matplotlib.figure import Figure
 
-from otanalysis.defaults import RELEASED_GAMMA
+from otanalysis.defaults import DEFAULT_GAMMAS, RELEASED_GAMMA
 from otanalysis.selection import SELECTORS
 from otanalysis.stats.cells import RATIO_DIGITS
 
@@ -35,7 +35,7 @@ class Setting:
     ratio : float
         Share of the tokens kept.
     gamma : float or None
-        Of otprune; None for other methods.
+        In the unit of the method; None for methods without one.
     """
 
     method: str
@@ -44,9 +44,8 @@ class Setting:
 
     @classmethod
     def released(cls, method: str, ratio: float) -> Setting:
-        """Return a method as released: otprune with its own gamma."""
-        gamma = RELEASED_GAMMA if method == "otprune" else None
-        return cls(method, round(float(ratio), RATIO_DIGITS), gamma)
+        """Return a method as released: with its default gamma, if it has one."""
+        return cls(method, round(float(ratio), RATIO_DIGITS), DEFAULT_GAMMAS.get(method))
 
 
 @dataclass(frozen=True)

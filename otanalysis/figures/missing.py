@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from otanalysis.defaults import FULL, RELEASED_GAMMA
+from otanalysis.defaults import DEFAULT_GAMMAS, FULL, RELEASED_GAMMA
 from otanalysis.figures.declaration import Setting
 from otanalysis.figures.layout import per_cent
 from otanalysis.figures.registry import FIGURES
@@ -196,7 +196,7 @@ def missing_scores(
                 there.add((name, Setting(FULL, 1.0)))
             elif gamma is None or np.isnan(gamma):
                 loose.add((name, Setting.released(method, share)))
-            elif method != "otprune":
+            elif method not in DEFAULT_GAMMAS:
                 there |= {(name, Setting(method, _rounded(share)))} if gamma == RELEASED_GAMMA else set()
             else:
                 there.add((name, Setting(method, _rounded(share), float(gamma))))
@@ -216,7 +216,7 @@ def _words(method: str, ratios: Sequence[float], gammas: Sequence[float]) -> str
     if method == FULL:
         return "all tokens"
     words = f"{method_look(method).label} at {', '.join(per_cent(ratio) for ratio in ratios)}"
-    if set(gammas) <= {RELEASED_GAMMA}:
+    if set(gammas) <= {DEFAULT_GAMMAS.get(method)}:
         return words
     return f"{words} with gamma {', '.join(f'{gamma:g}' for gamma in sorted(gammas))}"
 
@@ -232,9 +232,9 @@ def _arguments(setting: Setting) -> dict[str, float]:
 
 
 def _order(setting: Setting) -> tuple[bool, bool, int, float, float]:
-    """All tokens first, which every share needs; then the released gamma; then the rest."""
+    """All tokens first, which every share needs; then the default gammas; then the rest."""
     gamma = setting.gamma or 0.0
-    usual = setting.gamma in (None, RELEASED_GAMMA)
+    usual = setting.gamma in (None, DEFAULT_GAMMAS.get(setting.method))
     places = list(SELECTORS)
     place = places.index(setting.method) if setting.method in places else -1
     return (setting.method != FULL, not usual, place, setting.ratio, gamma)

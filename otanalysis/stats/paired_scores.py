@@ -77,7 +77,7 @@ def compare_scores(
     ratio : float, optional
         Share of the tokens kept, where a method comes with several.
     gamma : float, optional
-        The same for otprune's gamma.
+        The same for the gamma of methods that have one, in the unit of each.
     groups : mapping of str to str
         Group of each benchmark; those that it does not name form the group ``"other"``.
 

@@ -13,6 +13,7 @@ import typer
 from hypothesis import given, strategies as st
 
 from otanalysis.cli import app
+from otanalysis.defaults import DEFAULT_GAMMAS
 from otanalysis.figures.build import run
 from otanalysis.figures.missing import MissingScores, Setting, missing_scores, needed_settings
 from otanalysis.mini import bundled_accuracy_path
@@ -25,14 +26,14 @@ BENCHMARKS = ("gqa", "pope")
 
 
 def swept(methods: tuple[str, ...] = tuple(SELECTORS)) -> pd.DataFrame:
-    """Return the keys of a sweep: every method at every ratio, otprune with every gamma."""
+    """Return the keys of a sweep: every method at every ratio, those with a gamma with every one."""
     return pd.DataFrame(
         [
             {"benchmark": benchmark, "method": method, "ratio": ratio, "gamma": gamma}
             for benchmark in BENCHMARKS
             for method in methods
             for ratio in RATIOS
-            for gamma in (GAMMAS if method == "otprune" else (np.nan,))
+            for gamma in (GAMMAS if method in DEFAULT_GAMMAS else (np.nan,))
         ]
     )
 
@@ -52,7 +53,7 @@ def test_the_figures_need_what_their_definitions_say() -> None:
     second = set(needed_settings(swept(), (2,), 0.098))
     assert second == {
         full,
-        *(Setting(name, 0.098, 0.01 if name == "otprune" else None) for name in SELECTORS),
+        *(Setting(name, 0.098, DEFAULT_GAMMAS.get(name)) for name in SELECTORS),
     }
     third = set(needed_settings(swept(), (3,), 0.098))
     shares = ("divprune", "dpp", "random")
