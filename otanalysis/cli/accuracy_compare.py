@@ -77,7 +77,7 @@ def _print(found: pd.DataFrame, method: str, baseline: str) -> None:
     from rich.markup import escape
     from rich.table import Column, Table
 
-    numbers = ("pairs", "better, equal, worse", "median gain", "average, %", "rank", "p exact", "p normal")
+    numbers = ("better, equal, worse", "median gain", "average, %", "rank", "p exact", "p normal")
     shown = Table(
         Column("model, group", no_wrap=True),
         *(Column(name, justify="right") for name in numbers),
@@ -93,7 +93,6 @@ def _print(found: pd.DataFrame, method: str, baseline: str) -> None:
         for row in own.to_dict("records"):
             shown.add_row(
                 f"  {escape(row['group'])}",
-                str(row["pairs"]),
                 ", ".join(str(row[name]) for name in ("better", "equal", "worse")),
                 f"{100 * row['median_gain']:+.2f}%",
                 *_standing(row),
