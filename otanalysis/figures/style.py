@@ -65,6 +65,7 @@ class MethodLook:
 
 _LOOKS = {
     "otprune": MethodLook("OTPrune", "#D55E00", "o"),
+    "otprune-paper": MethodLook("OTPrune, paper's γ", "#AA55EE", "H"),
     "divprune": MethodLook("DivPrune", "#0072B2", "s"),
     "dpp": MethodLook("DPP", "#56B4E9", "D"),
     "random": MethodLook("Random", "#AAAAAA", "X"),

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from typing import ClassVar
 
+import numpy as np
 from array_api_compat import array_namespace
 
-from otanalysis.arrays import Array, Normalisation, check_normalisation
-from otanalysis.defaults import RELEASED_GAMMA
+from otanalysis.arrays import Array, Normalisation, check_normalisation, resolve_keep
+from otanalysis.defaults import PAPER_GAMMA, RELEASED_GAMMA
 from otanalysis.errors import InputError
 from otanalysis.image import Image
-from otanalysis.selection.selector import GreedySelector
+from otanalysis.selection.selector import GreedySelector, Selection, Selector
 from otanalysis.surrogate import one_launch, otprune_kernel
-from otanalysis.surrogate.kernel import check_gamma
+from otanalysis.surrogate.kernel import check_gamma, paper_factor
 from otanalysis.surrogate.logdet import greedy_picks
 
 _NEGLIGIBLE = 2.0**-40
@@ -28,8 +30,8 @@ class OTPrune(GreedySelector):
 
     Greedy on :math:`\log\det K_{CC}` with :math:`K = I + \gamma \tilde V \tilde V^\top`, :math:`\tilde V = V
     V^\top`; within :math:`1 - 1/e` of the best subset of that surrogate (nothing is promised for the exact
-    distance). The released code fixes :math:`\gamma` at 0.01 and normalises columns. Gains are those of the
-    surrogate.
+    distance). The released code fixes :math:`\gamma` at 0.01 and normalises columns; the paper's own
+    :math:`\gamma` is another, that of :class:`OTPrunePaper`. Gains are those of the surrogate.
 
     Parameters
     ----------
@@ -75,6 +77,51 @@ class OTPrune(GreedySelector):
             return one_launch.greedy_logdet(matrices, keep, floor=1.0)
         # Every eigenvalue of the kernel is at least one.
         return greedy_picks(matrices, keep, floor=1.0)
+
+
+@dataclass(frozen=True)
+class OTPrunePaper(Selector):
+    r"""The selection of arXiv:2602.20205 with the :math:`\gamma` of its equation 7.
+
+    Greedy as :class:`OTPrune`, with the factor that the paper's gamma makes for :math:`k` of :math:`m` tokens
+    (:func:`~otanalysis.surrogate.kernel.paper_factor`): :math:`\gamma m / k` on normalised columns. Each
+    :math:`k` has its own, so that a smaller selection is not the first picks of a larger one.
+
+    Parameters
+    ----------
+    gamma : float
+        The paper's, positive; it tries 0.005 to 0.1.
+    normalise : {"none", "columns", "rows"}
+        Normalisation of the tokens before the kernel; the paper's unit variance is "columns".
+
+    Raises
+    ------
+    InputError
+        As :class:`OTPrune`.
+    """
+
+    gamma: float = PAPER_GAMMA
+    normalise: Normalisation = "columns"
+
+    name: ClassVar[str] = "otprune-paper"
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "gamma", check_gamma(self.gamma))
+        object.__setattr__(self, "normalise", check_normalisation(self.normalise))
+
+    def released(self, m: int, keep: int) -> OTPrune:
+        """Return the selector of the released code that keeps the same ``keep`` of ``m`` tokens."""
+        return OTPrune(paper_factor(self.gamma, m, keep, self.normalise), self.normalise)
+
+    def pick(self, image: Image, keep: int, generator: np.random.Generator | None) -> tuple[Array, Array]:
+        """Return picks and gains [keep] of one image."""
+        return self.released(len(image), keep).pick(image, keep, generator)
+
+    def select_stack(self, clouds: Sequence[Array | Image], keep: int) -> list[Selection]:
+        """Keep ``keep`` of the tokens [m, d] of each image, of the same m, and so with one factor."""
+        m = max(map(len, clouds), default=keep)
+        together = self.released(m, resolve_keep(m, keep=keep)).select_stack(clouds, keep)
+        return [replace(one, method=self.name, provenance=repr(self)) for one in together]
 
 
 def _check_telling(kernel: Array, image: Image, gamma: float) -> None:

@@ -19,10 +19,9 @@ from otanalysis.scalars import check_seed, listed, shown
 from otanalysis.selection.divprune import DivPrune
 from otanalysis.selection.dpp import GreedyDPP
 from otanalysis.selection.medoids import KMedoids, OTMedoids
-from otanalysis.selection.otprune import OTPrune
+from otanalysis.selection.otprune import OTPrune, OTPrunePaper
 from otanalysis.selection.positional import First, Last, Random, Uniform
 from otanalysis.selection.selector import (
-    GreedySelector,
     Selection,
     Selector,
     StackSelector,
@@ -32,9 +31,11 @@ from otanalysis.selection.selector import (
     lie_on_gpu,
     takes_images,
 )
+from otanalysis.surrogate.kernel import GammaOf, check_gamma_of
 
 _METHODS: tuple[Selector, ...] = (
     OTPrune(),
+    OTPrunePaper(),
     DivPrune(),
     GreedyDPP(),
     Random(),
@@ -56,6 +57,7 @@ def select(
     ratio: float | None = None,
     keep: int | None = None,
     gamma: float = RELEASED_GAMMA,
+    gamma_of: GammaOf = "released",
     normalise: Normalisation = "columns",
     seed: int = 0,
 ) -> Selection:
@@ -65,7 +67,7 @@ def select(
     ----------
     tokens : array [m, d] or Image
         All visual tokens of one image; NumPy, or torch: then the selection holds torch tensors on the same
-        device. otprune, dpp and divprune run there, the others on the host.
+        device. otprune, otprune-paper, dpp and divprune run there, the others on the host.
     method : str or Selector
         A name in :data:`SELECTORS`, or a selector with its own parameters, which is used as it is: one of
         the package, or a user's (see :class:`~otanalysis.selection.selector.Selector`).
@@ -74,7 +76,10 @@ def select(
     keep : int, optional
         Number of tokens to keep. Exactly one of ``ratio`` and ``keep`` is needed.
     gamma, normalise
-        Parameters of otprune; methods that do not have them ignore them.
+        Parameters of otprune and otprune-paper; methods that do not have them ignore them.
+    gamma_of : {"released", "paper"}
+        Whose gamma that of otprune is, see :func:`~otanalysis.surrogate.kernel.paper_factor`: with the
+        paper's, otprune is otprune-paper. The other methods ignore it, otprune-paper too.
     seed : int
         Seed, from 0 on, of the generator of stochastic methods; deterministic ones ignore it.
 
@@ -96,12 +101,14 @@ def select(
     array([ 8, 24, 40, 56])
     """
     if not isinstance(tokens, Image) and lie_on_gpu([tokens]):
-        selector = configured(method, gamma=gamma, normalise=normalise)
-        if isinstance(selector, GreedySelector) and not is_own(selector):
+        selector = configured(method, gamma=gamma, gamma_of=gamma_of, normalise=normalise)
+        if isinstance(selector, StackSelector) and not is_own(selector):
             return selector.select_stack([tokens], resolve_keep(len(tokens), ratio=ratio, keep=keep))[0]
     image = Image.of(tokens)
     count = resolve_keep(len(image), ratio=ratio, keep=keep)
-    return select_many(image, method, (count,), gamma=gamma, normalise=normalise, seed=seed)[count]
+    return select_many(
+        image, method, (count,), gamma=gamma, gamma_of=gamma_of, normalise=normalise, seed=seed
+    )[count]
 
 
 def select_many(
@@ -110,6 +117,7 @@ def select_many(
     keeps: Iterable[int],
     *,
     gamma: float = RELEASED_GAMMA,
+    gamma_of: GammaOf = "released",
     normalise: Normalisation = "columns",
     seed: int = 0,
 ) -> dict[int, Selection]:
@@ -117,7 +125,7 @@ def select_many(
 
     Parameters
     ----------
-    tokens, method, gamma, normalise, seed
+    tokens, method, gamma, gamma_of, normalise, seed
         As for :func:`select`.
     keeps : iterable of int
         Numbers of tokens to keep.
@@ -139,7 +147,7 @@ def select_many(
     {1: [2], 2: [2, 1]}
     """
     image = Image.of(tokens)
-    selector = configured(method, gamma=gamma, normalise=normalise)
+    selector = configured(method, gamma=gamma, gamma_of=gamma_of, normalise=normalise)
     wanted = listed(keeps, "keeps")
     counts = sorted({resolve_keep(len(image), keep=keep) for keep in wanted})
     own_seed = check_seed(seed)
@@ -160,13 +168,14 @@ def select_many(
     return {count: run(count) for count in counts}
 
 
-def configured(method: str | Selector, **options: Any) -> Selector:
-    """Return the selector of that name with those of the options that it has."""
+def configured(method: str | Selector, *, gamma_of: GammaOf = "released", **options: Any) -> Selector:
+    """Return the selector of that name with those of the options that it has; otprune by whose gamma."""
     if not isinstance(method, str) and callable(method):
         return check_selector(method)
     if not isinstance(method, str) or method not in SELECTORS:
         raise InputError(f"Unknown method {shown(method)}; known are {', '.join(SELECTORS)}.")
-    selector: Any = SELECTORS[method]
+    by_the_paper = check_gamma_of(gamma_of) == "paper" and method == OTPrune.name
+    selector: Any = SELECTORS[OTPrunePaper.name if by_the_paper else method]
     own = {field.name: options[field.name] for field in fields(selector) if field.name in options}
     return cast(Selector, replace(selector, **own))
 
@@ -182,24 +191,26 @@ def select_batch(
     ratio: float | None = None,
     keep: int | None = None,
     gamma: float = RELEASED_GAMMA,
+    gamma_of: GammaOf = "released",
     normalise: Normalisation = "columns",
     seeds: int | Sequence[int] = 0,
 ) -> list[Selection]:
     """Choose which tokens of each of several images to keep.
 
-    otprune, dpp and divprune run images with the same number of tokens together: one greedy run, whose steps
-    take all of them at once, with nothing copied to the host but one verdict an image that its tokens are
-    finite (and, without normalisation, that its kernel is). On a CUDA device with Triton, which torch brings
-    there, the whole run is one launch and the verdict one for all images. Images run together up to 1 GiB of
-    matrices (:data:`STACK_BYTES`): 184 images of 576 tokens with 56 kept, 7 of 2,880 with 282 kept. The other
-    methods run image by image; those that work on the host copy each image there once.
+    otprune, otprune-paper, dpp and divprune run images with the same number of tokens together: one greedy
+    run, whose steps take all of them at once, with nothing copied to the host but one verdict an image that
+    its tokens are finite (and, without normalisation, that its kernel is). On a CUDA device with Triton,
+    which torch brings there, the whole run is one launch and the verdict one for all images. Images run
+    together up to 1 GiB of matrices (:data:`STACK_BYTES`): 184 images of 576 tokens with 56 kept, 7 of 2,880
+    with 282 kept. The other methods run image by image; those that work on the host copy each image there
+    once.
 
     Parameters
     ----------
     clouds : sequence of arrays [m, d] or Images, or array [images, m, d]
         All visual tokens of each image; NumPy or torch. m may differ between the images of a sequence. Any
         real type, half precision too: all is computed in float64.
-    method, gamma, normalise
+    method, gamma, gamma_of, normalise
         As for :func:`~otanalysis.selection.registry.select`. A selector of one's own runs image by image, or
         together with others of its size if it is a :class:`~otanalysis.selection.selector.StackSelector`.
     ratio : float, optional
@@ -229,7 +240,7 @@ def select_batch(
     >>> [chosen.keep for chosen in select_batch([small, large, small], "otprune", ratio=0.1)]
     [6, 10, 6]
     """
-    selector = configured(method, gamma=gamma, normalise=normalise)
+    selector = configured(method, gamma=gamma, gamma_of=gamma_of, normalise=normalise)
     images = _as_images(clouds)
     own_seeds = _one_each(seeds, len(images))
     counts = [_count(place, image, ratio, keep) for place, image in enumerate(images)]

@@ -225,7 +225,7 @@ class StackSelector(Protocol):
     --------
     >>> from otanalysis.selection import SELECTORS
     >>> [name for name, selector in SELECTORS.items() if isinstance(selector, StackSelector)]
-    ['otprune', 'divprune', 'dpp']
+    ['otprune', 'otprune-paper', 'divprune', 'dpp']
     """
 
     def select_stack(self, clouds: Sequence[Array], keep: int) -> list[Selection]:

@@ -12,10 +12,12 @@ from zlib import crc32
 import numpy as np
 
 from otanalysis.arrays import Normalisation, resolve_keep
+from otanalysis.defaults import RELEASED_GAMMA
 from otanalysis.errors import InputError
 from otanalysis.files import sha256_of_json
 from otanalysis.scalars import check_seed, listed, shown
 from otanalysis.selection import SELECTORS
+from otanalysis.selection.otprune import OTPrunePaper
 from otanalysis.selection.selector import Selector, check_recorded, code_fingerprint, is_own
 from otanalysis.studies.engine import PACKAGE
 from otanalysis.surrogate.kernel import check_gamma
@@ -32,8 +34,20 @@ class Run:
 
     @property
     def gamma(self) -> float | None:
-        """The selector's gamma, or None if it has none."""
+        """The selector's gamma, in the selector's own unit, or None if it has none."""
         return cast("float | None", getattr(self.selector, "gamma", None))
+
+    def logdet_gamma(self, m: int, keep: int) -> float:
+        """Return the gamma of the released code's kernel whose log-determinant is told of its kept sets.
+
+        Parameters
+        ----------
+        m, keep : int
+            Number of tokens, and of kept ones, on which hangs what a gamma of the paper is there.
+        """
+        if isinstance(self.selector, OTPrunePaper):
+            return self.selector.released(m, keep).gamma
+        return RELEASED_GAMMA if self.gamma is None else self.gamma
 
     def image_seed(self, sample_id: str) -> int:
         """Return the seed for one image: its own, or all images would keep the same places."""
@@ -76,7 +90,7 @@ class SweepSettings:
     ratios : tuple of float
         Kept shares of the tokens, in (0, 1].
     gammas : tuple of float
-        For the named methods that have a gamma; positive.
+        For the named methods that have a gamma, for each in its own unit; positive.
     seeds : tuple of int
         For the methods that draw at random; the others run once.
     normalisations : tuple of {"none", "columns", "rows"}

@@ -72,13 +72,13 @@ def sweep(
     -------
     Path
         The table ``out/sweep.parquet``. Columns: ``dump`` (the last two parts of its path), ``model``,
-        ``benchmark``, ``sample``, ``m``, ``d``, ``method``, ``ratio``, ``keep``, ``gamma`` (empty for methods
-        without one), ``logdet_gamma`` (gamma of the kernel of ``logdet``), ``seed`` (empty for deterministic
-        methods), ``normalisation``, ``w2`` (in the unit of the tokens), ``w2_squared``,
-        ``quantisation_error``, ``gelbrich_w2_squared``, ``bures_w2_squared``, ``trace_objective`` and
-        ``duality_gap`` (in its square), ``logdet``, ``kept_indices`` (ascending) and ``seconds`` (of the
-        selection; one call serves all ratios of a nested method, and what the selections of an image share
-        is in those of the first that asks for it).
+        ``benchmark``, ``sample``, ``m``, ``d``, ``method``, ``ratio``, ``keep``, ``gamma`` (in the unit of
+        the method; empty for methods without one), ``logdet_gamma`` (of the kernel of ``logdet``, always in
+        the unit of the released code), ``seed`` (empty for deterministic methods), ``normalisation``, ``w2``
+        (in the unit of the tokens), ``w2_squared``, ``quantisation_error``, ``gelbrich_w2_squared``,
+        ``bures_w2_squared``, ``trace_objective`` and ``duality_gap`` (in its square), ``logdet``,
+        ``kept_indices`` (ascending) and ``seconds`` (of the selection; one call serves all ratios of a nested
+        method, and what the selections of an image share is in those of the first that asks for it).
 
     Raises
     ------
@@ -227,7 +227,7 @@ class _Row:
 
     @property
     def logdet_gamma(self) -> float:
-        return RELEASED_GAMMA if self.asked.run.gamma is None else self.asked.run.gamma
+        return self.asked.run.logdet_gamma(len(self.ladder.image), self.selection.keep)
 
     @property
     def logdet(self) -> float:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import math
+from typing import Any, Literal, get_args
+
 import numpy as np
 from array_api_compat import array_namespace, device
 
@@ -9,7 +12,10 @@ from otanalysis.arrays import Array, Normalisation
 from otanalysis.defaults import RELEASED_GAMMA
 from otanalysis.errors import InputError
 from otanalysis.image import Image
-from otanalysis.scalars import check_number
+from otanalysis.scalars import check_choice, check_integer, check_number
+
+GammaOf = Literal["released", "paper"]
+"""Whose gamma a number is: the factor in the released code's kernel, or the paper's of equation 7."""
 
 _LARGEST = 2.0**900
 """Of the entries of a kernel: what is made of it, such as its eigenvalues, must not overflow either."""
@@ -23,9 +29,8 @@ def otprune_kernel(
     .. math:: K = I + \gamma \tilde V \tilde V^\top, \quad \tilde V = V V^\top
 
     Here :math:`V` are the normalised tokens. ``gamma`` is the factor that the released code of
-    arXiv:2602.20205 fixes at 0.01. The paper's own :math:`\gamma` (equation 7), for features of unit variance
-    and divided by :math:`mk` (equation 8), is ``gamma`` :math:`= \gamma m / k` on normalised columns. Every
-    eigenvalue of :math:`K` is at least one.
+    arXiv:2602.20205 fixes at 0.01; :func:`paper_factor` makes it of the paper's own. Every eigenvalue of
+    :math:`K` is at least one.
 
     Parameters
     ----------
@@ -68,6 +73,79 @@ def otprune_kernel(
             "tokens, whose fourth powers it multiplies."
         )
     return xp.eye(squared.shape[0], dtype=xp.float64, device=device(squared)) + scaled
+
+
+def paper_factor(gamma: float, m: int, keep: int, normalise: Normalisation = "columns") -> float:
+    r"""Return the factor in the released code's kernel that stands for a gamma of the paper.
+
+    Equations 7 and 8 of arXiv:2602.20205 maximise :math:`\log\det (I_k + \tfrac{\gamma}{mk} \tilde V_C \tilde
+    V_C^\top)`, :math:`\tilde V = V V^\top`, on features of unit variance: columns of norm :math:`\sqrt m`.
+    Those of the released code have norm one, so that the same kernel has the factor :math:`\gamma m / k` on
+    them. Tokens normalised by rows or not at all are taken as they are, with :math:`\gamma / (mk)`. The
+    factor depends on the number of kept tokens, so that selections are not nested.
+
+    Parameters
+    ----------
+    gamma : float
+        The paper's, positive.
+    m, keep : int
+        Number of tokens, and of kept ones.
+    normalise : {"none", "columns", "rows"}
+        Normalisation of the tokens.
+
+    Returns
+    -------
+    float
+        ``gamma`` of :func:`otprune_kernel` with the same ``normalise``.
+
+    Raises
+    ------
+    InputError
+        If gamma or the factor is not positive and finite, or ``keep`` is not in ``1..m``.
+
+    Examples
+    --------
+    The released 0.01 is the paper's 0.00097 for 56 of 576 tokens, and the paper's 0.01:
+
+    >>> round(paper_factor(0.01, 576, 56), 4), round(paper_factor(0.01 * 56 / 576, 576, 56), 12)
+    (0.1029, 0.01)
+    """
+    own = check_gamma(gamma)
+    kept = check_integer(keep, "keep", wanted=f"an integer in 1..{m}", low=1, high=m)
+    factor = own * m / kept if normalise == "columns" else own / (m * kept)
+    if not 0.0 < factor < math.inf:
+        raise InputError(
+            f"The paper's gamma={own:g} leaves the range of numbers as a factor for {kept} of {m} tokens "
+            f"({factor:g}): give one nearer to 0.01."
+        )
+    return factor
+
+
+def released_factor(
+    gamma: float, m: int, keep: int, normalise: Normalisation = "columns", *, gamma_of: GammaOf
+) -> float:
+    """Return the factor in the released code's kernel that a gamma stands for, whosever it is.
+
+    Parameters
+    ----------
+    gamma, m, keep, normalise
+        As for :func:`paper_factor`.
+    gamma_of : {"released", "paper"}
+        Whose gamma it is: that of the released code is the factor itself.
+
+    Raises
+    ------
+    InputError
+        As for :func:`paper_factor`, or if ``gamma_of`` is something else.
+    """
+    if check_gamma_of(gamma_of) == "paper":
+        return paper_factor(gamma, m, keep, normalise)
+    return check_gamma(gamma)
+
+
+def check_gamma_of(gamma_of: Any) -> GammaOf:
+    """Return whose gamma it is, or raise InputError unless that is known."""
+    return check_choice(gamma_of, "gamma_of", get_args(GammaOf))
 
 
 def cosine_kernel(tokens: Array | Image) -> Array:

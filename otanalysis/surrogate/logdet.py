@@ -13,7 +13,7 @@ from otanalysis.errors import InputError
 from otanalysis.image import Image
 from otanalysis.scalars import check_number
 from otanalysis.surrogate import one_launch
-from otanalysis.surrogate.kernel import check_gamma
+from otanalysis.surrogate.kernel import paper_factor
 
 
 def greedy_logdet(kernel: Array, keep: int, *, floor: float = 0.0) -> tuple[Array, Array]:
@@ -239,14 +239,14 @@ def _logdet(block: Array) -> float:
 def paper_objective(
     tokens: Array | Image, indices: Array, *, gamma: float, normalise: Normalisation = "columns"
 ) -> float:
-    r"""Return the surrogate with the paper's own factor (rung 5, equal to rung 4 by Sylvester's identity).
+    r"""Return the surrogate as the paper has it (rung 5, equal to rung 4 by Sylvester's identity).
 
     .. math:: F(C) = \log\det \Bigl(I_k + \tfrac{\gamma}{mk} \tilde V_C \tilde V_C^\top\Bigr)
               = \log\det (I + \gamma \Sigma^{1/2} \Sigma_C \Sigma^{1/2}), \quad \tilde V = V V^\top
 
-    Equations 7 and 8 of arXiv:2602.20205; unlike in the released code, the factor depends on ``k``. The
-    paper's features have unit variance, columns of norm :math:`\sqrt m`: on normalised columns, of norm one,
-    its :math:`\gamma` is ``gamma`` :math:`= \gamma m^2` here.
+    Equations 7 and 8 of arXiv:2602.20205. With "columns" :math:`V` are features of unit variance as there, of
+    norm :math:`\sqrt m`; with "rows" and "none" they are the tokens as they stand. In the released code's
+    kernel that is the factor of :func:`~otanalysis.surrogate.kernel.paper_factor`.
 
     Parameters
     ----------
@@ -255,14 +255,14 @@ def paper_objective(
     indices : array [k]
         Positions of the kept tokens, distinct.
     gamma : float
-        Positive.
+        The paper's, positive.
     normalise : {"none", "columns", "rows"}
         Normalisation of the tokens.
 
     Returns
     -------
     float
-        Non-negative.
+        Non-negative, in nats.
 
     Raises
     ------
@@ -271,20 +271,20 @@ def paper_objective(
 
     Examples
     --------
-    >>> round(paper_objective([[1.0, 0.0], [0.0, 2.0]], [0], gamma=0.01), 6)  # log(1 + 0.01 / 2)
-    0.004988
+    >>> round(paper_objective([[1.0, 0.0], [0.0, 2.0]], [0], gamma=0.01), 6)  # log(1 + 0.01 * 2 / 1)
+    0.019803
     """
-    factor = float(check_gamma(gamma))
     unit = Image.of(tokens).normalised(normalise).tokens
     xp = array_namespace(unit)
     m = unit.shape[0]
     kept = check_indices(indices, m)
+    factor = paper_factor(gamma, m, len(kept), normalise)
     with np.errstate(over="ignore", invalid="ignore"):
         cross = xp.take(unit, xp.asarray(kept, device=device(unit)), axis=0) @ unit.T
-        scaled = (factor / (m * len(kept))) * (cross @ cross.T)
+        scaled = factor * (cross @ cross.T)
     if not bool(xp.all(xp.isfinite(scaled))):
         raise InputError(
-            f"The surrogate overflows with gamma={factor:g} and normalise={normalise!r}: divide gamma, or "
+            f"The surrogate overflows with gamma={gamma:g} and normalise={normalise!r}: divide gamma, or "
             "the tokens, whose fourth powers it multiplies."
         )
-    return _above_identity(xp.eye(len(kept), dtype=xp.float64, device=device(unit)) + scaled, factor)
+    return _above_identity(xp.eye(len(kept), dtype=xp.float64, device=device(unit)) + scaled, gamma)

@@ -15,7 +15,7 @@ from otanalysis.selection import SELECTORS, Selection, StackSelector, registry, 
 from otanalysis.surrogate import greedy_logdet, otprune_kernel
 
 NAMES = sorted(SELECTORS)
-TOGETHER = ["divprune", "dpp", "otprune"]
+TOGETHER = ["divprune", "dpp", "otprune", "otprune-paper"]
 
 
 def clouds(*sizes: int, d: int = 6) -> list[np.ndarray]:

@@ -23,7 +23,7 @@ from otanalysis.selection.otprune import OTPrune
 from otanalysis.studies.provenance import read_provenance
 from otanalysis.studies.runs import SweepSettings
 from otanalysis.studies.sweep import read_sweep, sweep
-from otanalysis.surrogate import logdet_value, otprune_kernel
+from otanalysis.surrogate import logdet_value, otprune_kernel, paper_objective
 from otanalysis.tokens import open_dump
 
 sweep_module = import_module("otanalysis.studies.sweep")
@@ -107,6 +107,27 @@ def test_rows_and_columns_follow_the_settings(make_dump: MakeDump, tmp_path: Pat
     assert (table["keep"] == (table["ratio"] * table["m"]).round()).all()
     assert (table["kept_indices"].map(len) == table["keep"]).all()
     assert (table["logdet_gamma"] == table["gamma"].fillna(0.01)).all()
+
+
+def test_both_gammas_are_swept_each_in_its_own_unit(make_dump: MakeDump, tmp_path: Path) -> None:
+    folder = make_dump("a", samples=2, m=20)
+    table = small([folder], tmp_path / "out", methods=("otprune", "otprune-paper"), gammas=(0.01, 0.1))
+
+    assert table.groupby(["method", "gamma", "keep"]).size().to_dict() == {
+        (method, gamma, keep): 2
+        for method in ("otprune", "otprune-paper")
+        for gamma in (0.01, 0.1)
+        for keep in (5, 10)
+    }
+    released = table[table["method"] == "otprune"]
+    assert (released["logdet_gamma"] == released["gamma"]).all()
+    for row in table[table["method"] == "otprune-paper"].itertuples():
+        assert row.logdet_gamma == pytest.approx(row.gamma * row.m / row.keep, rel=ROUNDING)
+        tokens, kept = open_dump(folder).sample(row.sample).tokens.astype(float), np.asarray(row.kept_indices)
+        own = paper_objective(tokens, kept, gamma=row.gamma)
+        assert row.logdet == pytest.approx(own, rel=ROUNDING), "the value that it maximised"
+    provenance = read_provenance(tmp_path / "out/sweep.parquet")
+    assert "OTPrunePaper(gamma=0.1, normalise='columns')" in provenance["settings"]["selectors"]
 
 
 @pytest.mark.parametrize("normalisation", ["none", "columns", "rows"])

@@ -5,8 +5,15 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from otanalysis.arrays import Normalisation
 from otanalysis.errors import InputError
-from otanalysis.surrogate import cosine_kernel, normalise_tokens, otprune_kernel
+from otanalysis.surrogate import (
+    cosine_kernel,
+    normalise_tokens,
+    otprune_kernel,
+    paper_factor,
+    released_factor,
+)
 
 ROUNDING = 1e-12
 
@@ -109,3 +116,65 @@ def test_torch_tokens_give_torch_kernels(tokens: np.ndarray) -> None:
         np.testing.assert_allclose(
             result.numpy(), kernel(half.double().numpy()), rtol=ROUNDING, atol=ROUNDING
         )
+
+
+PAPER_TABLE = {
+    0.05: (0.0005, 0.20, (0.10, 0.20, 1.0, 2.0)),
+    0.098: (0.00098, 0.102, (0.051, 0.102, 0.51, 1.02)),
+    0.15: (0.0015, 0.067, (0.033, 0.067, 0.33, 0.67)),
+    0.2: (0.0020, 0.05, (0.025, 0.05, 0.25, 0.5)),
+}
+"""By share kept: the paper's gamma of the released 0.01, the factor of the paper's, those of its grid."""
+
+
+@pytest.mark.parametrize("ratio", PAPER_TABLE)
+def test_the_factors_are_those_of_the_table_of_both_gammas(ratio: float) -> None:
+    released, factor, grid = PAPER_TABLE[ratio]
+    m, keep = 10**6, round(ratio * 10**6)
+
+    assert paper_factor(released, m, keep) == pytest.approx(0.01, rel=1e-12)
+    assert paper_factor(0.01, m, keep) == pytest.approx(factor, rel=0.005)
+    factors = [paper_factor(gamma, m, keep) for gamma in (0.005, 0.01, 0.05, 0.1)]
+    # The table has two or three digits: 0.033 is 1/30.
+    np.testing.assert_allclose(factors, grid, rtol=0.0102)
+
+
+@pytest.mark.parametrize("how", ["columns", "rows", "none"])
+@pytest.mark.parametrize("keep", [1, 4, 11])
+def test_the_papers_factor_gives_the_papers_kernel(tokens: np.ndarray, how: Normalisation, keep: int) -> None:
+    """Equation 8 on features of unit variance (columns of norm sqrt(m)), or on the tokens as they stand."""
+    m = len(tokens)
+    features = {
+        "columns": tokens / np.sqrt((tokens**2).mean(axis=0)),
+        "rows": tokens / np.linalg.norm(tokens, axis=1, keepdims=True),
+        "none": tokens,
+    }[how]
+    raised = features @ features.T
+    wanted = np.eye(m) + 0.3 / (m * keep) * raised @ raised.T
+
+    kernel = otprune_kernel(tokens, gamma=paper_factor(0.3, m, keep, how), normalise=how)
+
+    np.testing.assert_allclose(kernel, wanted, rtol=ROUNDING, atol=ROUNDING)
+
+
+def test_whose_gamma_it_is_decides_about_the_factor() -> None:
+    assert released_factor(0.01, 576, 56, gamma_of="released") == 0.01
+    assert released_factor(0.01, 576, 56, gamma_of="paper") == paper_factor(0.01, 576, 56) == 0.01 * 576 / 56
+    assert released_factor(0.01, 576, 56, "rows", gamma_of="paper") == 0.01 / (576 * 56)
+    with pytest.raises(InputError, match="gamma_of must be one of released, paper; got 'mine'"):
+        released_factor(0.01, 576, 56, gamma_of="mine")  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("gamma", "keep", "how", "said"),
+    [
+        (0.0, 3, "columns", "gamma must be a positive"),
+        (0.01, 0, "columns", "keep must be an integer in 1..11; got 0"),
+        (0.01, 12, "columns", "keep must be an integer in 1..11; got 12"),
+        (1e308, 3, "columns", r"gamma=1e\+308 leaves the range .* for 3 of 11 tokens \(inf\)"),
+        (5e-324, 3, "none", r"leaves the range .*\(0\)"),
+    ],
+)
+def test_what_has_no_factor_is_refused(gamma: float, keep: int, how: str, said: str) -> None:
+    with pytest.raises(InputError, match=said):
+        paper_factor(gamma, 11, keep, how)  # type: ignore[arg-type]
