@@ -9,13 +9,8 @@ import pandas as pd
 import pytest
 
 from otanalysis.figures import caption2, caption3, caption4, caption5
-from otanalysis.stats.figure_tables import (
-    Figure2Tables,
-    figure2_tables,
-    figure3_table,
-    figure4_table,
-    figure5_table,
-)
+from otanalysis.stats.figure_tables import figure3_table, figure4_table, figure5_table
+from otanalysis.stats.rank_tables import Figure2Tables, figure2_tables
 
 PAPER = ("first", "last", "uniform", "random", "divprune")
 

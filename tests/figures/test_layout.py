@@ -19,7 +19,8 @@ from otanalysis.figures.figure4 import draw_figure4
 from otanalysis.figures.figure5 import draw_figure5
 from otanalysis.figures.layout import Sheet, short_name
 from otanalysis.figures.style import paper_style
-from otanalysis.stats.figure_tables import figure2_tables, figure3_table, figure4_table, figure5_table
+from otanalysis.stats.figure_tables import figure3_table, figure4_table, figure5_table
+from otanalysis.stats.rank_tables import figure2_tables
 
 PAPER = ("first", "last", "uniform", "random", "divprune")
 SLACK = 1.5  # pixels at 100 dpi: the boxes of letters reach a little beyond their ink

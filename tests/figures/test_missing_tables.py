@@ -10,7 +10,8 @@ import pytest
 
 from otanalysis.figures.missing import missing_scores
 from otanalysis.selection import SELECTORS
-from otanalysis.stats.figure_tables import figure2_tables, figure3_table, figure5_table
+from otanalysis.stats.figure_tables import figure3_table, figure5_table
+from otanalysis.stats.rank_tables import figure2_tables
 
 
 def lacking_in_the_tables(sweep: pd.DataFrame, scores: pd.DataFrame, figure: int) -> set[tuple[Any, ...]]:

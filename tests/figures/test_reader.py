@@ -21,7 +21,8 @@ from otanalysis.figures.figure4 import draw_figure4
 from otanalysis.figures.figure5 import draw_figure5
 from otanalysis.figures.style import PNG_DPI, TEXT_WIDTH, figure_bytes, method_look
 from otanalysis.selection import SELECTORS
-from otanalysis.stats.figure_tables import figure2_tables, figure3_table, figure4_table, figure5_table
+from otanalysis.stats.figure_tables import figure3_table, figure4_table, figure5_table
+from otanalysis.stats.rank_tables import figure2_tables
 
 SMALLEST_LETTERS = 6.0
 """Points: what journals ask for at least."""
