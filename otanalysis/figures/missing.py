@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from otanalysis.defaults import FULL, RELEASED_GAMMA
+from otanalysis.defaults import DEFAULT_GAMMAS, FULL, RELEASED_GAMMA
 from otanalysis.figures.declaration import Setting
 from otanalysis.figures.layout import per_cent
 from otanalysis.figures.registry import FIGURES
@@ -192,7 +192,7 @@ def missing_scores(
                 there.add((name, Setting(FULL, 1.0)))
             elif gamma is None or np.isnan(gamma):
                 loose.add((name, Setting.released(method, share)))
-            elif method != "otprune":
+            elif method not in DEFAULT_GAMMAS:
                 there |= {(name, Setting(method, _rounded(share)))} if gamma == RELEASED_GAMMA else set()
             else:
                 there.add((name, Setting(method, _rounded(share), float(gamma))))

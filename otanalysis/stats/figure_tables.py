@@ -41,7 +41,7 @@ def figure3_table(
     sweep: pd.DataFrame,
     accuracy: pd.DataFrame | None,
     *,
-    methods: Sequence[str] = ("otprune", "divprune", "dpp", "random"),
+    methods: Sequence[str] = (*DEFAULT_GAMMAS, "divprune", "dpp", "random"),
     ratios: Sequence[float] | None = None,
     distance: str = "w2",
     normalise: str = "none",

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
 from matplotlib.axis import Axis
 from matplotlib.backends.backend_agg import FigureCanvasAgg
@@ -13,14 +14,16 @@ from matplotlib.figure import Figure
 from matplotlib.text import Text
 
 from otanalysis.errors import InputError
+from otanalysis.figures.distances import draw_distances
 from otanalysis.figures.figure2 import draw_figure2
 from otanalysis.figures.figure3 import draw_figure3
 from otanalysis.figures.figure4 import draw_figure4
 from otanalysis.figures.figure5 import draw_figure5
 from otanalysis.figures.layout import Sheet, short_name
 from otanalysis.figures.style import paper_style
+from otanalysis.stats.distance_grid import distance_grid
 from otanalysis.stats.figure_tables import figure3_table, figure4_table, figure5_table
-from otanalysis.stats.rank_tables import figure2_tables
+from otanalysis.stats.rank_tables import figure2_ratios, figure2_tables
 
 PAPER = ("first", "last", "uniform", "random", "divprune")
 SLACK = 1.5  # pixels at 100 dpi: the boxes of letters reach a little beyond their ink
@@ -31,10 +34,22 @@ DRAW: dict[str, Draw] = {
     "figure2_all": lambda sweep, scores: draw_figure2(
         figure2_tables(sweep, scores, methods=tuple(sweep.method.unique()))
     ),
+    "figure2_ranks": lambda sweep, scores: draw_figure2(figure2_ratios(sweep, scores, methods=PAPER)),
+    "distances": lambda sweep, _: draw_distances(one_ratio(distance_grid(main_gamma(sweep), resamples=20))),
     "figure3": lambda sweep, scores: draw_figure3(figure3_table(sweep, scores)),
     "figure4": lambda sweep, _: draw_figure4(figure4_table(sweep)),
     "figure5": lambda sweep, scores: draw_figure5(figure5_table(sweep, scores)),
 }
+
+
+def main_gamma(sweep: Any) -> Any:
+    """Three normalisations of a sweep, without the gammas that only Figure 5 has."""
+    own = sweep[sweep.gamma.isna() | (sweep.gamma == 0.01)]
+    return pd.concat([own.assign(normalisation=kind) for kind in ("none", "columns", "rows")])
+
+
+def one_ratio(grid: Any) -> Any:
+    return grid[grid.ratio == 0.098]
 
 
 def boxes(figure: Figure) -> list[tuple[str, Any]]:

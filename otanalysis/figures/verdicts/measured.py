@@ -10,12 +10,14 @@ import pandas as pd
 
 from otanalysis.defaults import DEFAULT_GAMMAS, RELEASED_GAMMA
 from otanalysis.figures.layout import benchmarks_of, per_cent, tokens_words
+from otanalysis.figures.style import method_look
 from otanalysis.figures.verdicts.claim import Claim
 from otanalysis.stats.cells import MEAN
 from otanalysis.stats.distance_grid import READINGS
 from otanalysis.stats.gamma_claim import CLAIMS, PAPER_GRID, PLATEAU, evidence_of, gamma_claim
 from otanalysis.stats.judging import Evidence, Exactly, Positive, Within
 from otanalysis.stats.rank_tables import Figure2Tables
+from otanalysis.stats.statistics import mean_interval
 
 Tables = Mapping[str, Any]
 """The tables of the figures, by file name."""
@@ -96,7 +98,7 @@ def _score_claims(table: pd.DataFrame | None) -> Iterator[Claim]:
         evidence: list[Evidence] = []
         tokens = ""
         if table is not None:
-            rows = table[(table["benchmark"] == MEAN) & (table["quantity"] == "relative_score")]
+            rows = table[(table["benchmark"] != MEAN) & (table["quantity"] == "relative_score")]
             evidence = [one for _, own in rows.groupby("ratio") if (one := _lead(own, method)) is not None]
             tokens = f"{len(benchmarks_of(table))} benchmarks"
         yield Claim(
@@ -112,16 +114,15 @@ def _score_claims(table: pd.DataFrame | None) -> Iterator[Claim]:
 
 
 def _lead(rows: pd.DataFrame, method: str) -> Evidence | None:
-    """Return how far a method's score lies above the best rival's, errors taken as independent."""
-    own = rows[(rows["method"] == method) & rows["value"].notna()]
-    rivals = rows[rows["method"].isin(PAPER_RIVALS) & rows["value"].notna()]
-    if own.empty or rivals.empty:
+    """Return how far a method's score lies above the best rival's, paired over the benchmarks."""
+    scores = rows.pivot(index="benchmark", columns="method", values="value").dropna(axis="columns")
+    rivals = [name for name in PAPER_RIVALS if name in scores.columns]
+    if method not in scores.columns or not rivals:
         return None
-    mine, best = own.iloc[0], rivals.loc[rivals["value"].idxmax()]
-    value = float(mine["value"] - best["value"])
-    reach = float(np.hypot(*((one["high"] - one["low"]) / 2 for one in (mine, best))))
-    where = f"against {best['method']}, {per_cent(float(mine['ratio']))} kept"
-    return Evidence(value, value - reach, value + reach, where)
+    best = scores[rivals].mean().idxmax()
+    lead = (scores[method] - scores[best]).to_numpy(dtype=np.float64)
+    where = f"against {method_look(str(best)).label}, {per_cent(float(rows['ratio'].iloc[0]))} kept"
+    return Evidence(float(lead.mean()), *mean_interval(lead), where)
 
 
 def _distance_claims(made: Mapping[str, pd.DataFrame] | None) -> Iterator[Claim]:
@@ -168,7 +169,7 @@ def _closest(
     if grid is not None:
         own = grid[(grid["baseline"] == baseline) & (grid["normalisation"] == kind)]
         rows = own[(own["distance_kind"] == column) & own["method"].isin(PAPER_RIVALS)]
-        evidence = [_at_ratio(row, str(row["method"])) for _, row in rows.iterrows()]
+        evidence = [_at_ratio(row, method_look(str(row["method"])).label) for _, row in rows.iterrows()]
         tokens = f"{tokens}, {int(rows['n'].max())} images" if len(rows) else tokens
     return Claim(
         words,
