@@ -1,25 +1,27 @@
 r"""Two methods compared pair by pair: relative gains and Wilcoxon's signed-rank test, by model and by group.
 
-Benchmarks have different scales, so the gain of a method over another on one benchmark is relative,
-:math:`s / s_0 - 1`. The test asks whether gains tend to be positive: it ranks their sizes and sums the ranks
-of the positive ones. Its p-value is reported in two forms, since papers rarely say which they took: exact,
-from all :math:`2^n` signs, and the normal approximation with continuity correction. Gains of zero are left
-out, as Wilcoxon did. Pairs of one benchmark on several models are not independent: a p-value over all models
-is smaller than it should be.
+This is Table 1 of arXiv:2602.20205v2 in numbers, for any two methods of any accuracy table. Benchmarks have
+different scales, so the gain of a method over another on one benchmark is relative, :math:`s / s_0 - 1`. The
+test asks whether gains tend to be positive: it ranks their sizes and sums the ranks of the positive ones. Its
+p-value is reported in two forms, since papers rarely say which they took: exact, from all :math:`2^n` signs,
+and the normal approximation with continuity correction. Gains of zero are left out, as Wilcoxon did. Pairs of
+one benchmark on several models are not independent: a p-value over all models is smaller than it should be.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from types import MappingProxyType
+from typing import Literal
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 from scipy.stats import rankdata, wilcoxon
 
+from otanalysis.defaults import FULL
 from otanalysis.errors import InputError
-from otanalysis.stats.score_ranks import score_table
+from otanalysis.stats.score_ranks import is_one_shot, of_several_settings, score_table, with_settings
 
 ALL = "all"
 """Model or group of the rows over all models or over all benchmarks."""
@@ -61,6 +63,8 @@ def compare_scores(
     models: list[str] | None = None,
     ratio: float | None = None,
     gamma: float | None = None,
+    by: Literal["group", "benchmark"] = "group",
+    without: Sequence[str] = (),
     groups: Mapping[str, str] = GROUPS,
 ) -> pd.DataFrame:
     """Compare two methods on every benchmark that has both, for each model, over all, and by group.
@@ -78,21 +82,28 @@ def compare_scores(
         Share of the tokens kept, where a method comes with several.
     gamma : float, optional
         The same for otprune's gamma.
+    by : {"group", "benchmark"}
+        What a row within a model is of.
+    without : sequence of str
+        Groups or benchmarks to leave out.
     groups : mapping of str to str
         Group of each benchmark; those that it does not name form the group ``"other"``.
 
     Returns
     -------
     DataFrame
-        One row per model and group, ``"all"`` among both where there are several: ``model``, ``group``,
-        ``pairs``, ``better``, ``equal``, ``worse`` (how many), ``median_gain`` (relative, 0.01 is one per
-        cent), ``p_exact`` and ``p_normal`` (one-sided; NaN where every gain is zero).
+        One row per model and group, ``"all"`` among both where there are several: ``model``, ``group`` (or
+        the benchmark), ``pairs``, ``better``, ``equal``, ``worse`` (how many), ``median_gain`` (relative,
+        0.01 is one per cent), ``p_exact`` and ``p_normal`` (one-sided; NaN where every gain is zero);
+        ``average`` and ``baseline_average`` (share of the unpruned model's score, mean over the pairs),
+        ``rank`` and ``baseline_rank`` of these averages among the ``ranked`` methods: both, and the one-shot
+        ones that have one setting and a score on every pair. NaN without scores of all tokens.
 
     Raises
     ------
     InputError
-        If the methods are the same, no model has both, a method comes with several settings, or the baseline
-        scores zero or less on a benchmark.
+        If the methods are the same or all tokens, no model has both, a method comes with several settings,
+        the baseline scores zero or less on a benchmark, or what is to be left out is not there.
 
     Examples
     --------
@@ -108,61 +119,121 @@ def compare_scores(
         raise InputError(f"Two different methods are wanted, got {method!r} twice.")
     if models is not None and not models:
         raise InputError("At least one model is wanted, got an empty list.")
-    pairs = [
-        _pairs(accuracy, model, method, baseline, ratio=ratio, gamma=gamma)
+    own = [
+        _pairs(accuracy[accuracy["model"] == model], model, method, baseline, ratio=ratio, gamma=gamma)
         for model in (accuracy["model"].unique() if models is None else dict.fromkeys(models))
     ]
-    table = pd.concat([frame for frame in pairs if models is not None or not frame.empty] or pairs[:1])
-    if table.empty:
+    pairs = pd.concat(own, ignore_index=True)
+    if pairs.empty:
         raise InputError(
             f"No benchmark has scores of both {method} and {baseline} on one model: name two methods of the "
             "table, or other models."
         )
-    table = table.assign(group=[groups.get(name, OTHER) for name in table["benchmark"]])
-    return pd.DataFrame([_compared(*part) for part in _parts(table)])
+    pairs = _left(pairs.assign(group=[groups.get(name, OTHER) for name in pairs["benchmark"]]), without)
+    return pd.DataFrame(
+        [
+            {"model": model, "group": group} | _compared(part, method, baseline)
+            for model, group, part in _parts(pairs, by)
+        ]
+    )
+
+
+def with_printed_p(found: pd.DataFrame) -> pd.DataFrame:
+    """Set the p-value that the paper prints beside its possible readings: each model alone, or all together.
+
+    Parameters
+    ----------
+    found : DataFrame
+        What :func:`compare_scores` says of OTPrune and DivPrune in the published table.
+
+    Returns
+    -------
+    DataFrame
+        With the columns ``printed_p`` (:data:`PRINTED_P` in rows over all groups, else NaN) and
+        ``printed_by``: which of ``p_normal`` and ``p_exact`` rounds to it, empty where none does.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> row = {"model": "m", "group": ALL, "p_exact": 0.0269, "p_normal": 0.028}
+    >>> with_printed_p(pd.DataFrame([row]))["printed_by"].tolist()
+    ['p_normal']
+    """
+    whole = found["group"] == ALL
+    digits = len(str(PRINTED_P).partition(".")[2])
+    forms = ("p_normal", "p_exact")
+    gives = {form: whole & (found[form].round(digits) == PRINTED_P) for form in forms}
+    said = [", ".join(form for form in forms if gives[form][row]) for row in found.index]
+    return found.assign(printed_p=np.where(whole, PRINTED_P, np.nan), printed_by=said)
 
 
 def _pairs(
-    accuracy: pd.DataFrame,
-    model: str,
-    method: str,
-    baseline: str,
-    *,
-    ratio: float | None,
-    gamma: float | None,
+    rows: pd.DataFrame, model: str, method: str, baseline: str, *, ratio: float | None, gamma: float | None
 ) -> pd.DataFrame:
-    """Return ``model``, ``benchmark`` and ``gain`` of every benchmark that has both methods."""
-    rows = accuracy[(accuracy["model"] == model) & accuracy["method"].isin([method, baseline])]
-    if rows.empty:
+    """Return ``model``, ``benchmark`` and ``gain`` of one model's pairs, and every method's share of full.
+
+    The shares are the columns under the methods' names; those of methods that are not ranked are left out.
+    """
+    both = rows[rows["method"].isin([method, baseline])]
+    if both["method"].nunique() < 2:
         return pd.DataFrame({"model": [], "benchmark": [], "gain": []})
-    scores = score_table(rows, model, ratio=ratio, gamma=gamma)
-    both = scores.reindex(columns=[method, baseline]).dropna()
-    if (both[baseline] <= 0).any():
+    scores = score_table(both, model, ratio=ratio, gamma=gamma).reindex(columns=[method, baseline]).dropna()
+    if (scores[baseline] <= 0).any():
         raise InputError(
             f"Positive scores of {baseline} are wanted, since gains are relative to them; on {model} it has "
-            f"none on {', '.join(map(str, both.index[both[baseline] <= 0]))}: leave those out."
+            f"none on {', '.join(map(str, scores.index[scores[baseline] <= 0]))}: leave those out."
         )
-    gain = (both[method] / both[baseline] - 1).to_numpy(dtype=np.float64)
-    return pd.DataFrame({"model": model, "benchmark": both.index, "gain": gain})
+    gains = pd.DataFrame({"model": model, "gain": scores[method] / scores[baseline] - 1})
+    rest = rows[~rows["method"].isin([method, baseline])].merge(
+        both[["benchmark", "metric"]].drop_duplicates()
+    )
+    shares = _shares(with_settings(rest, ratio=ratio, gamma=gamma), scores, model)
+    return gains.join(shares).reset_index(names="benchmark")
 
 
-def _parts(table: pd.DataFrame) -> list[tuple[str, str, NDArray[np.float64]]]:
-    """Return model, group and gains of every row of the result, ``all`` first."""
-    models = [(str(name), part) for name, part in table.groupby("model", sort=False)]
+def _shares(rest: pd.DataFrame, scores: pd.DataFrame, model: str) -> pd.DataFrame:
+    """Return shares of the full score, benchmarks by methods: of the pair, and of others that are ranked."""
+    if FULL not in set(rest["method"]):
+        return pd.DataFrame(index=scores.index)
+    several = of_several_settings(rest)
+    others = rest[[name == FULL or (is_one_shot(name) and name not in several) for name in rest["method"]]]
+    table = score_table(others, model).reindex(scores.index)
+    full = table.pop(FULL)
+    return scores.join(table).div(full.where(full > 0), axis=0)
+
+
+def _left(pairs: pd.DataFrame, without: Sequence[str]) -> pd.DataFrame:
+    """Return the pairs that are in none of the groups or benchmarks ``without``."""
+    known = [*dict.fromkeys([*pairs["group"], *pairs["benchmark"]])]
+    if unknown := [name for name in without if name not in known]:
+        raise InputError(
+            f"There is no group or benchmark {unknown[0]!r} to leave out; there are {', '.join(known)}."
+        )
+    left = pairs[~(pairs["group"].isin(without) | pairs["benchmark"].isin(without))]
+    if left.empty:
+        raise InputError(f"Without {', '.join(without)} no pair is left: leave out less.")
+    return left
+
+
+def _parts(pairs: pd.DataFrame, by: str) -> list[tuple[str, str, pd.DataFrame]]:
+    """Return model, group and pairs of every row of the result, ``all`` first."""
+    models = [(str(name), part) for name, part in pairs.groupby("model", sort=False)]
     if len(models) > 1:
-        models.append((ALL, table))
+        models.append((ALL, pairs))
     parts = []
     for model, own in models:
-        by_group = [(str(name), part) for name, part in own.groupby("group", sort=False)]
+        by_group = [(str(name), part) for name, part in own.groupby(by, sort=False)]
         whole = [(ALL, own)] if len(by_group) != 1 else []
-        parts += [(model, group, part["gain"].to_numpy()) for group, part in [*whole, *by_group]]
+        parts += [(model, group, part) for group, part in [*whole, *by_group]]
     return parts
 
 
-def _compared(model: str, group: str, gains: NDArray[np.float64]) -> dict[str, object]:
+def _compared(part: pd.DataFrame, method: str, baseline: str) -> dict[str, object]:
+    gains = part["gain"].to_numpy(dtype=np.float64)
+    shares = part.drop(columns=["model", "benchmark", "group", "gain"])
+    averages = shares.dropna(axis=1).mean()
+    ranks = averages.rank(ascending=False)
     return {
-        "model": model,
-        "group": group,
         "pairs": len(gains),
         "better": int((gains > 0).sum()),
         "equal": int((gains == 0).sum()),
@@ -170,6 +241,11 @@ def _compared(model: str, group: str, gains: NDArray[np.float64]) -> dict[str, o
         "median_gain": float(np.median(gains)),
         "p_exact": signed_rank_p(gains),
         "p_normal": _normal_p(gains),
+        "average": averages.get(method, np.nan),
+        "baseline_average": averages.get(baseline, np.nan),
+        "rank": ranks.get(method, np.nan),
+        "baseline_rank": ranks.get(baseline, np.nan),
+        "ranked": len(ranks),
     }
 
 

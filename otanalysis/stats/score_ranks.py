@@ -126,16 +126,8 @@ def score_table(rows: pd.DataFrame, model: str, **chosen: float | None) -> pd.Da
     """
     if rows.empty:
         raise InputError(f"The table has no score of {model}: name one of its models.")
-    for name, value in chosen.items():
-        if value is not None:
-            if not (value > 0 and np.isfinite(value)):
-                raise InputError(f"The {name} must be a positive number, got {value:g}.")
-            [wanted] = rounded_settings(pd.DataFrame({name: [value]}), [name])[name]
-            near = rounded_settings(rows, [name])[name] == wanted
-            rows = rows[near | rows[name].isna() | (rows["method"] == FULL)]
-    settings = rows[["method", "ratio", "gamma"]].drop_duplicates()
-    several = settings.loc[settings["method"].duplicated(), "method"].unique()
-    if len(several):
+    rows = with_settings(rows, **chosen)
+    if several := of_several_settings(rows):
         raise InputError(
             f"{', '.join(several)} come with several ratios or gammas: keep the rows of one, or give ratio "
             "or gamma."
@@ -146,6 +138,24 @@ def score_table(rows: pd.DataFrame, model: str, **chosen: float | None) -> pd.Da
         raise InputError(f"{mixed} come with several metrics: keep the rows of one of them.")
     table = rows.groupby(["benchmark", "method"], sort=False)["value"].mean().unstack("method")
     return table.loc[rows["benchmark"].unique(), rows["method"].unique()]
+
+
+def with_settings(rows: pd.DataFrame, **chosen: float | None) -> pd.DataFrame:
+    """Return the rows that have the chosen ``ratio`` and ``gamma``, where given, or none; and all tokens."""
+    for name, value in chosen.items():
+        if value is not None:
+            if not (value > 0 and np.isfinite(value)):
+                raise InputError(f"The {name} must be a positive number, got {value:g}.")
+            [wanted] = rounded_settings(pd.DataFrame({name: [value]}), [name])[name]
+            near = rounded_settings(rows, [name])[name] == wanted
+            rows = rows[near | rows[name].isna() | (rows["method"] == FULL)]
+    return rows
+
+
+def of_several_settings(rows: pd.DataFrame) -> list[str]:
+    """Return the methods that have more than one ratio or gamma."""
+    settings = rows[["method", "ratio", "gamma"]].drop_duplicates()
+    return [str(name) for name in settings.loc[settings["method"].duplicated(), "method"].unique()]
 
 
 def _ranked(compared: pd.DataFrame, full: pd.Series, model: str) -> pd.DataFrame:

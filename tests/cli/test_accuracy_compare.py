@@ -21,8 +21,11 @@ def test_the_published_p_stands_beside_its_readings(tmp_path: Path) -> None:
     result = run("otprune", "divprune", "--out", out)
     assert result.exit_code == 0, result.stderr
     assert "0.028" in result.stdout
-    assert "LLaVA-1.5-13B gives it" in " ".join(result.stdout.split())
+    assert "LLaVA-1.5-13B (p_normal) gives it" in " ".join(result.stdout.split())
+    assert "92.5|91.3" in result.stdout
+    assert "1|2 of 6" in result.stdout
     table = pd.read_csv(out)
+    assert table.loc[table.printed_by == "p_normal", "model"].tolist() == ["LLaVA-1.5-13B"]
     assert len(table) == 4 * 5  # three models and all, each whole and in four groups
     assert table.pairs.sum() == 2 * (33 + 33)
 
@@ -32,6 +35,14 @@ def test_one_model_as_json_says_nothing_else() -> None:
     rows = json.loads(result.stdout)
     assert rows[0]["group"] == "all"
     assert {row["model"] for row in rows} == {"LLaVA-1.5-7B"}
+
+
+def test_the_rest_and_single_benchmarks() -> None:
+    rest = json.loads(run("otprune", "divprune", "--without", "captioning", "--json").stdout)
+    assert [row["pairs"] for row in rest if row["group"] == "all"] == [8, 8, 8, 24]
+    assert "printed_p" not in rest[0]
+    single = run("otprune", "divprune", "--by", "benchmark", "--model", "LLaVA-1.5-7B")
+    assert [line for line in single.stdout.splitlines() if "pope" in line and "-7.48%" in line]
 
 
 def test_a_table_of_ones_own_has_no_word_on_the_paper(tmp_path: Path) -> None:
@@ -51,6 +62,8 @@ def test_a_table_of_ones_own_has_no_word_on_the_paper(tmp_path: Path) -> None:
         (("otprune", "nobody"), "nobody"),
         (("otprune", "divprune", "--model", "none"), "No benchmark"),
         (("otprune", "divprune", "--out", "pairs.txt"), ".csv"),
+        (("otprune", "divprune", "--by", "model"), "--by wants group or benchmark, got 'model'"),
+        (("otprune", "divprune", "--without", "counting"), "no group or benchmark 'counting' to leave out"),
     ],
 )
 def test_what_is_wrong_is_one_sentence_and_status_2(arguments: tuple[str, ...], said: str) -> None:

@@ -13,7 +13,8 @@ from scipy.stats import rankdata, wilcoxon
 
 from otanalysis.errors import InputError
 from otanalysis.scores import read_accuracy
-from otanalysis.stats.paired_scores import ALL, PRINTED_P, compare_scores, signed_rank_p
+from otanalysis.stats.paired_scores import ALL, PRINTED_P, compare_scores, signed_rank_p, with_printed_p
+from otanalysis.stats.score_ranks import rank_methods
 
 PUBLISHED = Path(__file__).parents[2] / "data" / "published" / "accuracy.csv"
 FOUR_DIGITS = 5e-5
@@ -67,22 +68,75 @@ def test_the_papers_p_is_one_of_four_readings(found: pd.DataFrame) -> None:
     exact = found.xs(ALL, level="group")["p_exact"]
     assert exact["LLaVA-1.5-7B"] == pytest.approx(0.1602, abs=FOUR_DIGITS)
     assert exact["LLaVA-1.5-13B"] == pytest.approx(0.0269, abs=FOUR_DIGITS)
+    assert normal["LLaVA-1.5-13B"] == pytest.approx(0.0280, abs=FOUR_DIGITS)
     assert exact["LLaVA-1.6-7B"] == pytest.approx(0.0137, abs=FOUR_DIGITS)
     assert normal[ALL] == pytest.approx(0.0012, abs=FOUR_DIGITS)
-    assert normal.index[normal.round(3) == PRINTED_P].tolist() == ["LLaVA-1.5-13B"]
+
+
+def test_the_printed_p_stands_beside_the_readings_and_nowhere_else(published: pd.DataFrame) -> None:
+    beside = with_printed_p(compare_scores(published, "otprune", "divprune")).set_index(["model", "group"])
+    readings = beside[beside.printed_p.notna()]
+    assert readings.index.get_level_values("group").unique().tolist() == [ALL]
+    assert set(readings.printed_p) == {PRINTED_P}
+    assert readings.printed_by.droplevel("group").to_dict() == {
+        "LLaVA-1.5-7B": "",
+        "LLaVA-1.5-13B": "p_normal",
+        "LLaVA-1.6-7B": "",
+        ALL: "",
+    }
+    assert not beside[beside.printed_p.isna()].printed_by.any()
+    swapped = with_printed_p(compare_scores(published, "divprune", "otprune"))
+    assert not swapped.printed_by.any()
 
 
 def test_the_gain_is_in_captioning_and_pope_loses(published: pd.DataFrame, found: pd.DataFrame) -> None:
     captioning = found.loc[(ALL, "captioning")]
     assert (captioning.pairs, captioning.better, captioning.worse) == (9, 8, 0)
     assert captioning.median_gain == pytest.approx(0.063, abs=5e-4)
-    others = published[published.metric != "CIDEr"]
-    rest = compare_scores(others, "otprune", "divprune").set_index(["model", "group"]).loc[(ALL, ALL)]
+    rest = compare_scores(published, "otprune", "divprune", without=["captioning"])
+    rest = rest.set_index(["model", "group"]).loc[(ALL, ALL)]
     assert rest.pairs == 24
-    assert rest.median_gain == pytest.approx(0.0035, abs=5e-4)
-    pope = compare_scores(published[published.benchmark == "pope"], "otprune", "divprune").set_index("model")
+    assert rest.median_gain == pytest.approx(0.0035, abs=5e-5)
+    assert rest.p_exact == pytest.approx(0.0604, abs=FOUR_DIGITS)
+    single = compare_scores(published, "otprune", "divprune", by="benchmark")
+    assert set(single.pairs[(single.group != ALL) & (single.model != ALL)]) == {1}
+    pope = single[single.group == "pope"].set_index("model")
     for model, gain in {"LLaVA-1.5-7B": -0.075, "LLaVA-1.5-13B": -0.048, "LLaVA-1.6-7B": -0.019}.items():
         assert pope.median_gain[model] == pytest.approx(gain, abs=5e-4)
+
+
+@pytest.mark.parametrize("model", ["LLaVA-1.5-7B", "LLaVA-1.5-13B", "LLaVA-1.6-7B"])
+def test_averages_and_ranks_are_those_of_the_one_shot_methods(published: pd.DataFrame, model: str) -> None:
+    row = compare_scores(published, "divprune", "vtw", models=[model]).iloc[0]
+    ranks = rank_methods(published, model=model).set_index("method")
+    assert row.ranked == len(ranks)
+    for name, prefix in (("divprune", ""), ("vtw", "baseline_")):
+        assert row[f"{prefix}average"] == pytest.approx(ranks.average[name], rel=ROUNDING)
+        assert row[f"{prefix}rank"] == ranks["rank"][name]
+
+
+def test_averages_need_all_tokens_and_a_bystander_of_several_settings_is_not_ranked() -> None:
+    table = made({"a": [2.0, 2.0], "b": [1.0, 2.0]})
+    bare = compare_scores(table, "a", "b").iloc[0]
+    assert bare.ranked == 0
+    assert np.isnan([bare.average, bare.baseline_average, bare["rank"], bare.baseline_rank]).all()
+    full = pd.concat([table, made({"full": [4.0, 4.0], "c": [4.0, 4.0]})])
+    row = compare_scores(full, "a", "b").iloc[0]
+    assert (row.average, row.baseline_average) == (0.5, 0.375)
+    assert (row["rank"], row.baseline_rank, row.ranked) == (2, 3, 3)
+    several = pd.concat([full, made({"c": [3.0, 3.0]}).assign(ratio=0.2)])
+    row = compare_scores(several, "a", "b").iloc[0]
+    assert (row["rank"], row.baseline_rank, row.ranked) == (1, 2, 2)
+
+
+@pytest.mark.parametrize(
+    ("without", "said"), [(["b7"], "no group or benchmark 'b7'.*b0, b1"), (["other"], "no pair is left")]
+)
+def test_what_cannot_be_left_out_is_said(without: list[str], said: str) -> None:
+    table = made({"a": [2.0, 1.0], "b": [1.0, 2.0]})
+    with pytest.raises(InputError, match=said):
+        compare_scores(table, "a", "b", without=without)
+    assert compare_scores(table, "a", "b", without=["b1"]).median_gain.tolist() == [1.0]
 
 
 def test_swapped_methods_swap_the_counts_and_the_direction(published: pd.DataFrame) -> None:

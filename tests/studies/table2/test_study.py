@@ -259,7 +259,7 @@ def test_nothing_published_leaves_an_empty_comparison(rows: pd.DataFrame) -> Non
 
 def test_the_published_table_is_read_as_shares(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     table = published_synthetic()
-    assert len(table) == 8
+    assert len(table) == 10
     assert table[["ratio", WIN_RATE]].stack().between(0.5, 1).all()
     row = table[(table["m"] == 20) & (table["method"] == "otprune")].iloc[0]
     assert (row["ratio"], row[WIN_RATE]) == (0.8781, 0.9456)
