@@ -24,7 +24,8 @@ from otanalysis.figures.declaration import Declaration, Given
 from otanalysis.figures.missing import missing_scores
 from otanalysis.figures.registry import FIGURES, VERDICTS
 from otanalysis.figures.style import figure_bytes
-from otanalysis.figures.verdicts import BASIS, all_claims, as_markdown, verdict_table
+from otanalysis.figures.verdicts import as_markdown, verdict_table
+from otanalysis.figures.verdicts.claims import BASIS, all_claims
 from otanalysis.files import make_folder, write_together
 from otanalysis.locks import held
 from otanalysis.scores.table import read_accuracy

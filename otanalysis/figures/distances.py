@@ -182,7 +182,7 @@ def _name_rows(panel: Axes, rows: Sequence[tuple[str, str]]) -> None:
 
 
 def caption_distances(table: pd.DataFrame) -> str:
-    """Write the caption of Figure E from the table of all ratios.
+    """Write the caption of Figure E, drawn by :func:`draw_distances`, from the table of all ratios.
 
     Returns
     -------

@@ -24,7 +24,7 @@ Place = Literal["closest", "not closest", "undecided"]
 
 
 @dataclass(frozen=True)
-class Reading:
+class DistanceReading:
     """A quantity that "distance" could mean.
 
     Attributes
@@ -48,13 +48,13 @@ SQUARED_OBJECTIVE = "trace_objective_squared"
 """Column of the square of :math:`f`, which equation 4 maximises."""
 
 READINGS = (
-    Reading("w2"),
-    Reading("w2_squared"),
-    Reading("gelbrich_w2_squared"),
-    Reading("bures_w2_squared"),
-    Reading("quantisation_error"),
-    Reading("trace_objective", higher_is_closer=True),
-    Reading(SQUARED_OBJECTIVE, higher_is_closer=True),
+    DistanceReading("w2"),
+    DistanceReading("w2_squared"),
+    DistanceReading("gelbrich_w2_squared"),
+    DistanceReading("bures_w2_squared"),
+    DistanceReading("quantisation_error"),
+    DistanceReading("trace_objective", higher_is_closer=True),
+    DistanceReading(SQUARED_OBJECTIVE, higher_is_closer=True),
 )
 """Every quantity that is compared."""
 
@@ -108,7 +108,7 @@ def distance_grid(sweep: pd.DataFrame, *, resamples: int = RESAMPLES, seed: int 
     return pd.concat(parts, ignore_index=True)
 
 
-def _of_reading(table: pd.DataFrame, reading: Reading, baseline: str) -> pd.DataFrame:
+def _of_reading(table: pd.DataFrame, reading: DistanceReading, baseline: str) -> pd.DataFrame:
     mean = table[table["benchmark"] == MEAN]
     rivals = mean[~mean["method"].isin(list(DEFAULT_GAMMAS))]
     places = {ratio: _place(rows, reading) for ratio, rows in rivals.groupby("ratio")}
@@ -118,7 +118,7 @@ def _of_reading(table: pd.DataFrame, reading: Reading, baseline: str) -> pd.Data
     return mean[[*columns, "value", "low", "high", "n", "place"]]
 
 
-def _place(rivals: pd.DataFrame, reading: Reading) -> Place:
+def _place(rivals: pd.DataFrame, reading: DistanceReading) -> Place:
     low, high = rivals["low"], rivals["high"]
     near, far = (low > 1, high < 1) if reading.higher_is_closer else (high < 1, low > 1)
     if near.any():

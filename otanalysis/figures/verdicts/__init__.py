@@ -5,7 +5,6 @@
 numbers that the paper prints. ``python -m otanalysis.figures --only verdicts`` writes them.
 """
 
-from otanalysis.figures.verdicts.claim import Claim, as_markdown, verdict_table
-from otanalysis.figures.verdicts.claims import BASIS, all_claims
+from otanalysis.figures.verdicts.claim import as_markdown, verdict_table
 
-__all__ = ["BASIS", "Claim", "all_claims", "as_markdown", "verdict_table"]
+__all__ = ["as_markdown", "verdict_table"]

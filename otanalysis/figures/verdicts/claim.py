@@ -27,7 +27,7 @@ _HEAD = ("claim", "place", "what was measured, on which tokens", "number [95 % i
 
 
 @dataclass(frozen=True)
-class Claim:
+class PaperClaim:
     """A statement of the paper, with the evidence and the rule that decide it.
 
     Attributes
@@ -57,12 +57,12 @@ class Claim:
     command: str
 
 
-def verdict_table(claims: Iterable[Claim]) -> pd.DataFrame:
+def verdict_table(claims: Iterable[PaperClaim]) -> pd.DataFrame:
     """Judge claims by their evidence.
 
     Parameters
     ----------
-    claims : iterable of Claim
+    claims : iterable of PaperClaim
 
     Returns
     -------
@@ -73,9 +73,10 @@ def verdict_table(claims: Iterable[Claim]) -> pd.DataFrame:
 
     Examples
     --------
-    >>> from otanalysis.stats.judging import Within
+    >>> from otanalysis.figures.verdicts.claim import PaperClaim
+    >>> from otanalysis.stats.judging import Evidence, Within
     >>> evidence = (Evidence(2.0, 1.5, 2.5),)
-    >>> claim = Claim("large", "here", "size", "all", evidence, Within(above=1.0), "measure")
+    >>> claim = PaperClaim("large", "here", "size", "all", evidence, Within(above=1.0), "measure")
     >>> table = verdict_table([claim])
     >>> table["verdict"].tolist(), as_markdown(table).splitlines()[-1]
     (['holds'], '| large | here | size; all | 2 [1.5, 2.5] | **holds** | `measure` |')
@@ -83,7 +84,7 @@ def verdict_table(claims: Iterable[Claim]) -> pd.DataFrame:
     return pd.DataFrame([_row(claim) for claim in claims], columns=list(COLUMNS))
 
 
-def _row(claim: Claim) -> dict[str, object]:
+def _row(claim: PaperClaim) -> dict[str, object]:
     verdict, one = judge(claim.evidence, claim.rule)
     number = one or Evidence(math.nan)
     return {
@@ -102,7 +103,7 @@ def _row(claim: Claim) -> dict[str, object]:
 
 
 def as_markdown(table: pd.DataFrame) -> str:
-    """Write a table of :func:`verdict_table` in Markdown, a line a claim.
+    """Write the table of :func:`verdict_table` in Markdown, a line a claim.
 
     Returns
     -------

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from otanalysis.figures.verdicts.claim import Claim
+from otanalysis.figures.verdicts.claim import PaperClaim
 from otanalysis.figures.verdicts.measured import measured_claims
 from otanalysis.figures.verdicts.published import published_claims
 from otanalysis.figures.verdicts.theory import theory_claims
@@ -22,7 +22,7 @@ _LEFT_OPEN = (
 )
 
 
-def all_claims(tables: Mapping[str, Any], results: Path) -> list[Claim]:
+def all_claims(tables: Mapping[str, Any], results: Path) -> list[PaperClaim]:
     """Return every claim with its evidence.
 
     Parameters
@@ -36,5 +36,5 @@ def all_claims(tables: Mapping[str, Any], results: Path) -> list[Claim]:
         *measured_claims(tables),
         *theory_claims(),
         *published_claims(results),
-        *(Claim(words, place, why, "", (), Exactly(), "") for words, place, why in _LEFT_OPEN),
+        *(PaperClaim(words, place, why, "", (), Exactly(), "") for words, place, why in _LEFT_OPEN),
     ]

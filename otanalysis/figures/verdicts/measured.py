@@ -11,7 +11,7 @@ import pandas as pd
 from otanalysis.defaults import DEFAULT_GAMMAS, RELEASED_GAMMA
 from otanalysis.figures.layout import benchmarks_of, per_cent, tokens_words
 from otanalysis.figures.style import method_look
-from otanalysis.figures.verdicts.claim import Claim
+from otanalysis.figures.verdicts.claim import PaperClaim
 from otanalysis.stats.cells import MEAN
 from otanalysis.stats.distance_grid import READINGS
 from otanalysis.stats.gamma_claim import CLAIMS, PAPER_GRID, PLATEAU, evidence_of, gamma_claim
@@ -33,7 +33,7 @@ _UNITS = {"otprune": "the released code's gamma", "otprune-paper": "the paper's 
 _PAPERS_TOKENS = "columns"
 
 
-def measured_claims(tables: Tables) -> Iterator[Claim]:
+def measured_claims(tables: Tables) -> Iterator[PaperClaim]:
     """Return the claims on the figures' tables; those of a table that is missing have no evidence."""
     yield _rank_claim(tables.get("figure2_ranks"))
     yield from _ladder_claims(tables.get("ladder"))
@@ -42,7 +42,7 @@ def measured_claims(tables: Tables) -> Iterator[Claim]:
     yield from _gamma_claims(tables.get("figure5"))
 
 
-def _rank_claim(tables: Figure2Tables | None) -> Claim:
+def _rank_claim(tables: Figure2Tables | None) -> PaperClaim:
     evidence: list[Evidence] = []
     tokens = ""
     if tables is not None:
@@ -52,7 +52,7 @@ def _rank_claim(tables: Figure2Tables | None) -> Claim:
             for _, row in rows.iterrows()
         ]
         tokens = _tokens(tables.points, int(rows["samples"].max()))
-    return Claim(
+    return PaperClaim(
         "a smaller distance to all tokens gives a better score",
         "section 3.2, Figure 2",
         "Spearman's ρ between rank by W2 (1 = smallest) and rank by mean score (1 = best) of First-K, "
@@ -65,7 +65,7 @@ def _rank_claim(tables: Figure2Tables | None) -> Claim:
     )
 
 
-def _ladder_claims(ladder: pd.DataFrame | None) -> Iterator[Claim]:
+def _ladder_claims(ladder: pd.DataFrame | None) -> Iterator[PaperClaim]:
     steps = {
         "bures_w2_squared": ("Gaussians of mean zero stand for the token distributions", "equation 3"),
         "trace_objective": ("maximising f minimises the distance", "equation 4"),
@@ -81,7 +81,7 @@ def _ladder_claims(ladder: pd.DataFrame | None) -> Iterator[Claim]:
                 overall = rows[rows["benchmark"] == MEAN]
                 evidence = [_at_ratio(row) for _, row in overall.iterrows()]
                 tokens = f"{tokens}, {int(overall['n'].max())} images" if len(overall) else tokens
-            yield Claim(
+            yield PaperClaim(
                 words,
                 place,
                 "Spearman's ρ with the exact W2² over kept sets of one size, 1 where both order them alike; "
@@ -93,7 +93,7 @@ def _ladder_claims(ladder: pd.DataFrame | None) -> Iterator[Claim]:
             )
 
 
-def _score_claims(table: pd.DataFrame | None) -> Iterator[Claim]:
+def _score_claims(table: pd.DataFrame | None) -> Iterator[PaperClaim]:
     for method in DEFAULT_GAMMAS:
         evidence: list[Evidence] = []
         tokens = ""
@@ -101,7 +101,7 @@ def _score_claims(table: pd.DataFrame | None) -> Iterator[Claim]:
             rows = table[(table["benchmark"] != MEAN) & (table["quantity"] == "relative_score")]
             evidence = [one for _, own in rows.groupby("ratio") if (one := _lead(own, method)) is not None]
             tokens = f"{len(benchmarks_of(table))} benchmarks"
-        yield Claim(
+        yield PaperClaim(
             "OTPrune keeps the most accuracy",
             "Figure 3",
             f"share of the full score, OTPrune with {_UNITS[method]} minus the best of DivPrune, DPP and "
@@ -125,7 +125,7 @@ def _lead(rows: pd.DataFrame, method: str) -> Evidence | None:
     return Evidence(float(lead.mean()), *mean_interval(lead), where)
 
 
-def _distance_claims(made: Mapping[str, pd.DataFrame] | None) -> Iterator[Claim]:
+def _distance_claims(made: Mapping[str, pd.DataFrame] | None) -> Iterator[PaperClaim]:
     grid = None if made is None else made["all"]
     for baseline in DEFAULT_GAMMAS:
         yield _closest(
@@ -163,7 +163,7 @@ def _closest(
     words: str,
     quantity: str,
     rule: Within,
-) -> Claim:
+) -> PaperClaim:
     evidence: list[Evidence] = []
     tokens = tokens_words(kind)
     if grid is not None:
@@ -171,7 +171,7 @@ def _closest(
         rows = own[(own["distance_kind"] == column) & own["method"].isin(PAPER_RIVALS)]
         evidence = [_at_ratio(row, method_look(str(row["method"])).label) for _, row in rows.iterrows()]
         tokens = f"{tokens}, {int(rows['n'].max())} images" if len(rows) else tokens
-    return Claim(
+    return PaperClaim(
         words,
         "Figure 4",
         f"{quantity}, with {_UNITS[baseline]}, at all four ratios",
@@ -182,7 +182,7 @@ def _closest(
     )
 
 
-def _some_reading(grid: pd.DataFrame | None) -> Claim:
+def _some_reading(grid: pd.DataFrame | None) -> PaperClaim:
     """Return the claim that some distance makes OTPrune the closest, whichever it is."""
     distances = [one.column for one in READINGS if not one.higher_is_closer]
     evidence: tuple[Evidence, ...] = ()
@@ -191,7 +191,7 @@ def _some_reading(grid: pd.DataFrame | None) -> Claim:
         rows = grid[grid["distance_kind"].isin(distances)]
         places = rows.groupby(["baseline", "distance_kind", "normalisation"])["place"].agg(set)
         evidence = (Evidence(float(sum(own == {"closest"} for own in places)), where=f"of {len(places)}"),)
-    return Claim(
+    return PaperClaim(
         "OTPrune is the closest by some distance: W2, W2², Gelbrich, equation 3 or the quantisation error",
         "Figure 4",
         f"{quantity} (either gamma)",
@@ -202,7 +202,7 @@ def _some_reading(grid: pd.DataFrame | None) -> Claim:
     )
 
 
-def _gamma_claims(table: pd.DataFrame | None) -> Iterator[Claim]:
+def _gamma_claims(table: pd.DataFrame | None) -> Iterator[PaperClaim]:
     parts = {
         "better": ("the score is slightly better at gamma 0.01 than at 0.005", "above zero"),
         "plateau": ("from gamma 0.01 on the score is on a plateau", f"changes within ±{PLATEAU:g}"),
@@ -212,7 +212,7 @@ def _gamma_claims(table: pd.DataFrame | None) -> Iterator[Claim]:
     for method in DEFAULT_GAMMAS:
         for part, (words, wanted) in parts.items():
             rows = [] if found is None else found[(found["method"] == method) & (found["part"] == part)]
-            yield Claim(
+            yield PaperClaim(
                 words,
                 "section 5.3, Figure 5",
                 f"difference of the share of the full score, gamma being {_UNITS[method]}; {wanted}, at all "
@@ -225,7 +225,7 @@ def _gamma_claims(table: pd.DataFrame | None) -> Iterator[Claim]:
     yield _unit_claim(table)
 
 
-def _unit_claim(table: pd.DataFrame | None) -> Claim:
+def _unit_claim(table: pd.DataFrame | None) -> PaperClaim:
     """Return the claim that the released code's gamma is one of the paper's grid."""
     evidence: list[Evidence] = []
     if table is not None:
@@ -235,7 +235,7 @@ def _unit_claim(table: pd.DataFrame | None) -> Claim:
             Evidence(RELEASED_GAMMA / float(scale), where=f"{per_cent(float(ratio))} kept")
             for ratio, scale in each.items()
         ]
-    return Claim(
+    return PaperClaim(
         "the released code runs gamma 0.01 of equation 7",
         "section 5.3, released code",
         "the gamma of equation 7 that the released factor 0.01 stands for (times k/m); within the paper's "

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from otanalysis.figures.verdicts.claim import Claim
+from otanalysis.figures.verdicts.claim import PaperClaim
 from otanalysis.files import bundled_data
 from otanalysis.scores.table import read_accuracy
 from otanalysis.stats.judging import Evidence, Exactly, Positive
@@ -23,20 +23,20 @@ _PRINTED_TO = 1.0
 """Percentage points: how far a combination may be off that gives the published values."""
 
 
-def published_claims(results: Path) -> Iterator[Claim]:
+def published_claims(results: Path) -> Iterator[PaperClaim]:
     """Return the claims on Tables 1 and 2; of Table 2 those that ``results`` has the measurement for."""
     yield from table1_claims(read_accuracy(bundled_data("published/accuracy.csv", "published table")))
     yield table2_claim(results)
 
 
-def table1_claims(accuracy: pd.DataFrame) -> Iterator[Claim]:
+def table1_claims(accuracy: pd.DataFrame) -> Iterator[PaperClaim]:
     """Return the claims on OTPrune against DivPrune, model by model, over all and by kind of benchmark."""
     found = compare_scores(accuracy, "otprune", "divprune")
     whole = found[found["group"] == ALL]
     pooled = whole[whole["model"] == ALL].iloc[0]
     gain = "median relative gain over DivPrune, one-sided exact Wilcoxon p; above zero, p at most 0.05"
     pairs = f"all {int(pooled['pairs'])} pairs"
-    yield Claim(
+    yield PaperClaim(
         "OTPrune is better than DivPrune across all metrics",
         _TABLE_1,
         f"{gain}; the pairs of one benchmark on three models are not independent",
@@ -45,7 +45,7 @@ def table1_claims(accuracy: pd.DataFrame) -> Iterator[Claim]:
         Positive(),
         COMPARE,
     )
-    yield Claim(
+    yield PaperClaim(
         f"the p-value across all metrics is {PRINTED_P:g}",
         _TABLE_1,
         "one-sided Wilcoxon p, normal approximation; the printed number",
@@ -54,8 +54,8 @@ def table1_claims(accuracy: pd.DataFrame) -> Iterator[Claim]:
         Exactly(PRINTED_P - _HALF_A_DIGIT, PRINTED_P + _HALF_A_DIGIT),
         COMPARE,
     )
-    yield Claim(
-        "OTPrune is better than DivPrune on each model",
+    yield PaperClaim(
+        "the same, read as: on each model",
         _TABLE_1,
         gain,
         _CELLS,
@@ -64,8 +64,8 @@ def table1_claims(accuracy: pd.DataFrame) -> Iterator[Claim]:
         COMPARE,
     )
     kinds = found[(found["model"] == ALL) & (found["group"] != ALL)]
-    yield Claim(
-        "OTPrune is better than DivPrune on every kind of benchmark",
+    yield PaperClaim(
+        "the same, read as: on every kind of benchmark",
         _TABLE_1,
         gain,
         _CELLS,
@@ -79,7 +79,7 @@ def _gain(row: pd.Series, where: str) -> Evidence:
     return Evidence(float(row["median_gain"]), where=where, p_value=float(row["p_exact"]))
 
 
-def table2_claim(results: Path) -> Claim:
+def table2_claim(results: Path) -> PaperClaim:
     """Return the claim that Table 2 can be reproduced, measured or not."""
     summary = results / "synthetic_published.csv"
     evidence: tuple[Evidence, ...] = ()
@@ -87,7 +87,7 @@ def table2_claim(results: Path) -> Claim:
         closest = pd.read_csv(summary).iloc[0]
         where = ", ".join(str(closest[name]) for name in ("law", "definition") if name in closest)
         evidence = (Evidence(float(closest["gap"]), where=where),)
-    return Claim(
+    return PaperClaim(
         "win rates and optimality ratios of greedy",
         "Table 2",
         "percentage points between the printed values and the closest combination of token law, quantity and "
