@@ -21,7 +21,7 @@
 # - the five steps that lead from the exact distance to the log-determinant that OTPrune maximises;
 # - at which step, on an image that you can look at, the ranking of kept sets turns over;
 # - what the dropped trace is, and why it rewards long tokens;
-# - what gamma does.
+# - what gamma does, and that there are two of them.
 #
 # Notebook 1 explains the exact distance. This one takes about a minute to run and needs no GPU.
 
@@ -38,6 +38,7 @@ from otanalysis.figures import caption_ladder, caption_scatter, draw_ladder, dra
 from otanalysis.mini import bundled_dumps
 from otanalysis.stats import ladder_table, scatter_table
 from otanalysis.studies import LadderStudy, measure_ladder, read_ladder, select_all
+from otanalysis.surrogate import paper_factor
 
 use_paper_style()
 plt.rcParams["figure.dpi"] = 120
@@ -92,7 +93,7 @@ ranks = pd.DataFrame(
 ranks.style.background_gradient(cmap="viridis_r", axis=None)
 
 # %% [markdown]
-# Find the column in which the colours turn over. Nine methods on one image prove little, though: the methods are few
+# Find the column in which the colours turn over. Ten methods on one image prove little, though: the methods are few
 # and all of them are "reasonable". So take many kept sets, good and bad ones: those of the methods, random ones,
 # mixtures and swaps of both, on several images.
 
@@ -172,10 +173,32 @@ print("rungs 2 and 3 give one order:", bool(same))
 # \Sigma_C)$, a plain sum over the kept tokens. Each token then has a price of its own, longer is dearer, and
 # redundancy is free. For a large $\gamma$, $\log(1 + \gamma t) \approx \log\gamma + \log t$: a volume, to which a
 # second token in the same direction adds nothing. So $\gamma$ turns a knob from "the longest" to "the most diverse".
+#
+# There are two gammas, and 0.01 is a value of both. The released code has columns of norm 1 and a factor of 0.01 in
+# its kernel. The paper has features of unit variance, which are $\sqrt m$ times as long, and divides by $mk$
+# (equations 7 and 8): its $\gamma$ is the factor $\gamma m / k$ in the released kernel, ten times as large if a tenth of
+# the tokens is kept. That factor is another one for each $k$, so the paper's selection (`"otprune-paper"`, or
+# `gamma_of="paper"`) is not nested.
+
+# %%
+m, ratios = len(sample.tokens), (0.05, 0.098, 0.15, 0.2)
+kept = [round(ratio * m) for ratio in ratios]
+pd.DataFrame(
+    {
+        "kept": kept,
+        "the released 0.01 is the paper's": [0.01 * k / m for k in kept],
+        "the paper's 0.01 is the factor": [paper_factor(0.01, m, k) for k in kept],
+    },
+    index=[f"{ratio:.1%}" for ratio in ratios],
+).round(5)
+
+# %% [markdown]
+# Turn the knob, in the unit of the released code, with the paper's 0.01 beside it:
 
 # %%
 gammas = (1e-4, 1e-2, 1.0, 100.0)
 by_gamma = {f"$\\gamma$ = {g:g}": ota.select(sample.tokens, "otprune", ratio=RATIO, gamma=g) for g in gammas}
+by_gamma["the paper's 0.01"] = ota.select(sample.tokens, "otprune", ratio=RATIO, gamma=0.01, gamma_of="paper")
 ladder = ota.Ladder(sample.tokens)
 values = pd.DataFrame({name: ladder.values(one.indices) for name, one in by_gamma.items()}).T
 notes = {name: f"$W_2$ {row['w2']:.2f}" for name, row in values.iterrows()}

@@ -14,11 +14,11 @@
 # ---
 
 # %% [markdown]
-# # 3. Selectors: nine methods on one image, and yours
+# # 3. Selectors: ten methods on one image, and yours
 #
 # **What you will learn**
 #
-# - what nine methods keep of one image, side by side, with the exact distance below each;
+# - what ten methods keep of one image, side by side, with the exact distance below each;
 # - how far each is at most from the best possible kept set: the certified floor;
 # - how to write a selector of your own in eight lines and enter it in the comparison;
 # - how to play: the explorer.
@@ -49,7 +49,7 @@ sample = dump[0]
 print(f"{len(sample.tokens)} tokens; question: {sample.extra['question']}")
 
 # %% [markdown]
-# ## Nine methods, one image
+# ## Ten methods, one image
 #
 # One function runs them all. `ota.select(tokens, "otprune", ratio=0.098)` keeps 9.8 % with one method, `select_all` with
 # several. The lit patches are what the language model gets to see:
@@ -62,7 +62,8 @@ overlays(sample, chosen, notes={name: f"$W_2$ {table.loc[name, 'w2']:.2f}" for n
 # %% [markdown]
 # | method | idea |
 # |---|---|
-# | `otprune` | greedy maximum of the log-determinant surrogate (notebook 2) |
+# | `otprune` | greedy maximum of the log-determinant surrogate (notebook 2), gamma as in the released code |
+# | `otprune-paper` | the same with the paper's own gamma, which depends on how many tokens are kept |
 # | `divprune` | greedy: the token farthest from those kept, by cosine distance |
 # | `dpp` | greedy MAP of a determinantal point process with the cosine kernel |
 # | `random`, `uniform` | a random set, an even stride |

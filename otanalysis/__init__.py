@@ -1,7 +1,7 @@
 """Theory and analysis of visual-token pruning through optimal transport.
 
 A vision-language model turns an image into hundreds of visual tokens, and most can be dropped before the
-language model reads them. This package chooses which to keep, with nine methods or yours; measures how far
+language model reads them. This package chooses which to keep, with ten methods or yours; measures how far
 the kept tokens are from all of them, exactly and on every step down to the log-determinant that OTPrune
 (arXiv:2602.20205) maximises; proves how good a kept set can be at all; and draws what comes out.
 
@@ -41,7 +41,7 @@ From the ground up; each may import those above it in this list. Take names from
 inside them.
 
 ``otanalysis.errors``        what is raised
-``otanalysis.defaults``      the default gamma, the ratios of the paper
+``otanalysis.defaults``      the default gammas, the ratios of the paper
 ``otanalysis.progress``      time left, one sentence at the end, exit status
 ``otanalysis.files``         files that appear whole or not at all, checksums, the data folder
 ``otanalysis.locks``         one writer a folder

@@ -5,10 +5,16 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from otanalysis.arrays import Array, Normalisation, check_indices
-from otanalysis.defaults import RELEASED_GAMMA
+from otanalysis.defaults import RELEASED_GAMMA, GammaOf
 from otanalysis.image import Image
 from otanalysis.selection import Selection
-from otanalysis.surrogate import LogdetBound, kernel_upper_bound, logdet_value, otprune_kernel
+from otanalysis.surrogate import (
+    LogdetBound,
+    kernel_upper_bound,
+    logdet_value,
+    otprune_kernel,
+    released_factor,
+)
 from otanalysis.transport import DistanceFloor, ExactTransport, wasserstein2, wasserstein2_floor
 from otanalysis.transport.exact import Verification, verify_transport
 from otanalysis.transport.floor.bound import ratio_of_squares
@@ -68,6 +74,7 @@ def certify(
     selection: Selection | Array,
     *,
     gamma: float = RELEASED_GAMMA,
+    gamma_of: GammaOf = "released",
     kernel_normalise: Normalisation = "columns",
     normalise: Normalisation = "none",
     effort: float = 1.0,
@@ -81,7 +88,11 @@ def certify(
     selection : Selection or array [k]
         The kept set: what :func:`~otanalysis.selection.registry.select` returned, or positions.
     gamma, kernel_normalise
-        Of the surrogate, as in :func:`~otanalysis.surrogate.kernel.otprune_kernel`.
+        Of the surrogate, and so of its ceiling and of what greedy certainly reaches, as in
+        :func:`~otanalysis.surrogate.kernel.otprune_kernel`.
+    gamma_of : {"released", "paper"}
+        Whose gamma that is, see :func:`~otanalysis.surrogate.kernel.paper_factor`; "paper" judges a kept set
+        by what otprune-paper maximises.
     normalise : {"none", "columns", "rows"}
         Normalisation of the tokens before the distance.
     effort : float
@@ -112,7 +123,8 @@ def certify(
     kept = check_indices(given, len(image))
     measured = image.normalised(normalise)
     transport = wasserstein2(measured, kept)
-    kernel = otprune_kernel(image, gamma=gamma, normalise=kernel_normalise)
+    factor = released_factor(gamma, len(image), len(kept), kernel_normalise, gamma_of=gamma_of)
+    kernel = otprune_kernel(image, gamma=factor, normalise=kernel_normalise)
     return Certificate(
         transport=transport,
         verification=verify_transport(measured, transport),

@@ -4,14 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from types import MappingProxyType
+from typing import Literal
 
-__all__ = ["DEFAULT_GAMMAS", "FULL", "PAPER_GAMMA", "RATIOS", "RELEASED_GAMMA"]
+__all__ = ["DEFAULT_GAMMAS", "FULL", "PAPER_GAMMA", "RATIOS", "RELEASED_GAMMA", "GammaOf", "method_by_gamma"]
 
 RELEASED_GAMMA = 0.01
 r"""Factor :math:`\gamma` that the released code of OTPrune (arXiv:2602.20205) fixes: the default here."""
 
 PAPER_GAMMA = 0.01
 r"""The paper's own :math:`\gamma` (equation 7) by default: the same number in another unit."""
+
+GammaOf = Literal["released", "paper"]
+"""Whose gamma a number is: the factor in the released code's kernel, or the paper's of equation 7."""
 
 DEFAULT_GAMMAS: Mapping[str, float] = MappingProxyType(
     {"otprune": RELEASED_GAMMA, "otprune-paper": PAPER_GAMMA}
@@ -27,3 +31,12 @@ RATIOS = (0.05, 0.098, 0.15, 0.2)
 
 FULL = "full"
 """Method name of all tokens: nothing is dropped."""
+
+
+def method_by_gamma(method: str, gamma_of: str) -> str:
+    """Return the name under which a method stands in tables: that of otprune says whose gamma it takes.
+
+    >>> [method_by_gamma("otprune", gamma_of) for gamma_of in ("released", "paper")]
+    ['otprune', 'otprune-paper']
+    """
+    return "otprune-paper" if (method, gamma_of) == ("otprune", "paper") else method

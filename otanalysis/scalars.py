@@ -11,10 +11,11 @@ import operator
 from collections.abc import Iterable
 from numbers import Real
 from reprlib import Repr
-from typing import Any, TypeVar
+from typing import Any, TypeVar, get_args
 
 import numpy as np
 
+from otanalysis.defaults import GammaOf
 from otanalysis.errors import InputError
 
 __all__ = ["check_choice", "check_integer", "check_number", "check_seed", "listed", "shown"]
@@ -121,6 +122,22 @@ def check_seed(seed: Any, *, name: str = "seed") -> int:
     return check_integer(
         seed, name, wanted=wanted, low=0, high=LARGEST_SEED, advice="equal seeds give equal results"
     )
+
+
+def check_gamma_of(gamma_of: Any) -> GammaOf:
+    """Return whose gamma it is: the released code's or the paper's.
+
+    Raises
+    ------
+    InputError
+        If it is neither.
+
+    Examples
+    --------
+    >>> check_gamma_of("paper")
+    'paper'
+    """
+    return check_choice(gamma_of, "gamma_of", get_args(GammaOf))
 
 
 def check_choice(value: Any, name: str, known: Iterable[_T]) -> _T:

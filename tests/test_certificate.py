@@ -15,7 +15,7 @@ import otanalysis as ota
 from otanalysis.arrays import Normalisation, normalise_tokens
 from otanalysis.certificate import Certificate, certify
 from otanalysis.errors import ConvergenceError, InputError
-from otanalysis.surrogate import logdet_upper_bound
+from otanalysis.surrogate import logdet_upper_bound, paper_objective
 
 # Float64 sums of some dozen terms; the bounds have their own allowance on top.
 ROUNDING = 1e-12
@@ -83,6 +83,23 @@ def test_no_kept_set_beats_the_certificate(kind: str, gamma: float) -> None:
                 tokens, tuple(ota.select(tokens, "otprune", keep=keep, gamma=gamma).indices), gamma
             )
             assert proof.greedy_ratio * reached <= greedy + ROUNDING
+
+
+@pytest.mark.parametrize("how", ["columns", "rows", "none"])
+def test_the_surrogate_may_be_the_papers(how: Normalisation) -> None:
+    """Against equation 7 over all kept sets of a size, and the greedy of otprune-paper."""
+    tokens, gamma = cloud("gaussian", 1), 0.8
+    for keep in (2, 4):
+        sets = list(combinations(range(len(tokens)), keep))
+        options = {"gamma": gamma, "normalise": how}
+        values = {kept: paper_objective(tokens, list(kept), **options) for kept in sets}  # type: ignore[arg-type]
+        greedy = ota.select(tokens, "otprune-paper", keep=keep, **options)  # type: ignore[arg-type]
+        proof = certify(tokens, greedy, gamma=gamma, gamma_of="paper", kernel_normalise=how)
+        assert proof.surrogate == pytest.approx(values[tuple(greedy.indices.tolist())], rel=1e-9)
+        assert max(values.values()) <= proof.ceiling.value + ROUNDING
+        assert proof.ceiling.greedy == pytest.approx(proof.surrogate, rel=1e-9)
+        assert proof.surrogate_ratio == pytest.approx(proof.greedy_ratio, rel=1e-9)
+        assert certify(tokens, greedy, gamma=gamma, kernel_normalise=how).surrogate != proof.surrogate
 
 
 def test_the_ratios_mean_something() -> None:

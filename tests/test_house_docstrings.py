@@ -66,6 +66,7 @@ SOURCES = {
     "bures_squared": "Equation 3 of arXiv:2602.20205",
     "trace_objective": "Equation 4 of arXiv:2602.20205",
     "paper_objective": "Equations 7 and 8 of arXiv:2602.20205",
+    "paper_factor": "Equations 7 and 8 of arXiv:2602.20205",
     "otprune_kernel": "arXiv:2602.20205",
     "normalise_tokens": "arXiv:2602.20205",
     "greedy_logdet": "arXiv:1709.05135",

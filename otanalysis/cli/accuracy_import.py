@@ -31,7 +31,7 @@ def accuracy_import(
     ] = None,
     ratio: Annotated[float | None, typer.Option(help="Share of the tokens kept; full needs none.")] = None,
     model: Annotated[str | None, typer.Option(help="Model, as its dumps name it.")] = None,
-    gamma: Annotated[float | None, typer.Option(help="Of otprune.")] = None,
+    gamma: Annotated[float | None, typer.Option(help="Of a method with a gamma, in its unit.")] = None,
     seed: Annotated[int | None, typer.Option(help="Of the methods that draw at random.")] = None,
     metric: Annotated[
         list[str] | None,

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from otanalysis.arrays import Normalisation
+    from otanalysis.defaults import GammaOf
 
 
 def certify(
@@ -23,7 +24,8 @@ def certify(
     methods: options.Methods = options.ALL,
     ratios: options.Ratios = options.PAPER_RATIOS,
     normalise: options.Normalise = "none",
-    gamma: Annotated[float, typer.Option(help="Of the surrogate and of otprune.")] = RELEASED_GAMMA,
+    gamma: options.SurrogateGamma = RELEASED_GAMMA,
+    gamma_of: options.SurrogateGammaOf = "released",
     seeds: options.Seeds = "0,1,2",
     effort: Annotated[
         float, typer.Option(help="Of the search for the floor; 4 takes four times as long, for less gap.")
@@ -52,6 +54,7 @@ def certify(
         normalise=cast("Normalisation", normalise),
         seeds=options.whole_numbers(seeds, "--seeds"),
         gamma=gamma,
+        gamma_of=cast("GammaOf", gamma_of),
         effort=effort,
     )
     how: dict[str, Any] = {"jobs": options.processes(jobs), "limit": limit, "progress": not quiet}

@@ -22,6 +22,7 @@ def distance(
     ratio: options.Ratio = None,
     keep: options.Keep = None,
     gamma: options.Gamma = RELEASED_GAMMA,
+    gamma_of: options.GammaOf = "released",
     seed: options.Seed = 0,
     normalise: options.Normalise = "none",
     as_json: options.Json = False,
@@ -29,7 +30,7 @@ def distance(
     """Measure how far the kept tokens are from all tokens of one image, exactly."""
     if method is not None and indices is None:
         tokens, selection = options.selected(
-            file, method, ratio=ratio, keep=keep, gamma=gamma, normalise="columns", seed=seed
+            file, method, ratio=ratio, keep=keep, gamma=gamma, gamma_of=gamma_of, seed=seed
         )
         kept, chosen_by = selection.indices, selection.provenance
     elif indices is not None and method is None:

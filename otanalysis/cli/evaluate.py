@@ -18,7 +18,7 @@ def evaluate(
     benchmarks: Annotated[str, typer.Option(help="Benchmarks, separated by commas.")] = options.ALL,
     methods: options.Methods = options.ALL,
     ratios: options.Ratios = options.PAPER_RATIOS,
-    gammas: options.Gammas = "0.0001,0.001,0.01,0.1,1,10",
+    gammas: options.Gammas = "0.0001,0.001,0.005,0.01,0.05,0.1,1,10",
     seeds: options.Seeds = "0,1,2",
     questions: Annotated[int, typer.Option(help="Questions a benchmark.")] = 400,
     out: Annotated[

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, cast
 
 import typer
 
@@ -15,6 +15,8 @@ from otanalysis.locks import held
 if TYPE_CHECKING:
     import pandas as pd
 
+    from otanalysis.defaults import GammaOf
+
 
 def ladder(
     dumps: options.Dumps,
@@ -23,7 +25,8 @@ def ladder(
     subsets: Annotated[
         int, typer.Option(help="Drawn subsets of an image and ratio, besides those of all methods.")
     ] = 40,
-    gamma: Annotated[float, typer.Option(help="Of the log-determinants and of otprune.")] = RELEASED_GAMMA,
+    gamma: options.SurrogateGamma = RELEASED_GAMMA,
+    gamma_of: options.SurrogateGammaOf = "released",
     seed: Annotated[int, typer.Option(help="Of the drawn subsets.")] = 0,
     limit: options.Limit = None,
     out: options.Out = Path("results"),
@@ -46,6 +49,7 @@ def ladder(
         subsets=subsets,
         seed=seed,
         gamma=gamma,
+        gamma_of=cast("GammaOf", gamma_of),
     )
     how: dict[str, Any] = {"jobs": options.processes(jobs), "limit": limit, "progress": not quiet}
     with held(out, "measuring the ladder", wait=wait):  # the summary is of this table, and of no later one

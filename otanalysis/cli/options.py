@@ -38,14 +38,23 @@ Limit = Annotated[int | None, typer.Option(help="Only the first samples of each 
 Method = Annotated[str, typer.Option(help="Selection method; an unknown one lists all.")]
 Ratio = Annotated[float | None, typer.Option(help="Share of the tokens to keep, in (0, 1].")]
 Keep = Annotated[int | None, typer.Option(help="Number of tokens to keep, in place of --ratio.")]
-Gamma = Annotated[float, typer.Option(help="Weight in otprune's log-determinant.")]
+Gamma = Annotated[float, typer.Option(help="Weight in the log-determinant of otprune and otprune-paper.")]
+GammaOf = Annotated[
+    str, typer.Option(help="Whose gamma otprune takes: released, or paper, as otprune-paper does.")
+]
+SurrogateGamma = Annotated[
+    float, typer.Option(help="Of the log-determinants, and in their own unit of the methods with one.")
+]
+SurrogateGammaOf = Annotated[
+    str, typer.Option(help="Whose gamma the log-determinants take: released or paper.")
+]
 Seed = Annotated[int, typer.Option(help="Seed of the methods that draw at random.")]
 Normalise = Annotated[str, typer.Option(help="Of the tokens before the distances: none, columns or rows.")]
 
 # Many selections; what is listed is separated by commas.
 Methods = Annotated[str, typer.Option(help="Selection methods, separated by commas.")]
 Ratios = Annotated[str, typer.Option(help="Shares of the tokens to keep.")]
-Gammas = Annotated[str, typer.Option(help="For otprune.")]
+Gammas = Annotated[str, typer.Option(help="For the methods with a gamma, for each in its own unit.")]
 Seeds = Annotated[str, typer.Option(help="For the methods that draw at random.")]
 Normalisations = Annotated[str, typer.Option(help="Of the tokens before the distances: none, columns, rows.")]
 
@@ -57,7 +66,9 @@ ScoreTable = Annotated[
 ScoreRatio = Annotated[
     float | None, typer.Option(help="Share of the tokens kept, where a method has several.")
 ]
-ScoreGamma = Annotated[float | None, typer.Option(help="Of otprune, where it has several.")]
+ScoreGamma = Annotated[
+    float | None, typer.Option(help="Of the methods with a gamma, where they have several.")
+]
 
 # How a command runs, and what it says and writes.
 SeedOfAll = Annotated[int, typer.Option(help="Seed of everything random.")]
@@ -94,16 +105,13 @@ def load_tokens(file: Path) -> NDArray[Any]:
     return array
 
 
-def selected(
-    file: Path, method: str, *, ratio: float | None, keep: int | None, gamma: float, normalise: str, seed: int
-) -> tuple[NDArray[Any], Selection]:
-    """Return the tokens of a ``.npy`` file and what a method keeps of them."""
+def selected(file: Path, method: str, *, seed: int, **how: Any) -> tuple[NDArray[Any], Selection]:
+    """Return the tokens of a ``.npy`` file and what a method keeps of them; ``how`` is as for ``select``."""
     from otanalysis.selection import select
 
     check_seed(seed)
     tokens = load_tokens(file)
-    how = cast("Normalisation", normalise)
-    return tokens, select(tokens, method, ratio=ratio, keep=keep, gamma=gamma, normalise=how, seed=seed)
+    return tokens, select(tokens, method, seed=seed, **how)
 
 
 def check_seed(seed: int) -> None:

@@ -17,13 +17,16 @@ def select(
     ratio: options.Ratio = None,
     keep: options.Keep = None,
     gamma: options.Gamma = RELEASED_GAMMA,
-    normalise: Annotated[str, typer.Option(help="otprune's: none, columns or rows.")] = "columns",
+    gamma_of: options.GammaOf = "released",
+    normalise: Annotated[
+        str, typer.Option(help="Of the tokens in otprune: none, columns or rows.")
+    ] = "columns",
     seed: options.Seed = 0,
     as_json: options.Json = False,
 ) -> None:
     """Choose which tokens of one image to keep."""
     _, selection = options.selected(
-        file, method, ratio=ratio, keep=keep, gamma=gamma, normalise=normalise, seed=seed
+        file, method, ratio=ratio, keep=keep, gamma=gamma, gamma_of=gamma_of, normalise=normalise, seed=seed
     )
     if not as_json:
         typer.echo(f"{selection.method} keeps {selection.keep} of {selection.m} tokens:")

@@ -30,6 +30,7 @@ def try_(
     ] = None,
     keep: options.Keep = None,
     gamma: options.Gamma = RELEASED_GAMMA,
+    gamma_of: options.GammaOf = "released",
     seed: options.Seed = 0,
     positions: Annotated[
         str, typer.Option(help="Of kept tokens: renumbered (as in LLaVA's code) or original.")
@@ -73,6 +74,7 @@ def try_(
         ratio=share,
         keep=keep,
         gamma=gamma,
+        gamma_of=gamma_of,
         seed=seed,
         positions=positions,
         newlines=newlines,

@@ -62,9 +62,10 @@ class Explorer:
     """Look at what two methods keep of an image, and at what it is worth.
 
     The last line of a notebook cell shows it. Above are the controls: image, two methods, share of the tokens
-    kept, gamma and normalisation of OTPrune's kernel, normalisation before the distances. Below are the image
-    twice, kept patches lit (pointing at one, or clicking it, shows the patches whose mass it takes), the
-    numbers, and the distance over the share. Certified floor and curve follow a moment later.
+    kept, gamma (in the unit of each method) and normalisation of OTPrune's kernel, normalisation before the
+    distances. Below are the image twice, kept patches lit (pointing at one, or clicking it, shows the patches
+    whose mass it takes), the numbers, and the distance over the share. Certified floor and curve follow a
+    moment later.
 
     Parameters
     ----------
@@ -250,13 +251,16 @@ def build_controls(measured: Measurements, view: View) -> dict[str, Any]:
     last = max(len(measured.dump) - 1, 0)
     shares: dict[str, Any] = {"min": SMALLEST_RATIO, "max": LARGEST_RATIO, "step": 0.002}
     powers: dict[str, Any] = {"min": GAMMAS[0], "max": GAMMAS[1], "step": 0.25, "readout_format": ".2g"}
-    kernel = "Normalisation of the tokens in otprune and in its surrogate; the released code's is by columns"
+    gamma = (
+        "Of otprune and the surrogate as in the released code, of otprune-paper and its own as in the paper"
+    )
+    kernel = "Normalisation of the tokens in otprune and the surrogates; the released code's is by columns"
     distance = "Normalisation of the tokens before the distances"
     pair: dict[str, Any] = {"options": _NORMALISED, "width": 162}
     return {
         "sample": control("IntSlider", "sample", "image", min=0, max=last),
         "ratio": control("FloatSlider", "ratio", "kept", readout_format=".1%", **shares),
-        "gamma": control("FloatLogSlider", "gamma", "gamma", base=10, **powers),
+        "gamma": control("FloatLogSlider", "gamma", "gamma", base=10, tooltip=gamma, **powers),
         "first": control("Dropdown", "first", "left", options=methods),
         "second": control("Dropdown", "second", "right", options=methods),
         "kernel": control("Dropdown", "kernel", "surrogate", tooltip=kernel, **pair),

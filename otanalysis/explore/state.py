@@ -17,7 +17,7 @@ from typing import Any, TypeVar, cast
 import numpy as np
 
 from otanalysis.arrays import Normalisation, check_normalisation, resolve_keep
-from otanalysis.defaults import RELEASED_GAMMA
+from otanalysis.defaults import DEFAULT_GAMMAS, RELEASED_GAMMA
 from otanalysis.errors import InputError
 from otanalysis.explore.overlay import Backdrop, backdrop_of
 from otanalysis.explore.worker import OtherProcess
@@ -25,6 +25,7 @@ from otanalysis.image import Image
 from otanalysis.scalars import check_integer, check_number, listed, shown
 from otanalysis.selection import SELECTORS, Selection, Selector, select_many
 from otanalysis.selection.selector import check_selector
+from otanalysis.surrogate import paper_factor
 from otanalysis.surrogate.logdet import GramLogdet
 from otanalysis.tokens import Dump, Sample
 from otanalysis.transport import (
@@ -63,7 +64,8 @@ class View:
     ratio : float
         Share of the tokens that is kept.
     gamma : float
-        Factor of the surrogate's kernel, and of otprune.
+        Of both surrogates and of the methods that have one, for each in its own unit: the factor in the
+        released code's kernel, or the paper's.
     kernel_normalise : {"none", "columns", "rows"}
         Normalisation of the tokens before that kernel.
     normalise : {"none", "columns", "rows"}
@@ -89,14 +91,16 @@ class Reading:
         From all tokens to the kept ones, with its plan.
     quantisation_error : float
         Mean squared distance of a token to its nearest kept one.
-    surrogate : float
-        The log-determinant of the kept tokens, in nats.
+    surrogate, paper_surrogate : float
+        The log-determinants of the kept tokens with that gamma, in nats: the one that otprune maximises, and
+        the paper's of equation 7, which otprune-paper maximises.
     """
 
     selection: Selection
     transport: ExactTransport
     quantisation_error: float
     surrogate: float
+    paper_surrogate: float
 
 
 class Measurements:
@@ -277,7 +281,7 @@ class _ImageMeasurements:
 
     def _kernel_of(self, method: str, view: View) -> Hashable:
         """Return what of the kernel's settings the method depends on."""
-        return (view.gamma, view.kernel_normalise) if method == "otprune" else ()
+        return (view.gamma, view.kernel_normalise) if method in DEFAULT_GAMMAS else ()
 
     def transport(self, method: str, keep: int, view: View) -> ExactTransport:
         def make() -> ExactTransport:
@@ -288,13 +292,14 @@ class _ImageMeasurements:
 
     def reading(self, method: str, keep: int, view: View) -> Reading:
         selection = self.selection(method, keep, view)
+        logdet = GramLogdet(self.tokens.normalised(view.kernel_normalise))
+        factor = paper_factor(view.gamma, len(self.tokens), keep, view.kernel_normalise)
         return Reading(
             selection=selection,
             transport=self.transport(method, keep, view),
             quantisation_error=quantisation_error(self.tokens.normalised(view.normalise), selection.indices),
-            surrogate=GramLogdet(self.tokens.normalised(view.kernel_normalise)).value(
-                selection.indices, view.gamma
-            ),
+            surrogate=logdet.value(selection.indices, view.gamma),
+            paper_surrogate=logdet.value(selection.indices, factor),
         )
 
     def floor(self, keep: int, normalise: Normalisation) -> DistanceFloor:

@@ -212,7 +212,7 @@ def _words(method: str, ratios: Sequence[float], gammas: Sequence[float]) -> str
     if method == FULL:
         return "all tokens"
     words = f"{method_look(method).label} at {', '.join(per_cent(ratio) for ratio in ratios)}"
-    if set(gammas) <= {RELEASED_GAMMA}:
+    if set(gammas) <= {DEFAULT_GAMMAS.get(method)}:
         return words
     return f"{words} with gamma {', '.join(f'{gamma:g}' for gamma in sorted(gammas))}"
 
@@ -228,9 +228,9 @@ def _arguments(setting: Setting) -> dict[str, float]:
 
 
 def _order(setting: Setting) -> tuple[bool, bool, int, float, float]:
-    """All tokens first, which every share needs; then the released gamma; then the rest."""
+    """All tokens first, which every share needs; then the default gammas; then the rest."""
     gamma = setting.gamma or 0.0
-    usual = setting.gamma in (None, RELEASED_GAMMA)
+    usual = setting.gamma in (None, DEFAULT_GAMMAS.get(setting.method))
     places = list(SELECTORS)
     place = places.index(setting.method) if setting.method in places else -1
     return (setting.method != FULL, not usual, place, setting.ratio, gamma)

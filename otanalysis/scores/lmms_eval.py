@@ -12,9 +12,10 @@ import re
 from collections.abc import Mapping
 from pathlib import Path
 
-from otanalysis.defaults import FULL
+from otanalysis.defaults import DEFAULT_GAMMAS, FULL, method_by_gamma
 from otanalysis.errors import InputError
 from otanalysis.reading import Document, member, number_in, read_json, shortened
+from otanalysis.scalars import check_gamma_of
 from otanalysis.scores.score import (
     Choice,
     Reader,
@@ -33,6 +34,7 @@ PLUGIN = "otanalysis_hf"
 
 PLUGIN_DEFAULTS = {
     "gamma": "0.01",
+    "gamma_of": "released",
     "seed": "0",
     "normalise": "columns",
     "positions": "renumbered",
@@ -162,12 +164,13 @@ def recorded(document: Document, file: Path) -> Settings:
         if method == FULL:
             return Settings(model=model, method=method, ratio=1.0)
         said = {**PLUGIN_DEFAULTS, **arguments}
+        method = method and method_by_gamma(method, check_gamma_of(said["gamma_of"]))
         return Settings(
             model=model,
             method=method and " ".join([method, *_unusual(said)]),
             ratio=_number(said, "ratio") if "ratio" in said else None,
             # The other methods have none, though the arguments may name one.
-            gamma=_number(said, "gamma") if method == "otprune" else None,
+            gamma=_number(said, "gamma") if method in DEFAULT_GAMMAS else None,
             seed=_number(said, "seed"),  # type: ignore[arg-type]  # which is checked to be whole
         )
     except InputError as error:

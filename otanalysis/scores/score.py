@@ -28,7 +28,7 @@ class Settings:
     ratio : float, optional
         Share of the tokens kept, in (0, 1]; 1 for ``full``, NaN where the method chooses it itself.
     gamma : float, optional
-        Of otprune.
+        Of the methods that have one, in the method's unit.
     seed : int, optional
         Of the methods that draw at random.
 

@@ -12,10 +12,10 @@ import numpy as np
 from array_api_compat import array_namespace, device, is_array_api_obj
 
 from otanalysis.arrays import Array, Normalisation, check_tokens, dense, resolve_keep
-from otanalysis.defaults import RELEASED_GAMMA
+from otanalysis.defaults import RELEASED_GAMMA, GammaOf, method_by_gamma
 from otanalysis.errors import InputError
 from otanalysis.image import Image
-from otanalysis.scalars import check_seed, listed, shown
+from otanalysis.scalars import check_gamma_of, check_seed, listed, shown
 from otanalysis.selection.divprune import DivPrune
 from otanalysis.selection.dpp import GreedyDPP
 from otanalysis.selection.medoids import KMedoids, OTMedoids
@@ -31,7 +31,6 @@ from otanalysis.selection.selector import (
     lie_on_gpu,
     takes_images,
 )
-from otanalysis.surrogate.kernel import GammaOf, check_gamma_of
 
 _METHODS: tuple[Selector, ...] = (
     OTPrune(),
@@ -174,8 +173,7 @@ def configured(method: str | Selector, *, gamma_of: GammaOf = "released", **opti
         return check_selector(method)
     if not isinstance(method, str) or method not in SELECTORS:
         raise InputError(f"Unknown method {shown(method)}; known are {', '.join(SELECTORS)}.")
-    by_the_paper = check_gamma_of(gamma_of) == "paper" and method == OTPrune.name
-    selector: Any = SELECTORS[OTPrunePaper.name if by_the_paper else method]
+    selector: Any = SELECTORS[method_by_gamma(method, check_gamma_of(gamma_of))]
     own = {field.name: options[field.name] for field in fields(selector) if field.name in options}
     return cast(Selector, replace(selector, **own))
 

@@ -15,7 +15,7 @@ import numpy as np
 import pandas as pd
 
 from otanalysis.arrays import FloatArray
-from otanalysis.defaults import FULL, RELEASED_GAMMA
+from otanalysis.defaults import DEFAULT_GAMMAS, FULL, RELEASED_GAMMA
 from otanalysis.errors import InputError
 from otanalysis.scalars import shown
 from otanalysis.stats.statistics import bootstrap_means
@@ -335,8 +335,9 @@ def rows_with(sweep: pd.DataFrame, *, methods: Sequence[str], ratios: Sequence[f
 
 
 def main_rows(sweep: pd.DataFrame, *, methods: Sequence[str], ratios: Sequence[float] | None) -> pd.DataFrame:
-    """Return the rows of these methods that have no gamma, or the default one."""
+    """Return the rows of these methods that have no gamma, or the method's default one."""
     rows = rows_with(sweep, methods=methods, ratios=ratios)
     gamma = rows["gamma"].to_numpy(dtype=np.float64, na_value=np.nan)
-    chosen: pd.DataFrame = rows[np.isnan(gamma) | np.isclose(gamma, RELEASED_GAMMA)]
+    default = rows["method"].map(DEFAULT_GAMMAS).fillna(RELEASED_GAMMA)  # of a method of the user's own
+    chosen: pd.DataFrame = rows[np.isnan(gamma) | np.isclose(gamma, default)]
     return chosen

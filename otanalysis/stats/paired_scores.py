@@ -81,7 +81,7 @@ def compare_scores(
     ratio : float, optional
         Share of the tokens kept, where a method comes with several.
     gamma : float, optional
-        The same for otprune's gamma.
+        The same for the gamma of methods that have one, in the unit of each.
     by : {"group", "benchmark"}
         What a row within a model is of.
     without : sequence of str

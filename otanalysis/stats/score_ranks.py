@@ -59,7 +59,7 @@ def rank_methods(
         Share of the tokens kept, where a method comes with several; methods without a ratio are compared
         whatever it is.
     gamma : float, optional
-        The same for otprune's gamma.
+        The same for the gamma of methods that have one, in the unit of each.
     benchmarks : sequence of str, optional
         By default those that all compared methods and the unpruned model have.
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from operator import itemgetter
 from os import PathLike
 from typing import ClassVar, TypeVar
@@ -15,9 +15,10 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from otanalysis.arrays import Normalisation, resolve_keep
-from otanalysis.defaults import RATIOS, RELEASED_GAMMA
+from otanalysis.defaults import RATIOS, RELEASED_GAMMA, GammaOf
 from otanalysis.errors import InputError
 from otanalysis.image import Image
+from otanalysis.scalars import check_gamma_of
 from otanalysis.selection import SELECTORS, select_many
 from otanalysis.stats.certificate_tables import certificate_table, greedy_table
 from otanalysis.studies.chunks import Record
@@ -51,9 +52,12 @@ class CertifyStudy:
     seeds : tuple of int
         For the methods that draw at random.
     gamma : float
-        Of the surrogate and of OTPrune.
+        Of the surrogate, and of the methods that have one, for each in its own unit.
     effort : float
         Of the search for the floor, see :func:`~otanalysis.transport.floor.bound.wasserstein2_floor`.
+    gamma_of : {"released", "paper"}
+        Whose gamma that of the surrogate is, of ``logdet``, its ceiling and ``greedy_ratio``: the released
+        code's, or the paper's, with a factor for each number of kept tokens.
 
     Raises
     ------
@@ -67,6 +71,7 @@ class CertifyStudy:
     seeds: tuple[int, ...] = (0, 1, 2)
     gamma: float = RELEASED_GAMMA
     effort: float = 1.0
+    gamma_of: GammaOf = "released"
 
     name: ClassVar[str] = "certify"
     version: ClassVar[int] = 2
@@ -95,8 +100,17 @@ class CertifyStudy:
         ]
     )
 
+    def __repr__(self) -> str:
+        """Say all settings, but ``gamma_of`` only where it is not what it was before there were two.
+
+        The text is in the keys of what was measured then.
+        """
+        said = [one for one in fields(self) if one.name != "gamma_of" or self.gamma_of != one.default]
+        return f"CertifyStudy({', '.join(f'{one.name}={getattr(self, one.name)!r}' for one in said)})"
+
     def __post_init__(self) -> None:
         self._settings()
+        check_gamma_of(self.gamma_of)
         if not 0.0 < self.effort < np.inf:
             raise InputError(f"effort must be positive and finite; got {self.effort}: 1 is the rule.")
 
@@ -104,7 +118,7 @@ class CertifyStudy:
         """Return one row a ratio and selection, and one for the best kept set that was met."""
         image = Image(sample.tokens)
         keeps = {ratio: resolve_keep(len(image), ratio=ratio) for ratio in self.ratios}
-        ladder = Ladder(image, normalise=self.normalise, gamma=self.gamma)
+        ladder = Ladder(image, normalise=self.normalise, gamma=self.gamma, gamma_of=self.gamma_of)
         selections = {
             run: select_many(image, run.selector, keeps.values(), seed=run.image_seed(sample.id))
             for run in self._settings().runs()
@@ -128,7 +142,7 @@ class CertifyStudy:
     def _bounds(self, image: Image, ladder: Ladder, keep: int) -> tuple[Record, NDArray[np.int64]]:
         """Return the columns of floor and ceiling, and the best kept set that the search met."""
         floor, floor_seconds = _timed(lambda: wasserstein2_floor(ladder.image, keep, effort=self.effort))
-        ceiling, ceiling_seconds = _timed(lambda: logdet_upper_bound(image, keep, gamma=self.gamma))
+        ceiling, ceiling_seconds = _timed(lambda: logdet_upper_bound(image, keep, gamma=ladder.factor(keep)))
         columns = {
             "floor": floor.distance,
             "floor_squared": floor.squared_distance,
@@ -150,7 +164,7 @@ class CertifyStudy:
             "w2_squared": transport.squared_distance,
             "certificate_error": verification.error,
             "certified": verification.sound,
-            "logdet": ladder.released.value(kept, self.gamma),
+            "logdet": ladder.released.value(kept, ladder.factor(len(kept))),
         }
 
     def _settings(self) -> SweepSettings:

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from otanalysis.arrays import Array, Normalisation, resolve_keep
-from otanalysis.defaults import RELEASED_GAMMA
+from otanalysis.defaults import RELEASED_GAMMA, GammaOf
 from otanalysis.errors import InputError
 from otanalysis.image import Image
 from otanalysis.scalars import check_integer, check_seed, listed
@@ -26,6 +26,7 @@ def select_all(
     ratio: float | None = None,
     keep: int | None = None,
     gamma: float = RELEASED_GAMMA,
+    gamma_of: GammaOf = "released",
     seed: int = 0,
 ) -> dict[str, Selection]:
     """Choose the tokens of one image with several methods.
@@ -36,7 +37,7 @@ def select_all(
         All tokens.
     methods : iterable of str or Selector
         Names, or selectors of one's own.
-    ratio, keep, gamma, seed
+    ratio, keep, gamma, gamma_of, seed
         As for :func:`otanalysis.select`.
 
     Returns
@@ -57,7 +58,7 @@ def select_all(
     """
     image = Image.of(_cloud(tokens))
     chosen = [
-        select(image, one, ratio=ratio, keep=keep, gamma=gamma, seed=seed)
+        select(image, one, ratio=ratio, keep=keep, gamma=gamma, gamma_of=gamma_of, seed=seed)
         for one in listed(methods, "methods")
     ]
     if not chosen:
@@ -72,6 +73,7 @@ def compare(
     ratio: float | None = None,
     keep: int | None = None,
     gamma: float = RELEASED_GAMMA,
+    gamma_of: GammaOf = "released",
     normalise: Normalisation = "none",
     seed: int = 0,
     effort: float = 1.0,
@@ -84,8 +86,10 @@ def compare(
         All tokens.
     methods : iterable of str or Selector
         Names, or selectors of one's own.
-    ratio, keep, gamma, seed
-        As for :func:`otanalysis.select`; gamma is that of the log-determinants too.
+    ratio, keep, gamma, gamma_of, seed
+        As for :func:`otanalysis.select`. Both gammas are those of the log-determinants too, which are one
+        objective for all methods: otprune maximises it with the released code's gamma, otprune-paper with
+        the paper's (where otprune is otprune-paper, and one row).
     normalise : {"none", "columns", "rows"}
         Of the tokens under the distances; the selection never sees it.
     effort : float
@@ -111,8 +115,8 @@ def compare(
     (['ot-medoids', 'first'], True)
     """
     image = Image.of(_cloud(tokens))
-    ladder = Ladder(image, normalise=normalise, gamma=gamma)
-    chosen = select_all(image, methods, ratio=ratio, keep=keep, gamma=gamma, seed=seed)
+    ladder = Ladder(image, normalise=normalise, gamma=gamma, gamma_of=gamma_of)
+    chosen = select_all(image, methods, ratio=ratio, keep=keep, gamma=gamma, gamma_of=gamma_of, seed=seed)
     size = next(iter(chosen.values())).keep
     floor = wasserstein2_floor(ladder.image, size, effort=effort).squared_distance
     rows = {name: ladder.values(selection.indices) for name, selection in chosen.items()}

@@ -149,8 +149,8 @@ def evaluate(
     model : path
         Folder of an image-text model in Hugging Face format that was trained on the scenes.
     benchmarks, methods, ratios, gammas, seeds
-        What to measure; seeds apply to methods that draw at random, gammas to those that have a gamma. A
-        selector of one's own is measured again when its code has changed.
+        What to measure; seeds apply to methods that draw at random, gammas to those that have a gamma, for
+        each in its own unit. A selector of one's own is measured again when its code has changed.
     questions : int
         Questions a benchmark, each about a held-out scene of its own.
     out : path

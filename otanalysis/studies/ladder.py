@@ -14,9 +14,10 @@ import pandas as pd
 import pyarrow as pa
 
 from otanalysis.arrays import Normalisation, resolve_keep
-from otanalysis.defaults import RATIOS, RELEASED_GAMMA
+from otanalysis.defaults import RATIOS, RELEASED_GAMMA, GammaOf
 from otanalysis.errors import InputError
 from otanalysis.image import Image
+from otanalysis.scalars import check_gamma_of
 from otanalysis.selection import SELECTORS, select_many
 from otanalysis.selection.pool import Subset, check_drawn, draw_pool
 from otanalysis.stats.ladder_tables import ladder_table
@@ -65,7 +66,9 @@ class LadderStudy:
     seed : int
         Of the draws and of the stochastic methods; every sample has its own stream.
     gamma : float
-        Of rungs 4 and 5 and of OTPrune.
+        Of rungs 4 and 5, and of the methods that have one, for each in its own unit.
+    gamma_of : {"released", "paper"}
+        Whose gamma that of the rungs is, see :class:`~otanalysis.surrogate.ladder.Ladder`.
 
     Raises
     ------
@@ -78,9 +81,10 @@ class LadderStudy:
     subsets: int = 40
     seed: int = 0
     gamma: float = RELEASED_GAMMA
+    gamma_of: GammaOf = "released"
 
     name: ClassVar[str] = "ladder"
-    version: ClassVar[int] = 1
+    version: ClassVar[int] = 2  # with the subset of otprune-paper in the pools
     schema: ClassVar[pa.Schema] = pa.schema(
         [
             ("m", pa.int32()),
@@ -96,6 +100,7 @@ class LadderStudy:
 
     def __post_init__(self) -> None:
         check_drawn(self.subsets)
+        check_gamma_of(self.gamma_of)
         self._settings()
 
     def __call__(self, sample: Sample) -> list[dict[str, Any]]:
@@ -104,7 +109,7 @@ class LadderStudy:
         pools = self._pools(sample.id, image)
         rows: list[dict[str, Any]] = []
         for normalisation in self.normalisations:
-            ladder = Ladder(image, normalise=normalisation, gamma=self.gamma)
+            ladder = Ladder(image, normalise=normalisation, gamma=self.gamma, gamma_of=self.gamma_of)
             for ratio, pool in pools.items():
                 head = {"m": len(image), "normalisation": normalisation, "ratio": ratio, "gamma": self.gamma}
                 rows += [

@@ -4,14 +4,13 @@ Array-API code: NumPy or torch in, the same kind out. May import errors, tokens 
 """
 
 from otanalysis.arrays import normalise_tokens
-from otanalysis.surrogate.kernel import GammaOf, cosine_kernel, otprune_kernel, paper_factor, released_factor
+from otanalysis.surrogate.kernel import cosine_kernel, otprune_kernel, paper_factor, released_factor
 from otanalysis.surrogate.ladder import RUNGS, Ladder, Rung
 from otanalysis.surrogate.logdet import greedy_logdet, logdet_value, paper_objective
 from otanalysis.surrogate.upper_bound import LogdetBound, kernel_upper_bound, logdet_upper_bound
 
 __all__ = [
     "RUNGS",
-    "GammaOf",
     "Ladder",
     "LogdetBound",
     "Rung",

@@ -3,19 +3,15 @@
 from __future__ import annotations
 
 import math
-from typing import Any, Literal, get_args
 
 import numpy as np
 from array_api_compat import array_namespace, device
 
 from otanalysis.arrays import Array, Normalisation
-from otanalysis.defaults import RELEASED_GAMMA
+from otanalysis.defaults import RELEASED_GAMMA, GammaOf
 from otanalysis.errors import InputError
 from otanalysis.image import Image
-from otanalysis.scalars import check_choice, check_integer, check_number
-
-GammaOf = Literal["released", "paper"]
-"""Whose gamma a number is: the factor in the released code's kernel, or the paper's of equation 7."""
+from otanalysis.scalars import check_gamma_of, check_integer, check_number
 
 _LARGEST = 2.0**900
 """Of the entries of a kernel: what is made of it, such as its eigenvalues, must not overflow either."""
@@ -137,15 +133,15 @@ def released_factor(
     ------
     InputError
         As for :func:`paper_factor`, or if ``gamma_of`` is something else.
+
+    Examples
+    --------
+    >>> [released_factor(0.01, 100, 20, gamma_of=whose) for whose in ("released", "paper")]
+    [0.01, 0.05]
     """
     if check_gamma_of(gamma_of) == "paper":
         return paper_factor(gamma, m, keep, normalise)
     return check_gamma(gamma)
-
-
-def check_gamma_of(gamma_of: Any) -> GammaOf:
-    """Return whose gamma it is, or raise InputError unless that is known."""
-    return check_choice(gamma_of, "gamma_of", get_args(GammaOf))
 
 
 def cosine_kernel(tokens: Array | Image) -> Array:

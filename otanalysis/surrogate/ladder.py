@@ -36,9 +36,10 @@ from functools import cached_property
 import numpy as np
 
 from otanalysis.arrays import Array, FloatArray, Normalisation, check_indices
-from otanalysis.defaults import RELEASED_GAMMA
+from otanalysis.defaults import RELEASED_GAMMA, GammaOf
 from otanalysis.image import Image
-from otanalysis.surrogate.kernel import check_gamma
+from otanalysis.scalars import check_gamma_of
+from otanalysis.surrogate.kernel import check_gamma, released_factor
 from otanalysis.surrogate.logdet import GramLogdet
 from otanalysis.transport import gelbrich_squared, quantisation_error, wasserstein2
 from otanalysis.transport.gaussian import zero_mean_rungs
@@ -95,8 +96,11 @@ class Ladder:
     normalise : {"none", "columns", "rows"}
         Normalisation under rungs 0 to 4. Rung 5 always normalises the columns, as the released code does.
     gamma : float
-        Factor of rungs 4 and 5: that of the released code. Rung 4 scales the tokens to the Frobenius norm
-        :math:`\sqrt d` that column normalisation gives, so that gamma means the same on both.
+        Of rungs 4 and 5. Rung 4 scales the tokens to the Frobenius norm :math:`\sqrt d` that column
+        normalisation gives, so that gamma means the same on both.
+    gamma_of : {"released", "paper"}
+        Whose gamma that is: the released code's, a factor for all kept sets, or the paper's, which is another
+        factor for each number of kept tokens (:func:`~otanalysis.surrogate.kernel.paper_factor`).
 
     Raises
     ------
@@ -120,10 +124,11 @@ class Ladder:
         *,
         normalise: Normalisation = "none",
         gamma: float = RELEASED_GAMMA,
+        gamma_of: GammaOf = "released",
     ) -> None:
         self._given = Image.of(tokens).on_host
         self.normalise: Normalisation = normalise
-        self.gamma = check_gamma(gamma)
+        self.gamma, self.gamma_of = check_gamma(gamma), check_gamma_of(gamma_of)
         self.image = self._given.normalised(normalise)
         self._distances: dict[bytes, dict[str, float]] = {}
 
@@ -136,6 +141,10 @@ class Ladder:
     def cost(self) -> FloatArray:
         """Squared distances [m, m] between the normalised tokens."""
         return self.image.squared_distances
+
+    def factor(self, keep: int) -> float:
+        """Return the factor of rungs 4 and 5 in the released code's kernel for so many kept tokens."""
+        return released_factor(self.gamma, len(self.image), keep, gamma_of=self.gamma_of)
 
     def distances(self, indices: Array) -> dict[str, float]:
         """Return the distances of a kept set: rungs 0 to 3 and what goes with them.
@@ -195,15 +204,16 @@ class Ladder:
             As for :meth:`distances`.
         """
         kept = check_indices(indices, len(self.tokens))
+        factor = self.factor(len(kept))
         return self.distances(kept) | {
             "kept_second_moment": float(np.mean(np.sum(self.tokens[kept] ** 2, axis=1))),
-            "logdet_same_tokens": self._scaled_gram.value(kept, self.gamma),
-            "logdet": self.released.value(kept, self.gamma),
+            "logdet_same_tokens": self._scaled_gram.value(kept, factor),
+            "logdet": self.released.value(kept, factor),
         }
 
     @cached_property
     def released(self) -> GramLogdet:
-        """The surrogate of the released code on these tokens (rung 5), for any gamma."""
+        """The surrogate of the released code on these tokens (rung 5), for any factor."""
         return GramLogdet(self._given.normalised("columns"))
 
     @cached_property

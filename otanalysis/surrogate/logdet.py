@@ -180,7 +180,7 @@ class GramLogdet:
         self._image = image.on_host
 
     def value(self, kept: IntArray, gamma: float) -> float:
-        """Return the surrogate of the positions ``kept`` [k], with the factor of the released code."""
+        """Return the surrogate of the positions ``kept`` [k]; ``gamma`` is the released code's factor."""
         with np.errstate(over="ignore"):
             block = np.eye(len(kept)) + float(gamma) * self._image.squared_gram[np.ix_(kept, kept)]
         if not np.isfinite(block).all():

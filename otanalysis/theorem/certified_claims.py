@@ -16,7 +16,7 @@ from otanalysis.theorem.certified_checks import (
     CertifiedSubmodular,
     CertifiedTraceBound,
 )
-from otanalysis.theorem.check import Claim, Control
+from otanalysis.theorem.check import EQUATION_6, SAID, Claim, Control
 from otanalysis.theorem.exact_arithmetic import ExactKernel, exact_kernel
 from otanalysis.theorem.instance_sets import (
     Effort,
@@ -66,6 +66,7 @@ def build_certified_claims(effort: Effort, seed: int, dumps: Sequence[Path] = ()
             above_one,
             CertifiedMonotone(),
             Control("a quarter of the kernel", CertifiedMonotone(controls.shrunk_determinants)),
+            source=SAID,
         ),
         Claim(
             "certified-greedy",
@@ -80,6 +81,7 @@ def build_certified_claims(effort: Effort, seed: int, dumps: Sequence[Path] = ()
             above_one,
             CertifiedTraceBound(),
             Control("half of the trace", CertifiedTraceBound((1, 2))),
+            source=EQUATION_6,
         ),
         Claim(
             "certified-root-bound",

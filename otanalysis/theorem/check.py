@@ -16,6 +16,11 @@ from numpy.typing import ArrayLike
 
 from otanalysis.arrays import FloatArray
 
+# Sources of claims.
+PROVED = "the paper's Proposition 1, claimed with a proof"
+SAID = "the paper says so in its text, without proof"
+EQUATION_3, EQUATION_6, EQUATION_8 = (f"the paper's equation {number}" for number in (3, 6, 8))
+
 
 @dataclass(frozen=True, eq=False)
 class Tally:
@@ -109,6 +114,8 @@ class Claim:
     control : Control
     describe : callable, optional
         Turns the margins [n] of each instance, by its label, into numbers worth reporting.
+    source : str
+        Where arXiv:2602.20205v2 claims it, and whether it proves it; empty for what was added here.
     """
 
     id: str
@@ -117,6 +124,7 @@ class Claim:
     check: Check
     control: Control
     describe: Callable[[Mapping[str, FloatArray]], Mapping[str, float]] | None = None
+    source: str = ""
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,7 @@ import numpy as np
 from otanalysis.arrays import IntArray
 from otanalysis.image import Image
 from otanalysis.theorem import negative_controls as controls
-from otanalysis.theorem.check import Claim, Control
+from otanalysis.theorem.check import EQUATION_3, EQUATION_6, EQUATION_8, PROVED, SAID, Claim, Control
 from otanalysis.theorem.greedy import GUARANTEE, GreedyRatio, GreedySteps, describe_ratios
 from otanalysis.theorem.instance_sets import (
     Effort,
@@ -34,6 +34,7 @@ from otanalysis.theorem.relations import (
     released_surrogate,
     root_bound,
     surrogate,
+    trace_rounding,
 )
 from otanalysis.theorem.submodularity import (
     MonotoneChains,
@@ -129,6 +130,7 @@ def _surrogate_claims(suffix: str, small: Sequence[Kernel], large: Sequence[Kern
             [*small, *large],
             Normalised(),
             Control("2 I in place of the identity", Normalised(controls.twice_the_identity)),
+            source=PROVED,
         ),
         Claim(
             f"monotone{suffix}",
@@ -136,6 +138,7 @@ def _surrogate_claims(suffix: str, small: Sequence[Kernel], large: Sequence[Kern
             small,
             MonotoneEverywhere(),
             Control(shrunk, MonotoneEverywhere(controls.shrunk_table)),
+            source=SAID,
         ),
         Claim(
             f"monotone-chains{suffix}",
@@ -143,6 +146,7 @@ def _surrogate_claims(suffix: str, small: Sequence[Kernel], large: Sequence[Kern
             large,
             MonotoneChains(),
             Control(shrunk, MonotoneChains(controls.shrunk_value)),
+            source=SAID,
         ),
         Claim(
             f"submodular{suffix}",
@@ -150,6 +154,7 @@ def _surrogate_claims(suffix: str, small: Sequence[Kernel], large: Sequence[Kern
             small,
             SubmodularEverywhere(),
             Control(signed, SubmodularEverywhere(controls.supermodular_table)),
+            source=PROVED,
         ),
         Claim(
             f"submodular-chains{suffix}",
@@ -157,6 +162,7 @@ def _surrogate_claims(suffix: str, small: Sequence[Kernel], large: Sequence[Kern
             large,
             SubmodularChains(),
             Control(signed, SubmodularChains(controls.supermodular_value)),
+            source=PROVED,
         ),
     ]
 
@@ -218,9 +224,13 @@ def _ladder_claims(suffix: str, sets: Sequence[KeptSet]) -> list[Claim]:
 
 def _distance_claims(suffix: str, sets: Sequence[KeptSet]) -> list[Claim]:
     def claim(
-        name: str, statement: str, right: Inequality | Identity | DualCertificate, wrong: Control
+        name: str,
+        statement: str,
+        right: Inequality | Identity | DualCertificate,
+        wrong: Control,
+        source: str = "",
     ) -> Claim:
-        return Claim(f"{name}{suffix}", statement, sets, right, wrong)
+        return Claim(f"{name}{suffix}", statement, sets, right, wrong, source=source)
 
     rounding = distance_rounding
     return [
@@ -268,6 +278,7 @@ def _distance_claims(suffix: str, sets: Sequence[KeptSet]) -> list[Claim]:
                 "tr S_C taken as constant, as the paper does",
                 Identity(controls.with_constant_trace, _bures_by_definition, rounding),
             ),
+            EQUATION_3,
         ),
         claim(
             "nuclear-norm",
@@ -288,6 +299,18 @@ def _rung_claims(suffix: str, sets: Sequence[KeptSet]) -> list[Claim]:
             sets,
             Inequality(surrogate, _trace_bound(1.0), rounding),
             Control("half of the trace", Inequality(surrogate, _trace_bound(0.5), rounding)),
+            source=EQUATION_6,
+        ),
+        Claim(
+            f"gamma-trace<=gamma-T^2{suffix}",
+            "gamma tr (S^1/2 S_C S^1/2) <= gamma T^2, an equality for one kept token",
+            sets,
+            Inequality(_trace_bound(1.0), _squared_trace_bound(1.0), trace_rounding),
+            Control(
+                "one per cent less than T^2",
+                Inequality(_trace_bound(1.0), _squared_trace_bound(_TOO_SMALL), trace_rounding),
+            ),
+            source=EQUATION_6,
         ),
         Claim(
             f"F<=c-root-gamma-T{suffix}",
@@ -308,6 +331,7 @@ def _rung_claims(suffix: str, sets: Sequence[KeptSet]) -> list[Claim]:
                 "gamma / m in place of gamma / (m k)",
                 Identity(controls.surrogate_without_count, _surrogate_by_definition, rounding),
             ),
+            source=EQUATION_8,
         ),
         Claim(
             f"released-kernel{suffix}",
@@ -354,6 +378,10 @@ def _surrogate_by_definition(one: KeptSet) -> float:
 
 def _trace_bound(factor: float) -> Callable[[KeptSet], float]:
     return lambda one: factor * one.gamma * float(np.sum(core(one) ** 2))
+
+
+def _squared_trace_bound(factor: float) -> Callable[[KeptSet], float]:
+    return lambda one: factor * one.gamma * _trace(one) ** 2
 
 
 def _root_bound(constant: float) -> Callable[[KeptSet], float]:

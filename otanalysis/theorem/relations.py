@@ -40,6 +40,11 @@ def logdet_rounding(instance: KeptSet) -> tuple[float, float]:
     return 1.0, ROUNDING_FACTOR * len(instance.cloud.tokens) * EPSILON * size
 
 
+def trace_rounding(instance: KeptSet) -> tuple[float, float]:
+    r"""Return the size of :math:`\gamma` times a squared trace, and the tolerance relative to it."""
+    return instance.gamma * instance.cloud.scale**2, DISTANCE_TOLERANCE
+
+
 @dataclass(frozen=True)
 class Inequality:
     """One quantity of a kept set never exceeds another.

@@ -29,6 +29,7 @@ def as_values(outcome: Outcome) -> dict[str, Any]:
     return {
         "id": outcome.claim.id,
         "statement": outcome.claim.statement,
+        "source": outcome.claim.source or None,
         "cases": outcome.cases,
         "violations": outcome.violations,
         "undecided": outcome.undecided,
@@ -67,10 +68,10 @@ def print_outcomes(outcomes: Sequence[Outcome], console: Console) -> None:
     for one in outcomes:
         # A claim on tokens says what the claim of the same name says.
         if not wide and "@" not in one.claim.id:
-            console.print(Text(f"{one.claim.id}: {one.claim.statement}"))
+            console.print(Text(f"{one.claim.id}: {_said(one)}"))
         table.add_row(
             Text(one.claim.id),
-            *([Text(one.claim.statement)] if wide else []),
+            *([Text(_said(one))] if wide else []),
             f"{one.cases:,}",
             f"{one.worst_margin:.1e}",
             f"{one.tolerance:.0e}" if one.tolerance else "exact",
@@ -95,6 +96,12 @@ def print_outcomes(outcomes: Sequence[Outcome], console: Console) -> None:
             console.print(
                 Text(f"{one.claim.id} did not reject its control: {one.claim.control.description}.", "red")
             )
+
+
+def _said(outcome: Outcome) -> str:
+    """Return the statement of a claim, and where the paper has it, if it does."""
+    source = outcome.claim.source
+    return f"{outcome.claim.statement} ({source})" if source else outcome.claim.statement
 
 
 def _finite(value: float) -> float | None:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Literal, Self, get_args
 
-from otanalysis.defaults import FULL, RELEASED_GAMMA
+from otanalysis.defaults import FULL, RELEASED_GAMMA, GammaOf
 from otanalysis.errors import InputError
 from otanalysis.selection import SELECTORS
 from otanalysis.selection.registry import configured
@@ -92,8 +92,9 @@ class Pruned:
     keep : int, optional
         Number of tokens of each image to keep; images with fewer keep all. Exactly one of both is needed,
         none with ``"full"``.
-    gamma, normalise
-        Parameters of otprune; a selector of one's own is used as it is.
+    gamma, gamma_of, normalise
+        Parameters of otprune and otprune-paper, as for :func:`~otanalysis.selection.registry.select`; a
+        selector of one's own is used as it is.
     seed : int
         For methods that draw at random; every image draws anew.
     positions : {"renumbered", "original"}
@@ -148,6 +149,7 @@ class Pruned:
         ratio: float | None = None,
         keep: int | None = None,
         gamma: float = RELEASED_GAMMA,
+        gamma_of: GammaOf = "released",
         normalise: Normalisation = "columns",
         seed: int = 0,
         positions: Positions = "renumbered",
@@ -162,7 +164,7 @@ class Pruned:
         family_of(self.model)
         require_takes_features(self.model)
         self._chooser = TokenChooser(
-            _built(selector, gamma=gamma, normalise=normalise),
+            _built(selector, gamma=gamma, gamma_of=gamma_of, normalise=normalise),
             ratio=ratio,
             keep=keep,
             seed=seed,

@@ -146,6 +146,19 @@ def test_select_passes_its_options_on(tokens_file: Path) -> None:
     assert text.split(":\n")[1].split() == [str(index) for index in expected.indices]
 
 
+def test_the_papers_gamma_is_an_option_and_a_name(tokens_file: Path) -> None:
+    paper = ("--gamma-of", "paper", "--gamma", 5, "--keep", 7, "--json")
+    expected = ota.select(np.load(tokens_file), "otprune-paper", keep=7, gamma=5.0)
+    assert expected.indices.tolist() != ota.select(np.load(tokens_file), keep=7, gamma=5.0).indices.tolist()
+    for method in ("otprune", "otprune-paper"):
+        said = json.loads(run("select", tokens_file, "--method", method, *paper).stdout)
+        assert (said["method"], said["selector"]) == ("otprune-paper", expected.provenance)
+        assert said["indices"] == expected.indices.tolist()
+        said = json.loads(run("distance", tokens_file, "--method", method, *paper).stdout)
+        assert said["selector"] == expected.provenance
+        assert said["w2"] == ota.wasserstein2(np.load(tokens_file), expected.indices).distance
+
+
 @pytest.mark.parametrize("normalise", ["none", "columns", "rows"])
 def test_distance_says_what_the_library_says(tokens_file: Path, normalise: str) -> None:
     tokens = np.load(tokens_file)
@@ -222,6 +235,7 @@ def test_an_unfinished_dump_is_refused_everywhere(tmp_path: Path) -> None:
         (["select", "FILE", "--keep", "41"], "40"),
         (["select", "FILE", "--keep", "3", "--normalise", "cells"], "cells"),
         (["select", "FILE", "--keep", "3", "--seed", "-1"], "--seed"),
+        (["select", "FILE", "--keep", "3", "--gamma-of", "mine"], "gamma_of must be one of released, paper"),
         (["select", "missing.npy", "--keep", "3"], "missing.npy"),
         (["select", "NAN", "--keep", "3"], "NaN"),
         (["select", "TEXT", "--keep", "3"], "numpy.save"),

@@ -87,6 +87,19 @@ def test_json_holds_the_overall_rows_of_the_chosen_methods(make_dump: MakeDump, 
     assert {one["benchmark"] for one in said["greedy"]} == {"mean"}
 
 
+def test_the_surrogate_may_be_judged_by_the_papers_gamma(make_dump: MakeDump, tmp_path: Path) -> None:
+    dump = make_dump("a", samples=1)
+    for gamma_of in ("released", "paper"):
+        options = ("--methods", "otprune-paper", "--gamma", 0.5, "--gamma-of", gamma_of)
+        result = run(dump, *SMALL, *options, "--out", tmp_path / gamma_of)
+        assert result.exit_code == 0, result.stderr
+    released, paper = (
+        pd.read_parquet(tmp_path / gamma_of / "certify.parquet") for gamma_of in ("released", "paper")
+    )
+    assert (released["w2"] == paper["w2"]).all(), "what the method keeps does not hang on it"
+    assert (released["logdet_ceiling"] < paper["logdet_ceiling"]).all(), "the factor is gamma m / k"
+
+
 def test_without_random_no_share_is_printed(make_dump: MakeDump, tmp_path: Path) -> None:
     result = run(make_dump("a", samples=1), *SMALL, "--methods", "uniform", "--out", tmp_path / "out")
     assert result.exit_code == 0, result.stderr
@@ -141,6 +154,7 @@ def test_a_broken_certificate_is_a_failure(
         (["--seeds", "x"], "--seeds"),
         (["--normalise", "cells"], "Unknown normalisation 'cells'"),
         (["--gamma", "0"], "gamma"),
+        (["--gamma-of", "mine"], "gamma_of must be one of released, paper"),
         (["--effort", "0"], "effort"),
         (["--effort", "inf"], "effort"),
         (["--limit", "0"], "limit must be at least 1"),

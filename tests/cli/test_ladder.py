@@ -58,6 +58,15 @@ def test_json_holds_the_overall_rows(make_dump: MakeDump, tmp_path: Path) -> Non
     assert said["low"].isna().all()
 
 
+def test_the_papers_gamma_reaches_the_study(make_dump: MakeDump, tmp_path: Path) -> None:
+    dump = make_dump("a", samples=1)
+    for gamma_of in ("released", "paper"):
+        assert run(dump, *SMALL, "--gamma-of", gamma_of, "--out", tmp_path / gamma_of).exit_code == 0
+    released, paper = (pd.read_parquet(tmp_path / one / "ladder.parquet") for one in ("released", "paper"))
+    assert (released["w2"] == paper["w2"]).all()
+    assert (released["logdet"] < paper["logdet"]).all()
+
+
 @pytest.mark.parametrize(
     ("options", "message"),
     [
@@ -67,6 +76,7 @@ def test_json_holds_the_overall_rows(make_dump: MakeDump, tmp_path: Path) -> Non
         (["--subsets", "1"], "At least 4 subsets"),
         (["--jobs", "0"], "jobs must be at least 1"),
         (["--gamma", "0"], "gamma"),
+        (["--gamma-of", "mine"], "gamma_of must be one of released, paper"),
     ],
 )
 def test_mistakes_are_one_sentence(

@@ -43,6 +43,7 @@ def test_the_table_names_every_check_and_the_file(tmp_path: Path) -> None:
     result = run("--save", tmp_path / "worst.json", "--quiet")
     assert result.exit_code == 0, result.output
     assert "monotone" in result.stdout
+    assert "without proof" in " ".join(result.stdout.split())
     assert "No real tokens were checked" in result.stdout
     assert "3 of 3 checks pass and reject their control" in result.stdout
     assert result.stderr == ""
@@ -63,6 +64,10 @@ def test_json_says_everything_of_every_check(make_dump: Callable[..., Path], tmp
     ]
     for one in said["checks"]:
         assert {"statement", "cases", "worst_margin", "tolerance", "verdict", "where"} <= set(one)
+        said_by_the_paper = one["id"].startswith("monotone")
+        assert one["source"] == (
+            "the paper says so in its text, without proof" if said_by_the_paper else None
+        )
         assert one["control"]["rejected"] is True
         assert one["control"]["worst_margin"] < 0
     assert said["worst_greedy"]["ratio"] == json.loads((tmp_path / "worst.json").read_text())["ratio"]

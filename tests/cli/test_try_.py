@@ -63,6 +63,20 @@ def test_people_get_a_table_with_both_answers(scene: Path, untrained: Path, tmp_
     assert out.read_bytes().startswith(b"%PDF")
 
 
+def test_the_papers_gamma_is_said_by_the_name_of_the_method(
+    scene: Path, untrained: Path, tmp_path: Path
+) -> None:
+    asked = ("--image", scene, "--question", "is there a 7 ?", "--out", tmp_path / "kept.png", "--json")
+    kept = {}
+    for gamma_of in ("released", "paper"):
+        result = run("--model", untrained, *asked, "--gamma", 1, "--gamma-of", gamma_of)
+        assert result.exit_code == 0, result.output
+        said = json.loads(result.stdout)
+        kept[said["method"]] = said["indices"]
+    assert list(kept) == ["otprune", "otprune-paper"]
+    assert kept["otprune"] != kept["otprune-paper"]
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [

@@ -158,10 +158,11 @@ def test_numbers_are_those_of_the_readings(measured: Measurements) -> None:
     assert rows["W₂²"].values == tuple(one.transport.squared_distance for one in readings)
     assert rows["quantisation"].values == tuple(one.quantisation_error for one in readings)
     assert rows["surrogate"].values == tuple(one.surrogate for one in readings)
+    assert rows["paper's"].values == tuple(one.paper_surrogate for one in readings)
     assert rows["floor of W₂²"].values == (floor.squared_distance,) * 2
     for row in rows.values():
         if row.best is not None:
-            better = max if row.name == "surrogate" else min
+            better = max if row.name in ("surrogate", "paper's") else min
             assert row.values[row.best] == better(row.values)
     assert rows["W₂² / floor"].values[1] >= 1.0
     table = parsed(numbers_html(readings, floor))

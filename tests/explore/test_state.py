@@ -8,11 +8,12 @@ import pytest
 import otanalysis as ota
 from otanalysis import image as image_module
 from otanalysis.arrays import normalise_tokens
+from otanalysis.defaults import DEFAULT_GAMMAS
 from otanalysis.errors import InputError
 from otanalysis.explore import state as room
 from otanalysis.explore.state import CURVE_RATIOS, Measurements, View
 from otanalysis.selection import SELECTORS
-from otanalysis.surrogate import logdet_value, otprune_kernel
+from otanalysis.surrogate import logdet_value, otprune_kernel, paper_objective
 
 from .conftest import MakePictured
 
@@ -32,6 +33,10 @@ def test_a_reading_is_what_the_package_says(pictured: MakePictured, method: str,
         assert reading.quantisation_error == pytest.approx(ota.quantisation_error(scaled, kept.indices))
         kernel = otprune_kernel(tokens.astype(np.float64), gamma=view.gamma, normalise=view.kernel_normalise)
         assert reading.surrogate == pytest.approx(logdet_value(kernel, kept.indices))
+        of_the_paper = paper_objective(
+            tokens, kept.indices, gamma=view.gamma, normalise=view.kernel_normalise
+        )
+        assert reading.paper_surrogate == pytest.approx(of_the_paper)
         assert reading.quantisation_error <= reading.transport.squared_distance * (1 + 1e-12)
     floor = measured.floor(view)
     assert floor.squared_distance == pytest.approx(
@@ -39,9 +44,10 @@ def test_a_reading_is_what_the_package_says(pictured: MakePictured, method: str,
     )
 
 
-def test_gamma_and_normalisation_matter_where_they_should(pictured: MakePictured) -> None:
+@pytest.mark.parametrize("method", DEFAULT_GAMMAS)
+def test_gamma_and_normalisation_matter_where_they_should(pictured: MakePictured, method: str) -> None:
     measured = Measurements(pictured())
-    base = View(methods=("otprune", "random"), ratio=0.2)
+    base = View(methods=(method, "random"), ratio=0.2)
     for change, moved in [
         ({"gamma": 10.0}, (True, False)),
         ({"kernel_normalise": "none"}, (True, False)),
@@ -56,7 +62,7 @@ def test_gamma_and_normalisation_matter_where_they_should(pictured: MakePictured
         assert tuple(not one for one in same) == moved, change
     raw, rows = measured.readings(base)[0], measured.readings(measured.checked(base, normalise="rows"))[0]
     assert raw.transport.distance != rows.transport.distance
-    assert raw.surrogate == rows.surrogate
+    assert (raw.surrogate, raw.paper_surrogate) == (rows.surrogate, rows.paper_surrogate)
 
 
 def test_the_curve_is_the_distance_at_each_share(pictured: MakePictured) -> None:

@@ -104,14 +104,33 @@ def test_what_the_arguments_leave_out_has_the_plug_ins_defaults(write_lmms: Writ
     )
 
 
-def test_only_otprune_has_a_gamma(write_lmms: WriteLmms) -> None:
+@pytest.mark.parametrize(
+    ("said", "method", "gamma"),
+    [
+        ("otprune,gamma=1", "otprune", 1.0),
+        ("otprune,gamma=1,gamma_of=released", "otprune", 1.0),
+        ("otprune,gamma=1,gamma_of=paper", "otprune-paper", 1.0),
+        ("otprune,gamma_of=paper", "otprune-paper", 0.01),
+        ("otprune-paper,gamma=1", "otprune-paper", 1.0),
+        ("otprune-paper,gamma_of=released", "otprune-paper", 0.01),
+        ("divprune,gamma=1,gamma_of=paper", "divprune", None),
+        ("divprune", "divprune", None),
+    ],
+)
+def test_only_some_methods_have_a_gamma_and_the_name_says_whose(
+    write_lmms: WriteLmms, said: str, method: str, gamma: float | None
+) -> None:
     """A divprune run with gamma=1 is the same as one without, and the figures look for one without."""
-    found = []
-    for said in ("otprune,ratio=0.1,gamma=1", "divprune,ratio=0.1,gamma=1", "divprune,ratio=0.1"):
-        run = write_lmms({"gqa": 0.5}, arguments=f"pretrained=org/llava,method={said}")
-        found.append(import_results([run]).gamma.item())
-    assert found[0] == 1.0
-    assert pd.isna(found[1:]).all()
+    run = write_lmms({"gqa": 0.5}, arguments=f"pretrained=org/llava,ratio=0.1,method={said}")
+    row = import_results([run]).iloc[0]
+    assert row.method == method
+    assert row.gamma == gamma if gamma is not None else pd.isna(row.gamma)
+
+
+def test_a_gamma_of_nobody_cannot_be_read(write_lmms: WriteLmms) -> None:
+    run = write_lmms({"gqa": 0.5}, arguments="pretrained=org/llava,ratio=0.1,method=otprune,gamma_of=mine")
+    with pytest.raises(InputError, match=r"cannot be read \(gamma_of must be one of released, paper"):
+        import_results([run])
 
 
 def test_another_model_of_lmms_eval_records_nothing_about_pruning(write_lmms: WriteLmms) -> None:

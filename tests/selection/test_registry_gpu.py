@@ -23,7 +23,7 @@ torch = pytest.importorskip("torch")
 
 INTERPRETED = os.environ.get("TRITON_INTERPRET") == "1"
 DEVICE = "cpu" if INTERPRETED else "cuda"
-GREEDY = ("otprune", "dpp", "divprune")
+GREEDY = ("otprune", "otprune-paper", "dpp", "divprune")
 CASES: list[dict[str, Any]] = json.loads(
     (Path(__file__).parents[1] / "data" / "golden_selection.json").read_text()
 )["cases"]
@@ -82,7 +82,10 @@ def test_selections_are_those_of_the_host(method: str, dtype: str) -> None:
         check_same(selection, select(cloud, method, keep=11))
 
 
-@pytest.mark.parametrize("parameters", [{"gamma": 2.0}, {"normalise": "rows"}, {"normalise": "none"}])
+@pytest.mark.parametrize(
+    "parameters",
+    [{"gamma": 2.0}, {"gamma": 2.0, "gamma_of": "paper"}, {"normalise": "rows"}, {"normalise": "none"}],
+)
 def test_parameters_of_otprune(parameters: dict[str, Any]) -> None:
     tokens = np.random.default_rng(2).standard_normal((40, 24))
     own = select(torch.from_numpy(tokens).to(DEVICE), "otprune", keep=11, **parameters)

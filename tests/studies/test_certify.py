@@ -18,7 +18,13 @@ from otanalysis.studies.certify import BEST, CertifyStudy, read_certificates, su
 from otanalysis.studies.engine import measure_samples
 from otanalysis.studies.provenance import read_provenance
 from otanalysis.studies.sweep import sweep
-from otanalysis.surrogate import logdet_upper_bound, logdet_value, otprune_kernel
+from otanalysis.surrogate import (
+    logdet_upper_bound,
+    logdet_value,
+    otprune_kernel,
+    paper_factor,
+    paper_objective,
+)
 from otanalysis.tokens import open_dump
 from otanalysis.tokens.read import Sample
 from otanalysis.transport import wasserstein2, wasserstein2_floor
@@ -50,7 +56,7 @@ def test_one_row_a_ratio_method_and_seed_and_one_for_the_best(sample: Sample) ->
         drawn = own[own["seed"].notna()]
         assert set(drawn["method"]) == {name for name in SELECTORS if SELECTORS[name].stochastic}
         assert set(drawn["seed"]) == {0, 1}
-        assert own.loc[own["gamma"].notna(), "method"].tolist() == ["otprune"]
+        assert own.loc[own["gamma"].notna(), "method"].tolist() == ["otprune", "otprune-paper"]
 
 
 @pytest.mark.parametrize("kind", ["none", "columns", "rows"])
@@ -81,6 +87,35 @@ def test_rows_hold_the_distance_and_surrogate_of_what_a_method_keeps(
     assert (row["ceiling_kind"], row["greedy_ratio"]) == (ceiling.kind, pytest.approx(ceiling.greedy_ratio))
     # OTPrune is greedy, at the study's gamma.
     assert rows.loc["otprune", "logdet"] == pytest.approx(ceiling.greedy, rel=FACTOR)
+
+
+def test_the_surrogate_may_be_the_papers(sample: Sample) -> None:
+    study = dataclasses.replace(STUDY, methods=("otprune", "otprune-paper"), gamma=0.3, gamma_of="paper")
+    rows = rows_of(study, sample)
+    tokens = np.asarray(sample.tokens, dtype=np.float64)
+    for ratio, keep in ((0.2, 4), (0.5, 10)):
+        own = rows[rows["ratio"] == ratio].set_index("method")
+        ceiling = logdet_upper_bound(tokens, keep, gamma=paper_factor(0.3, 20, keep))
+        assert own["logdet_ceiling"].unique() == pytest.approx([ceiling.value], rel=FACTOR)
+        assert own["greedy_ratio"].unique() == pytest.approx([ceiling.greedy_ratio], rel=FACTOR)
+        for method in study.methods:
+            kept = ota.select(tokens, method, keep=keep, gamma=0.3).indices
+            value = paper_objective(tokens, kept, gamma=0.3)
+            assert own.loc[method, "logdet"] == pytest.approx(value, rel=FACTOR)
+        # otprune-paper is the greedy whose ratio that is.
+        assert own.loc["otprune-paper", "logdet"] == pytest.approx(ceiling.greedy, rel=FACTOR)
+
+
+def test_whose_gamma_it_is_stands_in_the_keys_and_those_of_before_stay() -> None:
+    paper = dataclasses.replace(STUDY, gamma_of="paper")
+    assert eval(repr(paper)) == paper != STUDY == eval(repr(STUDY))
+    assert "gamma_of='paper'" in repr(paper)
+    assert repr(STUDY) == (
+        f"CertifyStudy(methods={tuple(SELECTORS)!r}, ratios=(0.2, 0.5), normalise='none', seeds=(0, 1), "
+        "gamma=0.01, effort=1.0)"
+    )
+    with pytest.raises(InputError, match="gamma_of must be one of"):
+        CertifyStudy(gamma_of="ours")  # type: ignore[arg-type]
 
 
 def test_nothing_is_below_the_floor_above_the_ceiling_or_closer_than_the_best(make_dump: MakeDump) -> None:

@@ -12,6 +12,7 @@ import pytest
 import otanalysis as ota
 from otanalysis.errors import InputError
 from otanalysis.studies.compare import compare, random_distances, select_all
+from otanalysis.surrogate import logdet_value, otprune_kernel, paper_objective
 
 TOKENS = np.random.default_rng(0).standard_normal((40, 5))
 
@@ -26,6 +27,27 @@ def test_every_number_is_what_the_public_functions_say() -> None:
         kept = ota.select(TOKENS, str(method), keep=6, gamma=0.1, seed=3).indices
         assert row.drop("over_floor").to_dict() == ladder.values(kept)
         assert row["over_floor"] == row["w2_squared"] / floor >= 1.0
+
+
+def test_the_papers_gamma_is_that_of_selections_and_surrogates() -> None:
+    names = ["otprune", "otprune-paper", "divprune"]
+    released = compare(TOKENS, names, keep=6, gamma=0.1)
+    paper = compare(TOKENS, names, keep=6, gamma=0.1, gamma_of="paper")
+
+    assert set(released.index) == set(names)
+    assert set(paper.index) == {"otprune-paper", "divprune"}, "otprune by the paper's gamma is otprune-paper"
+    for table, value in ((released, _released_value), (paper, _paper_value)):
+        for method, row in table.iterrows():
+            kept = ota.select(TOKENS, str(method), keep=6, gamma=0.1).indices
+            assert row["logdet"] == pytest.approx(value(kept), rel=1e-9)
+
+
+def _released_value(kept: np.ndarray) -> float:
+    return logdet_value(otprune_kernel(TOKENS, gamma=0.1), kept)
+
+
+def _paper_value(kept: np.ndarray) -> float:
+    return paper_objective(TOKENS, kept, gamma=0.1)
 
 
 def test_a_floor_of_zero_leaves_only_perfect_sets_at_one() -> None:

@@ -64,8 +64,8 @@ def test_the_rows_of_a_method_are_the_distances_of_what_it_keeps(make_dump: Make
             assert row["w2"] == pytest.approx(ota.wasserstein2(tokens, kept, normalise=kind).distance)
             lengths = np.sum(np.asarray(normalise_tokens(tokens, kind))[kept] ** 2, axis=1)
             assert row["kept_second_moment"] == pytest.approx(lengths.mean(), rel=FACTOR)
-            # The factor of the released code stands for gamma / (m k) in the paper's form.
-            surrogate = paper_objective(tokens, kept, gamma=0.01 * 20 * 4)
+            # The factor g of the released code is the gamma g k / m of the paper.
+            surrogate = paper_objective(tokens, kept, gamma=0.01 * 4 / 20)
             assert row["logdet"] == pytest.approx(surrogate, rel=FACTOR)
 
 
@@ -104,9 +104,25 @@ def test_gamma_reaches_the_surrogate_and_otprune(make_dump: MakeDump) -> None:
     tokens = np.asarray(one.tokens, dtype=np.float64)
     rows = pd.DataFrame(dataclasses.replace(STUDY, gamma=7.0)(one))
     kept = ota.select(tokens, "otprune", ratio=0.5, gamma=7.0).indices
-    expected = paper_objective(tokens, kept, gamma=7.0 * 20 * 10)
+    expected = paper_objective(tokens, kept, gamma=7.0 * 10 / 20)
     [row] = picked(rows, "none", 0.5, "otprune")
     assert row["logdet"] == pytest.approx(expected, rel=FACTOR)
+
+
+def test_the_papers_gamma_reaches_the_surrogate_and_otprune_paper(make_dump: MakeDump) -> None:
+    one = sample(make_dump)
+    tokens = np.asarray(one.tokens, dtype=np.float64)
+    rows = pd.DataFrame(dataclasses.replace(STUDY, gamma=3.0, gamma_of="paper")(one))
+    for ratio in (0.2, 0.5):
+        for method in ("otprune", "otprune-paper"):
+            kept = ota.select(tokens, method, ratio=ratio, gamma=3.0).indices
+            expected = paper_objective(tokens, kept, gamma=3.0)
+            [columns, raw] = (picked(rows, kind, ratio, method)[0] for kind in ("columns", "none"))
+            assert columns["logdet"] == raw["logdet"] == pytest.approx(expected, rel=FACTOR)
+            assert columns["logdet_same_tokens"] == columns["logdet"]
+            assert raw["logdet_same_tokens"] != pytest.approx(expected, rel=0.01)
+    with pytest.raises(InputError, match="gamma_of must be one of"):
+        LadderStudy(gamma_of="ours")  # type: ignore[arg-type]
 
 
 def test_tables_are_written_with_their_provenance(make_dump: MakeDump, tmp_path: Path) -> None:

@@ -12,6 +12,7 @@ from otanalysis.errors import InputError
 from otanalysis.theorem.check import Claim, run_claim
 from otanalysis.theorem.claims import build_claims
 from otanalysis.theorem.instance_sets import Effort, dump_images
+from otanalysis.theorem.instances import KeptSet
 from otanalysis.tokens import DumpWriter
 
 FEW = Effort(draws=1, most_kept=3, starts=2, images=2)
@@ -32,6 +33,37 @@ def test_the_control_runs_the_check_itself_on_something_else(name: str) -> None:
     claim = CLAIMS[name]
     assert type(claim.control.check) is type(claim.check)
     assert claim.control.check != claim.check
+
+
+def test_equation_6_holds_with_equality_for_one_kept_token() -> None:
+    claim = CLAIMS["gamma-trace<=gamma-T^2"]
+    sets: list[KeptSet] = list(claim.instances)  # type: ignore[arg-type]
+    alone = [one for one in sets if len(one.kept) == 1]
+    assert len(alone) >= 6
+    for one in alone:
+        assert abs(claim.check(one).worst) < 1e-12
+    assert max(claim.check(one).worst for one in sets if len(one.kept) > 1) > 1e-3
+
+
+def test_the_claims_of_the_paper_say_where_it_has_them_and_what_it_proves() -> None:
+    by_source: dict[str, set[str]] = {}
+    for one in CLAIMS.values():
+        by_source.setdefault(one.source, set()).add(one.id)
+    assert by_source.pop("") == {
+        "lemma1-pairs",
+        "lemma1-chains",
+        *(name for name in CLAIMS if name.startswith(("greedy", "rung", "free"))),
+        "nuclear-norm",
+        "F<=c-root-gamma-T",
+        "released-kernel",
+    }
+    assert by_source == {
+        "the paper's Proposition 1, claimed with a proof": {"normalised", "submodular", "submodular-chains"},
+        "the paper says so in its text, without proof": {"monotone", "monotone-chains"},
+        "the paper's equation 3": {"trace-identity"},
+        "the paper's equation 6": {"F<=gamma-trace", "gamma-trace<=gamma-T^2"},
+        "the paper's equation 8": {"sylvester"},
+    }
 
 
 def test_lemma_1_is_checked_on_all_pairs_of_all_families_up_to_eight() -> None:

@@ -201,6 +201,25 @@ def test_what_was_kept_is_what_the_selection_keeps_of_the_patches(zoo: Any, kind
     assert (pruned.images, pruned.tokens) == (3, sum(len(image.patches) for image in images))
 
 
+@pytest.mark.parametrize("kind", ["llava", "llava_next"])
+def test_the_papers_gamma_is_taken_for_each_image_and_said_by_the_name(zoo: Any, kind: str) -> None:
+    model, _ = zoo.load(kind)
+    inputs = batch(zoo, kind)
+    for options in ({"selector": "otprune", "gamma_of": "paper"}, {"selector": "otprune-paper"}):
+        with torch.inference_mode(), Pruned(model, ratio=0.25, gamma=0.3, **options) as pruned:
+            model(**inputs)
+            images = encode_images(model, inputs).images
+        assert pruned.last is not None
+        for image, kept in zip(images, pruned.last.images, strict=True):
+            wanted = select(image.tokens, "otprune-paper", ratio=0.25, gamma=0.3)
+            assert torch.equal(kept.indices, wanted.indices)
+            assert kept.method == "otprune-paper"
+            assert kept.selection is not None
+            assert kept.selection.provenance == "OTPrunePaper(gamma=0.3, normalise='columns')"
+    with pytest.raises(InputError, match="gamma_of must be one of"):
+        Pruned(model, ratio=0.25, gamma_of="mine")  # type: ignore[arg-type]
+
+
 @pytest.mark.parametrize("kind", ["llava_next", "llava_onevision"])
 def test_newline_rows_stay_or_go_and_are_never_chosen_from(zoo: Any, kind: str) -> None:
     model, _ = zoo.load(kind)

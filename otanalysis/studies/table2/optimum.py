@@ -218,10 +218,10 @@ def _branched(
 def _surrogate_ceiling(ladder: Ladder, keep: int, rung: Rung) -> Optimum:
     """Bound a log-determinant over all subsets; the released one sees columns of unit norm."""
     if rung.number == 5:
-        bound = logdet_upper_bound(ladder.tokens, keep, gamma=ladder.gamma)
+        bound = logdet_upper_bound(ladder.tokens, keep, gamma=ladder.factor(keep))
     else:
         scale = np.sqrt(ladder.tokens.shape[1]) / (float(np.linalg.norm(ladder.tokens)) or 1.0)
-        bound = logdet_upper_bound(ladder.tokens * scale, keep, gamma=ladder.gamma, normalise="none")
+        bound = logdet_upper_bound(ladder.tokens * scale, keep, gamma=ladder.factor(keep), normalise="none")
     return Optimum(bound.greedy, bound.value, "certificate")
 
 

@@ -83,7 +83,7 @@ def rung_objective(ladder: Ladder, keep: int, number: int) -> RungObjective:
     elif number == 1:
         tokens = tokens - tokens.mean(axis=0)
     left, singular, _ = np.linalg.svd(tokens, full_matrices=False)
-    factor = np.sqrt(ladder.gamma) if number >= 4 else 1.0 / np.sqrt(m * keep)
+    factor = np.sqrt(ladder.factor(keep)) if number >= 4 else 1.0 / np.sqrt(m * keep)
     norms = np.sum(tokens**2, axis=1)
     objective = SpectralObjective(
         vectors=left * (factor * singular**2),

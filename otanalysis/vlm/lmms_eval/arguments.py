@@ -9,7 +9,7 @@ from dataclasses import MISSING, dataclass, fields
 from typing import Any, Literal, get_args
 
 from otanalysis.arrays import Normalisation
-from otanalysis.defaults import FULL, RELEASED_GAMMA
+from otanalysis.defaults import FULL, RELEASED_GAMMA, GammaOf
 from otanalysis.errors import InputError
 from otanalysis.selection import SELECTORS
 from otanalysis.vlm.model import Dtype
@@ -30,7 +30,7 @@ class HarnessArguments:
         A method of :data:`otanalysis.selection.SELECTORS`, or ``"full"`` for all tokens.
     ratio : float
         Share of the visual tokens to keep; 1 for ``"full"``.
-    gamma, normalise, seed, positions, newlines
+    gamma, gamma_of, normalise, seed, positions, newlines
         As for :class:`otanalysis.vlm.pruned.Pruned`.
     revision, dtype, device
         As for :func:`otanalysis.vlm.model.load_model`; ``device`` None takes a GPU where there is one. Of
@@ -45,6 +45,7 @@ class HarnessArguments:
     method: str
     ratio: float = 1.0
     gamma: float = RELEASED_GAMMA
+    gamma_of: GammaOf = "released"
     normalise: Normalisation = "columns"
     seed: int = 0
     positions: Positions = "renumbered"
@@ -96,6 +97,7 @@ class HarnessArguments:
             "selector": self.method,
             "ratio": None if self.method == FULL else self.ratio,
             "gamma": self.gamma,
+            "gamma_of": self.gamma_of,
             "normalise": self.normalise,
             "seed": self.seed,
             "positions": self.positions,
@@ -168,6 +170,7 @@ _CHECKS = {
     "method": lambda name, value: _choice(name, value, [FULL, *SELECTORS]),
     "ratio": lambda name, value: _number(name, value, largest=1.0),
     "gamma": _number,
+    "gamma_of": lambda name, value: _choice(name, value, get_args(GammaOf)),
     "normalise": lambda name, value: _choice(name, value, get_args(Normalisation)),
     "seed": lambda name, value: _whole(name, value, smallest=0),
     "positions": lambda name, value: _choice(name, value, get_args(Positions)),
