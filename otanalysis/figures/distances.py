@@ -38,7 +38,7 @@ _WORDS = DISTANCES | {
     SQUARED_OBJECTIVE: "f squared",
 }
 _TOKENS = {"none": "raw", "columns": "columns", "rows": "rows"}
-_GAMMAS = {"otprune": "released", "otprune-paper": "the paper's"}
+_GAMMAS = {"otprune": "the released", "otprune-paper": "the paper's"}
 
 LITERAL = "trace_objective"
 """What the paper's bars are, word for word: its :math:`f`."""
@@ -78,7 +78,7 @@ def draw_distances(table: pd.DataFrame) -> Figure:
     >>> row |= {"ratio": 0.1, "method": "first", "value": 0.5, "low": 0.4, "high": 0.6, "n": 8}
     >>> table = pd.DataFrame([row | {"distance_kind": kind} for kind in ("w2", "w2_squared")])
     >>> [text.get_text() for text in draw_distances(table).texts], caption_distances(table)[:11]
-    (['10% of the tokens kept', 'over OTPrune, released gamma'], '**Figure E.')
+    (['10% of the tokens kept', 'over OTPrune, the released gamma'], '**Figure E.')
     """
     require_columns(table, _COLUMNS, "Figure E")
     rows = _rows(table)
