@@ -97,14 +97,14 @@ def distance_grid(sweep: pd.DataFrame, *, resamples: int = RESAMPLES, seed: int 
         sweep = sweep.assign(**{SQUARED_OBJECTIVE: sweep["trace_objective"] ** 2})
     methods = set(sweep["method"])
     baselines = [name for name in DEFAULT_GAMMAS if name in methods] or [next(iter(DEFAULT_GAMMAS))]
-    kinds = [str(kind) for kind in sweep["normalisation"].drop_duplicates()]
+    of_kind = {str(kind): rows for kind, rows in sweep.groupby("normalisation", sort=False)}
     how: dict[str, Any] = {"resamples": resamples, "seed": seed}
     parts = []
     for baseline in baselines:
-        for kind in kinds:
+        for kind, rows in of_kind.items():
             for reading in READINGS:
                 own = {"distance": reading.column, "normalise": kind, "baseline": baseline}
-                parts.append(_of_reading(figure4_table(sweep, **own, **how), reading, baseline))
+                parts.append(_of_reading(figure4_table(rows, **own, **how), reading, baseline))
     return pd.concat(parts, ignore_index=True)
 
 

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+from matplotlib.axes import Axes
 from matplotlib.axis import Axis
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
@@ -89,14 +90,38 @@ def cut(figure: Figure) -> list[str]:
     ]
 
 
+def tilted(figure: Figure) -> list[Text]:
+    """Labels of columns that are written aslant; their upright boxes overlap where the words do not."""
+    return [label for panel in figure.axes for label in aslant(panel)]
+
+
+def aslant(panel: Axes) -> list[Text]:
+    labels = [label for label in panel.get_xticklabels() if label.get_text()]
+    return [label for label in labels if label.get_rotation() % 90]
+
+
+def crowded(figure: Figure) -> list[tuple[str, str]]:
+    """Neighbours among the tilted labels that stand closer than a line of their letters is high."""
+    pairs = []
+    for panel in figure.axes:
+        labels = aslant(panel)
+        places = [panel.transData.transform((place, 0))[0] for place in panel.get_xticks()]
+        for left, right, first, second in zip(places, places[1:], labels, labels[1:], strict=False):
+            apart = (right - left) * np.sin(np.radians(second.get_rotation()))
+            if apart < second.get_fontsize() * figure.dpi / 72:
+                pairs.append((first.get_text(), second.get_text()))
+    return pairs
+
+
 def overlapping(figure: Figure) -> list[tuple[str, str]]:
     found = boxes(figure)
-    pairs = []
+    pairs = crowded(figure)
+    leaning = {label.get_text() for label in tilted(figure)}
     for i, (first, a) in enumerate(found):
         for second, b in found[i + 1 :]:
             wide = min(a.x1, b.x1) - max(a.x0, b.x0)
             high = min(a.y1, b.y1) - max(a.y0, b.y0)
-            if wide > SLACK and high > 2 * SLACK:
+            if wide > SLACK and high > 2 * SLACK and not {first, second} <= leaning:
                 pairs.append((first, second))
     return pairs
 
@@ -109,6 +134,14 @@ def test_no_word_is_cut_or_lies_on_another(name: str, count: int, scored: bool, 
     figure = DRAW[name](sweep, tables.accuracy if scored else None)
     assert cut(figure) == []
     assert overlapping(figure) == []
+
+
+def test_tilted_labels_that_are_too_close_are_seen() -> None:
+    figure = Figure(figsize=(2, 2))
+    panel = figure.add_subplot()
+    panel.set_xticks([0.0, 0.5, 0.52], ["first", "second", "third"], rotation=45)
+    assert crowded(figure) == [("second", "third")]
+    assert overlapping(figure) == [("second", "third")]
 
 
 def partial(scores: Any, kind: str) -> Any:
