@@ -31,14 +31,13 @@ from otanalysis.figures.layout import (
 from otanalysis.figures.ranks import draw_ranks, rank_panel
 from otanalysis.figures.style import TEXT_WIDTH, method_look, paper_style
 from otanalysis.stats.cells import MEAN
+from otanalysis.stats.judging import SIGNIFICANT
 from otanalysis.stats.rank_tables import Figure2Tables, figure2_ratios, figure2_tables
 
 Numbers = dict[Any, Any]
 
 RANKED_METHODS = ("first", "last", "uniform", "random", "divprune")
 """The methods whose ranks the paper compares."""
-
-SIGNIFICANT = 0.05
 
 _POINT_COLUMNS = (
     "benchmark",

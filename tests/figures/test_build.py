@@ -10,7 +10,9 @@ from typing import Any
 
 import pandas as pd
 import pytest
+from typer.testing import CliRunner
 
+from otanalysis.cli import app
 from otanalysis.errors import DumpError, InputError, OtAnalysisError
 from otanalysis.figures.build import RATIOS, draw_all, run
 from otanalysis.figures.declaration import Given
@@ -123,6 +125,14 @@ def test_the_verdicts_are_made_of_figures_that_need_not_be_drawn(make_dump: Make
     assert set(grid["n"]) == {2}, "one image a dump"
     assert (out / "captions.md").read_text().startswith("**Figure E. ")
     assert said == []
+
+
+def test_the_share_kept_is_an_option_of_the_command(make_dump: MakeDump, tmp_path: Path) -> None:
+    dump, out = make_dump("alpha", samples=2, m=24, d=4), tmp_path / "out"
+    where = ["--out", str(out), "--results", str(tmp_path / "results"), "--jobs", "1", "--quiet"]
+    done = CliRunner().invoke(app, ["figures", str(dump), "--only", "2", "--ratio", "0.2", *where])
+    assert done.exit_code == 0, done.output
+    assert set(pd.read_csv(out / "figure2.csv")["ratio"]) == {0.2}
 
 
 @pytest.mark.parametrize(
