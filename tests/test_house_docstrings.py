@@ -48,6 +48,8 @@ RAISES_NOTHING = {
     "caption3": "takes what was drawn",
     "caption4": "takes what was drawn",
     "caption5": "takes what was drawn",
+    "as_markdown": "takes what verdict_table returns",
+    "caption_distances": "takes what was drawn",
     "caption_floor": "takes what was drawn",
     "caption_ladder": "takes what was drawn",
     "caption_scatter": "takes what was drawn",

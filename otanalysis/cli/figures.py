@@ -8,12 +8,14 @@ from typing import Annotated
 import typer
 
 from otanalysis.cli import options
-from otanalysis.figures.registry import FIGURES
+from otanalysis.figures.registry import FIGURES, VERDICTS
 
 
 def figures(
     more_dumps: Annotated[list[Path] | None, typer.Argument(hidden=True)] = None,
-    only: Annotated[str, typer.Option(help="Which figures, separated by commas.")] = ",".join(FIGURES),
+    only: Annotated[str, typer.Option(help="Which figures, separated by commas.")] = ",".join(
+        (*FIGURES, VERDICTS)
+    ),
     dumps: Annotated[
         list[Path] | None,
         typer.Option(
@@ -29,8 +31,12 @@ def figures(
     normalise: Annotated[
         str, typer.Option(help="Tokens under the distance: none, columns or rows.")
     ] = "none",
+    ratio: Annotated[
+        float, typer.Option(help="Share kept in figures of one share: 0.05, 0.098, 0.15 or 0.2.")
+    ] = 0.098,
     samples: Annotated[
-        int, typer.Option(help="Images a dump in ladder, scatter and floor, which take seconds an image.")
+        int,
+        typer.Option(help="Images a dump in ladder, scatter, floor and distances: seconds an image."),
     ] = 4,
     scenes: Annotated[
         int | None,
@@ -42,7 +48,10 @@ def figures(
     wait: options.Wait = False,
     quiet: Annotated[bool, typer.Option("--quiet", help="Show no progress.")] = False,
 ) -> None:
-    """Draw Figures 2 to 5, the ladder, its scatter and the floor, after doing what is missing for them."""
+    """Draw Figures 2 to 5, the ladder, its scatter, the floor and the distances; judge the paper's claims.
+
+    What is missing for them is measured first.
+    """
     # matplotlib loads only now, so that --help and mistyped options answer at once.
     from otanalysis.figures import run
 
@@ -55,6 +64,7 @@ def figures(
         jobs=jobs,
         distance=distance,
         normalise=normalise,
+        ratio=ratio,
         samples=samples,
         scenes=scenes,
         results=results,

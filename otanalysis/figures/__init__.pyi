@@ -1,5 +1,6 @@
 from .against_random import draw_against_random as draw_against_random
 from .build import run as run
+from .distances import caption_distances as caption_distances, draw_distances as draw_distances
 from .figure2 import caption2 as caption2, draw_figure2 as draw_figure2
 from .figure3 import caption3 as caption3, draw_figure3 as draw_figure3
 from .figure4 import caption4 as caption4, draw_figure4 as draw_figure4

@@ -8,7 +8,7 @@ are ready.
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from os import PathLike
 from pathlib import Path
@@ -17,13 +17,15 @@ from typing import Any, cast
 import pandas as pd
 
 from otanalysis.arrays import Normalisation
-from otanalysis.defaults import RATIOS
+from otanalysis.defaults import DEFAULT_GAMMAS, RATIOS
 from otanalysis.errors import InputError
 from otanalysis.figures.captions import join_captions
 from otanalysis.figures.declaration import Declaration, Given
 from otanalysis.figures.missing import missing_scores
-from otanalysis.figures.registry import FIGURES
+from otanalysis.figures.registry import FIGURES, VERDICTS
 from otanalysis.figures.style import figure_bytes
+from otanalysis.figures.verdicts import as_markdown, verdict_table
+from otanalysis.figures.verdicts.claims import BASIS, all_claims
 from otanalysis.files import make_folder, write_together
 from otanalysis.locks import held
 from otanalysis.reading import read_text
@@ -44,9 +46,13 @@ SCENES = 64
 DISTANCES = ("w2", "w2_squared")
 NORMALISATIONS = ("none", "columns", "rows")
 
-_KEYS = ("dump", "benchmark", "sample", "method", "ratio", "gamma", "seed", "normalisation")
-SWEEP_COLUMNS = (*_KEYS, "w2", "w2_squared", "quantisation_error", "trace_objective", "logdet")
+_KEYS = ("dump", "benchmark", "sample", "method", "ratio", "gamma", "logdet_gamma", "seed", "normalisation")
+_GAUSSIAN = ("gelbrich_w2_squared", "bures_w2_squared", "trace_objective")
+SWEEP_COLUMNS = (*_KEYS, "w2", "w2_squared", "quantisation_error", *_GAUSSIAN, "logdet")
 """What the figures read of a sweep; the kept indices, most of its bytes, are not among it."""
+
+CAPTIONS = "captions.md"
+"""File beside the figures with the captions of all that were drawn."""
 
 SCRIPT = "missing_scores.sh"
 """File beside the figures with the commands that measure the scores they lack."""
@@ -61,7 +67,7 @@ def say_on_stderr(sentence: str) -> None:
 
 
 def run(
-    only: Sequence[int | str] = tuple(FIGURES),
+    only: Sequence[int | str] = (*FIGURES, VERDICTS),
     dumps: Sequence[str | PathLike[str]] | None = None,
     accuracy: str | PathLike[str] | None = None,
     out: str | PathLike[str] = "figures",
@@ -77,21 +83,21 @@ def run(
     progress: bool = True,
     wait: bool = False,
 ) -> list[Path]:
-    """Draw Figures 2 to 5 and A to C, after doing what is missing for them.
+    """Draw Figures 2 to 5, A to C and E, and judge the paper's claims, after doing what is missing for them.
 
     Parameters
     ----------
     only : sequence of int or str
         Names in :data:`~otanalysis.figures.registry.FIGURES`: 2 to 5, ``"ladder"`` (A), ``"scatter"`` (B),
-        ``"floor"`` (C).
+        ``"floor"`` (C), ``"distances"`` (E); and ``"verdicts"``, the table of the paper's claims.
     dumps : sequence of paths, optional
         Dumps of one model, one per benchmark; without them the bundled model's, written on first use.
     accuracy : path, optional
         Accuracy table of the same model and benchmarks; without it (and with dumps) only the distances are
         drawn.
     out : path
-        Folder for ``figureN.pdf``, ``.png``, ``.csv``, the same of the named figures, ``captions.md``, and
-        ``missing_scores.sh`` where scores are missing.
+        Folder for ``figureN.pdf``, ``.png``, ``.csv``, the same of the named figures, ``captions.md``,
+        ``verdicts.md``, ``verdicts.csv``, and ``missing_scores.sh`` where scores are missing.
     jobs : int
         Processes of the measurements.
     distance : {"w2", "w2_squared"}
@@ -101,7 +107,7 @@ def run(
     ratio : float
         Share of tokens kept in Figures 2 and B, one of the four that are swept.
     samples : int
-        Images a dump in Figures A to C, which take seconds an image; the others use all.
+        Images a dump in Figures A to C and E, which take seconds an image; the others use all.
     scenes : int, optional
         Scenes a dump of the bundled model, for a first look in less time; without it, 64. Not with ``dumps``.
     results : path
@@ -143,10 +149,12 @@ def run(
     else:
         given = None if accuracy is None else read_accuracy(accuracy)
     scores, model = _fitting(given, dumps, say)
-    wanted = {name: FIGURES[name] for name in FIGURES if name in chosen}
+    needed = {*chosen, *(BASIS if VERDICTS in chosen else ())}
+    wanted = {name: FIGURES[name] for name in FIGURES if name in needed}
     how: dict[str, Any] = {"limit": samples, "jobs": jobs, "progress": progress, "wait": wait}
     files: Files = {}
     captions: list[str] = []
+    made: dict[str, Any] = {}
     # Nobody else writes these tables between their measuring and their reading.
     with (
         held(out, "drawing figures", wait=wait),
@@ -156,12 +164,19 @@ def run(
             figures = {name: figure for name, figure in wanted.items() if figure.needs == kind}
             rows = _measured(list(figures.values()), dumps, normalise, Path(results), **how)
             what = Given(rows, scores, distance, normalise, ratio)
+            tables = {name: tabulate(figure, what) for name, figure in figures.items()}
+            made |= {file: table for own in tables.values() for file, table in own.items()}
+            drawn = [name for name in figures if name in chosen]
+            if not drawn:
+                continue
             lack: dict[str, Any] = {"model": model, "pretrained": _pretrained(dumps), "table": accuracy}
-            files |= draw_all(what, only=tuple(figures), out=out, say=say, **lack)
-            captions.append(files.pop("captions.md").decode().strip())
+            files |= draw_all(what, only=drawn, out=out, say=say, tables=tables, **lack)
+            captions.append(files.pop(CAPTIONS).decode().strip())
             if kind == "sweep" and SCRIPT not in files:  # of an earlier run, whose scores have come since
                 (Path(out) / SCRIPT).unlink(missing_ok=True)
-        return _write(Path(out), files, "\n\n".join(captions) + "\n")
+        if VERDICTS in chosen:
+            files |= _judged(made, results)
+        return _write(Path(out), files, "\n\n".join(captions))
 
 
 def draw_all(
@@ -173,6 +188,7 @@ def draw_all(
     table: str | PathLike[str] | None = None,
     out: str | PathLike[str] = "",
     say: Say = say_on_stderr,
+    tables: Mapping[str, Mapping[str, Any]] | None = None,
 ) -> Files:
     """Draw figures from the rows that they need and an accuracy table, without touching the disk.
 
@@ -185,6 +201,8 @@ def draw_all(
     model, pretrained, table, out : str or path
         What the commands for missing scores name: the dumps' model, what it is loaded from (if that is not
         its name), the accuracy table and the folder of the figures.
+    tables : mapping, optional
+        What :func:`tabulate` made of the given rows, by figure; made here without it.
 
     Returns
     -------
@@ -197,11 +215,12 @@ def draw_all(
     missing = partial(missing_scores, given.rows, given.scores, ratio=given.ratio)
     names = [name for name in FIGURES if name in {str(one) for one in only}]
     for name in names:
-        drawn, caption = _drawn(FIGURES[name], given)
+        own = tabulate(FIGURES[name], given) if tables is None else tables[name]
+        drawn, caption = _drawn(FIGURES[name], own)
         files |= drawn
         sentence = missing(only=[name]).sentence()
         captions.append(f"{caption}\n\n**Missing scores.** {sentence}" if sentence else caption)
-    files["captions.md"] = ("\n\n".join(captions) + "\n").encode()
+    files[CAPTIONS] = ("\n\n".join(captions) + "\n").encode()
     lacking = missing(only=names)
     if lacking.benchmarks:
         commands = lacking.commands(model, table, pretrained=pretrained)
@@ -212,9 +231,20 @@ def draw_all(
     return files
 
 
-def _drawn(figure: Declaration[Any], given: Given) -> tuple[Files, str]:
+def tabulate(figure: Declaration[Any], given: Given) -> dict[str, Any]:
+    """Return the tables of a figure and its further versions, by file name."""
+    return {figure.file + end: figure.table(one) for end, one in figure.versions(given).items()}
+
+
+def _judged(made: Mapping[str, Any], results: str | PathLike[str]) -> Files:
+    """Return the table of verdicts on the paper's claims, from the figures' tables by file name."""
+    table = verdict_table(all_claims(made, Path(results)))
+    numbers = table.to_csv(index=False, float_format="%.8g")
+    return {f"{VERDICTS}.md": as_markdown(table).encode(), f"{VERDICTS}.csv": numbers.encode()}
+
+
+def _drawn(figure: Declaration[Any], made: Mapping[str, Any]) -> tuple[Files, str]:
     """Return the files of a figure, all its versions and numbers, and its caption."""
-    made = {figure.file + end: figure.table(one) for end, one in figure.versions(given).items()}
     files: Files = {}
     for name, table in made.items():
         picture = figure.draw(table)
@@ -240,26 +270,35 @@ def _measured(
         return read_ladder(measure_ladder(dumps, LadderStudy(), **how))
     if figures[0].needs == "certificates":
         return read_certificates(measure_samples(CertifyStudy(normalise=kind), dumps, **how))
+    everywhere = figures[0].needs == "normalisations"
     table = sweep(
         dumps,
         methods=[name for name in SELECTORS if any(name in figure.methods for figure in figures)],
         ratios=RATIOS,
-        gammas=sorted({gamma for figure in figures for gamma in figure.gammas}),
+        gammas=_gammas(figures),
         seeds=SEEDS,
-        normalisations=(kind,),
-        out=results,
-        **running,
+        normalisations=NORMALISATIONS if everywhere else (kind,),
+        **(how if everywhere else {"out": results, **running}),
     )
     return read_sweep(table, SWEEP_COLUMNS)
+
+
+def _gammas(figures: Sequence[Declaration[Any]]) -> dict[str, list[float]]:
+    """Return what figures together want measured of the methods that have a gamma."""
+    methods = [name for name in DEFAULT_GAMMAS if any(name in figure.gammas for figure in figures)]
+    return {
+        method: sorted({gamma for figure in figures for gamma in figure.gammas.get(method, ())})
+        for method in methods
+    }
 
 
 def _write(folder: Path, files: Files, captions: str) -> list[Path]:
     """Write all files; captions of figures that were not drawn now are kept."""
     make_folder(folder)
-    known = folder / "captions.md"
-    if known.is_file():
-        captions = join_captions(read_text(known), captions)
-    files = files | {known.name: captions.encode()}
+    known = folder / CAPTIONS
+    if captions:
+        earlier = read_text(known) if known.is_file() else ""
+        files = files | {known.name: join_captions(earlier, captions).encode()}
     write_together(folder, files)
     return [folder / name for name in files]
 
@@ -267,10 +306,10 @@ def _write(folder: Path, files: Files, captions: str) -> list[Path]:
 def _check(
     only: Sequence[str], *, distance: str, normalise: str, ratio: float, jobs: int, samples: int
 ) -> None:
-    unknown = [name for name in only if name not in FIGURES]
-    if unknown or not only:
+    known = (*FIGURES, VERDICTS)
+    if not only or not set(only) <= set(known):
         asked = ", ".join(repr(name) for name in only) or "none"
-        raise InputError(f"The figures {', '.join(FIGURES)} can be drawn, and {asked} was asked for.")
+        raise InputError(f"The figures {', '.join(known)} can be drawn, and {asked} was asked for.")
     if distance not in DISTANCES:
         raise InputError(f"The distance must be one of {', '.join(DISTANCES)}, got {distance!r}.")
     if normalise not in NORMALISATIONS:

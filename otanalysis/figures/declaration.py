@@ -7,19 +7,20 @@ Every figure has a file of its own that ends with its :class:`Declaration`; the
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Generic, Literal, TypeVar
 
 import pandas as pd
 from matplotlib.figure import Figure
 
-from otanalysis.defaults import DEFAULT_GAMMAS, RELEASED_GAMMA
+from otanalysis.defaults import DEFAULT_GAMMAS
 from otanalysis.selection import SELECTORS
 from otanalysis.stats.cells import RATIO_DIGITS
 
-Measured = Literal["sweep", "ladder", "certificates"]
-"""What can be measured for a figure: distances of the methods' kept sets, all rungs for a pool of subsets, or
-distances beside the certified floor. :mod:`~otanalysis.figures.build` measures each at most once a run."""
+Measured = Literal["sweep", "ladder", "certificates", "normalisations"]
+"""What can be measured for a figure: distances of the methods' kept sets, all rungs for a pool of subsets,
+distances beside the certified floor, or distances under all normalisations, of few images.
+:mod:`~otanalysis.figures.build` measures each at most once a run."""
 
 Tables = TypeVar("Tables")
 
@@ -35,7 +36,7 @@ class Setting:
     ratio : float
         Share of the tokens kept.
     gamma : float or None
-        In the unit of the method; None for methods without one.
+        Of the methods that have one, in the unit of the method; None for others.
     """
 
     method: str
@@ -44,7 +45,7 @@ class Setting:
 
     @classmethod
     def released(cls, method: str, ratio: float) -> Setting:
-        """Return a method as released: with its default gamma, if it has one."""
+        """Return a method as it is by default: with its own gamma, if it has one."""
         return cls(method, round(float(ratio), RATIO_DIGITS), DEFAULT_GAMMAS.get(method))
 
 
@@ -62,6 +63,8 @@ class Given:
         Distance of the figure, and token normalisation under it.
     ratio : float
         Share of tokens kept, in figures of one share.
+    every_ratio : bool
+        Whether such a figure is to show all shares that were measured.
     methods : tuple of str
         Methods to show, of those that were measured.
     """
@@ -71,6 +74,7 @@ class Given:
     distance: str = "w2"
     normalise: str = "none"
     ratio: float = 0.098
+    every_ratio: bool = False
     methods: tuple[str, ...] = tuple(SELECTORS)
 
     @property
@@ -89,7 +93,7 @@ class Declaration(Generic[Tables]):
         With which its caption begins: ``Figure``, a digit or letter that orders the captions, and words.
     file : str
         Of what is written, without ``.pdf``, ``.png``, ``.csv``.
-    needs : {"sweep", "ladder", "certificates"}
+    needs : {"sweep", "ladder", "certificates", "normalisations"}
         Which measured rows it is made of.
     table : callable
         From what is given to the numbers that are drawn.
@@ -98,8 +102,10 @@ class Declaration(Generic[Tables]):
     caption : callable
         From the numbers by file name, several where there are versions, to Markdown, with a verdict whichever
         way they fall.
-    methods, gammas : tuple
+    methods : tuple
         What a sweep for it has to measure.
+    gammas : mapping
+        From a method with a gamma to the values that it has to measure, each in the method's unit.
     scores : callable, optional
         From the settings that were swept (columns ``method, ratio, gamma``) and the share kept to the
         settings whose scores are shown, beside that of all tokens; the value says whether a score without
@@ -118,7 +124,9 @@ class Declaration(Generic[Tables]):
     draw: Callable[[Tables], Figure]
     caption: Callable[[Mapping[str, Tables]], str]
     methods: tuple[str, ...] = tuple(SELECTORS)
-    gammas: tuple[float, ...] = (RELEASED_GAMMA,)
+    gammas: Mapping[str, tuple[float, ...]] = field(
+        default_factory=lambda: {method: (gamma,) for method, gamma in DEFAULT_GAMMAS.items()}
+    )
     scores: Callable[[pd.DataFrame, float], dict[Setting, bool]] | None = None
     csvs: Callable[[Tables], Mapping[str, pd.DataFrame]] = lambda table: {"": table}  # type: ignore[dict-item]
     versions: Callable[[Given], Mapping[str, Given]] = lambda given: {"": given}

@@ -23,22 +23,21 @@ from otanalysis.figures.layout import (
     label_points,
     method_legend,
     methods_of,
-    no_score,
     per_cent,
     require_columns,
     short_name,
     tokens_name,
 )
+from otanalysis.figures.ranks import draw_ranks, rank_panel
 from otanalysis.figures.style import TEXT_WIDTH, method_look, paper_style
 from otanalysis.stats.cells import MEAN
-from otanalysis.stats.figure_tables import Figure2Tables, figure2_tables
+from otanalysis.stats.judging import SIGNIFICANT
+from otanalysis.stats.rank_tables import Figure2Tables, figure2_ratios, figure2_tables
 
 Numbers = dict[Any, Any]
 
 RANKED_METHODS = ("first", "last", "uniform", "random", "divprune")
 """The methods whose ranks the paper compares."""
-
-SIGNIFICANT = 0.05
 
 _POINT_COLUMNS = (
     "benchmark",
@@ -69,8 +68,9 @@ def draw_figure2(tables: Figure2Tables) -> Figure:
     Parameters
     ----------
     tables : Figure2Tables
-        From :func:`otanalysis.stats.figure_tables.figure2_tables`. Without scores, only distances are
-        drawn.
+        From :func:`otanalysis.stats.rank_tables.figure2_tables`. Without scores, only distances are drawn.
+        Of several ratios, as from :func:`~otanalysis.stats.rank_tables.figure2_ratios`, only the ranks are,
+        as in the paper; see :func:`otanalysis.figures.ranks.draw_ranks`.
 
     Returns
     -------
@@ -95,6 +95,8 @@ def draw_figure2(tables: Figure2Tables) -> Figure:
     """
     require_columns(tables.points, _POINT_COLUMNS, "Figure 2")
     with paper_style():
+        if tables.points["ratio"].nunique() > 1:
+            return draw_ranks(tables)
         if tables.points["score"].notna().any():
             return _draw_both(tables)
         return _draw_distances(tables.points)
@@ -182,22 +184,9 @@ def _forest(panel: Axes, correlations: pd.DataFrame) -> None:
 
 
 def _ranks(panel: Axes, rows: pd.DataFrame, correlations: pd.DataFrame, name: str) -> None:
-    n = len(rows)
-    ticks = range(1, n + 1) if n <= 6 else range(1, n + 1, 2)
-    panel.set(xlim=(0.5, n + 0.5), ylim=(n + 0.5, 0.5), xticks=ticks, yticks=ticks)
-    if rows["score"].isna().all():
-        no_score(panel)
+    if not rank_panel(panel, rows):
         panel.set_title(short_name(name))
         return
-    panel.plot([1, n], [1, n], ls=(0, (3, 2)), color="0.65", lw=0.7, zorder=0)
-    for row in rows.to_dict("records"):
-        look = method_look(str(row["method"]))
-        x, y = row["distance_rank"], row["score_rank"]
-        bar: dict[str, Any] = {"color": look.colour, "lw": 0.9, "alpha": 0.6}
-        panel.plot([row["distance_rank_low"], row["distance_rank_high"]], [y, y], **bar)
-        panel.plot([x, x], [row["score_rank_low"], row["score_rank_high"]], **bar)
-        panel.plot(x, y, look.marker, color=look.colour, ms=4.6 if n <= 6 else 3.8, mew=0, zorder=3)
-    panel.grid(True)
     found = correlations[correlations["benchmark"] == name]
     rho = float(found["rho"].iloc[0])
     measured = rf"$\rho={_signed(rho)}$" if np.isfinite(rho) else r"$\rho$ undefined"
@@ -282,7 +271,9 @@ def caption2(versions: Mapping[str, Figure2Tables]) -> str:
         head += (
             " (a) Mean score against mean distance over the benchmarks. (b) Spearman's ρ between distance "
             "and score with its 95% bootstrap interval and two-sided permutation p-value; the claim is −1. "
-            "(c) Rank by score (1 = best) against rank by distance (1 = smallest). Distances are resampled "
+            "(c) Rank by score (1 = best) against rank by distance (1 = smallest). The paper draws such "
+            "ranks, between which ρ has the other sign: its claim is +1 there, which is −1 here; version "
+            "`figure2_ranks` draws them at every share kept. Distances are resampled "
             f"over {samples_words(points)}, scores drawn with their standard errors; the intervals say "
             f"nothing about other methods than these. {_floor(overall)}"
         )
@@ -316,20 +307,25 @@ def _verdict2(overall: Numbers, correlations: pd.DataFrame) -> str:
 
 def _versions_table(versions: Mapping[str, Figure2Tables]) -> str:
     lines = [
-        "| version | methods | distance | overall ρ | 95% interval | p | smallest p |",
-        "|---|---|---|---|---|---|---|",
+        "| version | methods | distance | kept | overall ρ (claim −1) | 95% interval "
+        "| ρ of the ranks (claim +1) | p | smallest p |",
+        "|---|---|---|---|---|---|---|---|---|",
     ]
     for name, tables in versions.items():
-        row = _overall(tables)
-        kind = str(row["distance_kind"])
-        labels = [method_look(method).label for method in methods_of(tables.points)]
-        interval = f"{two_decimals(row['rho_low'])} to {two_decimals(row['rho_high'])}"
-        tests = f"{float(row['p_value']):.3g} | {float(row['smallest_p']):.2g}"
-        numbers = f"{two_decimals(row['rho'])} | {interval} | {tests}"
-        if not np.isfinite(float(row["rho"])):
-            numbers = "not known | – | – | –"
-        lines.append(f"| `{name}` | {', '.join(labels)} | {DISTANCES.get(kind, kind)} | {numbers} |")
+        labels = ", ".join(method_look(method).label for method in methods_of(tables.points))
+        for row in _overall_rows(tables):
+            kind = str(row["distance_kind"])
+            head = f"| `{name}` | {labels} | {DISTANCES.get(kind, kind)} | {per_cent(float(row['ratio']))}"
+            lines.append(f"{head} | {_version_numbers(row)} |")
     return "\n".join(lines)
+
+
+def _version_numbers(row: Numbers) -> str:
+    if not np.isfinite(float(row["rho"])):
+        return "not known | – | – | – | –"
+    interval = f"{two_decimals(row['rho_low'])} to {two_decimals(row['rho_high'])}"
+    tests = f"{float(row['p_value']):.3g} | {float(row['smallest_p']):.2g}"
+    return f"{two_decimals(row['rho'])} | {interval} | {two_decimals(row['rank_rho'])} | {tests}"
 
 
 def _floor(overall: Numbers) -> str:
@@ -346,26 +342,38 @@ def _p_words(overall: Numbers) -> str:
     return f"Monte-Carlo p = {p:.3g} with standard error {float(overall['p_standard_error']):.1g}"
 
 
-def _overall(tables: Figure2Tables) -> Numbers:
+def _overall_rows(tables: Figure2Tables) -> list[Numbers]:
     rows: list[Numbers] = tables.correlations.to_dict("records")
-    return next(row for row in rows if row["benchmark"] == MEAN)
+    return [row for row in rows if row["benchmark"] == MEAN]
+
+
+def _overall(tables: Figure2Tables) -> Numbers:
+    return _overall_rows(tables)[0]
 
 
 def _versions(given: Given) -> dict[str, Given]:
     """Figure 2, and what becomes of it with other methods and with the other distance."""
-    methods = [name for name in given.methods if name in set(given.rows["method"])]
-    paper = [name for name in RANKED_METHODS if name in methods]
-    inner = [name for name in methods if name not in ("first", "last")]
-    asked = {
-        "": (paper, given.distance),
-        "_all": (methods, given.distance),
-        "_all_without_first_last": (inner, given.distance),
-        "_quantisation": (paper, "quantisation_error"),
-        "_all_quantisation": (methods, "quantisation_error"),
+    methods = tuple(name for name in given.methods if name in set(given.rows["method"]))
+    paper = tuple(name for name in RANKED_METHODS if name in methods)
+    inner = tuple(name for name in methods if name not in ("first", "last"))
+    asked: dict[str, dict[str, Any]] = {
+        "": {"methods": paper},
+        "_ranks": {"methods": paper, "every_ratio": True},
+        "_all": {"methods": methods},
+        "_all_without_first_last": {"methods": inner},
+        "_quantisation": {"methods": paper, "distance": "quantisation_error"},
+        "_all_quantisation": {"methods": methods, "distance": "quantisation_error"},
     }
-    return {
-        end: replace(given, methods=tuple(chosen), distance=kind) for end, (chosen, kind) in asked.items()
-    }
+    if given.scores is None:
+        del asked["_ranks"]  # of which nothing is known then
+    return {end: replace(given, **own) for end, own in asked.items()}
+
+
+def _table(given: Given) -> Figure2Tables:
+    how: dict[str, Any] = {"methods": given.methods, **given.how}
+    if given.every_ratio:
+        return figure2_ratios(given.rows, given.scores, **how)
+    return figure2_tables(given.rows, given.scores, ratio=given.ratio, **how)
 
 
 def _scores(swept: pd.DataFrame, ratio: float) -> dict[Setting, bool]:
@@ -376,9 +384,7 @@ FIGURE = Declaration(
     title="Figure 2. Does a small distance go with a high score?",
     file="figure2",
     needs="sweep",
-    table=lambda given: figure2_tables(
-        given.rows, given.scores, methods=given.methods, ratio=given.ratio, **given.how
-    ),
+    table=_table,
     draw=draw_figure2,
     caption=caption2,
     scores=_scores,

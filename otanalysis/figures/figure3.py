@@ -13,7 +13,7 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 from matplotlib.ticker import MaxNLocator, PercentFormatter
 
-from otanalysis.defaults import FULL
+from otanalysis.defaults import DEFAULT_GAMMAS, FULL
 from otanalysis.figures.captions import basis, listed
 from otanalysis.figures.declaration import Declaration, Setting
 from otanalysis.figures.layout import (
@@ -34,7 +34,7 @@ from otanalysis.figures.style import TEXT_WIDTH, method_look, paper_style
 from otanalysis.stats.cells import MEAN
 from otanalysis.stats.figure_tables import figure3_table
 
-METHODS = ("otprune", "divprune", "dpp", "random")
+METHODS = (*DEFAULT_GAMMAS, "divprune", "dpp", "random")
 
 _COLUMNS = ("benchmark", "method", "ratio", "quantity", *INTERVAL, *BASIS)
 

@@ -11,6 +11,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 
+from otanalysis.defaults import DEFAULT_GAMMAS
 from otanalysis.figures.captions import basis, listed, samples_words, span
 from otanalysis.figures.declaration import Declaration
 from otanalysis.figures.layout import (
@@ -191,12 +192,18 @@ def caption4(table: pd.DataFrame) -> str:
     )
     rows = table[(table["benchmark"] == MEAN) & table["value"].notna()]
     groups: dict[str, list[str]] = {"closer": [], "farther": [], "open": []}
-    for method in methods_of(rows):
+    for method in methods_of(rows[~rows["method"].isin(list(DEFAULT_GAMMAS))]):
         own = rows[rows["method"] == method]
         closer, farther = bool((own["high"] < 1).all()), bool((own["low"] > 1).all())
-        label = f"{method_look(method).label} ({span(own['value'].to_numpy(dtype=np.float64))})"
-        groups["closer" if closer else "farther" if farther else "open"].append(label)
-    return f"{head}\n\n**Verdict.** {_verdict4(groups)}"
+        groups["closer" if closer else "farther" if farther else "open"].append(_named(method, own))
+    # OTPrune with another gamma is drawn beside it, and is no rival.
+    others = [name for name in methods_of(rows) if name in DEFAULT_GAMMAS]
+    beside = "".join(f" Beside it: {_named(one, rows[rows['method'] == one])}." for one in others)
+    return f"{head}\n\n**Verdict.** {_verdict4(groups)}{beside}"
+
+
+def _named(method: str, rows: pd.DataFrame) -> str:
+    return f"{method_look(method).label} ({span(rows['value'].to_numpy(dtype=np.float64))})"
 
 
 def _verdict4(groups: dict[str, list[str]]) -> str:

@@ -1,9 +1,10 @@
-r"""Figure 5: what :math:`\gamma` does to OTPrune's score, distance and surrogate."""
+r"""Figure 5: what :math:`\gamma` does to OTPrune's score, distance and surrogate, in both its units."""
 
 from __future__ import annotations
 
 from itertools import cycle
-from math import ceil
+from math import ceil, floor
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -12,7 +13,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import FixedLocator, LogFormatterMathtext, LogLocator, MaxNLocator, NullLocator
 
-from otanalysis.defaults import RELEASED_GAMMA
+from otanalysis.defaults import DEFAULT_GAMMAS, RELEASED_GAMMA
 from otanalysis.figures.captions import basis, span
 from otanalysis.figures.declaration import Declaration, Setting
 from otanalysis.figures.layout import (
@@ -29,15 +30,21 @@ from otanalysis.figures.layout import (
 from otanalysis.figures.style import TEXT_WIDTH, method_look, paper_style, shades
 from otanalysis.stats.cells import MEAN
 from otanalysis.stats.figure_tables import figure5_table
+from otanalysis.stats.gamma_claim import CLAIMS, PAPER_GRID, PLATEAU, evidence_of, gamma_claim
+from otanalysis.stats.judging import Evidence, judge
 
-GAMMAS = (1e-4, 1e-3, 1e-2, 1e-1, 1.0, 10.0)
+GAMMAS = (1e-4, 1e-3, 5e-3, 1e-2, 5e-2, 1e-1, 1.0, 10.0)
+"""Of the released code, with the paper's grid among them."""
 
-_COLUMNS = ("benchmark", "ratio", "gamma", "quantity", *INTERVAL, *BASIS)
+_COLUMNS = ("benchmark", "method", "ratio", "gamma", "factor", "quantity", *INTERVAL, *BASIS)
+_UNITS = {"otprune": "the released code's unit", "otprune-paper": "the paper's unit"}
+_CLAIMED = {"better": "better from 0.005 to 0.01", "plateau": "a plateau from 0.01 on"}
 
 COLUMNS = 4
 LEFT = 0.52
 TOP = 0.48
 MEAN_HEIGHT = 1.25
+PITCH = 0.5
 SMALL_HEIGHT = 0.46
 _KEY = (
     "Bands: 95% intervals.\nThe surrogate (log det) uses the\n"
@@ -48,7 +55,7 @@ MARKERS = ("o", "s", "^", "D", "v", "P")
 
 
 def draw_figure5(table: pd.DataFrame) -> Figure:
-    r"""Draw score, distance and surrogate against :math:`\gamma` on a log axis, one line per share kept.
+    r"""Draw score, distance and surrogate against :math:`\gamma` on a log axis, one line a share kept.
 
     Parameters
     ----------
@@ -58,8 +65,10 @@ def draw_figure5(table: pd.DataFrame) -> Figure:
     Returns
     -------
     Figure
-        Top: means over benchmarks; below, the same three quantities for every benchmark. The released value
-        0.01 is marked by a vertical line; bands and bars are 95 % intervals.
+        Top: means over benchmarks; below, the same three quantities for every benchmark. The axis is the
+        factor of the released code, whose 0.01 is marked by a vertical line. Hollow markers, and strokes on
+        the axis, are the paper's grid in the paper's unit, which lies elsewhere for every share kept. The
+        last panel of the top has the same grid of numbers in both units. Bands and bars are 95 % intervals.
 
     Raises
     ------
@@ -70,7 +79,7 @@ def draw_figure5(table: pd.DataFrame) -> Figure:
     --------
     >>> row = {"benchmark": "mean", "method": "otprune", "ratio": 0.1, "value": 0.8, "low": 0.7, "high": 0.9}
     >>> row |= {"distance_kind": "w2", "normalisation": "none", "quantity": "distance", "n": 8}
-    >>> table = pd.DataFrame([row | {"gamma": gamma} for gamma in (0.01, 0.1)])
+    >>> table = pd.DataFrame([row | {"gamma": gamma, "factor": gamma} for gamma in (0.01, 0.1)])
 
     >>> [panel.get_title() for panel in draw_figure5(table).axes], caption5(table)[:11]
     (['Mean distance'], '**Figure 5.')
@@ -114,13 +123,50 @@ def _means(sheet: Sheet, table: pd.DataFrame, looks: dict[float, tuple[str, str]
     score = "score" if (rows["quantity"] == "score").any() else "relative_score"
     shown = [name for name in (score, "distance", "logdet") if (rows["quantity"] == name).any()]
     words = {"relative_score": "relative score", "logdet": "surrogate"}
-    width = (TEXT_WIDTH - LEFT - 0.08 - (len(shown) - 1) * 0.52) / max(len(shown), 1)
+    on_grid = rows[(rows["quantity"] == score) & _on_grid(rows)]
+    count = len(shown) + (len(on_grid) > 0)
+    width = (TEXT_WIDTH - LEFT - 0.08 - (count - 1) * PITCH) / max(count, 1)
     for number, quantity in enumerate(shown):
-        panel = sheet.panel(LEFT + number * (width + 0.52), TOP, width, MEAN_HEIGHT)
-        _curves(panel, rows[rows["quantity"] == quantity], looks, small=False)
+        panel = sheet.panel(LEFT + number * (width + PITCH), TOP, width, MEAN_HEIGHT)
+        own = rows[rows["quantity"] == quantity]
+        _curves(panel, own, looks, small=False)
+        _grid_strokes(panel, own, looks)
         _gamma_axis(panel, table, labels=True)
         panel.set_title(f"Mean {words.get(quantity, quantity)}", weight="bold")
         panel.set_ylabel(_label(quantity, table, small=False))
+    if len(on_grid):
+        panel = sheet.panel(LEFT + len(shown) * (width + PITCH), TOP, width, MEAN_HEIGHT)
+        _both_units(panel, on_grid, looks)
+        panel.set_title(f"Mean {words.get(score, score)}", weight="bold")
+
+
+def _on_grid(rows: pd.DataFrame) -> pd.Series:
+    """Say which rows have a gamma of the paper's grid, in their own unit."""
+    close = np.isclose(rows["gamma"].to_numpy(dtype=np.float64)[:, None], np.array(PAPER_GRID)[None, :])
+    return pd.Series(close.any(axis=1), index=rows.index)
+
+
+def _grid_strokes(panel: Axes, rows: pd.DataFrame, looks: dict[float, tuple[str, str]]) -> None:
+    """Mark on the axis where the paper's grid lies, in its unit, for every share kept."""
+    own = rows[rows["method"] == "otprune-paper"]
+    for ratio, (colour, _) in looks.items():
+        for factor in own.loc[own["ratio"] == ratio, "factor"]:
+            panel.axvline(factor, ymax=0.05, color=colour, lw=0.9, zorder=2)
+
+
+def _both_units(panel: Axes, rows: pd.DataFrame, looks: dict[float, tuple[str, str]]) -> None:
+    """Draw the paper's grid of numbers, read in its unit (hollow markers) and in the released code's."""
+    for (method, ratio), own in rows.sort_values("gamma").groupby(["method", "ratio"]):
+        colour, marker = looks[float(ratio)]
+        paper = method == "otprune-paper"
+        places = [int(np.argmin(np.abs(np.array(PAPER_GRID) - gamma))) for gamma in own["gamma"]]
+        look: dict[str, Any] = {"mfc": "white", "mew": 0.7} if paper else {"mew": 0, "ls": (0, (3, 1.5))}
+        panel.fill_between(places, own["low"], own["high"], color=colour, alpha=0.12, lw=0)
+        panel.plot(places, own["value"], color=colour, marker=marker, ms=3.2, lw=0.8, **look)
+    panel.set(xticks=range(len(PAPER_GRID)), xlabel=r"$\gamma$ as printed")
+    panel.set_xticklabels([f"{gamma:g}" for gamma in PAPER_GRID])
+    panel.yaxis.set_major_locator(MaxNLocator(4, min_n_ticks=2))
+    panel.grid(True, axis="y")
 
 
 def _label(quantity: str, table: pd.DataFrame, *, small: bool) -> str:
@@ -144,18 +190,27 @@ def _legend(looks: dict[float, tuple[str, str]]) -> list[Line2D]:
         for ratio, (colour, marker) in looks.items()
     ]
     label = rf"released $\gamma={RELEASED_GAMMA:g}$"
-    return [*handles, Line2D([], [], color="0.35", ls=(0, (2, 1.5)), lw=0.9, label=label)]
+    hollow: dict[str, Any] = {"color": "0.35", "mfc": "white", "mew": 0.7, "marker": "o", "ms": 3.6}
+    return [
+        *handles,
+        Line2D([], [], color="0.35", ls=(0, (2, 1.5)), lw=0.9, label=label),
+        Line2D([], [], ls="none", label="the paper's grid and unit", **hollow),
+    ]
 
 
 def _curves(panel: Axes, rows: pd.DataFrame, looks: dict[float, tuple[str, str]], *, small: bool) -> None:
     panel.axvline(RELEASED_GAMMA, color="0.35", ls=(0, (2, 1.5)), lw=0.8, zorder=1)
     for ratio, (colour, marker) in looks.items():
-        own = rows[rows["ratio"] == ratio].sort_values("gamma")
+        own = rows[rows["ratio"] == ratio].sort_values("factor")
         if own.empty:
             continue
-        x, value, low, high = (own[name].to_numpy(np.float64) for name in ("gamma", "value", "low", "high"))
+        x, value, low, high = (own[name].to_numpy(np.float64) for name in ("factor", "value", "low", "high"))
+        paper = (own["method"] == "otprune-paper").to_numpy()
+        size = 2.2 if small else 3.4
         panel.fill_between(x, low, high, color=colour, alpha=0.12 if small else 0.18, lw=0)
-        panel.plot(x, value, color=colour, marker=marker, ms=2.2 if small else 3.4, mew=0, lw=0.9)
+        panel.plot(x, value, color=colour, lw=0.9)
+        panel.plot(x[~paper], value[~paper], marker, color=colour, ms=size, mew=0)
+        panel.plot(x[paper], value[paper], marker, color=colour, mfc="white", ms=size - 0.4, mew=0.6)
     panel.set_xscale("log")
     panel.grid(True, axis="y")
     if small:
@@ -169,14 +224,19 @@ def _curves(panel: Axes, rows: pd.DataFrame, looks: dict[float, tuple[str, str]]
 
 
 def _gamma_axis(panel: Axes, table: pd.DataFrame, *, labels: bool) -> None:
-    gammas = sorted({float(gamma) for gamma in table["gamma"]})
-    panel.xaxis.set_major_locator(FixedLocator(gammas))
+    gammas = sorted({float(factor) for factor in table["factor"]})
+    panel.xaxis.set_major_locator(FixedLocator(_decades(gammas) or gammas))
     panel.xaxis.set_minor_locator(NullLocator())
     panel.xaxis.set_major_formatter(LogFormatterMathtext())
     panel.tick_params(axis="x", labelbottom=labels)
     panel.set_xlabel(r"$\gamma$" if labels else "")
     margin = (gammas[-1] / gammas[0]) ** 0.04
     panel.set_xlim(gammas[0] / margin, gammas[-1] * margin)
+
+
+def _decades(values: list[float]) -> list[float]:
+    first, last = ceil(np.log10(values[0]) - 1e-9), floor(np.log10(values[-1]) + 1e-9)
+    return [10.0**power for power in range(first, last + 1)]
 
 
 def caption5(table: pd.DataFrame) -> str:
@@ -186,11 +246,13 @@ def caption5(table: pd.DataFrame) -> str:
     scored = bool((mean["quantity"] == score).any())
     head = (
         f"**{FIGURE.title}** {'Score, distance' if scored else 'Distance'} "
-        f"({basis(table)}) and surrogate (log det with the same γ, which grows with γ by construction) as "
-        f"means over {len(benchmarks_of(table))} benchmarks and per benchmark; γ = {RELEASED_GAMMA:g} (the "
-        "released value) is marked. Bands are 95% intervals."
+        f"({basis(table)}) and surrogate (log det with the same γ: it grows with γ by construction) as "
+        f"means over {len(benchmarks_of(table))} benchmarks and per benchmark, against γ as the factor in "
+        f"the released code, whose {RELEASED_GAMMA:g} is marked. The paper's γ is this factor times k/m: its "
+        "grid (hollow markers, strokes on the axis) lies elsewhere for every share kept; the last panel of "
+        "the top row reads the same numbers in both units. Bands are 95% intervals."
     )
-    said = [_gamma_score(mean[mean["quantity"] == score]), _gamma_distance(mean)]
+    said = [_gamma_score(mean[mean["quantity"] == score]), _gamma_distance(mean), *_claim(table)]
     verdict = " ".join(sentence for sentence in said if sentence)
     return f"{head}\n\n**Verdict.** {verdict or 'Nothing to compare: the sweep holds one γ.'}"
 
@@ -204,14 +266,39 @@ def _gamma_score(scores: pd.DataFrame) -> str:
         worst, best = rows[0], rows[-1]
         apart = best["low"] > worst["high"]
         parts.append(
-            f"{worst['value']:.3f} (γ = {worst['gamma']:g}) to {best['value']:.3f} (γ = {best['gamma']:g}) "
+            f"{worst['value']:.3f} (γ = {worst['factor']:.2g}) to {best['value']:.3f} "
+            f"(γ = {best['factor']:.2g}) "
             f"at {per_cent(float(ratio))} kept, with intervals that {'lie apart' if apart else 'overlap'}"
         )
     return f"The mean score runs from {'; from '.join(parts)}." if parts else ""
 
 
+def _claim(table: pd.DataFrame) -> list[str]:
+    """Say what becomes of the paper's sentence on gamma in either unit."""
+    said = []
+    for method, rows in gamma_claim(table).groupby("method", sort=False):
+        parts = []
+        for part, own in rows.groupby("part", sort=False):
+            verdict, one = judge(evidence_of(own), CLAIMS[str(part)])
+            if one is not None:
+                parts.append(f"{_CLAIMED[str(part)]}: {verdict} ({_difference(one)})")
+        if parts:
+            said.append(f"In {_UNITS.get(str(method), str(method))}, {'; '.join(parts)}.")
+    if not said:
+        return []
+    return [
+        "The paper says: slightly better from 0.005 to 0.01, then a plateau. By the score relative to that "
+        f"with all tokens, a plateau being changes within {PLATEAU:g}:",
+        *said,
+    ]
+
+
+def _difference(one: Evidence) -> str:
+    return f"{one.value:+.3f}, {one.low:+.3f} to {one.high:+.3f} at {one.where}".replace("-", "−")
+
+
 def _gamma_distance(mean: pd.DataFrame) -> str:
-    rows = mean[mean["quantity"] == "relative_distance"]
+    rows = mean[(mean["quantity"] == "relative_distance") & (mean["method"] == "otprune")]
     gammas = sorted(rows["gamma"].unique())
     if len(gammas) < 2:
         return ""
@@ -223,9 +310,9 @@ def _gamma_distance(mean: pd.DataFrame) -> str:
 
 
 def _scores(swept: pd.DataFrame, _: float) -> dict[Setting, bool]:
-    own = swept[swept["method"] == "otprune"]
-    pairs = sorted(zip(own["ratio"], own["gamma"].astype(float), strict=True))
-    return {Setting("otprune", ratio, gamma): True for ratio, gamma in pairs}
+    own = swept[swept["method"].isin(list(DEFAULT_GAMMAS))].sort_values(["ratio", "gamma"])
+    settings = zip(own["method"], own["ratio"], own["gamma"].astype(float), strict=True)
+    return {Setting(method, ratio, gamma): True for method, ratio, gamma in settings}
 
 
 FIGURE = Declaration(
@@ -235,7 +322,7 @@ FIGURE = Declaration(
     table=lambda given: figure5_table(given.rows, given.scores, **given.how),
     draw=draw_figure5,
     caption=lambda tables: caption5(tables["figure5"]),
-    methods=("otprune",),
-    gammas=GAMMAS,
+    methods=tuple(DEFAULT_GAMMAS),
+    gammas={"otprune": GAMMAS, "otprune-paper": PAPER_GRID},
     scores=_scores,
 )

@@ -17,6 +17,7 @@ from otanalysis.figures.layout import (
     INTERVAL,
     Sheet,
     benchmarks_of,
+    heat_map,
     per_cent,
     require_columns,
     short_name,
@@ -198,7 +199,7 @@ def _grids(sheet: Sheet, top: float, rows: pd.DataFrame, names: list[str]) -> No
         panel = sheet.panel(LEFT, top + number * (height + GRID_GAP), width, height)
         own = rows[rows["normalisation"] == kind]
         values = own.pivot(index="measure", columns="benchmark", values="value").reindex(measures)[names]
-        _heat(panel, values.to_numpy(dtype=np.float64), digits=digits)
+        heat_map(panel, values.to_numpy(dtype=np.float64), digits=digits)
         panel.set_yticks(np.arange(len(measures)) + 0.5, [_row_name(name) for name in measures])
         panel.set_title(_TOKENS.get(kind, kind), loc="left", weight="bold", fontsize=7.5)
         if number == 0:
@@ -212,23 +213,6 @@ def _grids(sheet: Sheet, top: float, rows: pd.DataFrame, names: list[str]) -> No
 def _row_name(name: str) -> str:
     numbers = {rung.column: f"{rung.number}  " for rung in RUNGS}
     return numbers.get(name, "") + _STEPS[name][0]
-
-
-def _heat(panel: Axes, values: FloatArray, *, digits: bool) -> None:
-    import seaborn as sns  # here, since it loads pyplot
-
-    words = np.vectorize(lambda value: f"{round(100 * value)}".replace("-", "−"))(np.nan_to_num(values))
-    bare = {"cbar": False, "xticklabels": False, "yticklabels": False, "annot_kws": {"fontsize": 6.5}}
-    sns.heatmap(
-        values, vmin=-1, vmax=1, cmap="RdBu", annot=words if digits else None, fmt="", ax=panel, **bare
-    )
-    for word, value in zip(panel.texts, values[np.isfinite(values)], strict=False):
-        word.set_color("white" if abs(value) > 0.62 else "0.15")  # seaborn's white is faint on middle blues
-    panel.set_facecolor("0.93")
-    for line, column in np.argwhere(np.isnan(values)) if digits else ():
-        panel.text(column + 0.5, line + 0.5, "–", ha="center", va="center", fontsize=6.5, color="0.15")
-    panel.axvline(values.shape[1] - 1, color="white", lw=2.5)
-    panel.tick_params(length=0)
 
 
 def caption_ladder(table: pd.DataFrame) -> str:

@@ -21,6 +21,7 @@ from matplotlib.ticker import NullLocator
 from matplotlib.transforms import Bbox
 from numpy.typing import NDArray
 
+from otanalysis.arrays import FloatArray
 from otanalysis.defaults import FULL
 from otanalysis.errors import InputError
 from otanalysis.figures.style import TEXT_WIDTH, method_look
@@ -174,6 +175,27 @@ def method_legend(methods: Iterable[str], *, line: bool = False, bar: bool = Fal
         return [Patch(facecolor=look.colour, edgecolor="none", label=look.label) for look in looks]
     mark: dict[str, Any] = {"ls": "-" if line else "none", "ms": 4.5, "mew": 0}
     return [Line2D([], [], color=look.colour, marker=look.marker, label=look.label, **mark) for look in looks]
+
+
+def heat_map(panel: Axes, values: FloatArray, *, digits: bool) -> None:
+    """Draw correlations [rows, columns], from -1 (red) to 1 (blue), the last column set apart.
+
+    Numbers are written into the cells, times 100, where there is room for ``digits``.
+    """
+    import seaborn as sns  # here, since it loads pyplot
+
+    words = np.vectorize(lambda value: f"{round(100 * value)}".replace("-", "−"))(np.nan_to_num(values))
+    bare = {"cbar": False, "xticklabels": False, "yticklabels": False, "annot_kws": {"fontsize": 6.5}}
+    sns.heatmap(
+        values, vmin=-1, vmax=1, cmap="RdBu", annot=words if digits else None, fmt="", ax=panel, **bare
+    )
+    for word, value in zip(panel.texts, values[np.isfinite(values)], strict=False):
+        word.set_color("white" if abs(value) > 0.62 else "0.15")  # seaborn's white is faint on middle blues
+    panel.set_facecolor("0.93")
+    for line, column in np.argwhere(np.isnan(values)) if digits else ():
+        panel.text(column + 0.5, line + 0.5, "–", ha="center", va="center", fontsize=6.5, color="0.15")
+    panel.axvline(values.shape[1] - 1, color="white", lw=2.5)
+    panel.tick_params(length=0)
 
 
 # Points: beside a marker, above or below it, half of a marker, half of an error bar.

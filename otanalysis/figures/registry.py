@@ -17,6 +17,7 @@ _FILES = {
     "ladder": "ladder",
     "scatter": "scatter",
     "floor": "floor",
+    "distances": "distances",
 }
 
 
@@ -39,3 +40,6 @@ class _Figures(Mapping[str, "Declaration[Any]"]):
 
 FIGURES: Mapping[str, Declaration[Any]] = _Figures()
 """Every figure by its name, in the order in which they are drawn."""
+
+VERDICTS = "verdicts"
+"""Name of what is no figure: the table of verdicts, made of the figures' tables."""

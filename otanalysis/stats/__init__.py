@@ -5,8 +5,9 @@ sets from selection.
 """
 
 from otanalysis.stats.cells import MEAN
-from otanalysis.stats.figure_tables import figure2_tables, figure4_table
+from otanalysis.stats.figure_tables import figure4_table
 from otanalysis.stats.ladder_tables import ladder_table, scatter_table
+from otanalysis.stats.rank_tables import figure2_tables
 from otanalysis.stats.statistics import spearman_test
 
 __all__ = ["MEAN", "figure2_tables", "figure4_table", "ladder_table", "scatter_table", "spearman_test"]

@@ -1,42 +1,35 @@
-r"""The numbers of Figures 2 to 5, as tidy tables: sweep + accuracies -> what is plotted, with its intervals.
+r"""The numbers of Figures 3 to 5, as tidy tables: sweep + accuracies -> what is plotted, with its intervals.
 
 Every interval covers 95 %. Those of distances are percentile bootstraps over the samples of a dump, paired
 between methods; those of scores are :math:`\pm 1.96` standard errors. A mean over benchmarks has the
 benchmark name :data:`~otanalysis.stats.cells.MEAN`; it is missing where one of the benchmarks is.
-
-Figure 2 ranks methods by distance and by score, and says how well the two orders agree. There scores are
-drawn from a normal distribution with their standard error, independently between methods; they answered the
-same questions, so this overstates the noise of their differences and the intervals of the ranks are
-conservative.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import pandas as pd
-from scipy.stats import rankdata
 
 from otanalysis.arrays import FloatArray
-from otanalysis.defaults import FULL, RELEASED_GAMMA
+from otanalysis.defaults import DEFAULT_GAMMAS, FULL, RELEASED_GAMMA
 from otanalysis.errors import InputError
 from otanalysis.stats.cells import (
     MEAN,
     RESAMPLES,
     Cell,
     DistanceCells,
-    Measured,
     ScoreCells,
     check_sweep,
     distance_cells,
     main_rows,
+    rounded_settings,
     rows_with,
     score_cells,
     with_mean,
 )
-from otanalysis.stats.statistics import percentile_interval, ratio_standard_error, spearman_rho, spearman_test
+from otanalysis.stats.statistics import percentile_interval, ratio_standard_error
 
 Record = dict[str, object]
 
@@ -48,7 +41,7 @@ def figure3_table(
     sweep: pd.DataFrame,
     accuracy: pd.DataFrame | None,
     *,
-    methods: Sequence[str] = ("otprune", "divprune", "dpp", "random"),
+    methods: Sequence[str] = (*DEFAULT_GAMMAS, "divprune", "dpp", "random"),
     ratios: Sequence[float] | None = None,
     distance: str = "w2",
     normalise: str = "none",
@@ -77,7 +70,7 @@ def figure3_table(
     good = score_cells(accuracy, far.benchmarks, far.cells, keys=keys, fixed={"gamma": RELEASED_GAMMA})
     records = [
         *_score_records(good, far, keys),
-        *_distance_records(far, keys, baseline=_otprune_at_same_ratio),
+        *_distance_records(far, keys, baseline={"method": "otprune"}),
     ]
     records += [
         {"benchmark": name, "method": FULL, "ratio": 1.0, "quantity": "score"} | _normal(value, error, np.nan)
@@ -98,10 +91,28 @@ def figure4_table(
     ratios: Sequence[float] | None = None,
     distance: str = "w2",
     normalise: str = "none",
+    baseline: str = "otprune",
     resamples: int = RESAMPLES,
     seed: int = 0,
 ) -> pd.DataFrame:
     """Tabulate the mean distance of every method over that of OTPrune, per benchmark and ratio.
+
+    Parameters
+    ----------
+    sweep : DataFrame
+        As for :func:`~otanalysis.stats.rank_tables.figure2_tables`.
+    methods : sequence of str, optional
+        By default all of the sweep.
+    ratios : sequence of float, optional
+        By default all of the sweep.
+    distance : str
+        Column of the sweep: a distance, or any other quantity of a kept set.
+    normalise : str
+        Token normalisation under it.
+    baseline : str
+        The method that the others are divided by: OTPrune, with the released gamma or the paper's.
+    resamples, seed : int
+        Of the bootstrap.
 
     Returns
     -------
@@ -113,7 +124,7 @@ def figure4_table(
     Raises
     ------
     InputError
-        If the sweep has no row of OTPrune, or a table is malformed.
+        If the sweep has no row of the baseline, or a table is malformed.
 
     Examples
     --------
@@ -126,16 +137,16 @@ def figure4_table(
     """
     check_sweep(sweep)
     names = list(methods) if methods is not None else [str(name) for name in sweep["method"].unique()]
-    rows = main_rows(sweep, methods=list(dict.fromkeys([*names, "otprune"])), ratios=ratios)
+    rows = main_rows(sweep, methods=list(dict.fromkeys([*names, baseline])), ratios=ratios)
     keys = ("method", "ratio")
     far = distance_cells(rows, distance, keys=keys, normalise=normalise, resamples=resamples, seed=seed)
-    if not any(cell[0] == "otprune" for cell in far.cells):
+    if not any(cell[0] == baseline for cell in far.cells):
         raise InputError(
-            "Figure 4 divides by the distance of otprune, and the sweep has no row of it: add it."
+            f"Figure 4 divides by the distance of {baseline}, and the sweep has no row of it: add it."
         )
-    records = _distance_records(far, keys, baseline=_otprune_at_same_ratio)
+    records = _distance_records(far, keys, baseline={"method": baseline})
     table = _finish(records, distance, normalise)
-    others = (table["quantity"] == "relative_distance") & (table["method"] != "otprune")
+    others = (table["quantity"] == "relative_distance") & (table["method"] != baseline)
     return table[others].reset_index(drop=True)
 
 
@@ -149,34 +160,41 @@ def figure5_table(
     resamples: int = RESAMPLES,
     seed: int = 0,
 ) -> pd.DataFrame:
-    r"""Tabulate OTPrune's score, distance and surrogate value by :math:`\gamma`.
+    r"""Tabulate OTPrune's score, distance and surrogate value by :math:`\gamma`, in both its units.
 
     Returns
     -------
     DataFrame
-        Columns ``benchmark, ratio, gamma, quantity, value, low, high, n``; ``quantity`` is ``score``,
-        ``relative_score``, ``distance``, ``relative_distance`` (to that of gamma 0.01), ``logdet`` (the
-        surrogate with the row's own gamma, so it grows with gamma by construction) or ``trace_objective``
-        (what the surrogate stands for; free of gamma).
+        Columns ``benchmark, method, ratio, gamma, factor, quantity, value, low, high, n``; ``gamma`` is in
+        the unit of the ``method`` (that of the released code or the paper's), ``factor`` the same in the
+        released code's; ``quantity`` is ``score``, ``relative_score``, ``distance``, ``relative_distance``
+        (to that of the released gamma 0.01), ``logdet`` (the surrogate with the row's own gamma, so it grows
+        with gamma by construction) or ``trace_objective`` (what the surrogate stands for; free of gamma).
 
     Raises
     ------
     InputError
         If the sweep has no row of OTPrune, or a table is malformed.
     """
-    rows = rows_with(sweep, methods=["otprune"], ratios=ratios)
-    keys = ("ratio", "gamma")
+    rows = rows_with(sweep, methods=tuple(DEFAULT_GAMMAS), ratios=ratios)
+    if "logdet_gamma" not in rows.columns:
+        raise InputError("The sweep table lacks the column logdet_gamma: run the sweep again.")
+    keys = ("method", "ratio", "gamma")
     draws = {"keys": keys, "normalise": normalise, "resamples": resamples, "seed": seed}
     records: list[Record] = []
     for quantity in (distance, "logdet", "trace_objective"):
         far = distance_cells(rows, quantity, **draws)  # type: ignore[arg-type]
         if quantity == distance:
-            good = score_cells(accuracy, far.benchmarks, far.cells, keys=keys, fixed={"method": "otprune"})
+            good = score_cells(accuracy, far.benchmarks, far.cells, keys=keys)
             records += _score_records(good, far, keys)
-            records += _distance_records(far, keys, baseline=_default_gamma_at_same_ratio)
+            released = {"method": "otprune", "gamma": RELEASED_GAMMA}
+            records += _distance_records(far, keys, baseline=released)
         else:
             records += _distance_records(far, keys, name=quantity)
-    return _finish(records, distance, normalise)
+    table = _finish(records, distance, normalise)
+    # Of images with several numbers of tokens, a gamma of the paper is a little different on each.
+    factors = rounded_settings(rows, keys).groupby(list(keys))["logdet_gamma"].mean()
+    return table.join(factors.rename("factor"), on=list(keys))
 
 
 def _score_records(good: ScoreCells, far: DistanceCells, keys: Sequence[str]) -> list[Record]:
@@ -200,11 +218,15 @@ def _score_records(good: ScoreCells, far: DistanceCells, keys: Sequence[str]) ->
 
 
 def _distance_records(
-    far: DistanceCells, keys: Sequence[str], *, baseline: _Baseline | None = None, name: str = "distance"
+    far: DistanceCells,
+    keys: Sequence[str],
+    *,
+    baseline: Mapping[str, str | float] | None = None,
+    name: str = "distance",
 ) -> list[Record]:
     blocks = [(name, far.means, far.replicates)]
     if baseline is not None:
-        base = [baseline(far.cells, cell) for cell in far.cells]
+        base = _origins(far.cells, keys, baseline)
         columns = [c for c, origin in enumerate(base) if origin is not None]
         origins = [origin for origin in base if origin is not None]
         means, draws = np.full_like(far.means, np.nan), np.full_like(far.replicates, np.nan)
@@ -224,20 +246,13 @@ def _distance_records(
     return records
 
 
-@dataclass(frozen=True)
-class _Baseline:
-    """Index of the cell that another one is divided by: the same but for one key. None if it is missing."""
-
-    position: int
-    wanted: str | float
-
-    def __call__(self, cells: Sequence[Cell], cell: Cell) -> int | None:
-        target = tuple(self.wanted if i == self.position else part for i, part in enumerate(cell))
-        return next((number for number, other in enumerate(cells) if other == target), None)
-
-
-_otprune_at_same_ratio = _Baseline(0, "otprune")
-_default_gamma_at_same_ratio = _Baseline(1, RELEASED_GAMMA)
+def _origins(
+    cells: Sequence[Cell], keys: Sequence[str], baseline: Mapping[str, str | float]
+) -> list[int | None]:
+    """Return the cell that each is divided by, the same but for the baseline's keys; None if missing."""
+    place = {cell: number for number, cell in enumerate(cells)}
+    named = [dict(zip(keys, cell, strict=True)) | baseline for cell in cells]
+    return [place.get(tuple(one[key] for key in keys)) for one in named]
 
 
 def _mean_of(values: FloatArray, errors: FloatArray) -> tuple[float, float]:
@@ -252,144 +267,3 @@ def _normal(value: float, error: float, count: float) -> Record:
 
 def _finish(records: list[Record], distance: str, normalise: str) -> pd.DataFrame:
     return pd.DataFrame(records).assign(distance_kind=distance, normalisation=normalise)
-
-
-@dataclass(frozen=True)
-class Figure2Tables:
-    """Numbers of Figure 2.
-
-    Attributes
-    ----------
-    points : DataFrame
-        One row per benchmark (and :data:`MEAN`) and method: ``distance``, ``score``, ``distance_rank``
-        (1 = smallest) and ``score_rank`` (1 = best), each with its interval ``_low`` to ``_high``.
-    correlations : DataFrame
-        One row per benchmark (and :data:`MEAN`): Spearman's ``rho`` between distance and score (negative
-        where small distance goes with high score) with its bootstrap interval, the permutation ``p_value``
-        and the ``smallest_p`` that so few methods could give.
-    """
-
-    points: pd.DataFrame
-    correlations: pd.DataFrame
-
-
-def figure2_tables(
-    sweep: pd.DataFrame,
-    accuracy: pd.DataFrame | None,
-    *,
-    methods: Sequence[str],
-    ratio: float = 0.098,
-    distance: str = "w2",
-    normalise: str = "none",
-    resamples: int = RESAMPLES,
-    seed: int = 0,
-) -> Figure2Tables:
-    """Rank methods by distance and by score, per benchmark and overall.
-
-    Parameters
-    ----------
-    sweep, accuracy : DataFrame
-        Columns of :func:`otanalysis.studies.sweep.sweep` and :func:`otanalysis.scores.table.read_accuracy`;
-        without accuracy, scores and correlations are missing.
-    methods : sequence of str
-        Methods to rank.
-    ratio : float
-        Share of tokens kept.
-    distance : str
-        Column of the sweep: ``w2``, ``w2_squared`` or ``quantisation_error``.
-    normalise : str
-        Token normalisation under the distance.
-    resamples, seed : int
-        Bootstrap: samples are resampled for the distances, scores drawn from a normal distribution with their
-        standard error (held fixed if it is unknown).
-
-    Returns
-    -------
-    Figure2Tables
-
-    Raises
-    ------
-    InputError
-        If the sweep has no row of these methods at this ratio, or a table is malformed.
-
-    Examples
-    --------
-    >>> row = {"dump": "d", "model": "m", "benchmark": "gqa", "sample": 0, "ratio": 0.1, "seed": None}
-    >>> own = {"method": ["otprune", "first"], "gamma": [0.01, np.nan], "w2": [2.0, 1.0]}
-    >>> sweep = pd.DataFrame(row | own).assign(normalisation="none")
-
-    >>> tables = figure2_tables(sweep, None, methods=["otprune", "first"], ratio=0.1)
-    >>> tables.points.loc[tables.points["benchmark"] == "gqa", "distance_rank"].tolist()
-    [2.0, 1.0]
-    """
-    rows = main_rows(sweep, methods=methods, ratios=[ratio])
-    keys = ("method",)
-    far = distance_cells(rows, distance, keys=keys, normalise=normalise, resamples=resamples, seed=seed)
-    at_ratio: dict[str, str | float] = {"gamma": RELEASED_GAMMA, "ratio": ratio}
-    good = score_cells(accuracy, far.benchmarks, far.cells, keys=keys, fixed=at_ratio)
-    kind = "score" if good.common_scale else "relative_score"
-    distances = with_mean(far.means, far.replicates)
-    scores = _drawn_scores(good, resamples, np.random.default_rng([seed, len(far.benchmarks)]))
-    column = {str(cell[0]): number for number, cell in enumerate(far.cells)}
-    points, correlations = [], []
-    for number, name in enumerate([*far.benchmarks, MEAN]):
-        settings = {
-            "ratio": ratio,
-            "distance_kind": distance,
-            "normalisation": normalise,
-            "score_kind": kind if name == MEAN else "score",
-            "samples": sum(far.samples) if name == MEAN else far.samples[number],
-        }
-        ranked = _ranked(distances[number], scores[number])
-        points += [
-            {"benchmark": name, "method": method}
-            | settings
-            | {quantity: float(values[column[method]]) for quantity, values in ranked.items()}
-            for method in methods
-            if method in column
-        ]
-        test = _correlation(distances[number], scores[number], seed=seed)
-        correlations.append({"benchmark": name} | settings | test)
-    return Figure2Tables(pd.DataFrame(points), pd.DataFrame(correlations))
-
-
-def _drawn_scores(good: ScoreCells, resamples: int, generator: np.random.Generator) -> list[Measured]:
-    """Scores and draws with their standard error (held fixed if it is unknown), per benchmark and mean."""
-    noise = generator.normal(size=(good.score.shape[0], resamples, good.score.shape[1]))
-    drawn = good.score[:, None, :] + np.nan_to_num(good.error)[:, None, :] * noise
-    scale = None if good.common_scale else 1.0 / np.where(good.full == 0, np.nan, good.full)
-    return with_mean(good.score, drawn, scale)
-
-
-def _ranked(distance: Measured, score: Measured) -> dict[str, FloatArray]:
-    columns: dict[str, FloatArray] = {}
-    for name, (values, draws), sign in (("distance", distance, 1.0), ("score", score, -1.0)):
-        low, high = percentile_interval(draws)
-        columns |= {name: values, f"{name}_low": low, f"{name}_high": high}
-        there = np.isfinite(values)
-        ranks, rank_low, rank_high = (np.full(values.shape, np.nan) for _ in range(3))
-        ranks[there] = rankdata(sign * values[there])
-        drawn: FloatArray = np.asarray(rankdata(sign * draws[:, there], axis=-1), dtype=np.float64)
-        if there.any():
-            rank_low[there], rank_high[there] = percentile_interval(drawn)
-        columns |= {f"{name}_rank": ranks, f"{name}_rank_low": rank_low, f"{name}_rank_high": rank_high}
-    return columns
-
-
-def _correlation(distance: Measured, score: Measured, *, seed: int) -> dict[str, object]:
-    both = np.isfinite(distance[0]) & np.isfinite(score[0])
-    names = ["rho", "rho_low", "rho_high", "p_value", "smallest_p", "p_standard_error"]
-    result: dict[str, object] = {"methods": int(both.sum())} | dict.fromkeys(names, np.nan)
-    if both.sum() < 3:
-        return result | {"p_exact": True}
-    test = spearman_test(distance[0][both], score[0][both], generator=np.random.default_rng(seed))
-    low, high = percentile_interval(spearman_rho(distance[1][:, both], score[1][:, both]))
-    return result | {
-        "rho": test.rho,
-        "rho_low": float(low),
-        "rho_high": float(high),
-        "p_value": test.p_value,
-        "smallest_p": test.smallest_p,
-        "p_standard_error": test.standard_error,
-        "p_exact": test.exact,
-    }

@@ -15,7 +15,7 @@ from functools import lru_cache
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy.stats import rankdata
+from scipy.stats import rankdata, t as student_t
 
 from otanalysis.arrays import FloatArray, real_numbers
 from otanalysis.errors import InputError
@@ -201,9 +201,7 @@ def percentile_interval(replicates: ArrayLike, *, level: float = 0.95) -> tuple[
     >>> round(float(low), 6), round(float(high), 6)
     (5.0, 95.0)
     """
-    level = check_number(level, "The level of an interval", wanted="a number")
-    if not 0.0 < level < 1.0:
-        raise InputError(f"The level of an interval must lie in (0, 1), got {level}.")
+    level = _checked_level(level)
     table = real_numbers(replicates, "replicates")
     if table.ndim == 0 or table.shape[0] == 0:
         raise InputError(f"An interval needs at least one replicate; got shape {table.shape}.")
@@ -217,6 +215,36 @@ def percentile_interval(replicates: ArrayLike, *, level: float = 0.95) -> tuple[
         if finite.size:
             limits[:, column] = np.quantile(finite, tails)
     return limits[0].reshape(table.shape[1:]), limits[1].reshape(table.shape[1:])
+
+
+def mean_interval(values: ArrayLike, *, level: float = 0.95) -> tuple[float, float]:
+    r"""Student's interval of a mean: :math:`\bar x \pm t_{n-1} s / \sqrt n`.
+
+    Parameters
+    ----------
+    values : array_like, shape (n,)
+        Independent values, such as paired differences on several benchmarks. What they share drops out, so
+        that errors that two scores of one benchmark have in common do not widen the interval.
+    level : float
+        Coverage wanted, in (0, 1).
+
+    Returns
+    -------
+    low, high : float
+        NaN if there are fewer than two values, or one is missing.
+
+    Examples
+    --------
+    >>> low, high = mean_interval([0.0, 1.0, 2.0])
+    >>> round(low, 3), round(high, 3)
+    (-1.484, 3.484)
+    """
+    table = real_numbers(values, "values")
+    level = _checked_level(level)
+    if table.size < 2:
+        return np.nan, np.nan
+    reach = float(student_t.ppf((1 + level) / 2, table.size - 1) * table.std(ddof=1) / np.sqrt(table.size))
+    return float(table.mean()) - reach, float(table.mean()) + reach
 
 
 def ratio_standard_error(
@@ -268,6 +296,13 @@ def _centred_ranks(values: ArrayLike) -> FloatArray:
     ranks: FloatArray = np.asarray(rankdata(array, axis=-1), dtype=np.float64)
     centred: FloatArray = ranks - (array.shape[-1] + 1) / 2
     return centred
+
+
+def _checked_level(level: float) -> float:
+    number = check_number(level, "The level of an interval", wanted="a number")
+    if not 0.0 < number < 1.0:
+        raise InputError(f"The level of an interval must lie in (0, 1), got {number}.")
+    return number
 
 
 def _check_generator(generator: np.random.Generator | None) -> None:

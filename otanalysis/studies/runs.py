@@ -12,7 +12,7 @@ from zlib import crc32
 import numpy as np
 
 from otanalysis.arrays import Normalisation, resolve_keep
-from otanalysis.defaults import RELEASED_GAMMA
+from otanalysis.defaults import DEFAULT_GAMMAS, RELEASED_GAMMA
 from otanalysis.errors import InputError
 from otanalysis.files import sha256_of_json
 from otanalysis.scalars import check_seed, listed, shown
@@ -90,8 +90,9 @@ class SweepSettings:
         used as they are.
     ratios : tuple of float
         Kept shares of the tokens, in (0, 1].
-    gammas : tuple of float
-        For the named methods that have a gamma, for each in its own unit; positive.
+    gammas : tuple of float, or mapping from str to tuple of float
+        For the named methods that have a gamma, for each in its own unit; positive. A mapping says which for
+        which method, and one that it leaves out has its default.
     seeds : tuple of int
         For the methods that draw at random; the others run once.
     normalisations : tuple of {"none", "columns", "rows"}
@@ -106,19 +107,25 @@ class SweepSettings:
 
     methods: tuple[str | Selector, ...]
     ratios: tuple[float, ...]
-    gammas: tuple[float, ...]
+    gammas: tuple[float, ...] | Mapping[str, tuple[float, ...]]
     seeds: tuple[int, ...]
     normalisations: tuple[Normalisation, ...]
 
     def __post_init__(self) -> None:
         for item in fields(self):
-            # Numbers as Python's: they stand in keys, which are JSON.
-            given = listed(getattr(self, item.name), f"The {item.name} of a sweep")
-            object.__setattr__(self, item.name, tuple(map(_CHECKS.get(item.name, _as_it_is), given)))
+            given = getattr(self, item.name)
+            if item.name == "gammas" and isinstance(given, Mapping):
+                _check_known("method with a gamma", list(given), tuple(DEFAULT_GAMMAS))
+                of_methods = {name: _checked(item.name, own) for name, own in given.items()}
+                object.__setattr__(self, item.name, of_methods)
+            else:
+                object.__setattr__(self, item.name, _checked(item.name, given))
         _check_methods(self.methods)
         _check_known("normalisation", self.normalisations, get_args(Normalisation))
         for item in fields(self):
-            _check_list(item.name, getattr(self, item.name))
+            own = getattr(self, item.name)
+            for values in own.values() if isinstance(own, Mapping) else [own]:
+                _check_list(item.name, values)
 
     def runs(self) -> Iterator[Run]:
         """Yield every run once: gammas for the methods with a gamma, seeds for the stochastic ones."""
@@ -132,7 +139,12 @@ class SweepSettings:
             return [method]
         selector: Any = SELECTORS[method]
         has_gamma = "gamma" in {item.name for item in fields(selector)}
-        return [replace(selector, gamma=one) for one in self.gammas] if has_gamma else [selector]
+        return [replace(selector, gamma=one) for one in self._gammas_of(method)] if has_gamma else [selector]
+
+    def _gammas_of(self, method: str) -> tuple[float, ...]:
+        if isinstance(self.gammas, Mapping):
+            return self.gammas.get(method, (DEFAULT_GAMMAS[method],))
+        return self.gammas
 
     def measurements(self) -> tuple[Measurement, ...]:
         """Return every measurement, in the order of the table's rows within a sample."""
@@ -146,6 +158,11 @@ class SweepSettings:
     def digest(self) -> str:
         """Return the SHA-256 of what is measured."""
         return sha256_of_json([one.key for one in self.measurements()])
+
+
+def _checked(name: str, given: Any) -> tuple[Any, ...]:
+    """Return the values of a setting, with numbers as Python's: they stand in keys, which are JSON."""
+    return tuple(map(_CHECKS.get(name, _as_it_is), listed(given, f"The {name} of a sweep")))
 
 
 def _checked_ratio(ratio: Any) -> float:

@@ -36,7 +36,7 @@ def sweep(
     *,
     methods: Sequence[str | Selector] = tuple(SELECTORS),
     ratios: Sequence[float] = RATIOS,
-    gammas: Sequence[float] = (RELEASED_GAMMA,),
+    gammas: Sequence[float] | Mapping[str, Sequence[float]] = (RELEASED_GAMMA,),
     seeds: Sequence[int] = (0,),
     normalisations: Sequence[Normalisation] = ("none",),
     out: str | PathLike[str],

@@ -10,14 +10,17 @@ from typing import Any
 
 import pandas as pd
 import pytest
+from typer.testing import CliRunner
 
+from otanalysis.cli import app
 from otanalysis.errors import DumpError, InputError, OtAnalysisError
 from otanalysis.figures.build import RATIOS, draw_all, run
 from otanalysis.figures.declaration import Given
-from otanalysis.figures.figure5 import GAMMAS
+from otanalysis.figures.registry import FIGURES
 from otanalysis.selection import SELECTORS
 
 MakeDump = Callable[..., Path]
+GAMMAS = FIGURES["5"].gammas
 
 
 def accuracy_of(folder: Path, benchmarks: list[str]) -> Path:
@@ -28,7 +31,7 @@ def accuracy_of(folder: Path, benchmarks: list[str]) -> Path:
         rows.append(head | {"method": "full", "ratio": 1.0, "value": 0.9, "standard_error": 0.015})
         for place, method in enumerate(SELECTORS):
             for ratio in RATIOS:
-                for gamma in GAMMAS if method == "otprune" else (None,):
+                for gamma in GAMMAS.get(method, (None,)):
                     value = 0.5 + ratio + 0.01 * place
                     setting = {"method": method, "ratio": ratio, "gamma": gamma}
                     rows.append(head | setting | {"value": value, "standard_error": 0.02})
@@ -89,6 +92,47 @@ def test_without_accuracies_the_distances_are_drawn_and_the_rest_is_named(
     assert "OTPrune at 5%, 9.8%, 15%, 20%" in said[0]
     table = pd.read_csv(tmp_path / "out" / "figure3.csv")
     assert set(table.normalisation) == {"rows"}
+
+
+def test_the_verdicts_are_made_of_figures_that_need_not_be_drawn(make_dump: MakeDump, tmp_path: Path) -> None:
+    dumps = [make_dump(name, samples=2, m=30, d=4, seed=len(name)) for name in ("alpha", "gamma-rays")]
+    table = accuracy_of(tmp_path, ["alpha", "gamma-rays"])
+    out = tmp_path / "figures"
+    how: dict[str, Any] = {"out": out, "results": tmp_path / "results", "jobs": 1, "samples": 1}
+    said: list[str] = []
+    paths = run(("verdicts",), dumps, table, say=said.append, progress=False, **how)
+    assert (
+        {path.name for path in paths}
+        == {path.name for path in out.iterdir()}
+        == {"verdicts.md", "verdicts.csv"}
+    )
+    found = pd.read_csv(out / "verdicts.csv")
+    measured = found[found["command"].str.startswith("python -m otanalysis.figures", na=False)]
+    assert measured["value"].notna().all(), "every table that a claim rests on was made"
+    assert set(found["verdict"]) == {"holds", "does not hold", "not decidable here"}
+    assert (out / "verdicts.md").read_text().count("\n") == len(found) + 2
+
+    (tmp_path / "results" / "synthetic_published.csv").write_text("law,definition,gap\ngaussian,share,7.6\n")
+    run(("verdicts", "distances"), dumps, table, say=said.append, progress=False, **how)
+    assert {path.name for path in out.iterdir()} == {
+        *(f"distances.{kind}" for kind in ("pdf", "png", "csv")),
+        *("captions.md", "verdicts.md", "verdicts.csv"),
+    }
+    assert pd.read_csv(out / "verdicts.csv").set_index("place").loc["Table 2", "value"] == 7.6
+    grid = pd.read_csv(out / "distances.csv")
+    assert set(grid["normalisation"]) == {"none", "columns", "rows"}
+    assert set(grid["baseline"]) == {"otprune", "otprune-paper"}
+    assert set(grid["n"]) == {2}, "one image a dump"
+    assert (out / "captions.md").read_text().startswith("**Figure E. ")
+    assert said == []
+
+
+def test_the_share_kept_is_an_option_of_the_command(make_dump: MakeDump, tmp_path: Path) -> None:
+    dump, out = make_dump("alpha", samples=2, m=24, d=4), tmp_path / "out"
+    where = ["--out", str(out), "--results", str(tmp_path / "results"), "--jobs", "1", "--quiet"]
+    done = CliRunner().invoke(app, ["figures", str(dump), "--only", "2", "--ratio", "0.2", *where])
+    assert done.exit_code == 0, done.output
+    assert set(pd.read_csv(out / "figure2.csv")["ratio"]) == {0.2}
 
 
 @pytest.mark.parametrize(
@@ -155,7 +199,7 @@ def test_draw_all_gives_pdf_png_and_numbers_of_each_version_and_says_what_is_mis
     said: list[str] = []
     lacking = (tables.accuracy.method == "dpp") & (tables.accuracy.ratio == 0.15)
     files = draw_all(Given(tables.sweep, tables.accuracy[~lacking]), only=(2, 3), say=said.append)
-    versions = ["figure2", "figure2_all", "figure2_all_without_first_last", "figure3"]
+    versions = ["figure2", "figure2_ranks", "figure2_all", "figure2_all_without_first_last", "figure3"]
     versions += ["figure2_quantisation", "figure2_all_quantisation"]
     for version in versions:
         assert {f"{version}.pdf", f"{version}.png", f"{version}.csv"} <= set(files)

@@ -9,15 +9,12 @@ import pandas as pd
 import pytest
 
 from otanalysis.figures import caption2, caption3, caption4, caption5
-from otanalysis.stats.figure_tables import (
-    Figure2Tables,
-    figure2_tables,
-    figure3_table,
-    figure4_table,
-    figure5_table,
-)
+from otanalysis.stats.figure_tables import figure3_table, figure4_table, figure5_table
+from otanalysis.stats.rank_tables import Figure2Tables, figure2_ratios, figure2_tables
 
 PAPER = ("first", "last", "uniform", "random", "divprune")
+PAPER_LABELS = "First-K, Last-K, Uniform, Random, DivPrune"
+KEPT = ("5", "9.8", "15", "20")
 
 
 def with_scores(tables: Any, slope: float) -> Figure2Tables:
@@ -54,6 +51,15 @@ def test_figure2_is_undecided_when_the_p_value_is(tables: Any) -> None:
     assert "| `another` |" in caption
 
 
+def test_figure2_says_which_sign_means_what_and_lists_every_ratio(tables: Any) -> None:
+    every = figure2_ratios(tables.sweep, tables.accuracy, methods=PAPER)
+    caption = caption2({"figure2": with_scores(tables, -0.01), "figure2_ranks": every})
+    assert "its claim is +1 there, which is −1 here" in caption
+    assert "| `figure2` | First-K, Last-K, Uniform, Random, DivPrune | W2 | 9.8% | −1.00 |" in caption
+    assert "| 1.00 | 0.0167 |" in caption
+    assert [caption.count(f"`figure2_ranks` | {PAPER_LABELS} | W2 | {kept}% |") for kept in KEPT] == [1] * 4
+
+
 def test_figure2_without_scores_claims_nothing(tables: Any) -> None:
     caption = caption2({"figure2": figure2_tables(tables.sweep, None, methods=PAPER)})
     assert "no overall correlation" in caption
@@ -85,6 +91,7 @@ def test_figure4_verdict_in_all_three_ways(tables: Any) -> None:
     assert "farther at every ratio: DivPrune" in mixed
     wide = table.assign(low=0.1, high=10.0)
     assert "Undecided for DivPrune" in caption4(wide)
+    assert ". Beside it: OTPrune, paper's γ (0.7" in caption4(table), "OTPrune is no rival of itself"
 
 
 def test_figure5_states_range_and_drift(tables: Any) -> None:
@@ -94,6 +101,16 @@ def test_figure5_states_range_and_drift(tables: Any) -> None:
     assert f"{scores.value.min():.3f}" in caption
     assert f"{scores.value.max():.3f}" in caption
     assert "times that at γ = 0.01" in caption
-    one = table[table.gamma == 0.01]
+    one = table[(table.gamma == 0.01) & (table.method == "otprune")]
     assert "Nothing to compare" in caption5(one)
     assert "mean score" not in caption5(figure5_table(tables.sweep, None))
+
+
+def test_figure5_judges_the_sentence_on_gamma_in_the_unit_that_has_its_grid(tables: Any) -> None:
+    table = figure5_table(tables.sweep, tables.accuracy)
+    own = (table.quantity == "relative_score") & (table.method == "otprune-paper")
+    for score, words in ((0.9, "plateau from 0.01 on: holds"), (0.5, "plateau from 0.01 on: does not hold")):
+        scores = table.gamma.map({0.005: 0.85, 0.01: 0.9, 0.05: 0.9, 0.1: score})
+        caption = caption5(table.assign(value=table.value.where(~own, scores)))
+        assert "In the paper's unit, better from 0.005 to 0.01: holds (+0.050, +0.050 to +0.050 at" in caption
+        assert words in caption

@@ -6,20 +6,25 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
+from matplotlib.axes import Axes
 from matplotlib.axis import Axis
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.text import Text
 
 from otanalysis.errors import InputError
+from otanalysis.figures.distances import draw_distances
 from otanalysis.figures.figure2 import draw_figure2
 from otanalysis.figures.figure3 import draw_figure3
 from otanalysis.figures.figure4 import draw_figure4
 from otanalysis.figures.figure5 import draw_figure5
 from otanalysis.figures.layout import Sheet, short_name
 from otanalysis.figures.style import paper_style
-from otanalysis.stats.figure_tables import figure2_tables, figure3_table, figure4_table, figure5_table
+from otanalysis.stats.distance_grid import distance_grid
+from otanalysis.stats.figure_tables import figure3_table, figure4_table, figure5_table
+from otanalysis.stats.rank_tables import figure2_ratios, figure2_tables
 
 PAPER = ("first", "last", "uniform", "random", "divprune")
 SLACK = 1.5  # pixels at 100 dpi: the boxes of letters reach a little beyond their ink
@@ -30,10 +35,22 @@ DRAW: dict[str, Draw] = {
     "figure2_all": lambda sweep, scores: draw_figure2(
         figure2_tables(sweep, scores, methods=tuple(sweep.method.unique()))
     ),
+    "figure2_ranks": lambda sweep, scores: draw_figure2(figure2_ratios(sweep, scores, methods=PAPER)),
+    "distances": lambda sweep, _: draw_distances(one_ratio(distance_grid(main_gamma(sweep), resamples=20))),
     "figure3": lambda sweep, scores: draw_figure3(figure3_table(sweep, scores)),
     "figure4": lambda sweep, _: draw_figure4(figure4_table(sweep)),
     "figure5": lambda sweep, scores: draw_figure5(figure5_table(sweep, scores)),
 }
+
+
+def main_gamma(sweep: Any) -> Any:
+    """Three normalisations of a sweep, without the gammas that only Figure 5 has."""
+    own = sweep[sweep.gamma.isna() | (sweep.gamma == 0.01)]
+    return pd.concat([own.assign(normalisation=kind) for kind in ("none", "columns", "rows")])
+
+
+def one_ratio(grid: Any) -> Any:
+    return grid[grid.ratio == 0.098]
 
 
 def boxes(figure: Figure) -> list[tuple[str, Any]]:
@@ -73,14 +90,38 @@ def cut(figure: Figure) -> list[str]:
     ]
 
 
+def tilted(figure: Figure) -> list[Text]:
+    """Labels of columns that are written aslant; their upright boxes overlap where the words do not."""
+    return [label for panel in figure.axes for label in aslant(panel)]
+
+
+def aslant(panel: Axes) -> list[Text]:
+    labels = [label for label in panel.get_xticklabels() if label.get_text()]
+    return [label for label in labels if label.get_rotation() % 90]
+
+
+def crowded(figure: Figure) -> list[tuple[str, str]]:
+    """Neighbours among the tilted labels that stand closer than a line of their letters is high."""
+    pairs = []
+    for panel in figure.axes:
+        labels = aslant(panel)
+        places = [panel.transData.transform((place, 0))[0] for place in panel.get_xticks()]
+        for left, right, first, second in zip(places, places[1:], labels, labels[1:], strict=False):
+            apart = (right - left) * np.sin(np.radians(second.get_rotation()))
+            if apart < second.get_fontsize() * figure.dpi / 72:
+                pairs.append((first.get_text(), second.get_text()))
+    return pairs
+
+
 def overlapping(figure: Figure) -> list[tuple[str, str]]:
     found = boxes(figure)
-    pairs = []
+    pairs = crowded(figure)
+    leaning = {label.get_text() for label in tilted(figure)}
     for i, (first, a) in enumerate(found):
         for second, b in found[i + 1 :]:
             wide = min(a.x1, b.x1) - max(a.x0, b.x0)
             high = min(a.y1, b.y1) - max(a.y0, b.y0)
-            if wide > SLACK and high > 2 * SLACK:
+            if wide > SLACK and high > 2 * SLACK and not {first, second} <= leaning:
                 pairs.append((first, second))
     return pairs
 
@@ -93,6 +134,14 @@ def test_no_word_is_cut_or_lies_on_another(name: str, count: int, scored: bool, 
     figure = DRAW[name](sweep, tables.accuracy if scored else None)
     assert cut(figure) == []
     assert overlapping(figure) == []
+
+
+def test_tilted_labels_that_are_too_close_are_seen() -> None:
+    figure = Figure(figsize=(2, 2))
+    panel = figure.add_subplot()
+    panel.set_xticks([0.0, 0.5, 0.52], ["first", "second", "third"], rotation=45)
+    assert crowded(figure) == [("second", "third")]
+    assert overlapping(figure) == [("second", "third")]
 
 
 def partial(scores: Any, kind: str) -> Any:

@@ -13,7 +13,6 @@ import typer
 from hypothesis import given, strategies as st
 
 from otanalysis.cli import app
-from otanalysis.defaults import DEFAULT_GAMMAS
 from otanalysis.figures.build import run
 from otanalysis.figures.missing import MissingScores, Setting, missing_scores, needed_settings
 from otanalysis.mini import bundled_accuracy_path
@@ -23,17 +22,18 @@ from otanalysis.vlm.lmms_eval.arguments import HarnessArguments
 
 RATIOS, GAMMAS = (0.05, 0.098), (0.001, 0.01)
 BENCHMARKS = ("gqa", "pope")
+OTPRUNE = ("otprune", "otprune-paper")
 
 
 def swept(methods: tuple[str, ...] = tuple(SELECTORS)) -> pd.DataFrame:
-    """Return the keys of a sweep: every method at every ratio, those with a gamma with every one."""
+    """Return the keys of a sweep: every method at every ratio, OTPrune with every gamma in both units."""
     return pd.DataFrame(
         [
             {"benchmark": benchmark, "method": method, "ratio": ratio, "gamma": gamma}
             for benchmark in BENCHMARKS
             for method in methods
             for ratio in RATIOS
-            for gamma in (GAMMAS if method in DEFAULT_GAMMAS else (np.nan,))
+            for gamma in (GAMMAS if method in OTPRUNE else (np.nan,))
         ]
     )
 
@@ -53,17 +53,20 @@ def test_the_figures_need_what_their_definitions_say() -> None:
     second = set(needed_settings(swept(), (2,), 0.098))
     assert second == {
         full,
-        *(Setting(name, 0.098, DEFAULT_GAMMAS.get(name)) for name in SELECTORS),
+        *(Setting(name, 0.098, 0.01 if name in OTPRUNE else None) for name in SELECTORS),
     }
     third = set(needed_settings(swept(), (3,), 0.098))
     shares = ("divprune", "dpp", "random")
     assert third == {
         full,
         *(Setting(name, ratio) for name in shares for ratio in RATIOS),
-        *(Setting("otprune", ratio, 0.01) for ratio in RATIOS),
+        *(Setting(name, ratio, 0.01) for name in OTPRUNE for ratio in RATIOS),
     }
     fifth = set(needed_settings(swept(), (5,), 0.098))
-    assert fifth == {full, *(Setting("otprune", ratio, gamma) for ratio in RATIOS for gamma in GAMMAS)}
+    assert fifth == {
+        full,
+        *(Setting(name, ratio, gamma) for name in OTPRUNE for ratio in RATIOS for gamma in GAMMAS),
+    }
     assert needed_settings(swept(), (4,), 0.098) == {}
 
 

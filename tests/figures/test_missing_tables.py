@@ -10,7 +10,8 @@ import pytest
 
 from otanalysis.figures.missing import missing_scores
 from otanalysis.selection import SELECTORS
-from otanalysis.stats.figure_tables import figure2_tables, figure3_table, figure5_table
+from otanalysis.stats.figure_tables import figure3_table, figure5_table
+from otanalysis.stats.rank_tables import figure2_tables
 
 
 def lacking_in_the_tables(sweep: pd.DataFrame, scores: pd.DataFrame, figure: int) -> set[tuple[Any, ...]]:
@@ -22,12 +23,12 @@ def lacking_in_the_tables(sweep: pd.DataFrame, scores: pd.DataFrame, figure: int
         rows = figure3_table(sweep, scores, resamples=10)
         rows = rows[(rows.quantity == "score") & rows.value.isna()]
     else:
-        rows = figure5_table(sweep, scores, resamples=10).assign(method="otprune")
+        rows = figure5_table(sweep, scores, resamples=10)
         rows = rows[(rows.quantity == "score") & rows.value.isna()]
     rows = rows[rows.benchmark != "mean"]
     found = set()
     for row in rows.to_dict("records"):
-        gamma = row.get("gamma", 0.01 if row["method"] == "otprune" else None)
+        gamma = row.get("gamma", 0.01 if row["method"] in ("otprune", "otprune-paper") else None)
         found.add((row["benchmark"], row["method"], round(row["ratio"], 6), gamma))
     return found
 

@@ -15,19 +15,33 @@ from matplotlib.colors import to_hex
 from matplotlib.figure import Figure
 from matplotlib.text import Text
 
+from otanalysis.figures.distances import draw_distances
 from otanalysis.figures.figure2 import draw_figure2
 from otanalysis.figures.figure3 import draw_figure3
 from otanalysis.figures.figure4 import draw_figure4
 from otanalysis.figures.figure5 import draw_figure5
 from otanalysis.figures.style import PNG_DPI, TEXT_WIDTH, figure_bytes, method_look
 from otanalysis.selection import SELECTORS
-from otanalysis.stats.figure_tables import figure2_tables, figure3_table, figure4_table, figure5_table
+from otanalysis.stats.distance_grid import distance_grid
+from otanalysis.stats.figure_tables import figure3_table, figure4_table, figure5_table
+from otanalysis.stats.rank_tables import figure2_ratios, figure2_tables
 
 SMALLEST_LETTERS = 6.0
 """Points: what journals ask for at least."""
 
+PAPER = ("first", "last", "uniform", "random", "divprune")
+
+
+def one_ratio(sweep: Any) -> Any:
+    """Figure E of one share kept, without the gammas that only Figure 5 has."""
+    own = sweep[(sweep.gamma.isna() | (sweep.gamma == 0.01)) & (sweep.ratio == 0.098)]
+    return distance_grid(own, resamples=20)
+
+
 DRAW: dict[str, Callable[[Any], Figure]] = {
     "figure2": lambda made: draw_figure2(figure2_tables(made.sweep, made.accuracy, methods=tuple(SELECTORS))),
+    "figure2_ranks": lambda made: draw_figure2(figure2_ratios(made.sweep, made.accuracy, methods=PAPER)),
+    "distances": lambda made: draw_distances(one_ratio(made.sweep)),
     "figure3": lambda made: draw_figure3(figure3_table(made.sweep, made.accuracy)),
     "figure4": lambda made: draw_figure4(figure4_table(made.sweep)),
     "figure5": lambda made: draw_figure5(figure5_table(made.sweep, made.accuracy)),

@@ -95,7 +95,7 @@ def test_a_new_figure_is_drawn_beside_the_others_and_named_to_who_mistypes(
 def test_a_figure_says_what_it_needs_and_is_called(name: str) -> None:
     figure = FIGURES[name]
     assert re.match(r"Figure \w\. [A-Z]", figure.title)
-    assert figure.needs in ("sweep", "ladder", "certificates")
+    assert figure.needs in ("sweep", "ladder", "certificates", "normalisations")
     assert figure.file in (name, f"figure{name}")
     assert set(figure.methods) <= set(SELECTORS)
     assert inspect.getmodule(figure.draw).__name__ == f"otanalysis.figures.{figure.file}"  # type: ignore[union-attr]
@@ -117,8 +117,9 @@ def test_the_registry_is_read_only_and_knows_no_other() -> None:
 
 
 def test_all_are_drawn_unless_some_are_asked_for() -> None:
-    assert inspect.signature(command).parameters["only"].default == ",".join(FIGURES)
-    assert inspect.signature(run).parameters["only"].default == tuple(FIGURES)
+    everything = (*FIGURES, "verdicts")
+    assert inspect.signature(command).parameters["only"].default == ",".join(everything)
+    assert inspect.signature(run).parameters["only"].default == everything
 
 
 def test_names_are_known_before_matplotlib_is_loaded() -> None:

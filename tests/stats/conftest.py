@@ -24,8 +24,10 @@ BENCHMARKS = (
 )
 RATIOS = (0.05, 0.098, 0.15, 0.2)
 GAMMAS = (1e-4, 1e-3, 1e-2, 1e-1, 1.0, 10.0)
+PAPER_GRID = (0.005, 0.01, 0.05, 0.1)
 TYPICAL = {  # W2 and score at ratio 0.05
     "otprune": (34.6, 0.66),
+    "otprune-paper": (27.0, 0.68),
     "divprune": (24.0, 0.69),
     "dpp": (26.0, 0.70),
     "random": (12.2, 0.53),
@@ -45,9 +47,16 @@ class Tables:
 
 
 def _settings(method: str) -> list[tuple[float | None, int | None]]:
-    gammas = GAMMAS if method == "otprune" else (None,)
+    gammas = {"otprune": GAMMAS, "otprune-paper": PAPER_GRID}.get(method, (None,))
     seeds = (0, 1, 2) if method in STOCHASTIC else (None,)
     return [(gamma, seed) for gamma in gammas for seed in seeds]
+
+
+def _factor(method: str, gamma: float | None, ratio: float) -> float:
+    """Gamma in the released code's unit, as a sweep has it of 576 tokens."""
+    if gamma is None:
+        return 0.01
+    return gamma * 576 / round(ratio * 576) if method == "otprune-paper" else gamma
 
 
 def make_tables(
@@ -91,7 +100,7 @@ def make_tables(
                             {"dump": f"dumps/{benchmark}", "benchmark": benchmark, "sample": f"s{number}"}
                             | {"m": 576, "d": 128, "method": method, "ratio": ratio}
                             | {"keep": round(ratio * 576), "gamma": gamma, "seed": draw}
-                            | {"logdet_gamma": 0.01 if gamma is None else gamma, "normalisation": "none"}
+                            | {"logdet_gamma": _factor(method, gamma, ratio), "normalisation": "none"}
                             | {"w2": w2, "w2_squared": w2**2, "quantisation_error": 40.0 / score_at / w2_at}
                             | {"gelbrich_w2_squared": 0.8 * w2**2, "bures_w2_squared": 0.7 * w2**2}
                             | {"trace_objective": 9.0 + 0.2 * drift + scene[number] + ratio}

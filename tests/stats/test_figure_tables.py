@@ -11,7 +11,8 @@ from scipy import stats
 
 from otanalysis.errors import InputError
 from otanalysis.stats.cells import MEAN
-from otanalysis.stats.figure_tables import figure2_tables, figure3_table, figure4_table, figure5_table
+from otanalysis.stats.figure_tables import figure3_table, figure4_table, figure5_table
+from otanalysis.stats.rank_tables import figure2_tables
 
 PAPER = ("first", "last", "uniform", "random", "divprune")
 ROUNDING = 1e-10  # means of at most a thousand float64 numbers
@@ -157,8 +158,11 @@ def test_figure4_follows_the_distance_asked_for(tables: Any) -> None:
 
 
 def test_figure5_tabulates_every_gamma(tables: Any) -> None:
-    table = figure5_table(tables.sweep, tables.accuracy)
+    both = figure5_table(tables.sweep, tables.accuracy)
+    assert sorted(both[both.method == "otprune-paper"].gamma.unique()) == [0.005, 0.01, 0.05, 0.1]
+    table = both[both.method == "otprune"]
     assert sorted(table.gamma.unique()) == [1e-4, 1e-3, 1e-2, 1e-1, 1.0, 10.0]
+    np.testing.assert_allclose(table.factor, table.gamma, rtol=ROUNDING)
     rows = tables.sweep.query("benchmark == 'presence' and method == 'otprune' and ratio == 0.05")
     for gamma in (1e-4, 10.0):
         asked = {"benchmark": "presence", "ratio": 0.05, "gamma": gamma}
@@ -170,6 +174,20 @@ def test_figure5_tabulates_every_gamma(tables: Any) -> None:
         assert row_of(table, quantity="score", **asked)["value"] == pytest.approx(score, rel=ROUNDING)
     own = table[(table.quantity == "relative_distance") & (table.gamma == 0.01)]
     np.testing.assert_allclose(own[["value", "low", "high"]], 1.0, rtol=ROUNDING)
+
+
+def test_figure5_puts_the_papers_gamma_where_the_released_code_has_it(tables: Any) -> None:
+    """At 5 % of 576 tokens the paper's 0.01 is a factor of 0.20, at 20 % of 0.05."""
+    table = figure5_table(tables.sweep, None)
+    own = table[(table.method == "otprune-paper") & (table.benchmark == MEAN)]
+    factors = own.drop_duplicates(["ratio", "gamma"]).set_index(["ratio", "gamma"]).factor
+    assert factors.xs(0.01, level="gamma").round(3).tolist() == [0.199, 0.103, 0.067, 0.05]
+    np.testing.assert_allclose(factors.xs(0.1, level="gamma"), 10 * factors.xs(0.01, level="gamma"))
+    far = row_of(own, ratio=0.05, gamma=0.01, quantity="distance")["value"]
+    base = row_of(table, benchmark=MEAN, method="otprune", ratio=0.05, gamma=0.01, quantity="distance")
+    relative = row_of(own, ratio=0.05, gamma=0.01, quantity="relative_distance")["value"]
+    assert relative == pytest.approx(far / base["value"], rel=0.05)  # the mean of ratios, not their ratio
+    assert relative < 1 < far
 
 
 def test_without_accuracy_distances_stay_and_scores_are_missing(tables: Any) -> None:
@@ -232,6 +250,7 @@ def test_wrong_tables_are_refused_in_words(tables: Any) -> None:
         (lambda: figure4_table(sweep[sweep.method != "otprune"]), "otprune"),
         (lambda: figure4_table(sweep.drop(columns="w2")), "lacks the columns w2"),
         (lambda: figure4_table(sweep.drop(columns="gamma")), "lacks the columns gamma"),
+        (lambda: figure5_table(sweep.drop(columns="logdet_gamma"), None), "lacks the column logdet_gamma"),
         (lambda: figure3_table(sweep, models), "one model"),
         (lambda: figure3_table(sweep, metrics), "one metric"),
         (lambda: figure3_table(sweep, accuracy.assign(benchmark="gqa")), "none of the benchmarks"),

@@ -16,6 +16,7 @@ from otanalysis.errors import InputError
 from otanalysis.stats import statistics
 from otanalysis.stats.statistics import (
     bootstrap_means,
+    mean_interval,
     percentile_interval,
     ratio_standard_error,
     spearman_rho,
@@ -269,3 +270,15 @@ def test_numbers_of_other_kinds_are_ranked() -> None:
 
     assert spearman_test(nullable, np.array([4, 1, 2, 3], dtype=np.uint8)) == wanted
     assert spearman_test(nullable.astype(object), (4.0, 1.0, 2.0, 3.0)) == wanted
+
+
+def test_the_interval_of_a_mean_is_students() -> None:
+    values = np.random.default_rng(0).standard_normal(11)
+    expected = stats.ttest_1samp(values, 0.0).confidence_interval(0.9)
+    assert mean_interval(values, level=0.9) == pytest.approx(tuple(expected))
+    low, high = mean_interval(values)
+    assert low < expected.low < expected.high < high
+    assert np.isnan(mean_interval([1.0])).all()
+    assert np.isnan(mean_interval([1.0, np.nan])).all()
+    with pytest.raises(InputError, match=r"\(0, 1\), got 1"):
+        mean_interval(values, level=1.0)

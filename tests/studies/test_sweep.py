@@ -130,6 +130,15 @@ def test_both_gammas_are_swept_each_in_its_own_unit(make_dump: MakeDump, tmp_pat
     assert "OTPrunePaper(gamma=0.1, normalise='columns')" in provenance["settings"]["selectors"]
 
 
+def test_each_method_has_the_gammas_that_are_named_for_it(make_dump: MakeDump, tmp_path: Path) -> None:
+    methods = ("otprune", "otprune-paper", "first")
+    found = small(
+        [make_dump("a", m=20)], tmp_path / "out", methods=methods, gammas={"otprune-paper": [0.05, 0.1]}
+    )
+    gammas = found.groupby("method")["gamma"].agg(lambda own: sorted(own.dropna().unique()))
+    assert gammas.to_dict() == {"otprune": [0.01], "otprune-paper": [0.05, 0.1], "first": []}
+
+
 @pytest.mark.parametrize("normalisation", ["none", "columns", "rows"])
 def test_every_row_is_what_the_public_functions_say(
     make_dump: MakeDump, tmp_path: Path, normalisation: str
@@ -302,6 +311,9 @@ def test_the_table_says_how_it_came_about(make_dump: MakeDump, tmp_path: Path) -
         ({"ratios": (0.5, 1.5)}, r"\(0, 1\]"),
         ({"ratios": (0.5, 0.5)}, "distinct"),
         ({"gammas": (-1.0,)}, "gamma"),
+        ({"gammas": {"otprune": (0.01, 0.01)}}, "distinct"),
+        ({"gammas": {"otprune": ()}}, "at least one of gammas"),
+        ({"gammas": {"divprune": (0.01,)}}, "'divprune'; known are otprune, otprune-paper"),
         ({"seeds": (-1,)}, "seed"),
         ({"normalisations": ("none", "cells")}, "'cells'; known are none, columns, rows"),
         ({"jobs": 0}, "jobs"),

@@ -1,0 +1,40 @@
+"""Figure 2's two signs, and all its ratios in one table; its ranks are tested beside the other figures'."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+from scipy import stats
+
+from otanalysis.stats.cells import MEAN
+from otanalysis.stats.rank_tables import figure2_ratios, figure2_tables
+
+PAPER = ("first", "last", "uniform", "random", "divprune")
+ROUNDING = 1e-10  # means of at most a thousand float64 numbers
+
+
+def test_ranks_correlate_with_the_other_sign(tables: Any) -> None:
+    """Rank 1 is the smallest distance and the best score: the paper's claim is +1 there."""
+    found = figure2_tables(tables.sweep, tables.accuracy, methods=PAPER)
+    each = found.correlations.set_index("benchmark")
+    for benchmark, rows in found.points.groupby("benchmark"):
+        expected = stats.spearmanr(rows.distance_rank, rows.score_rank).statistic
+        assert each.loc[benchmark, "rank_rho"] == pytest.approx(expected, abs=ROUNDING)
+    np.testing.assert_array_equal(each["rank_rho"], -each["rho"])
+    np.testing.assert_array_equal(each[["rank_rho_low", "rank_rho_high"]], -each[["rho_high", "rho_low"]])
+    assert (each["rho"] != 0).any()
+
+
+def test_every_ratio_has_the_rows_that_it_has_alone(tables: Any) -> None:
+    how: dict[str, Any] = {"methods": PAPER, "distance": "w2_squared"}
+    found = figure2_ratios(tables.sweep, tables.accuracy, **how)
+    assert sorted(found.points.ratio.unique()) == [0.05, 0.098, 0.15, 0.2]
+    for ratio in (0.05, 0.2):
+        alone = figure2_tables(tables.sweep, tables.accuracy, ratio=ratio, **how)
+        for mine, its in ((found.points, alone.points), (found.correlations, alone.correlations)):
+            pd.testing.assert_frame_equal(mine[mine.ratio == ratio].reset_index(drop=True), its)
+    scores = found.points[found.points.benchmark == MEAN].groupby("ratio").score.mean()
+    assert scores.nunique() == 4, "a ratio that is not passed on would give the same four times"
