@@ -24,6 +24,7 @@ __all__ = [
     "check_keep",
     "check_normalisation",
     "check_tokens",
+    "check_weights",
     "dense",
     "is_finite",
     "like",
@@ -296,6 +297,51 @@ def check_indices(indices: Array, m: int) -> npt.NDArray[np.int64]:
             "keep each token once."
         )
     return kept
+
+
+def check_weights(weights: Array | None, m: int, *, name: str = "weights") -> FloatArray | None:
+    r"""Return weights of ``m`` tokens as masses :math:`w_i / \sum_j w_j`; None for equal ones, the uniform.
+
+    Parameters
+    ----------
+    weights : array [m] or None
+        Non-negative and finite, not all zero, in any unit; None for equal ones.
+    m : int
+        Number of tokens that they belong to.
+    name : str
+        What the error messages call the argument.
+
+    Returns
+    -------
+    ndarray [m] or None
+        Read-only; each right to two roundings, so that their sum is one to about that.
+
+    Raises
+    ------
+    InputError
+        If the weights are not as described.
+
+    Examples
+    --------
+    >>> check_weights([1, 0, 3], 3), check_weights([2.0, 2.0], 2)
+    (array([0.25, 0.  , 0.75]), None)
+    """
+    if weights is None:
+        return None
+    given = real_numbers(weights, name)
+    if given.shape != (m,):
+        raise InputError(f"{name} must be {m} numbers, one a token; got shape {given.shape}.")
+    if not np.isfinite(given).all() or given.min() < 0.0 or given.max() == 0.0:
+        raise InputError(
+            f"{name} must be finite, not negative and not all zero; got {given.min():g} to {given.max():g}: "
+            "a token without a mass has the weight 0."
+        )
+    if (given == given[0]).all():
+        return None
+    share = given / given.max()  # whose sum cannot overflow
+    masses = np.asarray(share / math.fsum(share.tolist()))
+    masses.flags.writeable = False
+    return masses
 
 
 def resolve_keep(m: int, *, ratio: float | None = None, keep: int | None = None) -> int:

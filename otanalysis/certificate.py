@@ -84,7 +84,7 @@ def certify(
     Parameters
     ----------
     tokens : array [m, d] or Image
-        All tokens; NumPy or torch.
+        All tokens; NumPy or torch. Weights of an image are masses in the distance and its floor.
     selection : Selection or array [k]
         The kept set: what :func:`~otanalysis.selection.registry.select` returned, or positions.
     gamma, kernel_normalise

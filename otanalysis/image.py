@@ -18,6 +18,7 @@ from otanalysis.arrays import (
     check_indices,
     check_normalisation,
     check_tokens,
+    check_weights,
     is_finite,
     normalised,
     to_numpy,
@@ -53,16 +54,23 @@ class Image:
     ----------
     tokens : array [m, d]
         One token a row; NumPy, torch or nested lists, any real type.
+    weights : array [m], optional
+        Weight of each token, non-negative, in any unit: the attention that it gets, for instance. What
+        measures how well tokens stand for the image (the distances, the floor, k-medoids) takes them for the
+        masses of the tokens. OTPrune's surrogate and the other methods know no weights.
 
     Attributes
     ----------
     tokens : array [m, d], float64
         The tokens, of the library and on the device that they came from. Not to be written to.
+    weights : ndarray [m], float64, or None
+        The weights over their sum; None where all tokens weigh the same.
 
     Raises
     ------
     InputError
-        If the tokens are not a finite matrix.
+        If the tokens are not a finite matrix, or the weights are not one finite number a token, negative, or
+        all zero.
 
     Examples
     --------
@@ -80,7 +88,7 @@ class Image:
 
     _bounded = False  # whether products of tokens cannot overflow, because of how these were made
 
-    def __init__(self, tokens: Array) -> None:
+    def __init__(self, tokens: Array, *, weights: Array | None = None) -> None:
         checked = check_tokens(tokens)
         # Lists and other types were copied already.
         if not isinstance(tokens, list | tuple) and not (
@@ -89,6 +97,7 @@ class Image:
             # A copy of its own: the caller may fill his array anew, and what was made here would be stale.
             checked = array_namespace(checked).asarray(checked, copy=True)
         self.tokens: Array = _protected(checked)
+        self.weights: FloatArray | None = check_weights(weights, len(checked))
         self._shared: dict[Hashable, Any] = {}
 
     @classmethod
@@ -101,7 +110,8 @@ class Image:
         return int(self.tokens.shape[0])
 
     def __repr__(self) -> str:
-        return f"Image({len(self)} tokens of dimension {self.tokens.shape[1]})"
+        weighted = "" if self.weights is None else ", weighted"
+        return f"Image({len(self)} tokens of dimension {self.tokens.shape[1]}{weighted})"
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray[Any, Any]:
         return np.array(self.host, dtype=dtype, copy=copy)
@@ -109,7 +119,7 @@ class Image:
     def __getstate__(self) -> dict[str, Any]:
         # To another process go the tokens and the distances, the dearest to make; the rest is made there.
         state = dict(self.__dict__)  # at one go: another thread may be adding to it
-        return {key: state[key] for key in ("tokens", "squared_distances") if key in state}
+        return {key: state[key] for key in ("tokens", "weights", "squared_distances") if key in state}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         self.__dict__.update(state, _shared={})
@@ -132,7 +142,7 @@ class Image:
         return self._once(("normalised", how), lambda: self._normalised(how))
 
     def _normalised(self, how: Normalisation) -> Image:
-        made = Image.of_checked(_protected(normalised(self.tokens, how)))
+        made = Image.of_checked(_protected(normalised(self.tokens, how)), self.weights)
         made._bounded = True
         return made
 
@@ -152,7 +162,7 @@ class Image:
         """The image of the same tokens as a NumPy array: itself where they are one."""
         if isinstance(self.tokens, np.ndarray):
             return self  # not kept: an image that holds itself would outlive its last user
-        return self._once("on_host", lambda: Image.of_checked(self.host))
+        return self._once("on_host", lambda: Image.of_checked(self.host, self.weights))
 
     @cached_property
     def host(self) -> FloatArray:
@@ -246,11 +256,21 @@ class Image:
         kept = check_indices(indices, len(self))
         return np.ascontiguousarray(self.squared_distances[:, kept]), kept
 
+    def masses(self, weights: Array | None) -> FloatArray | None:
+        """Return the masses [m] of the tokens: of the weights given, else the image's own; None for uniform.
+
+        Raises
+        ------
+        InputError
+            If the weights are not one finite number a token, negative, or all zero.
+        """
+        return self.weights if weights is None else check_weights(weights, len(self))
+
     @classmethod
-    def of_checked(cls, tokens: Array) -> Image:
-        """Return an image of tokens that are finite float64 because of how they were made."""
+    def of_checked(cls, tokens: Array, weights: FloatArray | None = None) -> Image:
+        """Return an image of tokens that are finite float64, and masses, because of how they were made."""
         image = cls.__new__(cls)
-        image.tokens, image._shared = tokens, {}
+        image.tokens, image.weights, image._shared = tokens, weights, {}
         return image
 
     def _once(self, key: Hashable, make: Callable[[], _T]) -> _T:

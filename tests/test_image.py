@@ -309,3 +309,31 @@ def test_an_image_of_a_frame_keeps_what_it_was_made_of() -> None:
     frame.iloc[0, 0] = 7.0
 
     assert image.tokens.tolist() == np.eye(3).tolist()
+
+
+def test_weights_are_masses_and_go_wherever_the_image_goes() -> None:
+    tokens = np.random.default_rng(0).standard_normal((5, 3))
+    weights = np.array([1.0, 0.0, 2.0, 4.0, 1.0])
+    image = Image(tokens, weights=weights)
+    assert image.weights is not None
+    np.testing.assert_array_equal(image.weights, weights / 8)
+    assert repr(image) == "Image(5 tokens of dimension 3, weighted)"
+
+    for other in (image.normalised("rows"), image.on_host, pickle.loads(pickle.dumps(image))):
+        np.testing.assert_array_equal(other.weights, image.weights)
+    weights[0] = 7.0
+    assert image.weights[0] == 0.125
+    with pytest.raises(ValueError, match="read-only"):
+        image.weights[0] = 1.0
+
+
+def test_equal_weights_are_none_and_bad_ones_are_refused() -> None:
+    tokens = np.eye(3)
+    assert Image(tokens).weights is None
+    assert Image(tokens, weights=[0.1, 0.1, 0.1]).weights is None
+    assert Image(tokens, weights=[1, 2, 3]).masses(np.ones(3)) is None  # what is given goes before
+    np.testing.assert_array_equal(Image(tokens, weights=[1, 1, 2]).masses(None), [0.25, 0.25, 0.5])
+    with pytest.raises(InputError, match=r"weights must be 3 numbers, one a token; got shape \(2,\)"):
+        Image(tokens, weights=[1.0, 2.0])
+    with pytest.raises(InputError, match="not negative"):
+        Image(tokens, weights=[1.0, 2.0, -1.0])

@@ -22,8 +22,10 @@ def verify(
     if report.sound:
         shards = f"{report.shards} shard{'s' * (report.shards != 1)}"
         pictures = f", {report.thumbnails} with a thumbnail" if report.thumbnails else ""
+        weights = f", {report.weights} with weights" if report.weights else ""
         typer.echo(
-            f"{dump} is sound: {report.samples} samples in {shards}{pictures}, {report.size / 1e6:.1f} MB."
+            f"{dump} is sound: {report.samples} samples in {shards}{pictures}{weights}, "
+            f"{report.size / 1e6:.1f} MB."
         )
         if not report.sealed:
             typer.echo(

@@ -28,7 +28,8 @@ def build_medoids(cost: FloatArray, keep: int) -> IntArray:
     Parameters
     ----------
     cost : ndarray [m, m]
-        Squared distances.
+        In row ``j`` what every token costs if ``j`` is its medoid: squared distances, times the tokens'
+        weights if they have any.
     keep : int
         Number of medoids.
 
@@ -74,7 +75,9 @@ class KMedoids(Selector):
     r"""Keep the medoids of the tokens: a local minimum of the quantisation error.
 
     FasterPAM of the package kmedoids on squared Euclidean distances, started with BUILD, so that the result
-    is deterministic. Medoids have no order of picking; not nested.
+    is deterministic. Medoids have no order of picking; not nested. The weights of an image are those of the
+    quantisation error: a token costs its distance times its weight, which FasterPAM takes like any other
+    dissimilarity of an object to a medoid, symmetric or not.
 
     Parameters
     ----------
@@ -102,11 +105,11 @@ class KMedoids(Selector):
 
     def pick(self, image: Image, keep: int, generator: np.random.Generator | None) -> IntArray:
         """Return the medoids [keep], ascending."""
-        return medoids(image.unit_distances, keep, self.max_iter)
+        return medoids(image.unit_distances, keep, self.max_iter, image.weights)
 
 
-def medoids(cost: FloatArray, keep: int, max_iter: int) -> IntArray:
-    """Return the ``keep`` medoids, ascending and distinct, of the squared distances [m, m].
+def medoids(cost: FloatArray, keep: int, max_iter: int, masses: FloatArray | None = None) -> IntArray:
+    """Return the ``keep`` medoids, ascending and distinct, of the squared distances [m, m] and masses [m].
 
     Raises
     ------
@@ -116,7 +119,12 @@ def medoids(cost: FloatArray, keep: int, max_iter: int) -> IntArray:
     # The package loads scikit-learn where it is installed; importing otanalysis must not.
     import kmedoids
 
-    found = kmedoids.fasterpam(cost, build_medoids(cost, keep), max_iter=max_iter, n_cpu=1)
+    # FasterPAM has objects in rows and medoids in columns, BUILD the other way round.
+    by_medoid, by_token = (cost, cost) if masses is None else (cost * masses, cost * masses[:, None])
+    start = build_medoids(by_medoid, keep)
+    if keep == 1 and masses is not None:
+        return start  # the best there is; the package takes rows for columns where it looks for one medoid
+    found = kmedoids.fasterpam(by_token, start, max_iter=max_iter, n_cpu=1)
     if found.n_iter >= max_iter:
         raise ConvergenceError(
             f"FasterPAM was to settle within {max_iter} passes, but medoids still move: raise max_iter."
@@ -130,12 +138,12 @@ def medoids(cost: FloatArray, keep: int, max_iter: int) -> IntArray:
 
 @dataclass(frozen=True)
 class OTMedoids(Selector):
-    r"""Keep tokens that locally minimise the exact distance :math:`W_2^2(P, Q_C)` with uniform weights.
+    r"""Keep tokens that locally minimise the exact distance :math:`W_2^2(P, Q_C)` to uniform kept tokens.
 
     Starts from k-medoids and repeats: solve exact transport from all tokens to the kept ones (plan
     :math:`G`), then move every kept token ``c`` to the token ``j`` that serves its share best,
     :math:`\arg\min_j \sum_i G_{ic} D_{ij}`, among those not kept. No round increases the exact distance.
-    Stops when no token moves. Not nested; deterministic.
+    Stops when no token moves. Not nested; deterministic. ``P`` has the weights of the image, if it has any.
 
     Parameters
     ----------
@@ -160,9 +168,10 @@ class OTMedoids(Selector):
 
     def pick(self, image: Image, keep: int, generator: np.random.Generator | None) -> IntArray:
         """Return the tokens [keep] that settled, ascending."""
-        kept = medoids(image.unit_distances, keep, max_iter=100)
+        cost, masses = image.unit_distances, image.weights
+        kept = medoids(cost, keep, max_iter=100, masses=masses)
         for _ in range(self.max_rounds):
-            moved = move_medoids(image.unit_distances, solve_exact(image.unit_distances, kept))
+            moved = move_medoids(cost, solve_exact(cost, kept, masses=masses))
             if np.array_equal(moved, kept):
                 return np.sort(kept)
             kept = moved

@@ -92,7 +92,8 @@ class Ladder:
     Parameters
     ----------
     tokens : array [m, d] or Image
-        All tokens, as the model gave them; NumPy or torch.
+        All tokens, as the model gave them; NumPy or torch. Weights of an image are masses of all tokens in
+        rungs 0 to 3; the log-determinants of rungs 4 and 5 are those of OTPrune, which knows no weights.
     normalise : {"none", "columns", "rows"}
         Normalisation under rungs 0 to 4. Rung 5 always normalises the columns, as the released code does.
     gamma : float

@@ -16,6 +16,9 @@ RESERVED_ID = "__metadata__"
 """The safetensors format keeps this tensor name for itself."""
 
 
+BESIDE = {"thumbnails": "thumbnail", "weights": "weights"}
+"""Files beside those of the tokens, one array a sample that has one: the manifest's entry, and a sample's."""
+
 LARGEST = 2**63 - 1
 """Of whole numbers, as readers in other languages know them."""
 
@@ -73,7 +76,7 @@ _MANIFEST = {
     "shard_size": _COUNT,
     "samples": _LIST,
     "shards": _LIST,
-    "thumbnails": _Kind(_LIST.wanted, _LIST.fits, may_lack=True),
+    **{kind: _Kind(_LIST.wanted, _LIST.fits, may_lack=True) for kind in BESIDE},
     "extra": _OBJECT,
     "writer_version": _TEXT,
     "schema_version": _COUNT,
@@ -87,9 +90,12 @@ _SAMPLE = {
     "m": _COUNT,
     "d": _COUNT,
     "extra": _Kind(f"an object, in which grid, if it is there, is {_GRID_WANTED}", _known_of_sample),
-    "thumbnail": _Kind(
-        "null or a whole number from 0", lambda value: value is None or _whole(0)(value), may_lack=True
-    ),
+    **{
+        name: _Kind(
+            "null or a whole number from 0", lambda value: value is None or _whole(0)(value), may_lack=True
+        )
+        for name in BESIDE.values()
+    },
 }
 _FILE = {
     "file": _TEXT,
@@ -106,7 +112,7 @@ def file_name(kind: str, number: int, count: int | None = None) -> str:
     Parameters
     ----------
     kind : str
-        ``"tokens"`` or ``"thumbnails"``.
+        ``"tokens"``, ``"thumbnails"`` or ``"weights"``.
     number : int
         Place of the file among those of its kind, from 0.
     count : int, optional
@@ -139,7 +145,7 @@ def first_problem(content: Mapping[str, Any], *, finished: bool) -> str | None:
 
 def _problems(content: Mapping[str, Any], *, finished: bool) -> Iterator[str]:
     yield from _misfits(content, _MANIFEST, "")
-    files = {kind: content.get(kind, ()) for kind in ("shards", "thumbnails")}
+    files = {kind: content.get(kind, ()) for kind in ("shards", *BESIDE)}
     for kind, entries in files.items():
         for number, entry in enumerate(entries):
             yield from _misfits(entry, _FILE, f"{kind}[{number}]", closed=True)
@@ -153,14 +159,16 @@ def _problems(content: Mapping[str, Any], *, finished: bool) -> Iterator[str]:
     seen: set[str] = set()
     for number, entry in enumerate(content["samples"]):
         yield from _misfits(entry, _SAMPLE, f"samples[{number}]", closed=True)
-        name, picture = entry["id"], entry.get("thumbnail")
+        name = entry["id"]
         if name in seen:
             yield f"the sample id {name!r} is listed more than once"
         seen.add(name)
         if entry["shard"] >= len(files["shards"]):
             yield f"the sample {name!r} points to shard {entry['shard']}, which is not listed"
-        if picture is not None and picture >= len(files["thumbnails"]):
-            yield f"the sample {name!r} points to thumbnails {picture}, which are not listed"
+        for kind, part in BESIDE.items():
+            place = entry.get(part)
+            if place is not None and place >= len(files[kind]):
+                yield f"the sample {name!r} points to {kind} {place}, which are not listed"
 
 
 def _misfits(

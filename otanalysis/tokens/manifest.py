@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from otanalysis.errors import DumpError
-from otanalysis.tokens.layout import first_problem
+from otanalysis.tokens.layout import BESIDE, first_problem
 
 SCHEMA_VERSION = 1
 """Version of the layout on disk; it grows when a reader of the older layout would misread the newer one."""
@@ -24,8 +24,8 @@ PARTIAL_MANIFEST_NAME = "manifest.partial.json"
 
 _DIGEST = "digest"  # last in the file: the fingerprint of all else
 _CURE = "restore it, or write the dump again"
-_PROGRESS_FIELDS = ("samples", "shards", "thumbnails", "writer_version")
-_LATER_FIELDS = ("thumbnails",)
+_PROGRESS_FIELDS = ("samples", "shards", *BESIDE, "writer_version")
+_LATER_FIELDS = tuple(BESIDE)
 """Absent from the file where they are empty: older dumps are read, and keep their fingerprint."""
 
 
@@ -45,6 +45,8 @@ class SampleEntry:
         What is known of this sample alone, for instance ``{"grid": [24, 24]}`` or an image's path.
     thumbnail : int or None
         Index of the file in :attr:`Manifest.thumbnails` that holds its small picture, if there is one.
+    weights : int or None
+        Index of the file in :attr:`Manifest.weights` that holds the weights of its tokens, if there are any.
     """
 
     id: str
@@ -53,6 +55,7 @@ class SampleEntry:
     d: int
     extra: Mapping[str, Any] = field(default_factory=dict)
     thumbnail: int | None = None
+    weights: int | None = None
 
 
 @dataclass(frozen=True)
@@ -92,6 +95,8 @@ class Manifest:
         In order.
     thumbnails : tuple of ShardEntry
         The files with small pictures, in order; empty if there are none.
+    weights : tuple of ShardEntry
+        The files with weights of tokens, in order; empty if there are none.
     extra : Mapping
         Whatever else should be known, JSON values.
     writer_version : str
@@ -114,6 +119,7 @@ class Manifest:
     samples: tuple[SampleEntry, ...] = ()
     shards: tuple[ShardEntry, ...] = ()
     thumbnails: tuple[ShardEntry, ...] = ()
+    weights: tuple[ShardEntry, ...] = ()
     extra: Mapping[str, Any] = field(default_factory=dict)
     writer_version: str = ""
     schema_version: int = SCHEMA_VERSION
@@ -139,11 +145,12 @@ class Manifest:
     def content(self) -> dict[str, Any]:
         """Return the entries of the file without the digest, as JSON values."""
         content = {name: getattr(self, name) for name in _FIELDS}
-        for name in ("samples", "shards", "thumbnails"):
+        for name in ("samples", "shards", *BESIDE):
             content[name] = [dict(vars(entry)) for entry in content[name]]
         for entry in content["samples"]:
-            if entry["thumbnail"] is None:
-                del entry["thumbnail"]
+            for name in BESIDE.values():
+                if entry[name] is None:
+                    del entry[name]
         return {name: value for name, value in content.items() if value or name not in _LATER_FIELDS}
 
     @classmethod
@@ -167,8 +174,8 @@ class Manifest:
         _check(content, digest, path)
         values = {name: content[name] for name in _FIELDS if name not in _LATER_FIELDS}
         values["samples"] = tuple(SampleEntry(**entry) for entry in content["samples"])
-        values["shards"] = tuple(ShardEntry(**entry) for entry in content["shards"])
-        values["thumbnails"] = tuple(ShardEntry(**entry) for entry in content.get("thumbnails", ()))
+        for name in ("shards", *BESIDE):
+            values[name] = tuple(ShardEntry(**entry) for entry in content.get(name, ()))
         values["grid"] = None if content["grid"] is None else tuple(content["grid"])
         return cls(**values, sealed=digest is not None)
 

@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 from safetensors import safe_open
 
+from otanalysis.arrays import check_weights
 from otanalysis.errors import DumpError, InputError
 from otanalysis.files import as_path, sha256_of_file
 from otanalysis.scalars import shown
@@ -90,6 +91,24 @@ def read_array(path: Path, name: str) -> NDArray[Any]:
     return array
 
 
+def read_weights(path: Path, entry: SampleEntry) -> NDArray[np.float64]:
+    """Return the weights [m] of a sample's tokens from their file.
+
+    Raises
+    ------
+    DumpError
+        It is no such file, or does not hold one number for each token that can be its weight.
+    """
+    stored = read_array(path, entry.id)
+    if stored.dtype != np.float64:
+        raise DumpError(f"The weights of {entry.id!r} in {path} are {stored.dtype}, not float64; {ADVICE}.")
+    try:
+        check_weights(stored, entry.m)
+    except InputError as error:
+        raise DumpError(f"The weights of {entry.id!r} in {path}: {error} Or {ADVICE}.") from error
+    return stored
+
+
 @dataclass(frozen=True)
 class Stored:
     """Where the array of one sample lies.
@@ -124,7 +143,11 @@ class Stored:
         DumpError
             The file is missing, truncated, changed or unreadable, or holds no such array.
         """
-        return read_array(check_file(self.folder, self.shard, self.opening), self.id)
+        return read_array(self.path_checked(), self.id)
+
+    def path_checked(self) -> Path:
+        """Return the file after its checksum was compared; raise as :meth:`read`."""
+        return check_file(self.folder, self.shard, self.opening)
 
 
 @dataclass(frozen=True, eq=False)
@@ -143,6 +166,8 @@ class Sample:
         What the manifest says of this sample alone.
     picture : Stored or None
         Where its thumbnail lies, if the dump keeps one.
+    weights : array, shape ``[m]``, float64, or None
+        Weight of each token, as it was written, if the dump keeps any.
     """
 
     id: str
@@ -150,6 +175,7 @@ class Sample:
     grid: tuple[int, int] | None
     extra: Mapping[str, Any]
     picture: Stored | None = field(default=None, repr=False)
+    weights: NDArray[np.float64] | None = field(default=None, repr=False)
 
     @cached_property
     def thumbnail(self) -> NDArray[np.uint8] | None:
@@ -238,10 +264,19 @@ class Dump:
                 f"The sample {entry.id!r} in {source.path} has the shape {stored.shape} of {stored.dtype}, "
                 f"the manifest says {promised[0]} of {promised[1]}; {ADVICE}."
             )
-        kept = None
-        if entry.thumbnail is not None:
-            kept = Stored(self.path, self.manifest.thumbnails[entry.thumbnail], entry.id, self.opening)
-        return Sample(entry.id, stored.astype(np.float32), self._grid(entry), entry.extra, kept)
+        picture = self._beside(self.manifest.thumbnails, entry.thumbnail, entry.id)
+        weights = self._beside(self.manifest.weights, entry.weights, entry.id)
+        return Sample(
+            entry.id,
+            stored.astype(np.float32),
+            self._grid(entry),
+            entry.extra,
+            picture,
+            None if weights is None else read_weights(weights.path_checked(), entry),
+        )
+
+    def _beside(self, files: tuple[ShardEntry, ...], number: int | None, sample_id: str) -> Stored | None:
+        return None if number is None else Stored(self.path, files[number], sample_id, self.opening)
 
     def _grid(self, entry: SampleEntry) -> tuple[int, int] | None:
         own = entry.extra.get("grid", self.manifest.grid)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from os import PathLike
 from pathlib import Path
@@ -12,11 +12,12 @@ import numpy as np
 from safetensors import safe_open
 
 from otanalysis.errors import DumpError
+from otanalysis.tokens.layout import BESIDE
 from otanalysis.tokens.manifest import MANIFEST_NAME, SampleEntry, ShardEntry, is_as_written
-from otanalysis.tokens.read import Dump, check_file, open_dump, read_array
+from otanalysis.tokens.read import Dump, check_file, open_dump, read_array, read_weights
 from otanalysis.tokens.thumbnails import decode_thumbnail
 
-ProblemsOf: TypeAlias = "Callable[[Dump, SampleEntry, np.ndarray], Iterator[str]]"
+ProblemsOf: TypeAlias = "Callable[[Dump, SampleEntry, Path], Iterator[str]]"
 
 
 @dataclass(frozen=True)
@@ -31,8 +32,10 @@ class DumpReport:
         How many the manifest lists.
     thumbnails : int
         How many samples have a small picture.
+    weights : int
+        How many samples have weights of their tokens.
     size : int
-        Bytes of all shards and thumbnails according to the manifest.
+        Bytes of all files according to the manifest.
     problems : tuple of str
         One sentence each; empty for a sound dump.
     sealed : bool
@@ -44,6 +47,7 @@ class DumpReport:
     samples: int
     shards: int
     thumbnails: int
+    weights: int
     size: int
     problems: tuple[str, ...]
     sealed: bool
@@ -59,7 +63,7 @@ def verify_dump(path: str | PathLike[str]) -> DumpReport:
 
     Checked are the manifest (its digest, and that it has the very bytes that were written), the SHA-256 of
     each file, that it holds exactly the ids that are listed, the shape, dtype and finiteness of each tensor,
-    and that each thumbnail is a picture.
+    that weights are one number a token, none negative and not all zero, and that each thumbnail is a picture.
 
     Parameters
     ----------
@@ -84,14 +88,23 @@ def verify_dump(path: str | PathLike[str]) -> DumpReport:
     for number, shard in enumerate(manifest.shards):
         entries = [entry for entry in manifest.samples if entry.shard == number]
         problems.extend(_problems_of_file(dump, shard, entries, _problems_of_tensor))
-    for number, shard in enumerate(manifest.thumbnails):
-        entries = [entry for entry in manifest.samples if entry.thumbnail == number]
-        problems.extend(_problems_of_file(dump, shard, entries, _problems_of_thumbnail))
-    files = (*manifest.shards, *manifest.thumbnails)
-    pictures = sum(entry.thumbnail is not None for entry in manifest.samples)
-    size = sum(file.size for file in files)
+    for kind, part in BESIDE.items():
+        for number, file in enumerate(getattr(manifest, kind)):
+            entries = [entry for entry in manifest.samples if getattr(entry, part) == number]
+            problems.extend(_problems_of_file(dump, file, entries, _PROBLEMS_BESIDE[kind]))
+    with_part = {
+        kind: sum(getattr(entry, part) is not None for entry in manifest.samples)
+        for kind, part in BESIDE.items()
+    }
+    files = (*manifest.shards, *manifest.thumbnails, *manifest.weights)
     return DumpReport(
-        dump.path, len(dump), len(manifest.shards), pictures, size, tuple(problems), manifest.sealed
+        path=dump.path,
+        samples=len(dump),
+        shards=len(manifest.shards),
+        size=sum(file.size for file in files),
+        problems=tuple(problems),
+        sealed=manifest.sealed,
+        **with_part,
     )
 
 
@@ -115,12 +128,13 @@ def _problems_of_file(
     for entry in entries:
         if entry.id in held:
             try:
-                yield from problems_of(dump, entry, read_array(file, entry.id))
+                yield from problems_of(dump, entry, file)
             except DumpError as error:
                 yield str(error)
 
 
-def _problems_of_tensor(dump: Dump, entry: SampleEntry, stored: np.ndarray) -> Iterator[str]:
+def _problems_of_tensor(dump: Dump, entry: SampleEntry, file: Path) -> Iterator[str]:
+    stored = read_array(file, entry.id)
     if stored.shape != (entry.m, entry.d):
         yield f"The sample {entry.id!r} has the shape {stored.shape}, the manifest says {(entry.m, entry.d)}."
         return
@@ -132,8 +146,22 @@ def _problems_of_tensor(dump: Dump, entry: SampleEntry, stored: np.ndarray) -> I
         yield f"The sample {entry.id!r} has NaN or infinite values in {rows} of its tokens."
 
 
-def _problems_of_thumbnail(_: Dump, entry: SampleEntry, stored: np.ndarray) -> Iterator[str]:
+def _problems_of_thumbnail(_: Dump, entry: SampleEntry, file: Path) -> Iterator[str]:
+    stored = read_array(file, entry.id)
     try:
         decode_thumbnail(stored)
     except DumpError as error:
         yield f"The thumbnail of the sample {entry.id!r}: {error}"
+
+
+def _problems_of_weights(_: Dump, entry: SampleEntry, file: Path) -> Iterator[str]:
+    try:
+        read_weights(file, entry)
+    except DumpError as error:
+        yield str(error)
+
+
+_PROBLEMS_BESIDE: Mapping[str, ProblemsOf] = {
+    "thumbnails": _problems_of_thumbnail,
+    "weights": _problems_of_weights,
+}

@@ -19,12 +19,21 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from safetensors.numpy import save
 
-from otanalysis.arrays import to_numpy
+from otanalysis.arrays import check_weights, real_numbers, to_numpy
 from otanalysis.errors import DumpError, InputError, StorageError
 from otanalysis.files import as_path, json_bytes, sha256_of_file, storing, write_atomic
 from otanalysis.locks import LOCK_NAME, Hold, held
 from otanalysis.scalars import check_choice, check_integer, listed, shown
-from otanalysis.tokens.layout import DTYPES, LARGEST, RESERVED_ID, file_name, first_problem, is_grid, is_text
+from otanalysis.tokens.layout import (
+    BESIDE,
+    DTYPES,
+    LARGEST,
+    RESERVED_ID,
+    file_name,
+    first_problem,
+    is_grid,
+    is_text,
+)
 from otanalysis.tokens.manifest import MANIFEST_NAME, PARTIAL_MANIFEST_NAME, Manifest, SampleEntry, ShardEntry
 from otanalysis.tokens.thumbnails import encode_thumbnail
 
@@ -107,7 +116,7 @@ class DumpWriter:
         self._known = {entry.id for entry in self._manifest.samples}
         self._pending: dict[str, NDArray[np.floating]] = {}
         self._pending_extra: dict[str, Mapping[str, Any]] = {}
-        self._pending_thumbnails: dict[str, NDArray[np.uint8]] = {}
+        self._pending_beside: dict[str, dict[str, NDArray[Any]]] = {kind: {} for kind in BESIDE}
         self._finished = False
 
     @property
@@ -151,6 +160,7 @@ class DumpWriter:
         *,
         extra: Mapping[str, Any] | None = None,
         thumbnail: ArrayLike | None = None,
+        weights: ArrayLike | None = None,
     ) -> None:
         """Add one sample; its shard is written as soon as it is full.
 
@@ -165,12 +175,15 @@ class DumpWriter:
             JSON values kept in the manifest for this sample; ``grid=[rows, columns]`` overrides the dump's.
         thumbnail : array, shape ``[h, w, 3]``, uint8, optional
             The image, as the tokens' grid lies on it; kept as a small JPEG, at most 224 pixels long.
+        weights : array, shape ``[m]``, optional
+            Weight of each token: non-negative, finite, not all zero, in any unit; kept in float64 as they
+            are. What measures distances of the dump takes them for the tokens' masses. Uniform if left out.
 
         Raises
         ------
         InputError
             The id is taken, the tokens are not a finite, non-empty floating-point matrix (masked, sparse and
-            meta tensors are none), or the thumbnail is no picture.
+            meta tensors are none), the thumbnail is no picture, or the weights are not as described.
         DumpError
             The dump is finished, or the writer was closed.
         StorageError
@@ -188,8 +201,13 @@ class DumpWriter:
             raise InputError(
                 f"The grid of {sample_id!r} must be [rows, columns] or None, got {shown(kept_extra['grid'])}."
             )
+        beside: dict[str, NDArray[Any]] = {}
         if thumbnail is not None:
-            self._pending_thumbnails[sample_id] = encode_thumbnail(thumbnail)
+            beside["thumbnails"] = encode_thumbnail(thumbnail)
+        if weights is not None:
+            beside["weights"] = _as_weights(sample_id, weights, len(stored))
+        for kind, array in beside.items():
+            self._pending_beside[kind][sample_id] = array
         self._pending[sample_id] = stored
         self._pending_extra[sample_id] = kept_extra
         self._known.add(sample_id)
@@ -220,9 +238,9 @@ class DumpWriter:
         if not self._manifest.shards:
             raise DumpError(f"The dump {self.path} has no sample; add at least one before finishing it.")
         shards = self._with_final_names("tokens", self._manifest.shards)
-        thumbnails = self._with_final_names("thumbnails", self._manifest.thumbnails)
+        beside = {kind: self._with_final_names(kind, getattr(self._manifest, kind)) for kind in BESIDE}
         self._manifest = replace(self._manifest, extra={**self._manifest.extra, **known_now})
-        self._publish(MANIFEST_NAME, shards, thumbnails)
+        self._publish(MANIFEST_NAME, shards=shards, **beside)
         self._finished = True
         with storing(self.path):
             (self.path / PARTIAL_MANIFEST_NAME).unlink()
@@ -253,7 +271,8 @@ class DumpWriter:
             write_atomic(partial_path, fresh.to_json())
             return fresh
         _check_same_settings(self.path, partial.settings(), fresh.settings())
-        for kind, files in (("tokens", partial.shards), ("thumbnails", partial.thumbnails)):
+        written = {"tokens": partial.shards, **{kind: getattr(partial, kind) for kind in BESIDE}}
+        for kind, files in written.items():
             for number, shard in enumerate(files):
                 # A writer stopped while it finished may have given some shards their final names already.
                 self._recover(shard, [shard.file, file_name(kind, number, len(files))])
@@ -290,8 +309,8 @@ class DumpWriter:
         return stored.copy() if np.shares_memory(stored, array) else stored
 
     def _write_shard(self) -> None:
-        number, pictures = len(self._manifest.shards), self._pending_thumbnails
-        thumbnails = self._manifest.thumbnails
+        number, beside = len(self._manifest.shards), self._pending_beside
+        files = {kind: getattr(self._manifest, kind) for kind in BESIDE}
         entries = tuple(
             SampleEntry(
                 name,
@@ -299,16 +318,18 @@ class DumpWriter:
                 array.shape[0],
                 array.shape[1],
                 self._pending_extra[name],
-                thumbnail=len(thumbnails) if name in pictures else None,
+                **{part: len(files[kind]) for kind, part in BESIDE.items() if name in beside[kind]},
             )
             for name, array in self._pending.items()
         )
-        if pictures:
-            thumbnails = (*thumbnails, self._write_file("thumbnails", len(thumbnails), pictures))
+        for kind, arrays in beside.items():
+            if arrays:
+                files[kind] = (*files[kind], self._write_file(kind, len(files[kind]), arrays))
         shard = self._write_file("tokens", number, self._pending)
         self._manifest = replace(self._manifest, samples=self._manifest.samples + entries)
-        self._publish(PARTIAL_MANIFEST_NAME, (*self._manifest.shards, shard), thumbnails)
-        self._pending, self._pending_extra, self._pending_thumbnails = {}, {}, {}
+        self._publish(PARTIAL_MANIFEST_NAME, shards=(*self._manifest.shards, shard), **files)
+        self._pending, self._pending_extra = {}, {}
+        self._pending_beside = {kind: {} for kind in BESIDE}
 
     def _write_file(self, kind: str, number: int, arrays: Mapping[str, NDArray[Any]]) -> ShardEntry:
         self._hold.check()
@@ -317,8 +338,8 @@ class DumpWriter:
         write_atomic(self.path / file, data)
         return ShardEntry(file, len(data), sha256_of_file(self.path / file))
 
-    def _publish(self, name: str, shards: tuple[ShardEntry, ...], thumbnails: tuple[ShardEntry, ...]) -> None:
-        self._manifest = replace(self._manifest, shards=shards, thumbnails=thumbnails)
+    def _publish(self, name: str, **files: tuple[ShardEntry, ...]) -> None:
+        self._manifest = replace(self._manifest, **cast(Any, files))
         write_atomic(self.path / name, self._manifest.to_json())
 
 
@@ -360,6 +381,12 @@ def _check_id(sample_id: object) -> None:
         raise InputError(
             f"A sample id must be a text, not empty and not {RESERVED_ID!r}, got {shown(sample_id)}."
         )
+
+
+def _as_weights(sample_id: str, weights: ArrayLike, m: int) -> NDArray[np.float64]:
+    name = f"the weights of {sample_id!r}"
+    check_weights(weights, m, name=name)
+    return np.array(real_numbers(weights, name))
 
 
 def _as_json(name: str, values: Mapping[str, Any] | None) -> dict[str, Any]:

@@ -3,15 +3,25 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TypeAlias
+from typing import Literal, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 
-from otanalysis.arrays import Array, FloatArray, IntArray, Normalisation, check_indices
+from otanalysis.arrays import (
+    Array,
+    FloatArray,
+    IntArray,
+    Normalisation,
+    check_indices,
+    check_weights,
+)
 from otanalysis.errors import InputError
 from otanalysis.image import Image, rescaled, rescaled_number
-from otanalysis.transport.simplex import MARGINAL_TOLERANCE, masses, solve_uniform
+from otanalysis.scalars import check_choice
+from otanalysis.transport.marginals import Marginals, Uniform, Weighted
+from otanalysis.transport.quantisation import mean_over
+from otanalysis.transport.simplex import MARGINAL_TOLERANCE, Solution, solve_uniform, solve_weighted
 
 # Pivots of the network simplex. 576 x 115 tokens need some thousands; the cap only has to be out of the way.
 MAX_PIVOTS = 10_000_000
@@ -28,9 +38,11 @@ class ExactTransport:
     squared_distance : float
         :math:`W_2^2(P, Q_C)`: the primal value, squared unit.
     plan : ndarray [m, k]
-        Optimal plan; rows sum to ``1/m``, columns to ``1/k``. Columns in the order of ``indices``.
+        Optimal plan; rows sum to ``weights``, columns to ``kept_weights``. Columns in the order of
+        ``indices``.
     potentials : tuple of ndarray [m] and ndarray [k]
-        Dual potentials ``u`` and ``v`` (squared unit), ``u_i + v_j <= c_ij``, with ``v`` of mean zero.
+        Dual potentials ``u`` and ``v`` (squared unit), ``u_i + v_j <= c_ij``, with ``v`` of mean zero over
+        ``kept_weights``; zero where these were free, so that ``u`` alone proves that no others do better.
     duality_gap : float
         Primal minus dual value (squared unit); zero up to rounding.
     infeasibility : float
@@ -39,6 +51,13 @@ class ExactTransport:
         The kept tokens, in the order given.
     normalise : {"none", "columns", "rows"}
         The normalisation of the tokens before the distance.
+    weights : ndarray [m]
+        Masses of all tokens, of sum one: ``1/m`` each unless weights were given.
+    kept_weights : ndarray [k]
+        Masses of the kept tokens, of sum one, in the order of ``indices``: ``1/k`` each unless others were
+        asked for.
+    free : bool
+        Whether the masses of the kept tokens were free; the distance is then the smallest for any.
     """
 
     distance: float
@@ -49,20 +68,29 @@ class ExactTransport:
     infeasibility: float
     indices: IntArray
     normalise: Normalisation
+    weights: FloatArray
+    kept_weights: FloatArray
+    free: bool = False
 
 
 def wasserstein2(
-    tokens: Array | Image, indices: Array, *, normalise: Normalisation = "none"
+    tokens: Array | Image,
+    indices: Array,
+    *,
+    normalise: Normalisation = "none",
+    weights: Array | None = None,
+    kept_weights: Literal["uniform", "optimal"] | Array = "uniform",
 ) -> ExactTransport:
-    r"""Return the exact :math:`W_2` between all tokens and the kept ones, both with uniform weights.
+    r"""Return the exact :math:`W_2` between all tokens and the kept ones, by default with uniform weights.
 
     .. math:: W_2^2(P, Q_C) = \min_{G \geq 0} \sum_{ij} G_{ij} \lVert v_i - v_{c_j} \rVert^2
-              \quad \text{s.t.} \quad G \mathbf{1} = \tfrac1m \mathbf{1}, \; G^\top \mathbf{1} = \tfrac1k
-              \mathbf{1}
+              \quad \text{s.t.} \quad G \mathbf{1} = w, \; G^\top \mathbf{1} = b
 
-    Section 3.2 of arXiv:2602.20205, and rung 0 of the ladder from there to its surrogate. The solver is
-    POT's network simplex. Its answer is not believed but checked: marginals, feasibility of the dual
-    potentials and the duality gap are measured, and a violation raises.
+    with :math:`w_i = 1/m` and :math:`b_j = 1/k` in section 3.2 of arXiv:2602.20205, and on rung 0 of the
+    ladder from there to its surrogate. Other masses, and free ones of the kept tokens, are what its appendix
+    C leaves open: the best free ones give every token to its nearest kept one, and the squared distance is
+    the quantisation error. The solver is POT's network simplex. Its answer is not believed but checked:
+    marginals, feasibility of the dual potentials and the duality gap are measured, and a violation raises.
 
     Parameters
     ----------
@@ -72,6 +100,11 @@ def wasserstein2(
         Positions of the kept tokens, distinct, in any order.
     normalise : {"none", "columns", "rows"}
         Normalisation of the tokens before the distance.
+    weights : array [m], optional
+        Weights of all tokens: non-negative, finite, not all zero, in any unit; the masses are these over
+        their sum. By default those of the image, or uniform. A token of weight zero may be kept.
+    kept_weights : {"uniform", "optimal"} or array [k]
+        Of the kept tokens: ``1/k`` each, the best there are, or weights as above in the order of ``indices``.
 
     Returns
     -------
@@ -80,39 +113,93 @@ def wasserstein2(
     Raises
     ------
     InputError
-        If tokens, indices or normalise are not as described.
+        If tokens, indices, normalise or a weight are not as described.
     ConvergenceError
         If the solver stopped early or the certificate does not hold.
 
     Examples
     --------
-    >>> wasserstein2([[0.0], [1.0], [4.0], [5.0]], [0, 2]).squared_distance
+    >>> tokens = [[0.0], [1.0], [4.0], [5.0]]
+    >>> wasserstein2(tokens, [0, 2]).squared_distance
     0.5
+    >>> free = wasserstein2(tokens, [0, 2], weights=[6, 1, 1, 0], kept_weights="optimal")
+    >>> free.squared_distance, free.kept_weights
+    (0.125, array([0.875, 0.125]))
     """
     image = Image.of(tokens).normalised(normalise)
     kept = check_indices(indices, len(image))
-    return _solve(image.unit_distances, kept, image.exponent, normalise)
+    masses = image.masses(weights)
+    cost = np.ascontiguousarray(image.unit_distances[:, kept])
+    if isinstance(kept_weights, str):
+        free = check_choice(kept_weights, "kept_weights", ("uniform", "optimal")) == "optimal"
+        wanted = None
+    else:
+        free, wanted = False, check_weights(kept_weights, len(kept), name="kept_weights")
+    found = _to_nearest(cost, masses) if free else _between(cost, masses, wanted)
+    return _transport(found, kept, image.exponent, normalise, free=free)
 
 
-def solve_exact(cost: FloatArray, kept: IntArray, exponent: int = 0) -> ExactTransport:
+def solve_exact(
+    cost: FloatArray, kept: IntArray, exponent: int = 0, masses: FloatArray | None = None
+) -> ExactTransport:
     """Return :func:`wasserstein2` of checked positions [k] from the cost [m, m], without checks of either.
 
-    The cost are squared distances divided by ``4**exponent``.
+    The cost are squared distances divided by ``4**exponent``; ``masses`` [m] are those of all tokens.
     """
-    return _solve(cost, kept, exponent, "none")
+    return _transport(_between(np.ascontiguousarray(cost[:, kept]), masses, None), kept, exponent, "none")
 
 
-def _solve(cost: FloatArray, kept: IntArray, exponent: int, normalise: Normalisation) -> ExactTransport:
-    found = solve_uniform(np.ascontiguousarray(cost[:, kept]), MAX_PIVOTS)
+_Found: TypeAlias = tuple[Solution, Marginals]
+
+
+def _between(cost: FloatArray, masses: FloatArray | None, kept_masses: FloatArray | None) -> _Found:
+    """Return an optimal plan for the cost [m, k], where None stands for uniform masses."""
+    uniform = Uniform(*cost.shape)
+    if masses is None and kept_masses is None:
+        return solve_uniform(cost, MAX_PIVOTS), uniform
+    rows = uniform.rows if masses is None else masses
+    columns = uniform.columns if kept_masses is None else kept_masses
+    return solve_weighted(cost, rows, columns, MAX_PIVOTS), Weighted(rows, columns)
+
+
+def _to_nearest(cost: FloatArray, masses: FloatArray | None) -> _Found:
+    """Return the optimal plan for the cost [m, k] to free masses: all to the nearest, of equals the first."""
+    m, k = cost.shape
+    rows = np.full(m, 1.0 / m) if masses is None else masses
+    nearest, u = cost.argmin(axis=1), cost.min(axis=1)
+    plan = np.zeros((m, k))
+    plan[np.arange(m), nearest] = rows
+    value = mean_over(masses, u)  # of plan and potentials, which are these costs and zero: there is no gap
+    proof = Solution(
+        plan=plan,
+        value=value,
+        value_rounding=0.0,
+        marginal=0.0,
+        u=u,
+        v=np.zeros(k),
+        dual=value,
+        dual_rounding=0.0,
+        infeasibility=0.0,
+    )
+    return proof, Weighted(rows, np.bincount(nearest, rows, k))
+
+
+def _transport(
+    found: _Found, kept: IntArray, exponent: int, normalise: Normalisation, *, free: bool = False
+) -> ExactTransport:
+    solution, marginals = found
     return ExactTransport(
-        distance=float(np.ldexp(np.sqrt(found.value), exponent)),
-        squared_distance=rescaled_number(found.value, 2 * exponent),
-        plan=found.plan,
-        potentials=(_potential(found.u, exponent), _potential(found.v, exponent)),
-        duality_gap=rescaled_number(found.gap, 2 * exponent),
-        infeasibility=rescaled_number(found.infeasibility, 2 * exponent),
+        distance=float(np.ldexp(np.sqrt(solution.value), exponent)),
+        squared_distance=rescaled_number(solution.value, 2 * exponent),
+        plan=solution.plan,
+        potentials=(_potential(solution.u, exponent), _potential(solution.v, exponent)),
+        duality_gap=rescaled_number(solution.gap, 2 * exponent),
+        infeasibility=rescaled_number(solution.infeasibility, 2 * exponent),
         indices=kept,
         normalise=normalise,
+        weights=marginals.rows,
+        kept_weights=marginals.columns,
+        free=free,
     )
 
 
@@ -136,7 +223,7 @@ _TOLERANCE = 1e-9
 
 @dataclass(frozen=True)
 class Verification:
-    r"""What a plan and potentials prove about :math:`W_2^2(P, Q_C)`, computed anew from the tokens.
+    r"""What a plan and potentials prove about :math:`W_2^2(P, Q_C)`, computed anew from tokens and masses.
 
     Attributes
     ----------
@@ -173,20 +260,21 @@ class Verification:
 
 
 def verify_transport(tokens: Array | Image, transport: ExactTransport) -> Verification:
-    r"""Bracket the exact distance by plan and potentials, from the tokens alone.
+    r"""Bracket the exact distance by plan and potentials, from the tokens and the masses alone.
 
     Costs are sums of squared differences, not the matrix product that the solver saw; plan and potentials are
     summed in extended precision.
     Any plan with the right marginals costs at least :math:`W_2^2`, any feasible potentials are worth at most
-    it; errors in either are charged at the largest cost. A basic plan moves multiples of one over the least
-    common multiple of ``m`` and ``k``: what only rounding keeps from that stands for it, without an error.
+    it; errors in either are charged at the largest cost. The masses of a basic plan follow from the marginals
+    (see :mod:`otanalysis.transport.marginals`): what only rounding keeps from these stands for them, without
+    an error. Where the kept tokens' masses were free, every row stands for itself times what makes it right.
 
     Parameters
     ----------
     tokens : array [m, d] or Image
         All tokens, as they were given to :func:`~otanalysis.transport.exact.wasserstein2`.
     transport : ExactTransport
-        What it returned.
+        What it returned, between the masses that it names.
 
     Returns
     -------
@@ -195,7 +283,7 @@ def verify_transport(tokens: Array | Image, transport: ExactTransport) -> Verifi
     Raises
     ------
     InputError
-        If the transport is not one of these tokens.
+        If the transport is not one of these tokens, or its masses are not those of any weights.
 
     Examples
     --------
@@ -212,8 +300,9 @@ def verify_transport(tokens: Array | Image, transport: ExactTransport) -> Verifi
     cost = _costs(rows, rows[check_indices(transport.indices, m)], exponent)
     largest = cost.max()
     potentials = (np.ldexp(one.astype(np.longdouble), -2 * exponent) for one in transport.potentials)
-    upper, missing = _cost_of_plan(cost, transport.plan)
-    lower, excess = _value_of_potentials(cost, *potentials)
+    sides = _Sides.of(transport)
+    upper, missing = sides.cost_of_plan(cost, transport.plan)
+    lower, excess = sides.value_of_potentials(cost, *potentials)
     with np.errstate(over="ignore", under="ignore"):
         lower_end, upper_end, violation, dearest = (
             float(np.ldexp(one, 2 * exponent)) for one in (lower, upper, excess, largest)
@@ -230,33 +319,74 @@ def verify_transport(tokens: Array | Image, transport: ExactTransport) -> Verifi
     )
 
 
-def _cost_of_plan(cost: LongArray, plan: FloatArray) -> tuple[np.longdouble, float]:
-    """Return what the plan costs at most once its marginals are mended, and the mass that it misses."""
-    m, k = plan.shape
-    # A repair of negative entries could cost twice their mass; without them the plan only has too much.
-    positive = np.maximum(plan, 0.0).astype(np.longdouble)
-    missing = (
-        np.abs(positive.sum(axis=1) - np.longdouble(1) / m).sum()
-        + np.abs(positive.sum(axis=0) - np.longdouble(1) / k).sum()
-    )
-    rows, columns, given, whole, units = masses(plan)
-    if whole is not None and np.abs(given - whole / units).sum() <= MARGINAL_TOLERANCE:
-        # The exact plan that this one is the rounding of: nothing is missing.
-        return np.sum(whole.astype(np.longdouble) * cost[rows, columns]) / units, float(missing)
-    return np.sum(positive * cost) + missing * cost.max(), float(missing)
+@dataclass(frozen=True, eq=False)
+class _Sides:
+    """The masses of a transport, in extended precision and of sum one in it, and as its solver had them.
+
+    Where those of the kept tokens were free, a plan may bring them any that are nearly the ones named.
+    """
+
+    rows: LongArray
+    columns: LongArray
+    marginals: Marginals
+    free: bool
+
+    @classmethod
+    def of(cls, transport: ExactTransport) -> _Sides:
+        """Return the masses, checked: whoever made the transport may have written there what he liked."""
+        m, k = transport.plan.shape
+        rows = check_weights(transport.weights, m)
+        columns = check_weights(transport.kept_weights, k, name="kept_weights")
+        if rows is None and columns is None:
+            return cls(_shares(np.ones(m)), _shares(np.ones(k)), Uniform(m, k), transport.free)
+        given = Weighted(transport.weights, transport.kept_weights)
+        return cls(_shares(given.rows), _shares(given.columns), given, transport.free)
+
+    def cost_of_plan(self, cost: LongArray, plan: FloatArray) -> tuple[np.longdouble, float]:
+        """Return what the plan costs at most once its marginals are mended, and the mass that it misses."""
+        # A repair of negative entries could cost twice their mass; without them the plan only has too much.
+        positive = np.maximum(plan, 0.0).astype(np.longdouble)
+        missing = (
+            np.abs(positive.sum(axis=1) - self.rows).sum() + np.abs(positive.sum(axis=0) - self.columns).sum()
+        )
+        if self.free and missing <= MARGINAL_TOLERANCE:
+            sums = positive.sum(axis=1)
+            factors = np.divide(self.rows, sums, out=np.zeros_like(sums), where=sums > 0.0)
+            lost = self.rows[sums == 0.0].sum()
+            return factors @ np.sum(positive * cost, axis=1) + lost * cost.max(), float(missing)
+        rows, columns, given, whole, units = self.marginals.masses(plan)
+        if whole is not None and np.abs(given - whole / units).sum() <= MARGINAL_TOLERANCE:
+            # The exact plan that this one is the rounding of: nothing is missing.
+            return np.sum(whole.astype(np.longdouble) * cost[rows, columns]) / units, float(missing)
+        return np.sum(positive * cost) + missing * cost.max(), float(missing)
+
+    def value_of_potentials(
+        self, cost: LongArray, u: LongArray, v: LongArray
+    ) -> tuple[np.longdouble, np.longdouble]:
+        """Return what potentials prove after they were made feasible, and by how much they were not."""
+        # Against free masses all of v but its least is nothing: they would all go there.
+        uniform = isinstance(self.marginals, Uniform)
+        of_columns = v.min() if self.free else v.mean() if uniform else self.columns @ v
+        value = (u.mean() if uniform else self.rows @ u) + of_columns
+        over = u[:, None] + v[None, :] - cost
+        violation = max(np.longdouble(0.0), np.max(over))
+        # A price that nothing is bought at can be lowered for nothing.
+        over[self.rows == 0.0] = -np.inf
+        if not self.free:
+            over[:, self.columns == 0.0] = -np.inf
+        excess = max(np.longdouble(0.0), np.max(over))
+        violated = over > 0.0
+        # Made smaller by a factor they are feasible too. That is the better way where the solver's costs were
+        # rounded: what a violation is then small against is its own cost, which may be far above the value.
+        if violated.any() and (over[violated] <= _TOLERANCE * cost[violated]).all():
+            return max(value - excess, value / (1 + np.max(over[violated] / cost[violated]))), violation
+        return value - excess, violation
 
 
-def _value_of_potentials(cost: LongArray, u: LongArray, v: LongArray) -> tuple[np.longdouble, np.longdouble]:
-    """Return what potentials prove after they were made feasible, and by how much they were not."""
-    value = u.mean() + v.mean()
-    over = u[:, None] + v[None, :] - cost
-    excess = max(np.longdouble(0.0), np.max(over))
-    violated = over > 0.0
-    # Made smaller by a factor they are feasible too. That is the better way where the solver's costs were
-    # rounded: what a violation is then small against is its own cost, which may be far above the value.
-    if violated.any() and (over[violated] <= _TOLERANCE * cost[violated]).all():
-        return max(value - excess, value / (1 + np.max(over[violated] / cost[violated]))), excess
-    return value - excess, excess
+def _shares(masses: FloatArray) -> LongArray:
+    long = masses.astype(np.longdouble)
+    shares: LongArray = long / long.sum()
+    return shares
 
 
 def _width(

@@ -25,7 +25,8 @@ class TokenMoments:
     Parameters
     ----------
     tokens : array [m, d] or Image
-        All tokens; NumPy or torch.
+        All tokens; NumPy or torch. Where an image has weights, they are the masses in the moments of all
+        tokens; the kept ones are uniform.
 
     Attributes
     ----------
@@ -82,16 +83,23 @@ class NuclearProducts:
 
     These are :math:`\lVert X Y^\top \rVert_*` for the matrix :math:`X` [m, d] and rows :math:`Y` [k, d] of
     it. Where ``m > d`` the triangle of :math:`X = QR` takes the place of :math:`X`, since :math:`Q` does not
-    change singular values; where ``m <= d`` the product is read off the Gram matrix.
+    change singular values; where ``m <= d`` the product is read off the Gram matrix. With masses
+    :math:`w_i` of the image the rows of :math:`X` are those of the tokens times :math:`\sqrt{m w_i}`.
     """
 
     def __init__(self, image: Image) -> None:
-        rows = image.host
+        rows, masses = image.host, image.weights
         m, d = rows.shape
         self._rows = rows
         self._read_gram = m <= d
-        self._factor: FloatArray = image.gram if self._read_gram else np.asarray(np.linalg.qr(rows, mode="r"))
+        self._all = rows if masses is None else np.sqrt(m * masses)[:, None] * rows
+        self._factor: FloatArray
+        if not self._read_gram:
+            self._factor = np.asarray(np.linalg.qr(self._all, mode="r"))
+        else:
+            self._factor = image.gram if masses is None else np.sqrt(m * masses)[:, None] * image.gram
         self._square_norms = np.sum(rows**2, axis=1)
+        self._trace = float(self._square_norms.mean() if masses is None else masses @ self._square_norms)
 
     def trace_product(self, kept: IntArray, *, centre_kept: bool) -> float:
         r"""Return :math:`\mathrm{tr} (\Sigma^{1/2} \Sigma_C \Sigma^{1/2})^{1/2}`."""
@@ -111,7 +119,7 @@ class NuclearProducts:
         trace_kept = float(self._square_norms[kept].mean())
         if centre_kept:
             trace_kept -= float(np.sum(self._rows[kept].mean(axis=0) ** 2))
-        traces = float(self._square_norms.mean()) + trace_kept
+        traces = self._trace + trace_kept
         squared = traces - 2.0 * product
         if squared < _CANCELLATION * traces:
             return self._residual(kept, centre_kept=centre_kept, traces=traces)
@@ -131,7 +139,7 @@ class NuclearProducts:
         some = self._rows[kept]
         if centre_kept:
             some = some - some.mean(axis=0)
-        _, size, basis = np.linalg.svd(self._rows / np.sqrt(len(self._rows)), full_matrices=False)
+        _, size, basis = np.linalg.svd(self._all / np.sqrt(len(self._all)), full_matrices=False)
         _, kept_size, kept_basis = np.linalg.svd(some / np.sqrt(len(kept)), full_matrices=False)
         graded = size[:, None] * (basis @ kept_basis.T) * kept_size
         _, left, right, *_ = dgejsv(graded, joba=2, jobu=0, jobv=0, jobr=1, jobt=0, jobp=0)
@@ -265,15 +273,15 @@ def _exponent(image: Image) -> int:
 
 
 def _divided(image: Image) -> Image:
-    return Image.of_checked(np.ldexp(image.host, -image.shared(_exponent)))
+    return Image.of_checked(np.ldexp(image.host, -image.shared(_exponent)), image.weights)
 
 
 def _mean(image: Image) -> FloatArray:
-    return np.asarray(image.host.mean(axis=0))
+    return np.asarray(image.host.mean(axis=0) if image.weights is None else image.weights @ image.host)
 
 
 def _centred(image: Image) -> NuclearProducts:
-    return NuclearProducts(Image.of_checked(image.host - image.shared(_mean)))
+    return NuclearProducts(Image.of_checked(image.host - image.shared(_mean), image.weights))
 
 
 def _prepare(tokens: Array | Image | TokenMoments, indices: Array) -> tuple[TokenMoments, IntArray]:

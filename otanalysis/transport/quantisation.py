@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import numpy as np
 
-from otanalysis.arrays import Array, check_indices
+from otanalysis.arrays import Array, FloatArray, check_indices
 from otanalysis.image import Image, rescaled_number
 
 
-def quantisation_error(tokens: Array | Image, indices: Array) -> float:
+def quantisation_error(tokens: Array | Image, indices: Array, *, weights: Array | None = None) -> float:
     r"""Return the mean squared distance of a token to its nearest kept token.
 
-    .. math:: E(C) = \frac1m \sum_i \min_{c \in C} \lVert v_i - v_c \rVert^2 \leq W_2^2(P, Q_C)
+    .. math:: E(C) = \sum_i w_i \min_{c \in C} \lVert v_i - v_c \rVert^2 \leq W_2^2(P, Q_C)
 
-    It is the smallest :math:`W_2^2` between all tokens and any weights on the kept ones; k-medoids minimises
-    it.
+    with the masses :math:`w_i`, by default :math:`1/m`. It is the smallest :math:`W_2^2` between all tokens
+    and any weights on the kept ones: what :func:`~otanalysis.transport.exact.wasserstein2` returns with
+    ``kept_weights="optimal"``. K-medoids minimises it.
 
     Parameters
     ----------
@@ -22,6 +23,8 @@ def quantisation_error(tokens: Array | Image, indices: Array) -> float:
         All tokens.
     indices : array [k]
         Positions of the kept tokens, distinct.
+    weights : array [m], optional
+        Weights of all tokens, non-negative, in any unit; by default those of the image, or uniform.
 
     Returns
     -------
@@ -31,7 +34,7 @@ def quantisation_error(tokens: Array | Image, indices: Array) -> float:
     Raises
     ------
     InputError
-        If tokens or indices are not as described, or the error overflows.
+        If tokens, indices or weights are not as described, or the error overflows.
 
     Examples
     --------
@@ -40,5 +43,10 @@ def quantisation_error(tokens: Array | Image, indices: Array) -> float:
     """
     image = Image.of(tokens)
     kept = check_indices(indices, len(image))
-    unit = np.ascontiguousarray(image.unit_distances[:, kept]).min(axis=1).mean()
-    return rescaled_number(unit, 2 * image.exponent)
+    nearest = np.ascontiguousarray(image.unit_distances[:, kept]).min(axis=1)
+    return rescaled_number(mean_over(image.masses(weights), nearest), 2 * image.exponent)
+
+
+def mean_over(masses: FloatArray | None, values: FloatArray) -> float:
+    """Return the mean of values [m] over masses [m], or over uniform ones."""
+    return float(values.mean() if masses is None else masses @ values)

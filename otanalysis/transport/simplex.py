@@ -1,43 +1,46 @@
-r"""Optimal transport between uniform weights: the network simplex, until plan and potentials agree.
+r"""Optimal transport between given masses: the network simplex, until plan and potentials agree.
 
 **What is proven.** With a plan :math:`G` and potentials :math:`u, v` that keep :math:`u_i + v_j \leq c_{ij}`
-the optimum lies between :math:`\frac1m \sum_i u_i + \frac1k \sum_j v_j` and :math:`\sum_{ij} G_{ij} c_{ij}`.
-What is computed of the three is rounded; with the unit roundoff :math:`\epsilon`
+the optimum lies between :math:`\sum_i a_i u_i + \sum_j b_j v_j` and :math:`\sum_{ij} G_{ij} c_{ij}`, with the
+masses :math:`a_i` and :math:`b_j`, which are :math:`1/m` and :math:`1/k` between uniform weights. What is
+computed of the three is rounded; with the unit roundoff :math:`\epsilon`
 
 * every :math:`u_i` is a minimum of rounded differences :math:`c_{ij} - v_j`, then every :math:`v_j` one of
   :math:`c_{ij} - u_i`, then both are shifted by :math:`s`, the mean of :math:`v`. Rounding keeps the order of
   numbers, so :math:`u` less :math:`\epsilon |u|` and :math:`v` less :math:`2 \epsilon (|v| + |s|)` are
   feasible, to first order: the lower end is off by less than :math:`2 \epsilon (\overline{|u|} +
-  \overline{|v|} + |s|)`, and by as much again for the sums, which :func:`math.fsum` rounds once;
-* a basic plan has masses that are multiples of :math:`1 / \mathrm{lcm}(m, k)`. Where the multiples nearest to
-  :math:`G` have the right marginals, they are a plan without any error, and cost at most
-  :math:`\sum_{ij} |G_{ij} - N_{ij} / \mathrm{lcm}(m, k)| \, c_{ij}` more than :math:`G`. Of other plans the
-  mass that is wrong is charged at the largest cost. The sum itself is NumPy's pairwise one: at most 64
-  roundings of each term.
+  \overline{|v|} + |s|)` with means over the masses, and by as much again for the sums, which
+  :func:`math.fsum` rounds once; of weights that are not uniform by twice as much again, for the products and
+  for masses whose sum is one to two roundings only;
+* the exact masses :math:`N_{ij}` of a basic plan are known, see :mod:`otanalysis.transport.marginals`. Where
+  they are none below zero with the right marginals, they are a plan without any error, and cost at most
+  :math:`\sum_{ij} |G_{ij} - N_{ij}| \, c_{ij}` more than :math:`G`. Of other plans the mass that is wrong is
+  charged at the largest cost. The sum itself is NumPy's pairwise one: at most 64 roundings of each term.
 
 The gap and all of this together must be small against the **value**.
 
 **How it is reached.** The simplex compares with a threshold relative to the largest cost, and where some
-costs are far above the value, it stops early. An entry that costs more than
-:math:`\mathrm{lcm}(m, k)` times an upper bound of the value cannot carry mass in an optimal basic plan. Such
-costs are lowered to twice that and the problem solved again, until the bound has settled. From there on the
-reduced costs :math:`c_{ij} - u_i - v_j` take the place of the costs and the gap that of the bound: iterative
-refinement, each round on the scale of what the last one left. Potentials of lowered costs are feasible for
-the costs themselves, so no choice made here can make a wrong value pass.
+costs are far above the value, it stops early. Between uniform weights an entry that costs more than
+:math:`\mathrm{lcm}(m, k)` times an upper bound of the value cannot carry mass in an optimal basic plan, whose
+masses are multiples of one over that; of other weights there is no such smallest mass, and one over the
+smallest weight takes its place, or :math:`2^{30}` if that is less. Such costs are lowered to twice that and
+the problem solved again, until the bound has settled. From there on the reduced costs :math:`c_{ij} - u_i -
+v_j` take the place of the costs and the gap that of the bound: iterative refinement, each round on the scale
+of what the last one left. Potentials of lowered costs are feasible for the costs themselves, on which plans
+are paid for as well, so no choice made here can make a wrong value pass.
 """
 
 from __future__ import annotations
 
 import warnings
 from dataclasses import dataclass, replace
-from math import fsum, lcm
 from threading import Lock
-from typing import NamedTuple
 
 import numpy as np
 
-from otanalysis.arrays import FloatArray, IntArray
+from otanalysis.arrays import BoolArray, FloatArray
 from otanalysis.errors import ConvergenceError
+from otanalysis.transport.marginals import Marginals, Uniform, Weighted
 
 # Of gap and rounding together, relative to the value. Ordinary tokens leave 1e-14.
 GAP_TOLERANCE = 1e-10
@@ -57,18 +60,6 @@ _DIVIDES_TO_ZERO = 2.0**52  # what can make zero of a positive distance, which i
 _FILTERS = Lock()
 
 
-class Masses(NamedTuple):
-    """The entries of a plan that carry mass."""
-
-    rows: IntArray
-    columns: IntArray
-    given: FloatArray
-    """What they carry."""
-    whole: FloatArray | None
-    """The nearest multiples of ``1 / units`` if they have the right marginals: else it is no basic plan."""
-    units: int
-
-
 @dataclass(frozen=True, eq=False)
 class Solution:
     """A plan and potentials, and what they prove; see the head of this module.
@@ -76,7 +67,7 @@ class Solution:
     Attributes
     ----------
     plan : ndarray [m, k]
-        Rows sum to ``1/m``, columns to ``1/k``.
+        Rows and columns sum to the masses.
     value : float
         Cost of the plan.
     value_rounding : float
@@ -84,7 +75,7 @@ class Solution:
     marginal : float
         Largest error of a row or column sum, or negative mass, or a little more.
     u, v : ndarray [m] and ndarray [k]
-        Potentials, ``v`` of mean zero.
+        Potentials, ``v`` of mean zero over the masses.
     dual : float
         Value of the potentials.
     dual_rounding : float
@@ -134,40 +125,60 @@ def solve_uniform(cost: FloatArray, max_pivots: int) -> Solution:
     ConvergenceError
         If the solver stopped early, or plan and potentials do not prove each other.
     """
-    m, k = cost.shape
+    return _solve(cost, Uniform(*cost.shape), max_pivots)
+
+
+def solve_weighted(cost: FloatArray, rows: FloatArray, columns: FloatArray, max_pivots: int) -> Solution:
+    """Return a proven optimal plan between any masses.
+
+    Parameters
+    ----------
+    cost : ndarray [m, k]
+        Non-negative.
+    rows, columns : ndarray [m] and ndarray [k]
+        The masses: non-negative, each of sum one to two roundings.
+    max_pivots : int
+        Pivots of the network simplex before giving up.
+
+    Raises
+    ------
+    ConvergenceError
+        If the solver stopped early, or plan and potentials do not prove each other.
+    """
+    sends, receives = rows > 0.0, columns > 0.0
+    if sends.all() and receives.all():
+        return _solve(cost, Weighted(rows, columns), max_pivots)
+    some = Weighted(rows[sends], columns[receives])
+    return _extended(cost, _solve(cost[np.ix_(sends, receives)], some, max_pivots), sends, receives)
+
+
+def _extended(cost: FloatArray, found: Solution, sends: BoolArray, receives: BoolArray) -> Solution:
+    """Return a solution for tokens without a mass too: they carry nothing, at prices that are feasible."""
+    plan, u, v = np.zeros(cost.shape), np.empty(cost.shape[0]), np.empty(cost.shape[1])
+    plan[np.ix_(sends, receives)] = found.plan
+    u[sends], v[receives] = found.u, found.v
+    v[~receives] = (cost[np.ix_(sends, ~receives)] - found.u[:, None]).min(axis=0)
+    u[~sends] = (cost[~sends] - v).min(axis=1)
+    return replace(found, plan=plan, u=u, v=v, infeasibility=max(0.0, float(_excess(cost, u, v).max())))
+
+
+def _solve(cost: FloatArray, marginals: Marginals, max_pivots: int) -> Solution:
     # The simplex compares reduced costs with an absolute threshold: bring the costs to unit size.
     scale = float(cost.max()) or 1.0
     scaled = cost / scale
     if scale > _DIVIDES_TO_ZERO:
         scaled[(scaled == 0.0) & (cost > 0.0)] = _TINY
-    plan, prices = _simplex(scaled, np.full(m, 1.0 / m), np.full(k, 1.0 / k), max_pivots)
-    found = _assessed(scaled, plan, prices)
+    plan, prices = _simplex(scaled, marginals.rows, marginals.columns, max_pivots)
+    found = _assessed(scaled, marginals, plan, prices)
     if found.marginal <= MARGINAL_TOLERANCE and not found.proven:
-        found = _refined(scaled, found, max_pivots)
-    _check(found)
+        found = _refined(scaled, marginals, found, max_pivots)
+    _check(found, marginals.advice)
     return replace(
         found,
         u=found.u * scale,
         v=found.v * scale,
         **{name: getattr(found, name) * scale for name in _OF_COST},
     )
-
-
-def masses(plan: FloatArray) -> Masses:
-    """Return the masses of a plan [m, k], and the exact ones that they stand for."""
-    m, k = plan.shape
-    units = lcm(m, k)
-    carrying = np.flatnonzero(plan != 0.0)
-    rows, columns = np.divmod(carrying, k)
-    given = plan.ravel()[carrying]
-    with np.errstate(invalid="ignore"):
-        whole = np.rint(given * units)
-    right = (
-        (whole >= 0.0).all()
-        and (np.bincount(rows, whole, m) == units // m).all()
-        and (np.bincount(columns, whole, k) == units // k).all()
-    )
-    return Masses(rows, columns, given, whole if right else None, units)
 
 
 def _simplex(
@@ -191,16 +202,17 @@ def _simplex(
     return plan, np.asarray(log["v"])
 
 
-def _assessed(cost: FloatArray, plan: FloatArray, prices: FloatArray) -> Solution:
+def _assessed(cost: FloatArray, marginals: Marginals, plan: FloatArray, prices: FloatArray) -> Solution:
     """Return a plan and potentials made of prices of the columns, with what they prove."""
+    plan = marginals.restored(plan)
     value = float(np.sum(plan * cost))
-    wrong, marginal = _mass_errors(cost, plan)
+    wrong, marginal = _mass_errors(cost, marginals, plan)
     # No plan costs less than nothing, and zero potentials say so without rounding.
     if value == 0.0:
         u, v, shift = np.zeros(cost.shape[0]), np.zeros(cost.shape[1]), 0.0
     else:
-        u, v, shift = _potentials(cost, prices)
-    sizes = float(np.abs(u).mean() + np.abs(v).mean()) + abs(shift)
+        u, v, shift = _potentials(cost, marginals, prices)
+    sizes = float(sum(marginals.mean(np.abs(u), np.abs(v)))) + abs(shift)
     return Solution(
         plan=plan,
         value=value,
@@ -208,13 +220,15 @@ def _assessed(cost: FloatArray, plan: FloatArray, prices: FloatArray) -> Solutio
         marginal=marginal,
         u=u,
         v=v,
-        dual=fsum(u.tolist()) / len(u) + fsum(v.tolist()) / len(v),
-        dual_rounding=4.0 * _ROUNDOFF * sizes,
+        dual=marginals.value(u, v),
+        dual_rounding=marginals.roundings * _ROUNDOFF * sizes,
         infeasibility=max(0.0, float(_excess(cost, u, v).max())),
     )
 
 
-def _potentials(cost: FloatArray, prices: FloatArray) -> tuple[FloatArray, FloatArray, float]:
+def _potentials(
+    cost: FloatArray, marginals: Marginals, prices: FloatArray
+) -> tuple[FloatArray, FloatArray, float]:
     """Return potentials that satisfy every constraint, whatever the prices, and how far they were shifted.
 
     The c-transform of any prices is the best ``u`` that is feasible with them, and its c-transform improves
@@ -223,7 +237,7 @@ def _potentials(cost: FloatArray, prices: FloatArray) -> tuple[FloatArray, Float
     slack = cost - prices
     u = slack.min(axis=1)
     v = np.subtract(cost, u[:, None], out=slack).min(axis=0)
-    shift = float(v.mean())
+    _, shift = marginals.mean(u, v)
     return u + shift, v - shift, shift
 
 
@@ -233,15 +247,15 @@ def _excess(cost: FloatArray, u: FloatArray, v: FloatArray) -> FloatArray:
     return np.subtract(excess, cost, out=excess)
 
 
-def _mass_errors(cost: FloatArray, plan: FloatArray) -> tuple[float, float]:
+def _mass_errors(cost: FloatArray, marginals: Marginals, plan: FloatArray) -> tuple[float, float]:
     """Return what wrong masses can cost, and the largest error of a marginal or negative mass."""
     m, k = plan.shape
-    rows, columns, given, whole, units = masses(plan)
+    rows, columns, given, whole, units = marginals.masses(plan)
     if whole is not None:
         wrong = np.abs(given - whole / units)
         return float(wrong @ cost[rows, columns]), float(wrong.sum())
-    of_rows = np.bincount(rows, given, m) - 1.0 / m
-    of_columns = np.bincount(columns, given, k) - 1.0 / k
+    of_rows = np.bincount(rows, given, m) - marginals.rows
+    of_columns = np.bincount(columns, given, k) - marginals.columns
     negative = -np.minimum(given, 0.0)
     marginal = max(
         float(np.abs(of_rows).max()), float(np.abs(of_columns).max()), float(negative.max(initial=0.0))
@@ -251,27 +265,23 @@ def _mass_errors(cost: FloatArray, plan: FloatArray) -> tuple[float, float]:
     return mended * float(cost.max()), marginal
 
 
-def _refined(cost: FloatArray, found: Solution, max_pivots: int) -> Solution:
+def _refined(cost: FloatArray, marginals: Marginals, found: Solution, max_pivots: int) -> Solution:
     """Return a proven solution, or the best one met; for costs of at most one."""
-    m, k = cost.shape
-    units = lcm(m, k)
-    a, b = np.full(m, float(units // m)), np.full(k, float(units // k))
     settled = np.inf
     for _ in range(_ROUNDS):
         afresh = found.value < 0.5 * settled
         if afresh:
             # Potentials of costs that turned out to be far too large would drown those that matter.
             settled = room = found.value
-            base, reduced = np.zeros(k), cost
+            base, reduced = np.zeros(cost.shape[1]), cost
         else:
             base, room = found.v, found.width
             reduced = np.maximum(cost - found.u[:, None] - found.v[None, :], 0.0)
-        limit = 2.0 * units * room
+        limit = 2.0 * marginals.shares * room
         if limit == 0.0:
             break
-        flows, prices = _simplex(np.minimum(reduced, limit) / limit, a, b, max_pivots)
-        # Of whole masses the simplex makes whole flows: no other error than that of one division.
-        made = _assessed(cost, flows / units, base + limit * prices)
+        flows, prices = _simplex(np.minimum(reduced, limit) / limit, *marginals.supplies, max_pivots)
+        made = _assessed(cost, marginals, flows / marginals.units, base + limit * prices)
         before, found = found, _better(found, made)
         if found.proven or not (afresh or found.width < 0.5 * before.width):
             break
@@ -289,14 +299,14 @@ _OF_COST = ("value", "value_rounding", "dual", "dual_rounding", "infeasibility")
 _OF_POTENTIALS = ("u", "v", "dual", "dual_rounding", "infeasibility")
 
 
-def _check(found: Solution) -> None:
+def _check(found: Solution, advice: str) -> None:
     """Raise unless plan and potentials prove each other optimal; for costs of at most one."""
     if 0.0 < found.value < _VANISHED:
         raise ConvergenceError(
             "The exact distance is to be known to ten digits, but it is 1e-112 of the largest one between "
             "tokens or less, and squares lose digits there: leave out the tokens that lie so far away."
         )
-    relative = found.width / found.value if found.value else found.width
+    relative = found.width / found.value if found.value else (np.inf if found.width else 0.0)
     evidence = (
         ("marginal error", found.marginal, MARGINAL_TOLERANCE, "one"),
         ("dual infeasibility", found.infeasibility, FEASIBILITY_TOLERANCE, "the largest cost"),
@@ -306,5 +316,5 @@ def _check(found: Solution) -> None:
         if not value <= tolerance:
             raise ConvergenceError(
                 f"The certificate of the exact distance does not hold: {what} {value:.3g} (relative to {of}) "
-                f"where at most {tolerance:.0e} is allowed; report the tokens as a solver bug."
+                f"where at most {tolerance:.0e} is allowed; {advice}."
             )

@@ -8,6 +8,7 @@ import pytest
 from scipy.linalg import sqrtm
 
 from otanalysis.errors import InputError
+from otanalysis.image import Image
 from otanalysis.transport import (
     TokenMoments,
     bures_squared,
@@ -55,6 +56,21 @@ def test_agree_with_the_definition(m: int, d: int, k: int) -> None:
     assert bures_squared(tokens, kept) == pytest.approx(
         by_definition(tokens, kept, centre=False), **tolerance
     )
+
+
+@pytest.mark.parametrize(("m", "d", "k"), SHAPES)
+def test_whole_weights_of_an_image_are_so_many_copies_of_a_token(m: int, d: int, k: int) -> None:
+    tokens, kept = problem(m, d, k)
+    copies = np.random.default_rng(m).integers(1, 4, m)
+    many, places = np.repeat(tokens, copies, axis=0), (np.cumsum(copies) - 1)[kept]
+    image = Image(tokens, weights=copies)
+
+    for measure in (gelbrich_squared, bures_squared, trace_objective):
+        assert measure(image, kept) == pytest.approx(measure(many, places), rel=ROUNDING)
+        assert abs(measure(image, kept) - measure(tokens, kept)) > 1e-3 * measure(image, kept)
+    np.testing.assert_allclose(TokenMoments(image).mean, many.mean(axis=0), rtol=ROUNDING)
+    assert bures_squared(image, kept) <= gelbrich_squared(image, kept) * (1 + ROUNDING)
+    assert gelbrich_squared(image, kept) <= wasserstein2(image, kept).squared_distance * (1 + ROUNDING)
 
 
 def test_gelbrich_agrees_with_pot_where_covariances_are_regular() -> None:

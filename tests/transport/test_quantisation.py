@@ -51,3 +51,16 @@ def test_a_further_token_never_raises_it(problem: tuple[np.ndarray, np.ndarray])
 
     assert np.all(np.diff(errors) <= 0)
     assert errors[-1] == 0.0
+
+
+def test_weights_are_those_of_the_mean(problem: tuple[np.ndarray, np.ndarray]) -> None:
+    tokens, kept = problem
+    weights = np.random.default_rng(2).exponential(size=18)
+    nearest = ((tokens[:, None] - tokens[kept]) ** 2).sum(-1).min(axis=1)
+    expected = float(np.average(nearest, weights=weights))
+
+    assert quantisation_error(tokens, kept, weights=weights) == pytest.approx(expected, rel=1e-12)
+    image = Image(tokens, weights=weights)
+    assert quantisation_error(image, kept) == quantisation_error(tokens, kept, weights=weights)
+    assert quantisation_error(image, kept, weights=np.ones(18)) == quantisation_error(tokens, kept)
+    assert abs(expected / quantisation_error(tokens, kept) - 1) > 0.01

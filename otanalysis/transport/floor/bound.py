@@ -7,15 +7,18 @@ For every kept set :math:`C` of ``keep`` tokens :math:`W_2^2(P, Q_C)` is at leas
 * the **spectral bound**: ``k`` points lie in an affine space of dimension :math:`k - 1`, and of all such
   spaces the one through the mean along the first principal axes is closest to the tokens, so
   :math:`W_2^2 \geq \frac1m \sum_{i \geq k} \sigma_i^2` with the singular values :math:`\sigma_1 \geq \sigma_2
-  \geq \dots` of the centred tokens. It holds for any weights and costs :math:`O(m d \min(m, d))`; it is zero
-  for ``k > d``.
+  \geq \dots` of the centred tokens. It holds for any weights of the kept ones and costs :math:`O(m d \min(m,
+  d))`; it is zero for ``k > d``.
+
+With masses :math:`w_i` of the tokens :math:`\sqrt{m w_i}` times the tokens without their weighted mean take
+the place of the centred ones; how the Lagrangian bound takes them stands at the head of its module.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from math import gcd, lcm
+from math import ceil, gcd
 from types import MappingProxyType
 from typing import Any
 
@@ -28,8 +31,17 @@ from otanalysis.transport.exact import ExactTransport, solve_exact
 from otanalysis.transport.floor.coarse_start import coarse_prices
 from otanalysis.transport.floor.cuts import CapacityCuts, cluster_cuts, dendrogram
 from otanalysis.transport.floor.dual_ascent import ascend_dual
-from otanalysis.transport.floor.lagrangian import COST_ERROR, EPS, TINY, Prices, bound_at, evaluate
+from otanalysis.transport.floor.lagrangian import (
+    COST_ERROR,
+    EPS,
+    TINY,
+    Prices,
+    bound_at,
+    evaluate,
+    token_sizes,
+)
 from otanalysis.transport.floor.local_search import local_search, sample_systematically
+from otanalysis.transport.marginals import Uniform, Weighted
 
 _ALL = float(np.inf)
 _STAGES = (
@@ -49,6 +61,7 @@ _LEAST_SQUARE = 1e-290  # squared distances below may have lost digits
 _NEW_CUTS = 60  # a stage
 _ROUNDINGS = 3  # for small clouds more, as long as they take no longer than three of this many tokens:
 _ROUNDED = 576
+_UNITS = 2**20  # of the mass of all tokens at least, in which the search weighs them
 _SWAPS = 500
 _NEARBY_SWAPS = 500  # exchanges with a token nearby
 _TOURNAMENT = 8  # kept tokens drawn for an exchange, of which one goes
@@ -114,7 +127,7 @@ def ratio_of_squares(over: ExactTransport | DistanceFloor, under: ExactTransport
     return (over.distance / under.distance) ** 2 if under.distance > 0.0 else float("inf")
 
 
-def spectral_bound(tokens: Array | Image, keep: int) -> float:
+def spectral_bound(tokens: Array | Image, keep: int, *, weights: Array | None = None) -> float:
     r"""Return :math:`\frac1m \sum_{i \geq k} \sigma_i^2` of the centred tokens, with rounding allowed for.
 
     Parameters
@@ -123,6 +136,8 @@ def spectral_bound(tokens: Array | Image, keep: int) -> float:
         All tokens.
     keep : int
         Number of kept tokens, in ``1..m``.
+    weights : array [m], optional
+        Weights of all tokens, non-negative, in any unit; by default those of the image, or uniform.
 
     Returns
     -------
@@ -132,20 +147,25 @@ def spectral_bound(tokens: Array | Image, keep: int) -> float:
     Raises
     ------
     InputError
-        If the tokens are not a finite matrix or ``keep`` is out of range.
+        If the tokens are not a finite matrix, ``keep`` is out of range, or the weights are not as described.
 
     Examples
     --------
     >>> spectral_bound([[1.0, 0.0], [-1.0, 0.0], [0.0, 2.0], [0.0, -2.0]], 1) <= 2.5
     True
     """
-    cloud = Image.of(tokens).host
+    image = Image.of(tokens)
+    cloud, masses = image.host, image.masses(weights)
     m, d = cloud.shape
     count = resolve_keep(m, keep=keep)
     # Powers of two change no digit, and no square of what is left overflows.
     exponent = int(np.frexp(np.abs(cloud).max())[1])
     cloud = np.ldexp(cloud, -exponent)
-    values = np.linalg.svd(cloud - cloud.mean(axis=0), compute_uv=False)
+    if masses is None:
+        centred = cloud - cloud.mean(axis=0)
+    else:
+        centred = np.sqrt(m * masses)[:, None] * (cloud - masses @ cloud)
+    values = np.linalg.svd(centred, compute_uv=False)
     # A singular value is off by a few ulps of the largest one times the size (Golub and Van Loan, 8.6).
     error = 8.0 * max(m, d) * EPS * float(np.sqrt(m * d))
     tail = np.maximum(values[count - 1 :] - error, 0.0)
@@ -155,15 +175,23 @@ def spectral_bound(tokens: Array | Image, keep: int) -> float:
     return min(max(scaled - TINY, 0.0), float(np.finfo(np.float64).max))
 
 
-def _spectral_bound_of(cost: FloatArray, keep: int) -> float:
+def _spectral_bound_of(cost: FloatArray, keep: int, masses: FloatArray | None) -> float:
     """Return the spectral bound from squared distances of about one, which are all that a caller may give.
 
     Centred on both sides, minus half of them is the Gram matrix of the centred tokens; its eigenvalues are
-    the squared singular values (Weyl: off by no more than the norm of the error).
+    the squared singular values (Weyl: off by no more than the norm of the error). With masses the roots of
+    ``m`` times them stand on both sides, and their direction takes the place of the constant one's.
     """
     m = len(cost)
-    centred = cost - cost.mean(axis=0)
-    values = np.linalg.eigvalsh(-0.5 * (centred - centred.mean(axis=1)[:, None]))
+    if masses is None:
+        centred = cost - cost.mean(axis=0)
+        centred -= centred.mean(axis=1)[:, None]
+    else:
+        root = np.sqrt(masses)
+        centred = m * (root[:, None] * cost * root)
+        centred -= np.outer(root, root @ centred)
+        centred -= np.outer(centred @ root, root)
+    values = np.linalg.eigvalsh(-0.5 * centred)
     error = 0.5 * m * float(cost.max()) * (COST_ERROR + 16.0 * (m + 16) * EPS)
     tail = np.maximum(values[: m - keep + 1] - error, 0.0)
     return float(tail.sum() / m * (1.0 - 8.0 * m * EPS))
@@ -175,6 +203,7 @@ def wasserstein2_floor(
     *,
     normalise: Normalisation = "none",
     effort: float = 1.0,
+    weights: Array | None = None,
 ) -> DistanceFloor:
     r"""Bound :math:`W_2^2(P, Q_C)` from below over **all** sets of ``keep`` tokens, and seek the best set.
 
@@ -193,8 +222,11 @@ def wasserstein2_floor(
     normalise : {"none", "columns", "rows"}
         Normalisation of the tokens before the distance.
     effort : float
-        Factor of the number of steps; 1 takes about half a second for 56 of 576 tokens on one core. The bound
-        is valid at any effort.
+        Factor of the number of steps; 1 takes about half a second for 56 of 576 tokens on one core, a second
+        with weights. The bound is valid at any effort.
+    weights : array [m], optional
+        Weights of all tokens, non-negative, in any unit; by default those of the image, or uniform. The kept
+        ones remain uniform: with the best weights they would be as close as k-medoids makes them.
 
     Returns
     -------
@@ -224,9 +256,11 @@ def wasserstein2_floor(
     image = Image.of(tokens).normalised(normalise)
     matrix = image.unit_distances
     count = resolve_keep(len(matrix), keep=keep)
-    prices, best = _of_any_spread(matrix, count, effort)
+    masses = image.masses(weights)
+    prices, best = _of_any_spread(matrix, count, effort, masses)
     exponent = int(np.frexp(matrix.max())[1])
-    spectral = float(np.ldexp(_spectral_bound_of(np.ldexp(matrix, -exponent), count), exponent)) - TINY
+    spectral_unit = _spectral_bound_of(np.ldexp(matrix, -exponent), count, masses)
+    spectral = float(np.ldexp(spectral_unit, exponent)) - TINY
     units = {"lagrangian": bound_at(matrix, count, prices), "spectral": spectral}
     # Squares that have lost digits claim nothing; the distance has not lost them.
     lost = TINY if image.exponent else 0.0
@@ -242,46 +276,54 @@ def wasserstein2_floor(
         cut_prices=in_own_unit.cut_prices,
         kind=kind if parts[kind] > 0.0 else "trivial",
         parts=MappingProxyType(parts),
-        best=solve_exact(matrix, best, image.exponent),
+        best=solve_exact(matrix, best, image.exponent, masses),
         keep=count,
     )
 
 
-def _of_any_spread(matrix: FloatArray, keep: int, effort: float) -> tuple[Prices, IntArray]:
+def _of_any_spread(
+    matrix: FloatArray, keep: int, effort: float, masses: FloatArray | None
+) -> tuple[Prices, IntArray]:
     r"""Return good prices and a good kept set, whatever the share of the value in the largest cost.
 
     Bounds and searches are right to some share of the largest cost. Where the best set found is far below
-    that, entries that cost more than :math:`\mathrm{lcm}(m, k)` times as much carry no mass in its optimal
-    plan nor in that of a better set; they are lowered to twice that, and all is sought again on that scale.
-    A bound of lowered costs is one of the costs.
+    that, entries that cost more than :math:`\mathrm{lcm}(m, k)` times as much (or so many times, of other
+    weights) carry no mass in its optimal plan nor in that of a better set; they are lowered to twice that,
+    and all is sought again on that scale. A bound of lowered costs is one of the costs.
     """
     lowered = matrix
+    uniform = Uniform(len(matrix), keep)
+    given = uniform if masses is None else Weighted(masses[masses > 0.0], uniform.columns)
     for _ in range(_RESTARTS):
         # The solvers' tolerances are absolute: they want costs of about one. Powers of two change no digit.
         exponent = int(np.frexp(lowered.max())[1])
-        prices, best = _bracket(np.ldexp(lowered, -exponent), keep, effort)
-        value = solve_exact(matrix, best.indices).squared_distance
-        limit = 2.0 * lcm(len(matrix), keep) * value
+        prices, best = _bracket(np.ldexp(lowered, -exponent), keep, effort, masses)
+        value = solve_exact(matrix, best.indices, masses=masses).squared_distance
+        limit = 2.0 * given.shares * value
         if value == 0.0 or value > _LEAST_SHARE * lowered.max() or limit > 0.5 * lowered.max():
             break
         lowered = np.minimum(matrix, limit)
     return prices.scaled(exponent), best.indices
 
 
-def _bracket(cost: FloatArray, keep: int, effort: float) -> tuple[Prices, ExactTransport]:
+def _bracket(
+    cost: FloatArray, keep: int, effort: float, masses: FloatArray | None
+) -> tuple[Prices, ExactTransport]:
     """Return prices of a good bound, and a good kept set; for costs of about one."""
     # numba takes half a second to load.
     from otanalysis.transport.floor.cut_separation import cluster_graph, separate_union_cuts
 
-    m = len(cost)
+    m, sizes = len(cost), token_sizes(masses)
     if keep == m or float(cost.max()) == 0.0:
-        zero = Prices(np.zeros(m), CapacityCuts.none(m, keep), np.zeros(0))
-        return zero, local_search(cost, np.arange(keep), 0)
+        # The one set that there is, or one of many at distance zero: its own potentials are the best prices.
+        only = local_search(cost, np.arange(keep), 0, masses)
+        return Prices(only.potentials[0], CapacityCuts.none(m, keep, sizes), np.zeros(0)), only
     groups, persistence, linkage = dendrogram(cost)
     graph = cluster_graph(cost, groups, persistence)
-    start = coarse_prices(cost, linkage, cluster_cuts(groups, persistence, keep), keep)
-    drawn = sample_systematically(_leaves(linkage), np.ones(m), keep, np.random.default_rng(0))
-    guess = local_search(cost, drawn, 2)
+    start = coarse_prices(cost, linkage, cluster_cuts(groups, persistence, keep, sizes), keep)
+    chance = np.ones(m) if masses is None else masses
+    drawn = sample_systematically(_leaves(linkage), chance, keep, np.random.default_rng(0))
+    guess = local_search(cost, drawn, 2, masses)
     best, prices, breadth = evaluate(cost, keep, start), start, 1.0
     for number, (share, steps, choice) in enumerate(_STAGES):
         width, most = max(share * guess.squared_distance, _LEAST_WIDTH), max(10, round(effort * steps))
@@ -295,8 +337,9 @@ def _bracket(cost: FloatArray, keep: int, effort: float) -> tuple[Prices, ExactT
             # The short lists promised what does not hold on all entries: back, with longer ones.
             start, breadth = prices, 2.0 * breadth
         if number + 1 < len(_STAGES):
-            start = _with_new_cuts(start, separate_union_cuts(graph, found.shares, found.kept, _NEW_CUTS))
-    return prices, _search(cost, keep, found.kept, _leaves(linkage), effort)
+            new = separate_union_cuts(graph, found.shares, found.kept, _NEW_CUTS, sizes)
+            start = _with_new_cuts(start, new)
+    return prices, _search(cost, keep, found.kept, _leaves(linkage), effort, masses)
 
 
 def _with_new_cuts(prices: Prices, new: CapacityCuts) -> Prices:
@@ -310,16 +353,20 @@ def _with_new_cuts(prices: Prices, new: CapacityCuts) -> Prices:
 
 
 def _search(
-    cost: FloatArray, keep: int, fractional: FloatArray, order: IntArray, effort: float
+    cost: FloatArray,
+    keep: int,
+    fractional: FloatArray,
+    order: IntArray,
+    effort: float,
+    masses: FloatArray | None,
 ) -> ExactTransport:
     """Return a good kept set: roundings of the fractional plan, and exchanges from the best of them."""
     from otanalysis.transport.floor.swap_search import improve_by_moves, improve_by_swaps
 
     m, generator = len(cost), np.random.default_rng(0)
-    units = gcd(m, keep)
-    weight, capacity = keep // units, m // units
+    units, capacity = _whole_units(m, keep, masses)
     starts = [
-        improve_by_moves(cost, sample_systematically(order, fractional, keep, generator), weight, capacity)
+        improve_by_moves(cost, sample_systematically(order, fractional, keep, generator), units, capacity)
         for _ in range(_ROUNDINGS * max(1, _ROUNDED // m))
     ]
     kept, _ = min(starts, key=lambda one: float(one[1]))
@@ -327,8 +374,21 @@ def _search(
     chance = fractional + _LEAST_CHANCE
     tokens = generator.choice(m, size=swaps, p=chance / chance.sum())
     columns = generator.integers(keep, size=(swaps, _TOURNAMENT))
-    kept, _ = improve_by_swaps(cost, kept, weight, capacity, columns, tokens, round(effort * _NEARBY_SWAPS))
-    return local_search(cost, np.sort(kept), 0)
+    kept, _ = improve_by_swaps(cost, kept, units, capacity, columns, tokens, round(effort * _NEARBY_SWAPS))
+    return local_search(cost, np.sort(kept), 0, masses)
+
+
+def _whole_units(m: int, keep: int, masses: FloatArray | None) -> tuple[IntArray, int]:
+    """Return units that tokens weigh [m] and that a kept one has room for; rounded if not uniform."""
+    if masses is None:
+        common = gcd(m, keep)
+        return np.full(m, keep // common), m // common
+    capacity = ceil(_UNITS / keep)
+    exact = masses * (capacity * keep)
+    units = np.floor(exact).astype(np.int64)
+    missing = capacity * keep - int(units.sum())
+    units[np.argsort(units - exact, kind="stable")[:missing]] += 1
+    return units, capacity
 
 
 def _leaves(linkage: FloatArray) -> IntArray:

@@ -41,19 +41,22 @@ def coarse_prices(cost: FloatArray, linkage: FloatArray, cuts: CapacityCuts, kee
     label = _labels(linkage, _CLUSTERS)
     member = np.zeros((m, int(label.max()) + 1))
     member[np.arange(m), label] = 1.0
-    size = member.sum(axis=0)
-    mean_cost = (member.T @ cost @ member) / np.outer(size, size)
+    number = member.sum(axis=0)
+    weighted = member if cuts.sizes is None else cuts.sizes[:, None] * member
+    size = weighted.sum(axis=0)
+    # A cluster without weight has nothing to be served, at whatever cost.
+    mean_cost = (weighted.T @ cost @ member) / np.outer(np.where(size > 0.0, size, 1.0), number)
     inside_served = cuts.served @ member
     inside_keepers = cuts.keepers @ member
     usable = np.flatnonzero(
-        ((inside_served == 0) | (inside_served == size)).all(axis=1)
-        & ((inside_keepers == 0) | (inside_keepers == size)).all(axis=1)
+        ((inside_served == 0) | (inside_served == number)).all(axis=1)
+        & ((inside_keepers == 0) | (inside_keepers == number)).all(axis=1)
     )
     objective, equal, equal_to, below, below_to = _program(
         mean_cost, size, keep, inside_served[usable] > 0, inside_keepers[usable] > 0, cuts.take(usable)
     )
     limits = np.zeros((objective.size, 2))
-    limits[:, 1] = np.concatenate([np.full(size.size**2, np.inf), size])
+    limits[:, 1] = np.concatenate([np.full(size.size**2, np.inf), number])
     # The published types of linprog do not know sparse matrices; SciPy takes them.
     solve: Any = linprog
     found = solve(

@@ -61,7 +61,9 @@ def cluster_graph(cost: FloatArray, groups: BoolArray, persistence: FloatArray) 
     return ClusterGraph(clusters, overlap, near)
 
 
-def separate_union_cuts(graph: ClusterGraph, shares: FloatArray, kept: FloatArray, most: int) -> CapacityCuts:
+def separate_union_cuts(
+    graph: ClusterGraph, shares: FloatArray, kept: FloatArray, most: int, sizes: FloatArray | None = None
+) -> CapacityCuts:
     """Return cuts that a fractional plan violates, with unions of up to three clusters as keepers.
 
     Every cluster is joined greedily with the neighbour that raises the violation the most.
@@ -73,14 +75,17 @@ def separate_union_cuts(graph: ClusterGraph, shares: FloatArray, kept: FloatArra
         The plan, as for :func:`~otanalysis.transport.floor.cuts.violated_cuts`.
     most : int
         Number of cuts returned at most.
+    sizes : ndarray [m], optional
+        Of the tokens, as in :class:`~otanalysis.transport.floor.cuts.CapacityCuts`.
     """
     m = len(kept)
     members = graph.clusters.astype(np.float64)
     alive = np.flatnonzero(kept > 0.0)
     served = members[:, alive] @ shares[:, alive].T
     capacity = m / float(kept.sum())
+    amounts = np.ones(m) if sizes is None else sizes
     unions, violation = _grow_unions(
-        served, members @ kept, graph.overlap, graph.near, capacity, _LARGEST_UNION, _LEAST_VIOLATION
+        served, members @ kept, amounts, graph.overlap, graph.near, capacity, _LARGEST_UNION, _LEAST_VIOLATION
     )
     chosen: dict[bytes, BoolArray] = {}
     for row in np.argsort(-violation, kind="stable"):
@@ -89,47 +94,48 @@ def separate_union_cuts(graph: ClusterGraph, shares: FloatArray, kept: FloatArra
         if len(chosen) == most:
             break
     groups = np.array(list(chosen.values())) if chosen else np.zeros((0, m), dtype=np.bool_)
-    return violated_cuts(groups, shares, kept, most)
+    return violated_cuts(groups, shares, kept, most, sizes)
 
 
 @numba.njit(cache=True, error_model="numpy")
-def _violation(served, more, number, capacity):  # type: ignore[no-untyped-def]
+def _violation(served, more, number, sizes, capacity):  # type: ignore[no-untyped-def]
     """Return the violation of the worst cut of a group that keeps ``number`` and serves both sums [m]."""
     whole = np.floor(number)
     if whole < 1.0:
         return -np.inf
-    part, total, size = number - whole, 0.0, 0
+    part, total, size = number - whole, 0.0, 0.0
     for i in range(len(served)):
         excess = served[i] + more[i] - part
-        total += max(excess, 0.0)
-        size += excess > 0.0
+        if excess > 0.0:
+            total += sizes[i] * excess
+            size += sizes[i]
     fits = whole * capacity < size < (whole + 1.0) * capacity
     return total - capacity * whole * (1.0 - part) if fits else -np.inf
 
 
 @numba.njit(cache=True, error_model="numpy")
-def _best_neighbour(served, number, sums, kept, near, excluded, union, capacity):  # type: ignore[no-untyped-def]
+def _best_neighbour(served, number, sizes, sums, kept, near, excluded, union, capacity):  # type: ignore[no-untyped-def]
     """Return the neighbour that raises the violation of the union the most, and that; -1 for none."""
     best, most = -1, -np.inf
     for a in union:
         for b in near[a]:
             if b < 0 or excluded[b]:
                 continue
-            value = _violation(sums, served[b], kept + number[b], capacity)
+            value = _violation(sums, served[b], kept + number[b], sizes, capacity)
             if value > most:
                 best, most = b, value
     return best, most
 
 
 @numba.njit(cache=True, error_model="numpy")
-def _grow_unions(served, number, overlap, near, capacity, depth, least):  # type: ignore[no-untyped-def]
+def _grow_unions(served, number, sizes, overlap, near, capacity, depth, least):  # type: ignore[no-untyped-def]
     """Return the violated unions met [n, depth], filled with -1, and their violations [n]."""
     count, m = served.shape
     unions, violations, found = np.full((count * depth, depth), -1), np.empty(count * depth), 0
     for first in range(count):
         union = np.full(depth, -1)
         sums, kept, excluded = np.zeros(m), 0.0, np.zeros(count, np.bool_)
-        best, value = first, _violation(np.zeros(m), served[first], number[first], capacity)
+        best, value = first, _violation(np.zeros(m), served[first], number[first], sizes, capacity)
         for size in range(depth):
             union[size] = best
             if value > least:
@@ -140,7 +146,7 @@ def _grow_unions(served, number, overlap, near, capacity, depth, least):  # type
             excluded |= overlap[best]
             if size + 1 < depth:
                 best, value = _best_neighbour(
-                    served, number, sums, kept, near, excluded, union[: size + 1], capacity
+                    served, number, sizes, sums, kept, near, excluded, union[: size + 1], capacity
                 )
             if best < 0:
                 break

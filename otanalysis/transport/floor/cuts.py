@@ -15,6 +15,9 @@ This is the residual capacity inequality of network design (Magnanti, Mirchandan
 it a relaxation may keep 1.56 tokens for a group of 16 tokens where :math:`q = 10.3`; with it the relaxation
 knows that with one kept token 5.7 are served from elsewhere, and with two, that 4.6 of elsewhere must fill
 the second.
+
+Tokens of other weights are so many tokens, :math:`s_i = m w_i`: all of the above holds with amounts
+:math:`0 \leq f_{ij} \leq s_i` in place of the shares, and with :math:`|A| = \sum_{i \in A} s_i`.
 """
 
 from __future__ import annotations
@@ -46,6 +49,8 @@ class CapacityCuts:
         The group ``B`` of every cut.
     capacity : float
         Tokens that one kept token serves, ``q = m / k``.
+    sizes : ndarray [m], optional
+        How many tokens each one is: its weight over the mean weight; by default one.
 
     Examples
     --------
@@ -56,28 +61,32 @@ class CapacityCuts:
     served: BoolArray
     keepers: BoolArray
     capacity: float
+    sizes: FloatArray | None = None
 
     @classmethod
-    def none(cls, m: int, keep: int) -> CapacityCuts:
+    def none(cls, m: int, keep: int, sizes: FloatArray | None = None) -> CapacityCuts:
         """Return no cuts, of an image of ``m`` tokens of which ``keep`` are kept."""
         nobody = np.zeros((0, m), dtype=np.bool_)
-        return cls(nobody, nobody, m / keep)
+        return cls(nobody, nobody, m / keep, sizes)
 
     def __len__(self) -> int:
         """Return the number of cuts."""
         return len(self.served)
 
     @cached_property
+    def _share(self) -> FloatArray:
+        """Size of every group, in kept tokens [c]."""
+        return group_sizes(self.served, self.sizes) / self.capacity
+
+    @cached_property
     def rest(self) -> FloatArray:
         """The rest ``r`` of every group, in kept tokens [c]."""
-        share = self.served.sum(axis=1) / self.capacity
-        return np.asarray(share - np.floor(share))
+        return np.asarray(self._share - np.floor(self._share))
 
     @cached_property
     def limit(self) -> FloatArray:
         """Right-hand sides ``q f (1 - r)`` [c], in tokens."""
-        share = self.served.sum(axis=1) / self.capacity
-        return np.asarray(self.capacity * np.floor(share) * (1.0 - self.rest))
+        return np.asarray(self.capacity * np.floor(self._share) * (1.0 - self.rest))
 
     @cached_property
     def _rebates(self) -> FloatArray:
@@ -99,7 +108,7 @@ class CapacityCuts:
 
     def take(self, which: IntArray) -> CapacityCuts:
         """Return some of the cuts."""
-        return CapacityCuts(self.served[which], self.keepers[which], self.capacity)
+        return CapacityCuts(self.served[which], self.keepers[which], self.capacity, self.sizes)
 
     def join(self, other: CapacityCuts) -> CapacityCuts:
         """Return these cuts and the others behind them."""
@@ -107,7 +116,13 @@ class CapacityCuts:
             np.vstack([self.served, other.served]),
             np.vstack([self.keepers, other.keepers]),
             self.capacity,
+            self.sizes,
         )
+
+
+def group_sizes(groups: BoolArray, sizes: FloatArray | None) -> FloatArray:
+    """Return how many tokens groups [c, m] are, of the given sizes [m] or of one each."""
+    return np.asarray(groups.sum(axis=1) if sizes is None else groups @ sizes, dtype=np.float64)
 
 
 def distinct_columns(groups: BoolArray) -> tuple[IntArray, IntArray]:
@@ -165,7 +180,9 @@ def dendrogram(cost: FloatArray) -> tuple[BoolArray, FloatArray, FloatArray]:
     return groups, persistence, tree
 
 
-def cluster_cuts(groups: BoolArray, persistence: FloatArray, keep: int) -> CapacityCuts:
+def cluster_cuts(
+    groups: BoolArray, persistence: FloatArray, keep: int, sizes: FloatArray | None = None
+) -> CapacityCuts:
     """Return the cuts of the well-separated clusters, each with itself as keepers.
 
     Parameters
@@ -174,6 +191,8 @@ def cluster_cuts(groups: BoolArray, persistence: FloatArray, keep: int) -> Capac
         From :func:`dendrogram`.
     keep : int
         Number of kept tokens.
+    sizes : ndarray [m], optional
+        Of the tokens, as in :class:`CapacityCuts`.
 
     Returns
     -------
@@ -181,14 +200,16 @@ def cluster_cuts(groups: BoolArray, persistence: FloatArray, keep: int) -> Capac
         Of the clusters that more than one kept token must serve, but not a whole number of them.
     """
     capacity = groups.shape[1] / keep
-    share = groups.sum(axis=1) / capacity
+    share = group_sizes(groups, sizes) / capacity
     rest = share - np.floor(share)
     wanted = (share > 1.0) & (rest > _LEAST_REST) & (rest < 1.0 - _LEAST_REST)
     chosen = groups[wanted & (persistence >= _LEAST_PERSISTENCE)]
-    return CapacityCuts(chosen, chosen, capacity)
+    return CapacityCuts(chosen, chosen, capacity, sizes)
 
 
-def violated_cuts(groups: BoolArray, shares: FloatArray, kept: FloatArray, most: int) -> CapacityCuts:
+def violated_cuts(
+    groups: BoolArray, shares: FloatArray, kept: FloatArray, most: int, sizes: FloatArray | None = None
+) -> CapacityCuts:
     r"""Return the cuts that a fractional plan violates the most, with these groups as keepers.
 
     For keepers ``B`` with :math:`n = f + \varphi` kept tokens among them, a token raises the violation if
@@ -205,6 +226,8 @@ def violated_cuts(groups: BoolArray, shares: FloatArray, kept: FloatArray, most:
         Share to which each token is kept; sums to the number of kept tokens.
     most : int
         Number of cuts returned at most.
+    sizes : ndarray [m], optional
+        Of the tokens, as in :class:`CapacityCuts`.
 
     Returns
     -------
@@ -221,8 +244,9 @@ def violated_cuts(groups: BoolArray, shares: FloatArray, kept: FloatArray, most:
     part = number - whole
     served_by = members @ shares.T
     served = served_by > part[:, None]
-    violation = np.where(served, served_by - part[:, None], 0.0).sum(axis=1) - capacity * whole * (1.0 - part)
-    share = served.sum(axis=1) / capacity
+    over = np.where(served, served_by - part[:, None], 0.0)
+    violation = (over.sum(axis=1) if sizes is None else over @ sizes) - capacity * whole * (1.0 - part)
+    share = group_sizes(served, sizes) / capacity
     fits = (share > whole) & (share < whole + 1.0) & (violation > _LEAST_VIOLATION)
     order = np.flatnonzero(fits)[np.argsort(-violation[fits], kind="stable")][:most]
-    return CapacityCuts(served[order], groups[order], capacity)
+    return CapacityCuts(served[order], groups[order], capacity, sizes)

@@ -13,7 +13,7 @@ import numpy as np
 from scipy.optimize import minimize
 
 from otanalysis.arrays import FloatArray, IntArray
-from otanalysis.transport.floor.lagrangian import Prices, cheapest_fill, filling_count, reduced_cost
+from otanalysis.transport.floor.lagrangian import Prices, cheapest_fill, reduced_cost
 
 _LENGTH = 4.0  # length of the short lists, in tokens that one kept token serves
 _SHORTEST = 16  # and this many more
@@ -76,13 +76,14 @@ def ascend_dual(
     from otanalysis.transport.floor.smoothed_dual import short_list, smooth_bound
 
     m, cuts = len(cost), start.cuts
-    length = min(m, int(breadth * _LENGTH * m / keep) + _SHORTEST)
-    rows = _with_raised_prices(reduced_cost(cost, start), keep)
+    rows = _with_raised_prices(reduced_cost(cost, start), keep, cuts.sizes)
+    length = _list_length(rows, breadth * _LENGTH * m / keep, cuts.sizes)
     keepers, near = _candidates(rows, start, keep, choice, length)
     short = short_list(near, cost[keepers[:, None], near], cuts.served, cuts.keepers[:, keepers])
     # A cut's slope grows with its group; this brings all coordinates to one scale.
     scale = np.concatenate([np.ones(m), np.sqrt(np.maximum(cuts.served.sum(axis=1), 1.0))])
-    rest, limit, widths = cuts.rest, cuts.limit, np.array([width, _KEEPERS_WIDTH * width * m / keep])
+    rest, limit, sizes = cuts.rest, cuts.limit, cuts.sizes
+    widths = np.array([width, _KEEPERS_WIDTH * width * m / keep])
     thresholds, slope = np.zeros(len(keepers) + 1), np.zeros(m + len(cuts))
     kept, shares = np.zeros(len(keepers)), np.zeros(near.shape)
     largest = _LARGEST_PRICE * float(cost.max())
@@ -90,7 +91,7 @@ def ascend_dual(
     def negative_bound(point: FloatArray) -> tuple[float, FloatArray]:
         price = point / scale
         value = smooth_bound(
-            short, keep, rest, limit, price[:m], price[m:], widths, thresholds, shares, kept, slope
+            short, keep, rest, limit, price[:m], price[m:], sizes, widths, thresholds, shares, kept, slope
         )
         return -float(value), -slope / scale
 
@@ -110,13 +111,21 @@ def ascend_dual(
     return DualSolution(Prices(price[:m], cuts, np.maximum(price[m:], 0.0)), every, plan.T.copy())
 
 
-def _with_raised_prices(rows: FloatArray, keep: int) -> FloatArray:
+def _list_length(rows: FloatArray, capacity: float, sizes: FloatArray | None) -> int:
+    """Return how many tokens are on the short lists: some, and as many as fill the capacity of every row."""
+    m = len(rows)
+    if sizes is None:
+        return min(m, int(capacity) + _SHORTEST)
+    taken = (cheapest_fill(rows, min(capacity, float(m)), sizes).weights > 0.0).any(axis=0)
+    return min(m, int(np.flatnonzero(taken)[-1]) + _SHORTEST)
+
+
+def _with_raised_prices(rows: FloatArray, keep: int, sizes: FloatArray | None = None) -> FloatArray:
     """Return the reduced costs [m, m] at prices so high that some keepers would serve each token.
 
     A token that is on nobody's short list could raise its price, and the smooth bound, without end.
     """
-    count = filling_count(len(rows) / keep, len(rows))
-    last = np.partition(rows, count - 1, axis=1)[:, count - 1]
+    last = cheapest_fill(rows, len(rows) / keep, sizes).highest(rows)
     wanted = min(_WANTED_BY, len(rows)) - 1
     missing = np.partition(rows - last[:, None], wanted, axis=0)[wanted]
     return np.asarray(rows - np.maximum(missing, 0.0))
@@ -128,6 +137,6 @@ def _candidates(
     """Return the tokens that are cheap to keep [n], in ascending order, and what is cheap to serve [n, p]."""
     m = len(rows)
     most = min(m, round(min(choice * keep, m)) + _SHORTEST)
-    totals = cheapest_fill(rows, m / keep).totals - prices.cuts.rebate(prices.cut_prices)
+    totals = cheapest_fill(rows, m / keep, prices.cuts.sizes).totals - prices.cuts.rebate(prices.cut_prices)
     keepers = np.sort(np.argpartition(totals, most - 1)[:most])
     return keepers, np.argpartition(rows[keepers], length - 1, axis=1)[:, :length]

@@ -4,8 +4,8 @@ With one keeper exchanged most of an optimal plan stays optimal: only what the o
 another place. Every such token travels along a cheapest path of reassignments to the room that the new keeper
 brings (successive shortest paths over the ``k`` kept tokens, found by Dijkstra's algorithm on reduced prices;
 Edmonds and Karp, 1972; Ahuja, Magnanti and Orlin, 1993, section 9.7). That is far less work than a new solve.
-Amounts are whole: a token weighs ``k / g``, a keeper has room for ``m / g``, with ``g`` the greatest common
-divisor.
+Amounts are whole: of uniform weights a token weighs ``k / g`` and a keeper has room for ``m / g``, with ``g``
+the greatest common divisor.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ class Flow(NamedTuple):
 
 
 @numba.njit(cache=True, error_model="numpy")
-def solve_flow(cost, kept, weight, capacity):  # type: ignore[no-untyped-def]
+def solve_flow(cost, kept, weights, capacity):  # type: ignore[no-untyped-def]
     """Return an optimal plan and its cost.
 
     Parameters
@@ -58,8 +58,10 @@ def solve_flow(cost, kept, weight, capacity):  # type: ignore[no-untyped-def]
         Squared distances, symmetric.
     kept : ndarray [k]
         The kept tokens.
-    weight, capacity : int
-        Units that a token weighs, and that a keeper has room for; ``m * weight == k * capacity``.
+    weights : ndarray [m], int64
+        Units that every token weighs.
+    capacity : int
+        Units that a keeper has room for; ``weights.sum() == k * capacity``.
     """
     m, k = len(cost), len(kept)
     used = np.zeros(m, np.bool_)
@@ -82,7 +84,7 @@ def solve_flow(cost, kept, weight, capacity):  # type: ignore[no-untyped-def]
         flow.cost[:, a] = cost[kept[a]]
     total, workspace = 0.0, _workspace(k)
     for i in range(m):
-        total += _augment(flow, i, weight, workspace)
+        total += _augment(flow, i, weights[i], workspace)
     return flow, total
 
 

@@ -23,6 +23,10 @@ entries, at most one of each, the last one in part; this costs :math:`\rho_j`, a
 
 One evaluation costs :math:`O(m^2)`. Without cuts the best :math:`L` equals the linear relaxation of the
 problem; the cuts take part of its gap.
+
+**Other weights of the tokens.** A token of mass :math:`w_i` is :math:`s_i = m w_i` tokens: :math:`s_i u_i`
+takes the place of :math:`u_i` in the first sum, and a kept token takes at most :math:`s_i` of each entry. The
+kept tokens remain uniform. An evaluation then sorts: :math:`O(m^2 \log m)`.
 """
 
 from __future__ import annotations
@@ -79,7 +83,7 @@ class Fill:
     positions : ndarray [n, p]
         Which entries of each row are taken.
     weights : ndarray [n, p]
-        How much of each: one, and for the most expensive of a row what is left of the capacity.
+        How much of each: all, and for the most expensive of a row what is left of the capacity.
     totals : ndarray [n]
         Cost of each row.
     """
@@ -88,9 +92,14 @@ class Fill:
     weights: FloatArray
     totals: FloatArray
 
+    def highest(self, rows: FloatArray) -> FloatArray:
+        """Return the cost of the most expensive entry that is taken of each of the rows that were filled."""
+        values = np.take_along_axis(rows, self.positions, axis=1)
+        return np.asarray(np.where(self.weights > 0.0, values, -np.inf).max(axis=1))
 
-def cheapest_fill(rows: FloatArray, capacity: float) -> Fill:
-    """Fill every row's capacity from its cheapest entries, at most one of each, the most expensive in part.
+
+def cheapest_fill(rows: FloatArray, capacity: float, sizes: FloatArray | None = None) -> Fill:
+    """Fill every row's capacity from its cheapest entries, the most expensive in part.
 
     Parameters
     ----------
@@ -98,7 +107,15 @@ def cheapest_fill(rows: FloatArray, capacity: float) -> Fill:
         Cost of taking one of each entry; any sign.
     capacity : float
         To be filled, in ``(0, p]``.
+    sizes : ndarray [p], optional
+        How much of each entry can be taken at most, of sum ``p``; by default one.
     """
+    if sizes is not None:
+        order = np.argsort(rows, axis=1)
+        amounts = sizes[order]
+        taken = np.clip(capacity - (np.cumsum(amounts, axis=1) - amounts), 0.0, amounts)
+        values = np.take_along_axis(rows, order, axis=1)
+        return Fill(order, taken, np.einsum("ij,ij->i", values, taken))
     count = filling_count(capacity, rows.shape[1])
     positions = np.argpartition(rows, count - 1, axis=1)[:, :count]
     values = np.take_along_axis(rows, positions, axis=1)
@@ -115,6 +132,7 @@ def lagrangian_bound(
     *,
     cuts: CapacityCuts | None = None,
     cut_prices: Array | None = None,
+    weights: Array | None = None,
 ) -> float:
     r"""Return :math:`L(u, \lambda)`, a lower bound of :math:`W_2^2(P, Q_C)` over all sets of ``keep`` tokens.
 
@@ -133,6 +151,8 @@ def lagrangian_bound(
         Capacity cuts, with their prices.
     cut_prices : array [c], optional
         Prices :math:`\lambda` of the cuts; negative ones are taken as zero.
+    weights : array [m], optional
+        Weights of all tokens, non-negative, in any unit; by default those of the image, or uniform.
 
     Returns
     -------
@@ -151,7 +171,8 @@ def lagrangian_bound(
     >>> 0.4999 < bound <= 0.5    # the optimum over all pairs is 0.5
     True
     """
-    matrix = Image.of(tokens).squared_distances
+    image = Image.of(tokens)
+    matrix, sizes = image.squared_distances, token_sizes(image.masses(weights))
     m = len(matrix)
     count = resolve_keep(m, keep=keep)
     prices = real_numbers(multipliers, "multipliers")
@@ -160,7 +181,7 @@ def lagrangian_bound(
     if (cuts is None) != (cut_prices is None):
         raise InputError("cuts and cut_prices belong together: give both or neither.")
     if cuts is None or cut_prices is None:
-        return bound_at(matrix, count, Prices(prices, CapacityCuts.none(m, count), np.zeros(0)))
+        return bound_at(matrix, count, Prices(prices, CapacityCuts.none(m, count, sizes), np.zeros(0)))
     given = real_numbers(cut_prices, "cut_prices")
     if given.shape != (len(cuts),) or not np.isfinite(given).all():
         raise InputError(
@@ -171,9 +192,14 @@ def lagrangian_bound(
             raise InputError(f"The groups of the cuts must be true or false for each of the {m} tokens.")
     if not np.isclose(cuts.capacity, m / count, rtol=1e-9, atol=0.0):
         raise InputError(f"The cuts are for a capacity of {cuts.capacity:g} tokens, not of {m}/{count}.")
-    # A capacity that is nearly right would give cuts that are nearly valid.
-    exact = CapacityCuts(cuts.served, cuts.keepers, m / count)
+    # A capacity or a size that is nearly right would give cuts that are nearly valid.
+    exact = CapacityCuts(cuts.served, cuts.keepers, m / count, sizes)
     return bound_at(matrix, count, Prices(prices, exact, np.maximum(given, 0.0)))
+
+
+def token_sizes(masses: FloatArray | None) -> FloatArray | None:
+    """Return how many tokens each of some masses [m] is; None for one each."""
+    return None if masses is None else len(masses) * masses
 
 
 def bound_at(cost: FloatArray, keep: int, prices: Prices) -> float:
@@ -214,11 +240,17 @@ def evaluate(cost: FloatArray, keep: int, prices: Prices) -> float:
     m = len(cost)
     cuts, cut_prices = prices.cuts, prices.cut_prices
     rows = reduced_cost(cost, prices)
-    count = filling_count(m / keep, m)
-    rows.partition(count - 1, axis=1)
-    totals = rows[:, :count].sum(axis=1) - (count - m / keep) * rows[:, count - 1] - cuts.rebate(cut_prices)
-    value = prices.tokens.sum() - cuts.limit @ cut_prices + np.partition(totals, keep - 1)[:keep].sum()
-    # Every sum below has at most m + c terms, each rounded a few times, none larger than this scale.
+    if cuts.sizes is None:
+        count = filling_count(m / keep, m)
+        rows.partition(count - 1, axis=1)
+        filled = rows[:, :count].sum(axis=1) - (count - m / keep) * rows[:, count - 1]
+        served, roundings = prices.tokens.sum(), 8.0
+    else:
+        filled = cheapest_fill(rows, m / keep, cuts.sizes).totals
+        served, roundings = cuts.sizes @ prices.tokens, 16.0  # the sizes and their running sums are rounded
+    totals = filled - cuts.rebate(cut_prices)
+    value = served - cuts.limit @ cut_prices + np.partition(totals, keep - 1)[:keep].sum()
+    # Every sum above has at most m + c terms, each rounded a few times, none larger than this scale.
     scale = float(cost.max()) + float(np.abs(prices.tokens).max()) + float(cut_prices.sum())
-    allowance = 8.0 * (m + len(cuts) + 16) * EPS * scale
+    allowance = roundings * (m + len(cuts) + 16) * EPS * scale
     return float(value) / m - allowance

@@ -28,7 +28,9 @@ def move_medoids(cost: FloatArray, transport: ExactTransport) -> IntArray:
     return kept
 
 
-def local_search(cost: FloatArray, kept: IntArray, rounds: int) -> ExactTransport:
+def local_search(
+    cost: FloatArray, kept: IntArray, rounds: int, masses: FloatArray | None = None
+) -> ExactTransport:
     """Move medoids until nothing moves, or ``rounds`` times; the distance never grows.
 
     Parameters
@@ -39,18 +41,20 @@ def local_search(cost: FloatArray, kept: IntArray, rounds: int) -> ExactTranspor
         Where to begin.
     rounds : int
         Rounds at most; each costs one exact solve.
+    masses : ndarray [m], optional
+        Of the tokens; uniform if left out.
 
     Raises
     ------
     ConvergenceError
         If an exact distance could not be certified.
     """
-    transport = solve_exact(cost, kept)
+    transport = solve_exact(cost, kept, masses=masses)
     for _ in range(rounds):
         moved = move_medoids(cost, transport)
         if np.array_equal(moved, transport.indices):
             break
-        transport = solve_exact(cost, moved)
+        transport = solve_exact(cost, moved, masses=masses)
     return transport
 
 

@@ -10,7 +10,7 @@ entries, and the :math:`k` cheapest tokens are kept. Both choices jump, and foll
 Both minima have the form ``clip((t - r) / tau, 0, 1)`` with one threshold ``t``, the value is concave and has
 the gradient that one expects of the fractional plan :math:`y_j h_{ij}` (Nesterov, 2005). It lies above
 the bound, so what is found here counts only once :func:`~otanalysis.transport.floor.lagrangian.evaluate` has
-seen it.
+seen it. Where tokens have sizes :math:`s_i`, every term of the sums over :math:`i` has that factor.
 """
 
 from __future__ import annotations
@@ -102,17 +102,46 @@ def _own_cuts(keepers):  # type: ignore[no-untyped-def]
     return own_cuts, own_number
 
 
+@numba.njit(cache=True, error_model="numpy")
+def _size(sizes, i):  # type: ignore[no-untyped-def]
+    """Return the size of one entry; compiled apart for None, where each is one and costs nothing."""
+    if sizes is None:
+        return 1.0
+    return sizes[i]
+
+
+@numba.njit(cache=True, error_model="numpy")
+def _sizes_of(sizes, tokens):  # type: ignore[no-untyped-def]
+    """Return the sizes of some tokens; None where each is one."""
+    if sizes is None:
+        return None
+    return sizes[tokens]
+
+
 @numba.njit(cache=True, error_model="numpy", fastmath={"nsz", "arcp", "contract", "reassoc"})
-def _threshold(values, width, total, guess):  # type: ignore[no-untyped-def]
-    """Return the t with ``sum(clip((t - values) / width, 0, 1)) == total``, by safeguarded Newton steps."""
-    low, high = values.min(), values.max() + width
-    t = min(max(guess, low), high)
-    for _ in range(_ROUNDS):
-        filled, sloped = 0.0, 0.0
+def _filled(values, sizes, width, t):  # type: ignore[no-untyped-def]
+    """Return ``sum(sizes * clip((t - values) / width, 0, 1))`` and its slope times the width."""
+    filled, sloped = 0.0, 0.0
+    if sizes is None:
         for value in values:
             x = (t - value) / width
             filled += min(max(x, 0.0), 1.0)
             sloped += 1.0 if 0.0 < x < 1.0 else 0.0
+    else:
+        for value, size in zip(values, sizes):  # noqa: B905
+            x = (t - value) / width
+            filled += size * min(max(x, 0.0), 1.0)
+            sloped += size if 0.0 < x < 1.0 else 0.0
+    return filled, sloped
+
+
+@numba.njit(cache=True, error_model="numpy", fastmath={"nsz", "arcp", "contract", "reassoc"})
+def _threshold(values, sizes, width, total, guess):  # type: ignore[no-untyped-def]
+    """Return the t with ``sum(sizes * clip((t - values) / width, 0, 1)) == total``, by safeguarded Newton."""
+    low, high = values.min(), values.max() + width
+    t = min(max(guess, low), high)
+    for _ in range(_ROUNDS):
+        filled, sloped = _filled(values, sizes, width, t)
         missing = total - filled
         if abs(missing) <= 1e-10 * total:
             break
@@ -126,7 +155,7 @@ def _threshold(values, width, total, guess):  # type: ignore[no-untyped-def]
 
 
 @numba.njit(cache=True, error_model="numpy")
-def _fill(short, capacity, rest, tokens, cut_prices, width, thresholds, shares, totals):  # type: ignore[no-untyped-def]
+def _fill(short, capacity, rest, tokens, cut_prices, sizes, width, thresholds, shares, totals):  # type: ignore[no-untyped-def]
     """Write the smooth fill of every keeper [n, p], its cost [n] and its threshold [n]."""
     n, p = short.tokens.shape
     rows, surcharge = np.empty(p), np.zeros(len(short.starts) - 1)
@@ -136,12 +165,13 @@ def _fill(short, capacity, rest, tokens, cut_prices, width, thresholds, shares, 
     for j in range(n):
         for e in range(p):
             rows[e] = short.cost[j, e] - tokens[short.tokens[j, e]] + surcharge[short.block[j, e]]
-        thresholds[j] = t = _threshold(rows, width, capacity, thresholds[j])
+        amounts = _sizes_of(sizes, short.tokens[j])
+        thresholds[j] = t = _threshold(rows, amounts, width, capacity, thresholds[j])
         total = 0.0
         for e in range(p):
             share = min(max((t - rows[e]) / width, 0.0), 1.0)
             shares[j, e] = share
-            total += share * (rows[e] + 0.5 * width * share)
+            total += _size(amounts, e) * (share * (rows[e] + 0.5 * width * share))
         for c in short.own_cuts[j, : short.own_number[j]]:
             total -= capacity * rest[c] * cut_prices[c]
         totals[j] = total
@@ -149,20 +179,22 @@ def _fill(short, capacity, rest, tokens, cut_prices, width, thresholds, shares, 
 
 @numba.njit(cache=True, error_model="numpy")
 def smooth_bound(  # type: ignore[no-untyped-def]
-    short, keep, rest, limit, tokens, cut_prices, widths, thresholds, shares, kept, slope
+    short, keep, rest, limit, tokens, cut_prices, sizes, widths, thresholds, shares, kept, slope
 ):
     """Return the smooth bound times m, and write thresholds [n + 1], shares [n, p], kept [n], slope [m + c].
 
     ``rest`` and ``limit`` [c] are those of the cuts, ``tokens`` [m] and ``cut_prices`` [c] the prices,
-    ``widths`` tau and sigma. ``thresholds`` holds guesses on entry.
+    ``sizes`` [m] those of the tokens or None, ``widths`` tau and sigma. ``thresholds`` holds guesses before.
     """
     (n, p), m = short.tokens.shape, len(tokens)
     capacity = m / keep
     totals, served = np.empty(n), np.zeros(len(short.starts) - 1)
-    _fill(short, capacity, rest, tokens, cut_prices, widths[0], thresholds, shares, totals)
-    thresholds[n] = t = _threshold(totals, widths[1], float(keep), thresholds[n])
-    value = tokens.sum() - (limit * cut_prices).sum()
-    slope[:m] = 1.0
+    _fill(short, capacity, rest, tokens, cut_prices, sizes, widths[0], thresholds, shares, totals)
+    thresholds[n] = t = _threshold(totals, None, widths[1], float(keep), thresholds[n])
+    worth = tokens.sum() if sizes is None else (sizes * tokens).sum()
+    value = worth - (limit * cut_prices).sum()
+    for i in range(m):
+        slope[i] = _size(sizes, i)
     slope[m:] = -limit
     for j in range(n):
         kept[j] = y = min(max((t - totals[j]) / widths[1], 0.0), 1.0)
@@ -170,7 +202,7 @@ def smooth_bound(  # type: ignore[no-untyped-def]
             continue
         value += y * (totals[j] + 0.5 * widths[1] * y)
         for e in range(p):
-            amount = y * shares[j, e]
+            amount = y * shares[j, e] * _size(sizes, short.tokens[j, e])
             slope[short.tokens[j, e]] -= amount
             served[short.block[j, e]] += amount
         for c in short.own_cuts[j, : short.own_number[j]]:

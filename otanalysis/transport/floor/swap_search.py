@@ -21,18 +21,18 @@ _SHORT_LIST = 300  # exchanges nearby that are put in order at once
 
 
 @numba.njit(cache=True, error_model="numpy")
-def improve_by_moves(cost, kept, weight, capacity):  # type: ignore[no-untyped-def]
+def improve_by_moves(cost, kept, weights, capacity):  # type: ignore[no-untyped-def]
     """Return the kept set [k] after every keeper has moved to its best place, and its cost.
 
     Parameters as for :func:`improve_by_swaps`.
     """
-    flow, total = solve_flow(cost, kept, weight, capacity)
+    flow, total = solve_flow(cost, kept, weights, capacity)
     total = _move_keepers(cost, flow, total)
     return flow.kept, total
 
 
 @numba.njit(cache=True, error_model="numpy")
-def improve_by_swaps(cost, kept, weight, capacity, columns, tokens, nearby):  # type: ignore[no-untyped-def]
+def improve_by_swaps(cost, kept, weights, capacity, columns, tokens, nearby):  # type: ignore[no-untyped-def]
     """Return the best kept set [k] met when one exchange after the other is tried, and its cost.
 
     Parameters
@@ -41,8 +41,10 @@ def improve_by_swaps(cost, kept, weight, capacity, columns, tokens, nearby):  # 
         Squared distances, of about one.
     kept : ndarray [k]
         Where to begin.
-    weight, capacity : int
-        Units that a token weighs, and that a keeper has room for.
+    weights : ndarray [m], int64
+        Units that every token weighs.
+    capacity : int
+        Units that a keeper has room for.
     columns : ndarray [n, c]
         Which of the ``k`` may go, for every exchange; the one goes whose tokens find the cheapest other
         places.
@@ -51,7 +53,7 @@ def improve_by_swaps(cost, kept, weight, capacity, columns, tokens, nearby):  # 
     nearby : int
         How many exchanges with a token nearby are tried after these.
     """
-    flow, least = solve_flow(cost, kept, weight, capacity)
+    flow, least = solve_flow(cost, kept, weights, capacity)
     least = _move_keepers(cost, flow, least)
     best = clone_flow(flow)
     for trial in range(len(columns)):

@@ -14,17 +14,17 @@ from otanalysis.transport.floor.flow import Flow, clone_flow, restore_flow, solv
 ROUNDING = 1e-9
 
 
-def problem(m: int, keep: int, seed: int) -> tuple[np.ndarray, np.ndarray, int, int]:
-    """Return costs of about one [m, m], some kept tokens, and weight and capacity in units."""
+def problem(m: int, keep: int, seed: int) -> tuple[np.ndarray, np.ndarray, np.ndarray, int]:
+    """Return costs of about one [m, m], some kept tokens, and weights and capacity in units."""
     generator = np.random.default_rng(seed)
     cost = squared_distances(generator.standard_normal((m, 3)))
     units = gcd(m, keep)
-    return cost / cost.max(), generator.permutation(m)[:keep], keep // units, m // units
+    return cost / cost.max(), generator.permutation(m)[:keep], np.full(m, keep // units), m // units
 
 
-def check(flow: Flow, cost: np.ndarray, total: float, weight: int, capacity: int) -> None:
+def check(flow: Flow, cost: np.ndarray, total: float, weight: np.ndarray, capacity: int) -> None:
     """See that the flow is a plan, that its parts agree, and that nothing is cheaper."""
-    m, keep = flow.amount.shape
+    keep = flow.amount.shape[1]
     np.testing.assert_array_equal(flow.amount.sum(axis=1), weight)
     np.testing.assert_array_equal(flow.amount.sum(axis=0), capacity)
     np.testing.assert_array_equal(flow.residual, 0)
@@ -40,8 +40,8 @@ def check(flow: Flow, cost: np.ndarray, total: float, weight: int, capacity: int
     # The prices are a proof: with them no token has a cheaper column than those that serve it.
     assert (flow.price[None] <= flow.price[:, None] + flow.move + 1e-12)[~np.eye(keep, dtype=bool)].all()
     assert (flow.amount * flow.cost).sum() == pytest.approx(total, rel=ROUNDING)
-    exact = solve_exact(cost, np.sort(flow.kept)).squared_distance
-    assert total / (m * weight) == pytest.approx(exact, rel=ROUNDING)
+    exact = solve_exact(cost, np.sort(flow.kept), masses=weight / weight.sum()).squared_distance
+    assert total / weight.sum() == pytest.approx(exact, rel=ROUNDING)
 
 
 @pytest.mark.parametrize(("m", "keep"), [(40, 7), (40, 10), (36, 1), (30, 29), (45, 30), (24, 12), (12, 12)])
@@ -63,6 +63,21 @@ def test_it_stays_optimal_through_exchanges(m: int, keep: int) -> None:
     for _ in range(15):
         token = generator.choice(np.flatnonzero(~flow.used))
         total = swap_keeper(cost, flow, generator.integers(keep), token, total, np.inf)
+        check(flow, cost, total, weight, capacity)
+
+
+def test_tokens_of_any_weights_stay_optimal_through_exchanges() -> None:
+    cost, kept, _, _ = problem(40, 7, 0)
+    generator = np.random.default_rng(1)
+    weight = generator.integers(0, 50, 40)
+    weight[0] += -weight.sum() % 7
+    capacity = int(weight.sum()) // 7
+    flow, total = solve_flow(cost, kept, weight, capacity)
+    check(flow, cost, total, weight, capacity)
+
+    for _ in range(15):
+        token = generator.choice(np.flatnonzero(~flow.used))
+        total = swap_keeper(cost, flow, generator.integers(7), token, total, np.inf)
         check(flow, cost, total, weight, capacity)
 
 

@@ -25,7 +25,7 @@ def improved(
     found, total = improve_by_swaps(
         cost / scale,
         kept,
-        keep // units,
+        np.full(m, keep // units),
         m // units,
         generator.integers(keep, size=(trials, 3)),
         generator.integers(m, size=trials),
@@ -103,9 +103,9 @@ def test_moves_alone_are_the_search_without_exchanges() -> None:
     cost /= cost.max()
     none = np.zeros((0, 3), dtype=np.int64)
 
-    kept, total = improve_by_moves(cost, np.arange(4), 1, 5)
+    kept, total = improve_by_moves(cost, np.arange(4), np.ones(20, np.int64), 5)
 
-    again, same = improve_by_swaps(cost, np.arange(4), 1, 5, none, none[:, 0], 0)
+    again, same = improve_by_swaps(cost, np.arange(4), np.ones(20, np.int64), 5, none, none[:, 0], 0)
     np.testing.assert_array_equal(kept, again)
     assert total == same
     assert total / 20 < solve_exact(cost, np.arange(4)).squared_distance
