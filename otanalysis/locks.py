@@ -172,5 +172,5 @@ def _described(place: Path) -> str:
         return (
             f"process {holder['pid']} on {holder['host']} is {holder['doing']} there since {holder['since']}"
         )
-    except (OSError, ValueError, TypeError, KeyError):
+    except (OSError, ValueError, TypeError, KeyError, RecursionError):
         return "another process is writing there"

@@ -60,10 +60,13 @@ class Lines:
     rows : tuple of tuple
         One a row, as many cells as there are columns: text without the blanks around it, None where a cell
         is in :data:`EMPTY`.
+    numbers : tuple of int
+        Of the lines of the file in which the rows end, from 1, for messages.
     """
 
     columns: tuple[str, ...]
     rows: tuple[tuple[str | None, ...], ...]
+    numbers: tuple[int, ...]
 
     def records(self) -> list[dict[str, str | None]]:
         """Return every row as a mapping from the names of the columns."""
@@ -172,7 +175,7 @@ def read_csv(file: Path) -> Lines:
             )
     named = [place for place, name in enumerate(columns) if name]
     rows = (tuple(_cell(cells[place]) for place in named) for _, cells in lines)
-    return Lines(tuple(columns[place] for place in named), tuple(rows))
+    return Lines(tuple(columns[place] for place in named), tuple(rows), tuple(number for number, _ in lines))
 
 
 def read_parquet(file: Path) -> pd.DataFrame:

@@ -71,7 +71,7 @@ def accuracy_import(
     with held(target.parent, "importing scores", wait=wait):
         table = add_scores(read_accuracy(out), fresh) if target.exists() else fresh
         write_accuracy(table, out)
-    for remark in _remarks(fresh):
+    for remark in (*_remarks_on_methods(fresh), *_remarks_on_benchmarks(fresh)):
         typer.echo(remark, err=True)
     if as_json:
         typer.echo(json.dumps(options.records(fresh), allow_nan=False))
@@ -87,9 +87,8 @@ def _pair(text: str) -> tuple[str, str]:
     return task, key
 
 
-def _remarks(rows: pd.DataFrame) -> list[str]:
-    """Say which scores are of a part, and which methods the figures will not find, perhaps a slip."""
-    from otanalysis.scores.score import PART
+def _remarks_on_methods(rows: pd.DataFrame) -> list[str]:
+    """Say which imported methods the figures will not find, which a slip of the keyboard causes too."""
     from otanalysis.selection import SELECTORS
 
     known = (*SELECTORS, FULL, "majority")
@@ -101,6 +100,19 @@ def _remarks(rows: pd.DataFrame) -> list[str]:
     ]
     if others := [method for method in strangers if method.lower() not in known]:
         remarks.append(f"The figures do not show {', '.join(others)}; they know {', '.join(known)}.")
+    return remarks
+
+
+def _remarks_on_benchmarks(rows: pd.DataFrame) -> list[str]:
+    """Say which scores are of a part of a task, and which names are one letter's case off a task's."""
+    from otanalysis.scores import TASKS
+    from otanalysis.scores.score import PART
+
+    remarks = [
+        f"The benchmark {name!r} is not the task {task}: import it under that name if it is meant."
+        for name in rows["benchmark"].unique()
+        if (task := "".join(filter(str.isprintable, name)).lower()) in TASKS and task != name
+    ]
     if parts := rows.loc[rows["source"].str.contains(PART, regex=False), "benchmark"].unique().tolist():
         remarks.append(
             f"The evaluation was limited to {PART} of {', '.join(parts)}: compare these scores only with "

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from typing import TYPE_CHECKING, Annotated, Any, cast
 
 import typer
@@ -40,7 +39,7 @@ def distance(
         raise InputError("Give either --indices or --method with --ratio or --keep.")
     found = {"selector": chosen_by, **_distances(tokens, kept, normalise)}
     if as_json:
-        typer.echo(json.dumps(found))
+        typer.echo(options.as_json(found))
         return
     for name, value in found.items():
         typer.echo(f"{name:20} {value:.6g}" if isinstance(value, float) else f"{name:20} {value}")

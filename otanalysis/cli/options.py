@@ -5,7 +5,9 @@ An option that one command alone has, or that means something else there, stands
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable
+from math import isfinite
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, cast
 
@@ -184,6 +186,23 @@ def records(table: pd.DataFrame) -> list[dict[str, Any]]:
     # Missing and infinite cells alike, of which JSON has neither.
     kept = table.astype(object).where(table.notna() & ~table.isin([np.inf, -np.inf]), None)
     return [{str(name): value for name, value in row.items()} for row in kept.to_dict("records")]
+
+
+def as_json(content: Any) -> str:
+    """Return values as JSON, null for a number that JSON has not: the gain of a token that adds nothing.
+
+    >>> as_json({"gains": [0.5, float("-inf")]})
+    '{"gains": [0.5, null]}'
+    """
+    return json.dumps(_without_odd_numbers(content), allow_nan=False)
+
+
+def _without_odd_numbers(content: Any) -> Any:
+    if isinstance(content, dict):
+        return {name: _without_odd_numbers(value) for name, value in content.items()}
+    if isinstance(content, list | tuple):
+        return [_without_odd_numbers(value) for value in content]
+    return None if isinstance(content, float) and not isfinite(content) else content
 
 
 def processes(jobs: int | None) -> int:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from typing import Annotated
 
 import typer
@@ -39,4 +38,4 @@ def select(
         "pick_order": selection.pick_order.tolist(),
         "gains": None if selection.gains is None else selection.gains.tolist(),
     }
-    typer.echo(json.dumps(found))
+    typer.echo(options.as_json(found))

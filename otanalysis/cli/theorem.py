@@ -109,7 +109,7 @@ def _replay(path: Path, as_json: bool) -> None:
 
     found = replay_worst_case(path)
     if as_json:
-        typer.echo(json.dumps(asdict(found) | {"reproduced": found.reproduced, "guarantee": GUARANTEE}))
+        typer.echo(options.as_json(asdict(found) | {"reproduced": found.reproduced, "guarantee": GUARANTEE}))
     else:
         typer.echo(f"greedy keeps  {found.greedy}")
         typer.echo(f"optimum       {found.optimum}")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -83,7 +82,7 @@ def try_(
         write_atomic(out, figure_bytes(figure, kind))
     drawn = str(out) if layers else None
     if as_json:
-        typer.echo(json.dumps({**_record(trial), "picture": drawn}))
+        typer.echo(options.as_json({**_record(trial), "picture": drawn}))
         return
     _print_answers(trial)
     if drawn is None:

@@ -26,6 +26,7 @@ from otanalysis.figures.registry import FIGURES
 from otanalysis.figures.style import figure_bytes
 from otanalysis.files import make_folder, write_together
 from otanalysis.locks import held
+from otanalysis.reading import read_text
 from otanalysis.scores.table import read_accuracy
 from otanalysis.selection import SELECTORS
 from otanalysis.stats.cells import check_accuracy
@@ -257,7 +258,7 @@ def _write(folder: Path, files: Files, captions: str) -> list[Path]:
     make_folder(folder)
     known = folder / "captions.md"
     if known.is_file():
-        captions = join_captions(known.read_text(encoding="utf-8"), captions)
+        captions = join_captions(read_text(known), captions)
     files = files | {known.name: captions.encode()}
     write_together(folder, files)
     return [folder / name for name in files]

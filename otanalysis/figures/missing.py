@@ -16,6 +16,7 @@ from otanalysis.figures.declaration import Setting
 from otanalysis.figures.layout import per_cent
 from otanalysis.figures.registry import FIGURES
 from otanalysis.figures.style import method_look
+from otanalysis.files import data_folder
 from otanalysis.mini.benchmarks import BENCHMARKS
 from otanalysis.scores.tasks import TASKS
 from otanalysis.selection import SELECTORS
@@ -114,8 +115,11 @@ class MissingScores:
             The file that holds all lines.
         """
         if self.of_the_scenes:
+            from otanalysis.mini.bundled import MODEL_NAME
+
+            bundled = shlex.quote(str(data_folder() / MODEL_NAME / "accuracy.csv"))
             return (
-                "These are benchmarks of the bundled scenes: --accuracy data/mini-llava/accuracy.csv has the "
+                f"These are benchmarks of the bundled scenes: --accuracy {bundled} has the "
                 f"scores of the bundled model, and `otanalysis evaluate --model FOLDER --out {TABLE}` "
                 "measures those of another one."
             )

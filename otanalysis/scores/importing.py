@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import os
+from collections.abc import Collection, Mapping, Sequence
 from importlib import import_module
 from os import PathLike
 from pathlib import Path
@@ -12,6 +13,7 @@ import pandas as pd
 
 from otanalysis.errors import InputError
 from otanalysis.files import as_path
+from otanalysis.reading import read_csv
 from otanalysis.scores.score import Choice, Reader, Score, Settings
 from otanalysis.scores.table import ACCURACY_COLUMNS, add_scores
 
@@ -84,7 +86,7 @@ def import_results(
     for file in _files(results):
         reader = _reader_of(file)
         if reader is None:
-            raise InputError(f"{file} is of no known format: wanted are {_formats()}.")
+            raise InputError(f"{file} is of no known format{_found(file)}: wanted are {_formats()}.")
         scores = reader.read(file, choice)
         found |= dict.fromkeys(score.task for score in scores)
         if scores:
@@ -109,7 +111,9 @@ def _files(results: Sequence[str | PathLike[str]]) -> list[Path]:
         if path.is_file():
             files.setdefault(path.resolve(), path)
         elif path.is_dir():
-            searched = [file for file in sorted(path.rglob("*")) if file.is_file() and _is_of_a_program(file)]
+            below = sorted(path.rglob("*"))
+            searched = [file for file in below if file.is_file() and _is_of_a_program(file)]
+            _check_links(below, {file.name for file in searched})
             if not searched:
                 raise InputError(f"{path} holds no results that can be read: wanted are {_formats()}.")
             for file in searched:
@@ -118,6 +122,16 @@ def _files(results: Sequence[str | PathLike[str]]) -> list[Path]:
         else:
             raise InputError(f"The results {path} do not exist: give a file, or the folder of a run.")
     return list(files.values())
+
+
+def _check_links(below: Sequence[Path], read: Collection[str]) -> None:
+    """Refuse a link to results that are not there, unless a file of that name is read: they would lack."""
+    for file in below:
+        named = any(reader.searches(file) for reader in READERS.values())
+        if named and file.name not in read and file.is_symlink() and not os.path.exists(file):  # noqa: PTH110
+            raise InputError(
+                f"{file} is a link to results that are not there: put the file in its place, or take it away."
+            )
 
 
 def _is_of_a_program(file: Path) -> bool:
@@ -131,6 +145,10 @@ def _is_of_a_program(file: Path) -> bool:
 
 def _reader_of(file: Path) -> Reader | None:
     return next((reader for reader in reversed([*READERS.values()]) if reader.recognises(file)), None)
+
+
+def _found(file: Path) -> str:
+    return f" (its columns: {', '.join(read_csv(file).columns)})" if file.suffix == ".csv" else ""
 
 
 def _formats() -> str:

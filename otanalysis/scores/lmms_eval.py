@@ -158,7 +158,7 @@ def recorded(document: Document, file: Path) -> Settings:
     config = member(document, "config", dict, file) or {}
     try:
         model = arguments.get("pretrained") or member(document, "model_name", str, file) or None
-        if config.get("model") != PLUGIN:
+        if member(config, "model", str, file) != PLUGIN:
             return Settings(model=model)
         method = arguments.get("method")
         if method == FULL:
@@ -237,7 +237,7 @@ def _check_split(document: Document, task: str, file: Path) -> None:
 
 def _check_direction(document: Document, task: str, metric: str, file: Path) -> None:
     said = member(member(document, "higher_is_better", dict, file) or {}, task, dict, file) or {}
-    if said.get(metric) is False:
+    if said.get(metric, True) not in (True, None):
         raise InputError(
             f"{file} says that lower is better for {metric} of {task}, and the figures rank higher as "
             f"better: name another key with --metric {task}=KEY, or leave the task out with --tasks."

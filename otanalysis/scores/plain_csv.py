@@ -12,7 +12,7 @@ from math import nan
 from pathlib import Path
 
 from otanalysis.errors import InputError
-from otanalysis.reading import number_in, read_csv
+from otanalysis.reading import number_in, read_csv, shortened
 from otanalysis.scores.score import (
     Choice,
     Reader,
@@ -38,18 +38,18 @@ def _read(file: Path, choice: Choice) -> list[Score]:
     lines = read_csv(file)
     if missing := [name for name in _NEEDED if name not in lines.columns]:
         raise InputError(
-            f"{file} lacks the column{'s' * (len(missing) > 1)} {', '.join(missing)}; the columns are "
-            f"{', '.join(ACCURACY_COLUMNS)}."
+            f"{file} lacks the column{'s' * (len(missing) > 1)} {', '.join(missing)}: add what is missing; "
+            f"the columns are {', '.join(ACCURACY_COLUMNS)}."
         )
     return [
         _score(row, file, number, choice)
-        for number, row in enumerate(lines.records())
+        for number, row in zip(lines.numbers, lines.records(), strict=True)
         if choice.wants(str(row["benchmark"]))
     ]
 
 
 def _score(row: Row, file: Path, number: int, choice: Choice) -> Score:
-    where = f"row {number} of {file}"
+    where = f"line {number} of {file}"
     for name in ("benchmark", "metric"):
         if row[name] is None:
             raise InputError(f"The {name} in {where} is empty: fill it in.")
@@ -59,20 +59,30 @@ def _score(row: Row, file: Path, number: int, choice: Choice) -> Score:
             f"The score in {where} is of the split {split} and not of all of {task}: leave it out, or give "
             "the part a benchmark name of its own."
         )
+    if (value := _optional(row, "value", where)) is None:
+        raise InputError(f"The value in {where} is empty: fill it in, or leave the line out.")
     described = _measure(task, metric, choice, file)
+    _check_share(task, metric, value, where)
     error, count = _optional(row, "standard_error", where), _optional(row, "n", where)
-    number_or_text = row["value"] if (found := number_in(row["value"])) is None else found
     return Score(
         task=task,
         metric=described.metric,
-        value=checked_value(
-            number_or_text, top=described.top, factor=described.factor, where=f"The value in {where}"
-        ),
+        value=checked_value(value, top=described.top, factor=described.factor, where=f"The value in {where}"),
         standard_error=None if error is None else scaled(error, described.factor),
         n=None if count is None else _whole(count, "n", where),
         settings=_settings(row, where),
         source=row.get("source") or place_of(file),
     )
+
+
+def _check_share(task: str, metric: str, value: float, where: str) -> None:
+    """Refuse a share where the metric is in per cent: 0.619 would be taken for less than one per cent."""
+    known = TASKS.get(task)
+    if known is not None and known.factor > 1 and metric.partition(",")[0] == known.metric and 0 < value <= 1:
+        raise InputError(
+            f"The value in {where} is {value:g}, and {known.metric} of {task} is in per cent: write it so, "
+            f"or name the metric {known.keys[0]}, which is a share."
+        )
 
 
 def _measure(task: str, metric: str, choice: Choice, file: Path) -> Measure:
@@ -107,7 +117,10 @@ def _optional(row: Row, column: str, where: str) -> float | None:
         return None
     number = number_in(written)
     if number is None:
-        raise InputError(f"The {column} in {where} is {written!r}: write a number, or leave it empty.")
+        raise InputError(
+            f"The {column} in {where} is {shortened(written)}, and a finite number is wanted: write it with "
+            "digits and a point, such as 61.9."
+        )
     return number
 
 

@@ -226,7 +226,10 @@ def _number(table: pd.DataFrame, column: str, name: str) -> pd.Series[Any]:
         variable = column == "ratio" and isinstance(cell, str) and cell == VARIABLE_RATIO
         number = np.nan if variable or _missing(cell) else number_in(cell)
         if number is None:
-            raise InputError(f"{name} has {shortened(cell)} as {column} in row {row}; write a finite number.")
+            raise InputError(
+                f"{name} has {shortened(cell)} as {column} in row {row} (from 0): write a finite number with "
+                "digits and a point, such as 61.9."
+            )
         found.append(number)
     numbers = pd.Series(found, index=table.index, dtype=float)
     if column not in ("seed", "n"):

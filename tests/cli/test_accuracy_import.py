@@ -140,6 +140,16 @@ def test_of_two_imports_into_one_table_none_loses_the_rows_of_the_other(
     assert other.is_symlink() == through_link
 
 
+@pytest.mark.parametrize("name", ["GQA", "gqa\u200b"])
+def test_a_benchmark_that_is_nearly_a_task_is_remarked(tmp_path: Path, name: str) -> None:
+    for benchmark in (name, "gqa"):
+        result = run(
+            plain(tmp_path, benchmark), "--tasks", benchmark, "--metric", "gqa=m", "--out", tmp_path / "a.csv"
+        )
+        assert result.exit_code == 0, result.stderr
+        assert ("is not the task gqa: import it" in result.stderr) == (benchmark == name)
+
+
 def test_names_that_look_like_markup_are_printed_as_they_are(tmp_path: Path) -> None:
     file = tmp_path / "scores.csv"
     file.write_text("benchmark,metric,value,model,method\n[/b],[bold]m,1,[/],full\n")

@@ -139,6 +139,12 @@ def test_select_says_what_the_library_says(tokens_file: Path, method: str) -> No
     assert (said["gains"] is None) == (expected.gains is None)
 
 
+def test_gains_that_json_has_not_are_null(tmp_path: Path) -> None:
+    np.save(tmp_path / "equal.npy", np.ones((6, 3)))
+    result = run("select", tmp_path / "equal.npy", "--method", "dpp", "--keep", 3, "--json")
+    assert json.loads(result.stdout, parse_constant=pytest.fail)["gains"] == [0.0, None, None]
+
+
 def test_select_passes_its_options_on(tokens_file: Path) -> None:
     result = run("select", tokens_file, "--keep", 7, "--gamma", 5, "--normalise", "none", "--json")
     expected = ota.select(np.load(tokens_file), keep=7, gamma=5.0, normalise="none")

@@ -15,6 +15,7 @@ from hypothesis import given, strategies as st
 from otanalysis.cli import app
 from otanalysis.figures.build import run
 from otanalysis.figures.missing import MissingScores, Setting, missing_scores, needed_settings
+from otanalysis.mini import bundled_accuracy_path
 from otanalysis.scores.table import write_accuracy
 from otanalysis.selection import SELECTORS
 from otanalysis.vlm.lmms_eval.arguments import HarnessArguments
@@ -140,6 +141,7 @@ def test_scenes_are_measured_by_the_package_itself() -> None:
     remedy = lacking.remedy(lacking.commands("mini-llava", None), None, "x.sh")
     assert "otanalysis evaluate" in remedy
     assert "lmms_eval" not in remedy
+    assert f"--accuracy {shlex.quote(str(bundled_accuracy_path()))} has the scores" in remedy
     assert not MissingScores({Setting("full", 1.0): ("presence", "gqa")}, given=True).of_the_scenes
 
 

@@ -733,13 +733,14 @@ def written_out(m: Any) -> Any:
     return tabulate(lambda kept: float(kept.sum()), m, empty=0.0)
 
 
-CHOICE = {"ratio": "ratio", "gamma": "gamma", "normalise": "normalise", "seed": "seed"}
+HOW = {"gamma": "gamma", "normalise": "normalise", "seed": "seed"}
+CHOICE = {"ratio": "ratio", **HOW}
 KEPT = {"tokens": "tokens", "indices": "indices"}
+SIZED = {"tokens": "tokens", "keep": "keep"}
+CHOOSING = {"tokens": "tokens", "method": "method", "keep": "keep"}
 
 TARGETS: Mapping[str, Target] = {
-    "select": Target(
-        ota.select, {"tokens": "tokens", "method": "method", "keep": "keep"}, a_selection, CHOICE, 4.0
-    ),
+    "select": Target(ota.select, CHOOSING, a_selection, CHOICE, 4.0),
     "select ratio": Target(
         ota.select, {"tokens": "tokens", "ratio": "ratio"}, a_selection, {**CHOICE, "method": "method"}, 2.0
     ),
@@ -747,7 +748,7 @@ TARGETS: Mapping[str, Target] = {
         ota.select_many,
         {"tokens": "tokens", "method": "method", "keeps": "keeps"},
         selections,
-        {"gamma": "gamma", "normalise": "normalise", "seed": "seed"},
+        HOW,
         2.0,
     ),
     "select_batch": Target(
@@ -759,11 +760,11 @@ TARGETS: Mapping[str, Target] = {
     ),
     "a selector": Target(
         called_by_itself,
-        {"tokens": "tokens", "method": "method", "keep": "keep"},
+        CHOOSING,
         a_selection,
         {"generator": "generator"},
     ),
-    "select_stack": Target(stacked, {"tokens": "tokens", "keep": "keep"}, selections, {}),
+    "select_stack": Target(stacked, SIZED, selections, {}),
     "prefix": Target(
         first_picks,
         {"tokens": "tokens", "keep": "keep", "keeps": "keep"},
@@ -789,7 +790,7 @@ TARGETS: Mapping[str, Target] = {
         ota.compare,
         {"tokens": "tokens", "methods": "methods", "keep": "keep", "effort": "effort"},
         a_table,
-        {"gamma": "gamma", "normalise": "normalise", "seed": "seed"},
+        HOW,
         0.05,
     ),
     "certify": Target(
@@ -815,7 +816,7 @@ TARGETS: Mapping[str, Target] = {
     "TokenMoments": Target(ota.TokenMoments, {"tokens": "tokens"}, anything, {}, 0.3),
     "Image": Target(ota.Image, {"tokens": "tokens"}, lambda r, g: finite(r.tokens, g), {}, 0.5),
     "squared_distances": Target(ota.squared_distances, {"a": "tokens"}, not_negative, {"b": "tokens"}),
-    "spectral_bound": Target(ota.spectral_bound, {"tokens": "tokens", "keep": "keep"}, not_negative, {}),
+    "spectral_bound": Target(ota.spectral_bound, SIZED, not_negative, {}),
     "lagrangian_bound": Target(
         ota.lagrangian_bound,
         {"tokens": "tokens", "keep": "keep", "multipliers": "multipliers"},
@@ -833,7 +834,7 @@ TARGETS: Mapping[str, Target] = {
     ),
     "logdet_upper_bound": Target(
         ota.logdet_upper_bound,
-        {"tokens": "tokens", "keep": "keep"},
+        SIZED,
         a_ceiling,
         {"gamma": "gamma", "normalise": "normalise"},
         0.5,

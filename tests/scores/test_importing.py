@@ -354,15 +354,17 @@ def test_a_plain_csv_says_what_it_says_and_options_say_the_rest(tmp_path: Path) 
     [
         ("m,gqa,otprune,,EM,50,,", "give --ratio"),
         ("m,gqa,,0.1,EM,50,,", "give --method"),
-        ("m,gqa,otprune,2,EM,50,,", r"In row 0 of .*must lie in \(0, 1\]"),
+        ("m,gqa,otprune,2,EM,50,,", r"In line 2 of .*must lie in \(0, 1\]"),
         ("m,gqa,full,0.5,EM,50,,", "its ratio is 1"),
-        ("m,gqa,otprune,some,EM,50,,", "The ratio in row 0 .* is 'some'"),
+        ("m,gqa,otprune,some,EM,50,,", "The ratio in line 2 .* is 'some'"),
         ("m,gqa,otprune,0.1,EM,high,,", "'high', and a finite number"),
+        ("m,gqa,otprune,0.1,EM,0.5,,", "EM of gqa is in per cent: write it so, or name the metric exact_m"),
+        ("m,gqa,otprune,0.1,EM,,,", "The value in line 2 .* is empty"),
         ("m,gqa,otprune,0.1,EM,101,,", "between 0 and 100"),
         ("m,gqa,otprune,0.1,accuracy,50,,", "no exact_match for gqa; it has: accuracy"),
-        ("m,gqa,otprune,0.1,,50,,", "The metric in row 0"),
-        ("m,,otprune,0.1,EM,50,,", "The benchmark in row 0"),
-        ("m,gqa,random,0.1,EM,50,0.5,", "The seed in row 0 .* whole number"),
+        ("m,gqa,otprune,0.1,,50,,", "The metric in line 2"),
+        ("m,,otprune,0.1,EM,50,,", "The benchmark in line 2"),
+        ("m,gqa,random,0.1,EM,50,0.5,", "The seed in line 2 .* whole number"),
         ("m,gqa,random,0.1,EM,50,-1,", "seed must be a whole number from 0 on"),
         ("m,gqa,otprune,0.1,EM,50,,0", "gamma must be positive"),
     ],
@@ -382,7 +384,9 @@ def test_files_of_no_known_format_are_refused(tmp_path: Path) -> None:
     for name, content in (("a.csv", "x,y\n1,2\n"), ("b.json", "{}"), ("d.txt", "gqa 56")):
         file = tmp_path / name
         file.write_text(content)
-        with pytest.raises(InputError, match="of no known format: wanted are lmms-eval"):
+        with pytest.raises(
+            InputError, match=r"of no known format( \(its columns: x, y\))?: wanted are lmms-eval"
+        ):
             import_results([file], NAMED)
     with pytest.raises(InputError, match="no score in no files"):
         import_results([], NAMED)

@@ -182,7 +182,7 @@ def test_rows_of_another_length_are_refused_with_their_line(tmp_path: Path, rows
 def test_the_cell_that_is_no_number_is_blamed(tmp_path: Path) -> None:
     file = tmp_path / "scores.csv"
     file.write_text(HEAD + "m,gqa,full,EM,61.9,\nm,pope,full,F1,-,\n")
-    with pytest.raises(InputError, match=r"The value in row 1 of .* is '-', and a finite number"):
+    with pytest.raises(InputError, match=r"The value in line 3 of .* is '-', and a finite number"):
         import_results([file])
     with pytest.raises(InputError, match=r"has '-' as value in row 1"):
         read_accuracy(file)
@@ -500,3 +500,34 @@ def test_a_document_of_these_tests_is_read(write_lmms: Write) -> None:
     run = write_lmms({"gqa": 0.5})
     assert "results" in read_json(next(run.rglob("*.json")))
     assert import_results([run]).value.tolist() == [50.0]
+
+
+def test_a_link_to_results_that_are_gone_is_not_passed_over(write_lmms: Write, tmp_path: Path) -> None:
+    folder = write_lmms({"gqa": 0.5})
+    assert len(import_results([folder])) == 1
+    (folder / "org__llava" / "20260102_120000_results.json").symlink_to(tmp_path / "moved.json")
+    with pytest.raises(InputError, match=r"20260102_120000_results\.json is a link to results that are not"):
+        import_results([folder])
+    whole = kit(tmp_path / "T20260101-120000", "POPE_score", "split,Overall\nOverall,79.5\n")
+    (tmp_path / "T20260101-120000" / whole.name).symlink_to(tmp_path / "elsewhere")
+    rows = import_results([tmp_path / "T20260101-120000"], NAMED)
+    assert rows.value.tolist() == [79.5], (
+        "of links of VLMEvalKit, which lead elsewhere in a copy, the file is"
+    )
+
+
+@pytest.mark.parametrize("said", [False, "False", 0])
+def test_what_does_not_say_that_higher_is_better_is_refused(write_lmms: Write, said: Any) -> None:
+    def lower(content: dict[str, Any]) -> None:
+        content["higher_is_better"]["gqa"] = {"exact_match": said}
+
+    with pytest.raises(InputError, match="lower is better for exact_match"):
+        import_results([edited(write_lmms({"gqa": 0.5}), lower)])
+
+
+def test_a_model_that_is_no_text_is_refused(write_lmms: Write) -> None:
+    def several(content: dict[str, Any]) -> None:
+        content["config"]["model"] = ["otanalysis_hf"]
+
+    with pytest.raises(InputError, match="as model, and a text is wanted"):
+        import_results([edited(write_lmms({"gqa": 0.5}), several)])

@@ -56,7 +56,7 @@ def _listed(folder: Path) -> dict[str, Any]:
             name: {"sha256": one["sha256"], "versions": dict(one["versions"])}
             for name, one in content.items()
         }
-    except (OSError, ValueError, TypeError, KeyError, AttributeError):
+    except (OSError, ValueError, TypeError, KeyError, AttributeError, RecursionError):
         return {}
 
 

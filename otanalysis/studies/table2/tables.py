@@ -21,6 +21,7 @@ import pandas as pd
 from otanalysis.arrays import FloatArray
 from otanalysis.errors import InputError
 from otanalysis.files import bundled_data
+from otanalysis.reading import number_in, read_csv
 from otanalysis.stats.cells import RESAMPLES
 from otanalysis.stats.statistics import bootstrap_means, percentile_interval
 from otanalysis.surrogate import RUNGS
@@ -116,7 +117,8 @@ SIZE = ["m", "d", "keep"]
 """The columns of a size."""
 
 _CELL = ["rung", "method", "measure"]
-_PUBLISHED = ("m", "d", "k", "method", "optimality_ratio_percent", "win_rate_percent")
+_NUMBERS = ("m", "d", "k", "optimality_ratio_percent", "win_rate_percent")
+_PUBLISHED = (*_NUMBERS, "method")
 
 
 def synthetic_table(rows: pd.DataFrame, *, resamples: int = RESAMPLES, seed: int = 0) -> pd.DataFrame:
@@ -162,7 +164,7 @@ def published_synthetic() -> pd.DataFrame:
     Raises
     ------
     InputError
-        If it is not there: see :func:`~otanalysis.files.bundled_data`.
+        If it is not there, see :func:`~otanalysis.files.bundled_data`, or is damaged.
 
     Examples
     --------
@@ -170,14 +172,18 @@ def published_synthetic() -> pd.DataFrame:
     [{'m': 20, 'd': 10, 'keep': 5, 'method': 'divprune', 'ratio': 0.7453}]
     """
     path = bundled_data("published/synthetic.csv", "published table")
-    table = pd.read_csv(path)
+    table = read_csv(path).frame()
     if absent := [name for name in _PUBLISHED if name not in table.columns]:
         raise InputError(f"{path} lacks the columns {', '.join(absent)}: restore it from the repository.")
+    for name in _NUMBERS:
+        table[name] = table[name].map(number_in)
+        if table[name].isna().any():
+            raise InputError(f"{path} has a {name} that is no number: restore it from the repository.")
     return pd.DataFrame(
         {
-            "m": table["m"],
-            "d": table["d"],
-            "keep": table["k"],
+            "m": table["m"].astype(int),
+            "d": table["d"].astype(int),
+            "keep": table["k"].astype(int),
             "method": table["method"],
             "ratio": table["optimality_ratio_percent"] / 100,
             WIN_RATE: table["win_rate_percent"] / 100,

@@ -268,8 +268,16 @@ def test_the_published_table_is_read_as_shares(monkeypatch: pytest.MonkeyPatch, 
         published_synthetic()
     (tmp_path / "published").mkdir()
     (tmp_path / "published" / "synthetic.csv").write_text("m,d\n1,2\n")
-    with pytest.raises(InputError, match="lacks the columns k, method"):
+    with pytest.raises(InputError, match="lacks the columns k, optimality_ratio_percent"):
         published_synthetic()
+    head = "m,d,k,method,optimality_ratio_percent,win_rate_percent\n"
+    for rows, message in (
+        ("20,10,5,divprune,74.5,\n", "win_rate_percent that is no number"),
+        ("20\n", "Line 2"),
+    ):
+        (tmp_path / "published" / "synthetic.csv").write_text(head + rows)
+        with pytest.raises(InputError, match=message):
+            published_synthetic()
 
 
 def test_the_summary_lies_beside_its_table(measured: Path) -> None:
