@@ -168,7 +168,7 @@ def test_what_is_held_twice_is_one_hold(tmp_path: Path) -> None:
 
 def test_a_damaged_holder_is_still_an_error_of_ours(tmp_path: Path) -> None:
     with another_holding(tmp_path):
-        for content in (b"", b"{}", b"[1]", b"\xff"):
+        for content in (b"", b"{}", b"[1]", b"\xff", b"[" * 100_000):
             write_atomic(tmp_path / HOLDER_NAME, content)
             with pytest.raises(StorageError, match="another process is writing there"), held(tmp_path, "x"):
                 pytest.fail("held by two")

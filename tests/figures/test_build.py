@@ -14,7 +14,7 @@ from typer.testing import CliRunner
 
 from otanalysis.cli import app
 from otanalysis.errors import DumpError, InputError, OtAnalysisError
-from otanalysis.figures.build import RATIOS, draw_all, run
+from otanalysis.figures.build import RATIOS, _write, draw_all, run
 from otanalysis.figures.declaration import Given
 from otanalysis.figures.registry import FIGURES
 from otanalysis.selection import SELECTORS
@@ -236,3 +236,12 @@ def test_help_shows_an_example() -> None:
         [sys.executable, "-m", "otanalysis.figures", "--help"], capture_output=True, text=True, check=True
     )
     assert "Example: python -m otanalysis.figures --only 2,4" in " ".join(done.stdout.split())
+
+
+def test_captions_in_another_encoding_are_refused_and_left(tmp_path: Path) -> None:
+    known = tmp_path / "captions.md"
+    known.write_bytes("**Figure 2.** é".encode("latin-1"))
+    before = known.read_bytes()
+    with pytest.raises(InputError, match=r"captions\.md is no text in UTF-8"):
+        _write(tmp_path, {"figure3.csv": b""}, "**Figure 3.** new")
+    assert {path: path.read_bytes() for path in tmp_path.iterdir()} == {known: before}
