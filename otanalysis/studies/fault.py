@@ -42,8 +42,8 @@ def fault_of(table: pa.Table, schema: pa.Schema, *, rows: bool = True) -> str | 
 def _is_of(found: pa.Field, wanted: pa.Field) -> bool:
     """Say whether a column has its type, as older versions wrote it, too: long texts, settings of no type."""
     if pa.types.is_large_string(found.type):
-        return pa.types.is_string(wanted.type)
-    return found.type == wanted.type or (pa.types.is_null(found.type) and wanted.name in _MAY_LACK)
+        return bool(pa.types.is_string(wanted.type))
+    return bool(found.type == wanted.type) or (pa.types.is_null(found.type) and wanted.name in _MAY_LACK)
 
 
 def _whole(column: pa.ChunkedArray) -> bool:
