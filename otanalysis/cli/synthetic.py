@@ -120,7 +120,7 @@ def _size_table(keys: Any, own: pd.DataFrame) -> Any:
     headings = ("win rate", "paper", "optimality ratio", "at least", "paper")
     table = Table(
         Column("law, method", no_wrap=True),
-        *(Column(name, justify="right") for name in headings),
+        *(Column(name, justify="right", overflow="fold") for name in headings),
         title=f"{keep} of {m} tokens of dimension {d}, rung {rung} ({RUNGS[rung].label}), normalise "
         f"{normalise}; {first['trials']} trials, {subsets} in each",
         title_justify="left",

@@ -11,6 +11,7 @@ from otanalysis.studies.table2.study import (
     summarise_synthetic,
     synthetic,
 )
+from otanalysis.studies.table2.subsets import random_subsets
 from otanalysis.studies.table2.tables import RATIO, SIZE, WIN_RATE, published_synthetic
 
 __all__ = [
@@ -25,6 +26,7 @@ __all__ = [
     "SyntheticSummary",
     "TokenLaw",
     "published_synthetic",
+    "random_subsets",
     "summarise_synthetic",
     "synthetic",
 ]

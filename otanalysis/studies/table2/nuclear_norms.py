@@ -50,7 +50,7 @@ class NuclearNorms:
 
     Eigenvalues of :math:`A_C A_C^\top` are right to 1e-16 of the largest, so that a singular value that
     vanishes may come out as 1e-8 of the largest one, and one that does not has lost digits in the same
-    proportion; :func:`numpy.linalg.svd` of every subset would be three to seven times as slow.
+    proportion; the singular values of every subset's rows would take three to seven times as long.
 
     Parameters
     ----------

@@ -176,7 +176,8 @@ def closest_sentence(table: pd.DataFrame, comparison: pd.DataFrame) -> str:
     return (
         f"Closest of {combinations} combinations: {best['law']} tokens, normalised by {best['normalise']}, "
         f"with {method_name(best)}: off by {best['gap']:.1f} percentage points on average over "
-        f"{best['sizes']} sizes (win rates {best['win_gap']:.1f}, ratios {best['ratio_gap']:.1f}), "
+        f"{best['sizes']} of {published_synthetic().groupby(SIZE).ngroups} sizes "
+        f"(win rates {best['win_gap']:.1f}, ratios {best['ratio_gap']:.1f}), "
         f"most in the {worst['measure'].replace('_', ' ')} of {worst['method']} at "
         f"{'x'.join(str(worst[name]) for name in SIZE)}: {100 * worst['value']:.2f} measured, "
         f"{100 * worst['published']:.2f} published."
