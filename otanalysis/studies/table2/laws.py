@@ -77,7 +77,7 @@ LAWS: Mapping[str, TokenLaw] = MappingProxyType(
 
 @dataclass(frozen=True)
 class Size:
-    """How many tokens, of what dimension, and how many of them are kept; see :func:`~otanalysis.studies.table2.study.synthetic`.
+    """How many tokens, of what dimension, and how many of them are kept.
 
     Attributes
     ----------
