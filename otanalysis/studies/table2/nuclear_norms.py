@@ -79,7 +79,8 @@ class NuclearNorms:
     def _few(self, subsets: IntArray) -> FloatArray:
         n, side = len(subsets), min(subsets.shape[1], self._rows.shape[1])
         if side <= DIRECT_UP_TO:
-            return np.sqrt(np.maximum(np.linalg.eigvalsh(self._blocks(subsets)), 0.0)).sum(axis=1)
+            eigenvalues = np.linalg.eigvalsh(self._blocks(subsets))
+            return np.asarray(np.sqrt(np.maximum(eigenvalues, 0.0)).sum(axis=1))
         diagonal, beside = np.empty((side, n)), np.empty((side - 1, n))
         step = max(1, BLOCK_ENTRIES // side**2)
         for start in range(0, n, step):
@@ -94,9 +95,9 @@ class NuclearNorms:
         """Return A A' [n, k, k] of the subsets, or A' A [n, r, r] where that is smaller."""
         m, r = self._rows.shape
         if subsets.shape[1] <= r:
-            return np.take(self._gram, subsets[:, :, None] * m + subsets[:, None, :])
+            return np.asarray(np.take(self._gram, subsets[:, :, None] * m + subsets[:, None, :]))
         kept = self._rows[subsets]
-        return kept.transpose(0, 2, 1) @ kept
+        return np.asarray(kept.transpose(0, 2, 1) @ kept)
 
 
 def root_traces(diagonal: FloatArray, beside: FloatArray) -> FloatArray:

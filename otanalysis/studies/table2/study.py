@@ -308,12 +308,13 @@ def synthetic(
     ...     summarise_synthetic(path).table["law"].unique().tolist()
     ['gaussian']
     """
-    listed = {
+    normalised = [check_normalisation(one) for one in normalisations]
+    listed: dict[str, list[Any]] = {
         "sizes": list(sizes),
         "laws": list(laws),
         "methods": list(methods),
         "gammas": list(gammas),
-        "normalisations": [check_normalisation(one) for one in normalisations],
+        "normalisations": list(normalised),
         "rungs": list(rungs),
     }
     _check(listed, draws=draws, trials=trials, seed=seed, jobs=jobs)
@@ -323,7 +324,7 @@ def synthetic(
         for size in sizes
         for law in laws
         for number in range(trials)
-        for normalise in listed["normalisations"]
+        for normalise in normalised
         for rung in rungs
         for block in _blocks(SyntheticTrial(size, law, number, seed), normalise, rung, draws, selectors)
     ]
@@ -331,7 +332,7 @@ def synthetic(
         "sizes": [asdict(size) for size in sizes],
         "laws": {law: LAWS[law].description for law in laws},
         "selectors": [repr(selector) for selector in selectors],
-        "normalisations": listed["normalisations"],
+        "normalisations": normalised,
         "rungs": list(rungs),
         "draws": draws,
         "trials": trials,

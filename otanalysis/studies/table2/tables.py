@@ -135,9 +135,10 @@ def compare_with_published(table: pd.DataFrame) -> pd.DataFrame:
     ours = joined["method"].isin(PUBLISHED_AS)
     combination = ["law", "normalise", *_METHOD]
     parts = []
-    for (method, gamma), own in joined[ours].groupby(_METHOD, sort=False):
+    for _, own in joined[ours].groupby(_METHOD, sort=False):
         others = joined[~ours].merge(own[["law", "normalise"]].drop_duplicates())
-        parts.append(pd.concat([own, others]).assign(method=method, gamma=gamma))
+        variant = {name: own[name].iloc[0] for name in _METHOD}
+        parts.append(pd.concat([own, others]).assign(**variant))
     if not parts:
         return pd.DataFrame(columns=[*combination, *SIZE, "sizes", "win_gap", "ratio_gap", "gap"])
     gaps = pd.concat(parts).groupby([*combination, *SIZE, "measure"], sort=False)["gap"].mean().unstack()
@@ -147,7 +148,7 @@ def compare_with_published(table: pd.DataFrame) -> pd.DataFrame:
     )
     ranked = [
         part.assign(gap=(part["win_gap"] + part["ratio_gap"]) / 2).sort_values("gap", kind="stable")
-        for part in (overall.reset_index().assign(m=pd.NA, d=pd.NA, keep=pd.NA), single)
+        for part in (overall.reset_index().assign(**dict.fromkeys(SIZE, np.nan)), single)
     ]
     columns = [*combination, *SIZE, "sizes", "win_gap", "ratio_gap", "gap"]
     found = pd.concat([part[columns].astype(dict.fromkeys(SIZE, "Int64")) for part in ranked])
