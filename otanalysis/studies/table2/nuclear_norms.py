@@ -61,7 +61,7 @@ class NuclearNorms:
     --------
     >>> norms = NuclearNorms(np.array([[3.0, 0.0], [0.0, 4.0], [6.0, 8.0]]))
     >>> norms.of(np.array([[0, 1], [1, 2]])).round(6)
-    array([ 7.      , 12.649111])
+    array([ 7.      , 12.806248])
     """
 
     def __init__(self, rows: FloatArray) -> None:
