@@ -43,7 +43,8 @@ def _is_of(found: pa.Field, wanted: pa.Field) -> bool:
     """Say whether a column has its type, as older versions wrote it, too: long texts, settings of no type."""
     if pa.types.is_large_string(found.type):
         return bool(pa.types.is_string(wanted.type))
-    return bool(found.type == wanted.type) or (pa.types.is_null(found.type) and wanted.name in _MAY_LACK)
+    same = bool(found.type == wanted.type)
+    return same or (bool(pa.types.is_null(found.type)) and wanted.name in _MAY_LACK)
 
 
 def _whole(column: pa.ChunkedArray) -> bool:
