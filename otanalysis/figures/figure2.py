@@ -360,12 +360,13 @@ def _versions(given: Given) -> dict[str, Given]:
         "": {"methods": paper},
         "_ranks": {"methods": paper, "every_ratio": True},
         "_all": {"methods": methods},
+        "_all_ranks": {"methods": methods, "every_ratio": True},
         "_all_without_first_last": {"methods": inner},
         "_quantisation": {"methods": paper, "distance": "quantisation_error"},
         "_all_quantisation": {"methods": methods, "distance": "quantisation_error"},
     }
     if given.scores is None:
-        del asked["_ranks"]  # of which nothing is known then
+        del asked["_ranks"], asked["_all_ranks"]  # of which nothing is known then
     return {end: replace(given, **own) for end, own in asked.items()}
 
 
