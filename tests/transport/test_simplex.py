@@ -47,7 +47,7 @@ def test_the_bracket_of_a_solution_holds_the_optimum_in_rational_arithmetic(seed
 def test_what_is_far_smaller_than_the_largest_cost_is_solved_on_reduced_costs(
     monkeypatch: pytest.MonkeyPatch, m: int, k: int, far: float, spread: float
 ) -> None:
-    """On a line the plan is known: the smallest tokens go to the smallest kept ones, in whole units of mass."""
+    """On a line the plan is known: the smallest tokens go to the smallest kept ones, in units of mass."""
     tokens = spread * np.random.default_rng(0).standard_normal(m)
     tokens[-m // 6 :] = far
     kept = [*range(k - k // 6), *range(m - k // 6, m)]
