@@ -87,7 +87,7 @@ def test_what_is_no_matrix_of_finite_floats_is_refused(tmp_path: Path, given: Ca
 
 
 def test_values_that_cannot_be_stored_are_counted(tmp_path: Path) -> None:
-    tokens = np.array([[1.0, np.nan, 2.0], [np.inf, 3.0, 1e300], [4.0, -np.inf, 5.0], [6.0, 7.0, 8.0]])
+    tokens = np.array([[1.0, np.nan, np.inf], [-np.inf, 1e300, 2.0]])
     with (
         pytest.raises(InputError, match=r"tokens of 'a' have 4 values that are NaN, infinite or too large"),
         DumpWriter(tmp_path / "dump", model="m", benchmark="b") as writer,
