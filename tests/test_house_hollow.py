@@ -35,6 +35,11 @@ FINDERS = {
     "glob",
     "rglob",
     "iterdir",
+    "iterrows",
+    "itertuples",
+    "groupby",
+    "unique",
+    "splitlines",
     "open_dump",
     "open_pictures",
     "axes",
@@ -70,13 +75,15 @@ def may_find_nothing(node: ast.expr) -> bool:
         return node.attr in FINDERS
     if isinstance(node, ast.Call) and name_of(node) in KEEP_ALL and node.args:
         return may_find_nothing(node.args[0])
+    if isinstance(node, ast.Call) and name_of(node) == "zip":
+        return all(map(may_find_nothing, node.args))
     return isinstance(node, ast.Call) and name_of(node) in FINDERS
 
 
 def loops_that_check(function: ast.FunctionDef) -> Iterator[tuple[ast.stmt, ast.expr]]:
-    """Yield each loop with asserts inside, and each ``assert all(...)``, with what it goes through."""
+    """Yield each loop with checks inside, and each ``assert all(...)``, with what it goes through."""
     for node in ast.walk(function):
-        if isinstance(node, ast.For) and any(isinstance(one, ast.Assert) for one in ast.walk(node)):
+        if isinstance(node, ast.For) and checks_something(node, set()):
             yield node, node.iter
         elif isinstance(node, ast.Assert) and isinstance(node.test, ast.Call) and name_of(node.test) == "all":
             yield from (
@@ -107,7 +114,8 @@ def unentered_loops(function: ast.FunctionDef) -> list[str]:
         while isinstance(source, ast.Call) and name_of(source) in KEEP_ALL and source.args:
             source = source.args[0]
         name = ast.unparse(source)
-        if name not in elsewhere and may_find_nothing(assigned.get(name, source)):
+        table = name.removesuffix(".iterrows()").removesuffix(".itertuples()")
+        if not {name, table} & elsewhere and may_find_nothing(assigned.get(name, source)):
             found.append(f"line {loop.lineno}: nothing is checked if {ast.unparse(over)} is empty")
     return found
 
@@ -184,6 +192,9 @@ def test_no_test_file_has_a_hollow_place(path: Path) -> None:
         "for one in (x for x in a if x.b):\n        assert one.c == b",
         "found = [x for x in a if x.b]\n    for i, one in enumerate(found):\n        assert one.c == b",
         "for one in open_dump(a):\n        assert one.d == b",
+        "for one, other in zip(a.axes, b.axes, strict=True):\n        assert one == other",
+        "for _, row in a.iterrows():\n        np.testing.assert_array_equal(row, b)",
+        "for one in a.splitlines():\n        with pytest.raises(ValueError):\n            b(one)",
         "assert all(panel.title for panel in a.axes)",
     ],
 )
@@ -202,6 +213,7 @@ def test_a_hollow_test_is_found(body: str) -> None:
         "def test_it(a):\n    assert a.axes\n    for one in a.axes:\n        assert one.c",
         "def test_it(a):\n    b = [x for x in a if x]\n    assert len(b) == 3\n    assert all(x for x in b)",
         "def test_it(a):\n    for one in (1, 2):\n        assert a(one)",
+        "def test_it(a):\n    assert len(a) == 2\n    for row in a.itertuples():\n        assert row.b",
         "def test_it(a, b):\n    for x, y in zip(a.axes, (1, 2), strict=True):\n        assert x == y",
         "def law(a):\n    assert a\ndef test_it(a):\n    law(a)",
         "def deep(a):\n    assert a\ndef law(a):\n    deep(a)\ndef test_it(a):\n    law(a)",

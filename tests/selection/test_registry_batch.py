@@ -172,8 +172,9 @@ def test_seeds_are_one_for_all_or_one_each() -> None:
         for image, seed in zip(images, (5, 6, 5), strict=True)
     ]
     assert tuple(own[0].indices) != tuple(own[1].indices)
-    with pytest.raises(InputError, match="got 2 for 3"):
-        select_batch(images, "random", keep=9, seeds=[5, 6])
+    for seeds in ([5, 6], [5, 6, 5, 6]):
+        with pytest.raises(InputError, match=f"got {len(seeds)} for 3"):
+            select_batch(images, "random", keep=9, seeds=seeds)
 
 
 @pytest.mark.parametrize("name", NAMES)

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from types import SimpleNamespace
 from typing import Any, ClassVar
 
 import numpy as np
@@ -42,16 +43,38 @@ def test_an_own_selector_goes_wherever_a_name_goes() -> None:
     assert not is_own(ota.SELECTORS["uniform"])
 
 
+def calling(**parts: Any) -> Any:
+    """Return a function with these attributes."""
+
+    def keep_first(tokens: Any, keep: int, **_: Any) -> Any:
+        return ota.SELECTORS["first"](tokens, keep)
+
+    vars(keep_first).update(parts)
+    return keep_first
+
+
+def test_a_function_with_all_parts_is_a_selector() -> None:
+    own = calling(name="beginning", nested=True, stochastic=False)
+    assert ota.select(TOKENS, own, keep=2).indices.tolist() == [0, 1]
+
+
 @pytest.mark.parametrize(
     ("wrong", "said"),
     [
         (Every, "got the class Every"),
         (lambda tokens, keep: None, "lacks name, nested, stochastic"),
+        (calling(name=3, nested=True, stochastic=False), "lacks a name that is text"),
+        (calling(name="half", stochastic=False), "lacks nested:"),
     ],
 )
 def test_what_is_no_selector_is_refused_with_advice(wrong: Any, said: str) -> None:
     with pytest.raises(InputError, match=said):
         ota.select(TOKENS, wrong, keep=2)
+
+
+def test_a_study_refuses_what_cannot_be_called() -> None:
+    with pytest.raises(InputError, match="lacks a __call__"):
+        check_recorded(SimpleNamespace(name="still", nested=True, stochastic=False))
 
 
 def test_a_selector_that_could_change_is_refused() -> None:

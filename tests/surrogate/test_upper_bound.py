@@ -15,6 +15,7 @@ from otanalysis.surrogate import (
     logdet_value,
     otprune_kernel,
 )
+from otanalysis.surrogate.upper_bound import NEGLIGIBLE
 
 PARTS = ("prefix", "eigenvalue", "factorisation")
 LAWS = ("normal", "ties", "duplicates", "zero rows", "outliers", "large")
@@ -84,6 +85,19 @@ def test_bounds_that_are_a_little_too_low_are_noticed(seed: int) -> None:
 
     assert violations(kernel, 3) == []
     assert set(violations(kernel, 3, scale=1.0 - 10 * ASCENT)) == {*PARTS, "majorant"}
+
+
+def test_eigenvalues_taken_for_one_are_taken_for_the_largest_of_them() -> None:
+    close = 1.0 + np.linspace(0.0, 1e-9, 8)
+    kernel = np.diag([np.e, *close])
+
+    bound = kernel_upper_bound(kernel, 9)
+
+    # With all tokens kept nothing is relaxed, and the sum of the logarithms is known.
+    assert violations(kernel, 9) == []
+    exact = 1.0 + float(np.log1p(np.linspace(0.0, 1e-9, 8)).sum())
+    assert bound.rounding < 1e-11 < exact - 1.0
+    assert exact <= bound.parts["factorisation"] <= exact + NEGLIGIBLE
 
 
 def prefix_bounds(kernel: np.ndarray, k: int) -> list[float]:

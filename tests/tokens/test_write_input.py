@@ -86,6 +86,15 @@ def test_what_is_no_matrix_of_finite_floats_is_refused(tmp_path: Path, given: Ca
     writer.finish()
 
 
+def test_values_that_cannot_be_stored_are_counted(tmp_path: Path) -> None:
+    tokens = np.array([[1.0, np.nan, np.inf], [-np.inf, 1e300, 2.0]])
+    with (
+        pytest.raises(InputError, match=r"tokens of 'a' have 4 values that are NaN, infinite or too large"),
+        DumpWriter(tmp_path / "dump", model="m", benchmark="b") as writer,
+    ):
+        writer.add("a", tokens)
+
+
 @pytest.mark.parametrize(
     "thumbnail",
     [
@@ -126,10 +135,10 @@ def test_what_is_no_picture_is_refused(tmp_path: Path, thumbnail: Any) -> None:
         ({"grid": (2.5, 3)}, "grid must be"),
         ({"dtype": ["float16"]}, "dtype must be one of"),
         ({"dtype": np.float16}, "dtype must be one of"),
-        ({"shard_size": 0}, "shard_size must be"),
-        ({"shard_size": "3"}, "shard_size must be"),
-        ({"shard_size": 2.5}, "shard_size must be"),
-        ({"shard_size": True}, "shard_size must be"),
+        ({"shard_size": 0}, "^shard_size must be an integer from 1 on; got 0"),
+        ({"shard_size": "3"}, "^shard_size must be"),
+        ({"shard_size": 2.5}, "^shard_size must be"),
+        ({"shard_size": True}, "^shard_size must be"),
         ({"extra": {"x": float("nan")}}, "JSON values only"),
         ({"extra": {"x": "\ud800"}}, "JSON values only"),
         ({"extra": {"x": 10**5000}}, "JSON values only"),

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from fractions import Fraction
 from math import lcm
+from typing import Any
 
 import numpy as np
 import pytest
 
+import otanalysis as ota
 from otanalysis.transport import exact, simplex, squared_distances
 from otanalysis.transport.marginals import Uniform, Weighted
 
@@ -67,3 +69,34 @@ def test_the_bracket_between_any_masses_holds_the_optimum_in_rational_arithmetic
         )
         assert upper <= Fraction(one.value) + Fraction(one.value_rounding)
         assert lower <= upper * (1 + Fraction(1e-15))
+
+
+@pytest.mark.parametrize(
+    ("m", "k", "far", "spread"),
+    [(359, 200, 1e2, 0.01), (401, 151, 1e3, 0.01), (503, 362, 1e4, 0.1), (617, 397, 1e2, 0.1)],
+)
+def test_what_is_far_smaller_than_the_largest_cost_is_solved_on_reduced_costs(
+    monkeypatch: pytest.MonkeyPatch, m: int, k: int, far: float, spread: float
+) -> None:
+    """On a line the plan is known: the smallest tokens go to the smallest kept ones, in units of mass."""
+    tokens = spread * np.random.default_rng(0).standard_normal(m)
+    tokens[-m // 6 :] = far
+    kept = [*range(k - k // 6), *range(m - k // 6, m)]
+    solved: list[int] = []
+    solve = simplex._simplex
+
+    def counted(cost: np.ndarray, *rest: Any) -> Any:
+        solved.append(len(cost))
+        return solve(cost, *rest)
+
+    monkeypatch.setattr(simplex, "_simplex", counted)
+
+    found = ota.wasserstein2(tokens[:, None], kept)
+
+    assert len(solved) >= 3, (
+        "the costs, the costs without what cannot carry mass, and those less the potentials"
+    )
+    units = lcm(m, k)
+    moved = np.repeat(np.sort(tokens), units // m) - np.repeat(np.sort(tokens[kept]), units // k)
+    assert found.squared_distance == pytest.approx(float((moved**2).mean()), rel=2.0 * simplex.GAP_TOLERANCE)
+    assert exact.verify_transport(tokens[:, None], found).sound

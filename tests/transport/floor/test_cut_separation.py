@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Callable, Sequence
+from typing import Any
+
 import numpy as np
 import pytest
 
 from otanalysis.transport import squared_distances
-from otanalysis.transport.floor.cut_separation import cluster_graph, separate_union_cuts
+from otanalysis.transport.floor.cut_separation import _grow_unions, cluster_graph, separate_union_cuts
 from otanalysis.transport.floor.cuts import dendrogram, violated_cuts
 
 SIZES, KEEP = (7, 7, 7, 19), 5
+LEAST_VIOLATION = 0.02  # tokens
+SOLVER_TOLERANCE = 1e-7  # of the plans that the LP solver returns
 
 
 def four_clusters() -> np.ndarray:
@@ -42,12 +48,12 @@ def _groups() -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     return cost, groups, persistence
 
 
-def excess(served: np.ndarray, keepers: np.ndarray, shares: np.ndarray, kept: np.ndarray) -> float:
-    """Return the violation of one residual capacity inequality, by its definition."""
-    capacity = len(kept) / KEEP
-    whole, rest = divmod(served.sum() / capacity, 1.0)
-    left = shares[np.ix_(served, keepers)].sum() - capacity * rest * kept[keepers].sum()
-    return float(left - capacity * whole * (1.0 - rest))
+def excess(served: np.ndarray, keepers: np.ndarray, shares: np.ndarray, kept: np.ndarray) -> np.ndarray:
+    """Return the violation of residual capacity inequalities, of one served group or many, by definition."""
+    capacity = len(kept) / kept.sum()
+    whole, rest = np.divmod(served.sum(axis=-1) / capacity, 1.0)
+    left = served @ shares[:, keepers].sum(axis=1) - capacity * rest * kept[keepers].sum()
+    return np.asarray(left - capacity * whole * (1.0 - rest))
 
 
 def test_the_cut_of_a_union_is_found_where_single_clusters_violate_none(groups: tuple) -> None:
@@ -62,6 +68,48 @@ def test_the_cut_of_a_union_is_found_where_single_clusters_violate_none(groups: 
     violations = [excess(a, b, shares, kept) for a, b in zip(cuts.served, cuts.keepers, strict=True)]
     assert min(violations) > 0.02
     assert violations == sorted(violations, reverse=True)
+
+
+def test_clusters_grow_by_the_neighbour_whose_worst_cut_is_the_worst(
+    small_cloud: Callable[..., np.ndarray], relax: Callable[..., Any]
+) -> None:
+    """All 127 groups of seven tokens are tried as the served ones, whatever the separation looks at."""
+    every = (np.arange(1, 128)[:, None] >> np.arange(7)) % 2 == 1
+    met: Counter[int] = Counter()
+    for seed in range(40):
+        cost = squared_distances(small_cloud(("clusters", "gaussian")[seed % 2], seed, 7))
+        plan = relax(cost, 3)
+        clusters = every[np.random.default_rng(seed).permutation(127)[:12]]
+        graph = cluster_graph(cost, clusters, np.full(12, 2.0))
+
+        def worst(members: Sequence[int], plan: Any = plan, clusters: np.ndarray = clusters) -> float:
+            joined = clusters[list(members)].any(axis=0)
+            return float(excess(every, joined, plan.shares, plan.kept).max())
+
+        unions, violations = _grow_unions(
+            clusters @ plan.shares.T,
+            clusters @ plan.kept,
+            graph.overlap,
+            graph.near,
+            7 / 3,
+            3,
+            LEAST_VIOLATION,
+        )
+        rows = [tuple(row[row >= 0].tolist()) for row in unions]
+        found = dict(zip(rows, violations, strict=True))
+        assert {one for (one, *more) in rows if not more} == {
+            one for one in range(12) if worst([one]) > LEAST_VIOLATION
+        }
+        for members, value in found.items():
+            met[len(members)] += 1
+            assert value == pytest.approx(worst(members), abs=SOLVER_TOLERANCE)
+            near = {int(b) for a in members for b in graph.near[a] if b >= 0}
+            apart = [b for b in near if not (clusters[b] & clusters[list(members)].any(axis=0)).any()]
+            best = max((worst([*members, b]) for b in apart), default=0.0)
+            if len(members) < 3 and best > LEAST_VIOLATION:
+                longer = [found[*members, b] for b in apart if (*members, b) in found]
+                assert longer == pytest.approx([best], abs=SOLVER_TOLERANCE)
+    assert min(met[size] for size in (1, 2, 3)) >= 5, f"unions of one, two and three are wanted, met {met}"
 
 
 def test_whole_plans_violate_no_cut(groups: tuple) -> None:
