@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from otanalysis.arrays import Normalisation
+    from otanalysis.image import Image
     from otanalysis.selection import Selection
 
 ALL = "all"
@@ -32,6 +33,9 @@ TokensFile = Annotated[
     typer.Argument(metavar="FILE.npy", help="Tokens of one image: an array of m rows (tokens), d columns."),
 ]
 Dumps = Annotated[list[Path], typer.Argument(metavar="DUMP...", help="Folders of dumps of one model.")]
+Weights = Annotated[
+    Path | None, typer.Option(help="Weights of the tokens: a .npy file, one number a token. Else uniform.")
+]
 Limit = Annotated[int | None, typer.Option(help="Only the first samples of each dump.")]
 
 # One selection.
@@ -94,16 +98,29 @@ def load_tokens(file: Path) -> NDArray[Any]:
     return array
 
 
+def load_image(file: Path, weights: Path | None) -> Image:
+    """Read tokens, and their weights if there is a file of them."""
+    from otanalysis.image import Image
+
+    return Image(load_tokens(file), weights=None if weights is None else load_tokens(weights))
+
+
 def selected(
-    file: Path, method: str, *, ratio: float | None, keep: int | None, gamma: float, normalise: str, seed: int
-) -> tuple[NDArray[Any], Selection]:
-    """Return the tokens of a ``.npy`` file and what a method keeps of them."""
+    image: Image,
+    method: str,
+    *,
+    ratio: float | None,
+    keep: int | None,
+    gamma: float,
+    normalise: str,
+    seed: int,
+) -> Selection:
+    """Return what a method keeps of an image."""
     from otanalysis.selection import select
 
     check_seed(seed)
-    tokens = load_tokens(file)
     how = cast("Normalisation", normalise)
-    return tokens, select(tokens, method, ratio=ratio, keep=keep, gamma=gamma, normalise=how, seed=seed)
+    return select(image, method, ratio=ratio, keep=keep, gamma=gamma, normalise=how, seed=seed)
 
 
 def check_seed(seed: int) -> None:
