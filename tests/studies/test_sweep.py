@@ -394,7 +394,9 @@ def test_weights_in_a_dump_are_the_masses_of_its_rows(tmp_path: Path) -> None:
 
     table = small([folder], tmp_path / "out", methods=methods, gammas=(0.01,), seeds=(0,))
 
-    for sample in open_dump(folder):
+    samples = list(open_dump(folder))
+    assert len(samples) == 2
+    for sample in samples:
         image = ota.Image(sample.tokens, weights=sample.weights)
         rows = table[table["sample"] == sample.id]
         assert len(rows) == 6
