@@ -30,7 +30,7 @@ def figures(
         str, typer.Option(help="Tokens under the distance: none, columns or rows.")
     ] = "none",
     samples: Annotated[
-        int, typer.Option(help="Images a dump in ladder, scatter and floor, which take seconds an image.")
+        int, typer.Option(help="Images a dump in ladder, scatter, floor, weights: they take seconds each.")
     ] = 4,
     scenes: Annotated[
         int | None,
@@ -42,7 +42,7 @@ def figures(
     wait: options.Wait = False,
     quiet: Annotated[bool, typer.Option("--quiet", help="Show no progress.")] = False,
 ) -> None:
-    """Draw Figures 2 to 5, the ladder, its scatter and the floor, after doing what is missing for them."""
+    """Draw Figures 2 to 5, ladder, scatter, floor and weights, after doing what is missing for them."""
     # matplotlib loads only now, so that --help and mistyped options answer at once.
     from otanalysis.figures import run
 

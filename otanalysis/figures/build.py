@@ -34,6 +34,7 @@ from otanalysis.studies.engine import measure_samples
 from otanalysis.studies.ladder import LadderStudy, measure_ladder, read_ladder
 from otanalysis.studies.provenance import read_table
 from otanalysis.studies.sweep import sweep
+from otanalysis.studies.weights import WeightsStudy, read_weights
 from otanalysis.tokens import open_dump
 
 SEEDS = (0, 1, 2)
@@ -77,13 +78,13 @@ def run(
     progress: bool = True,
     wait: bool = False,
 ) -> list[Path]:
-    """Draw Figures 2 to 5 and A to C, after doing what is missing for them.
+    """Draw Figures 2 to 5, A to C and W, after doing what is missing for them.
 
     Parameters
     ----------
     only : sequence of int or str
         Names in :data:`~otanalysis.figures.registry.FIGURES`: 2 to 5, ``"ladder"`` (A), ``"scatter"`` (B),
-        ``"floor"`` (C).
+        ``"floor"`` (C), ``"weights"`` (W).
     dumps : sequence of paths, optional
         Dumps of one model, one per benchmark; without them the bundled model's, written on first use.
     accuracy : path, optional
@@ -101,7 +102,7 @@ def run(
     ratio : float
         Share of tokens kept in Figures 2 and B, one of the four that are swept.
     samples : int
-        Images a dump in Figures A to C, which take seconds an image; the others use all.
+        Images a dump in Figures A to C and W, which take seconds an image; the others use all.
     scenes : int, optional
         Scenes a dump of the bundled model, for a first look in less time; without it, 64. Not with ``dumps``.
     results : path
@@ -240,6 +241,8 @@ def _measured(
         return read_ladder(measure_ladder(dumps, LadderStudy(), **how))
     if figures[0].needs == "certificates":
         return read_certificates(measure_samples(CertifyStudy(normalise=kind), dumps, **how))
+    if figures[0].needs == "weights":
+        return read_weights(measure_samples(WeightsStudy(normalise=kind), dumps, **how))
     table = sweep(
         dumps,
         methods=[name for name in SELECTORS if any(name in figure.methods for figure in figures)],

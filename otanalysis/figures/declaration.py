@@ -17,9 +17,10 @@ from otanalysis.defaults import RELEASED_GAMMA
 from otanalysis.selection import SELECTORS
 from otanalysis.stats.cells import RATIO_DIGITS
 
-Measured = Literal["sweep", "ladder", "certificates"]
-"""What can be measured for a figure: distances of the methods' kept sets, all rungs for a pool of subsets, or
-distances beside the certified floor. :mod:`~otanalysis.figures.build` measures each at most once a run."""
+Measured = Literal["sweep", "ladder", "certificates", "weights"]
+"""What can be measured for a figure: distances of the methods' kept sets, all rungs for a pool of subsets,
+distances beside the certified floor, or distances under several weights of the tokens.
+:mod:`~otanalysis.figures.build` measures each at most once a run."""
 
 Tables = TypeVar("Tables")
 
@@ -90,7 +91,7 @@ class Declaration(Generic[Tables]):
         With which its caption begins: ``Figure``, a digit or letter that orders the captions, and words.
     file : str
         Of what is written, without ``.pdf``, ``.png``, ``.csv``.
-    needs : {"sweep", "ladder", "certificates"}
+    needs : {"sweep", "ladder", "certificates", "weights"}
         Which measured rows it is made of.
     table : callable
         From what is given to the numbers that are drawn.
