@@ -12,6 +12,8 @@ from otanalysis.errors import InputError
 
 if TYPE_CHECKING:
     from otanalysis.arrays import Normalisation
+    from otanalysis.image import Image
+    from otanalysis.transport import ExactTransport
 
 
 def distance(
@@ -24,23 +26,29 @@ def distance(
     gamma_of: options.GammaOf = "released",
     seed: options.Seed = 0,
     normalise: options.Normalise = "none",
+    weights: options.Weights = None,
+    kept_weights: Annotated[
+        str, typer.Option(help="Of the kept tokens: uniform, optimal, or 2,1,1 in the order of --indices.")
+    ] = "uniform",
     as_json: options.Json = False,
 ) -> None:
     """Measure how far the kept tokens are from all tokens of one image, exactly."""
     if method is not None and indices is None:
-        tokens, selection = options.selected(
-            file, method, ratio=ratio, keep=keep, gamma=gamma, gamma_of=gamma_of, seed=seed
+        image = options.load_image(file, weights)
+        selection = options.selected(
+            image, method, ratio=ratio, keep=keep, gamma=gamma, gamma_of=gamma_of, seed=seed
         )
         kept, chosen_by = selection.indices, selection.provenance
     elif indices is not None and method is None:
         if ratio is not None or keep is not None:
             raise InputError("--ratio and --keep go with --method; --indices says itself what is kept.")
-        tokens, kept, chosen_by = options.load_tokens(file), _indices(indices), None
+        image, kept, chosen_by = options.load_image(file, weights), _indices(indices), None
     else:
         raise InputError("Give either --indices or --method with --ratio or --keep.")
-    found = {"selector": chosen_by, **_distances(tokens, kept, normalise)}
+    transport = _transport(image, kept, normalise, kept_weights)
+    found = {"selector": chosen_by, **_distances(image, kept, transport)}
     if as_json:
-        typer.echo(options.as_json(found))
+        typer.echo(options.as_json(found | {"kept_weights": transport.kept_weights.tolist()}))
         return
     for name, value in found.items():
         typer.echo(f"{name:20} {value:.6g}" if isinstance(value, float) else f"{name:20} {value}")
@@ -53,13 +61,23 @@ def _indices(text: str) -> list[int]:
         raise InputError(f"--indices wants whole numbers separated by commas, got {text!r}.") from error
 
 
-def _distances(tokens: Any, kept: Any, normalise: str) -> dict[str, Any]:
+def _transport(image: Image, kept: Any, normalise: str, kept_weights: str) -> ExactTransport:
     import otanalysis as ota
 
-    image = ota.Image(tokens).normalised(cast("Normalisation", normalise))
-    transport = ota.wasserstein2(image, kept)
+    named = kept_weights in ("uniform", "optimal")
+    masses: Any = kept_weights if named else options.numbers(kept_weights, "--kept-weights")
+    how = cast("Normalisation", normalise)
+    return ota.wasserstein2(image, kept, normalise=how, kept_weights=masses)
+
+
+def _distances(given: Image, kept: Any, transport: ExactTransport) -> dict[str, Any]:
+    """Return the distances by name; all but those of the transport are to uniform kept tokens."""
+    import otanalysis as ota
+
+    image = given.normalised(transport.normalise)
     return {
-        "normalise": normalise,
+        "normalise": transport.normalise,
+        "weighted": image.weights is not None,
         "m": len(image),
         "keep": len(kept),
         "w2": transport.distance,

@@ -36,7 +36,9 @@ def figures(
     ] = 0.098,
     samples: Annotated[
         int,
-        typer.Option(help="Images a dump in ladder, scatter, floor and distances: seconds an image."),
+        typer.Option(
+            help="Images a dump in ladder, scatter, floor, distances and weights: seconds an image."
+        ),
     ] = 4,
     scenes: Annotated[
         int | None,
@@ -48,7 +50,7 @@ def figures(
     wait: options.Wait = False,
     quiet: Annotated[bool, typer.Option("--quiet", help="Show no progress.")] = False,
 ) -> None:
-    """Draw Figures 2 to 5, the ladder, its scatter, the floor and the distances; judge the paper's claims.
+    """Draw Figures 2 to 5, ladder, scatter, floor, distances and weights; judge the paper's claims.
 
     What is missing for them is measured first.
     """

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from otanalysis.arrays import Normalisation
+    from otanalysis.image import Image
     from otanalysis.selection import Selection
 
 ALL = "all"
@@ -34,6 +35,9 @@ TokensFile = Annotated[
     typer.Argument(metavar="FILE.npy", help="Tokens of one image: an array of m rows (tokens), d columns."),
 ]
 Dumps = Annotated[list[Path], typer.Argument(metavar="DUMP...", help="Folders of dumps of one model.")]
+Weights = Annotated[
+    Path | None, typer.Option(help="Weights of the tokens: a .npy file, one number a token. Else uniform.")
+]
 Limit = Annotated[int | None, typer.Option(help="Only the first samples of each dump.")]
 
 # One selection.
@@ -107,13 +111,19 @@ def load_tokens(file: Path) -> NDArray[Any]:
     return array
 
 
-def selected(file: Path, method: str, *, seed: int, **how: Any) -> tuple[NDArray[Any], Selection]:
-    """Return the tokens of a ``.npy`` file and what a method keeps of them; ``how`` is as for ``select``."""
+def load_image(file: Path, weights: Path | None) -> Image:
+    """Read tokens, and their weights if there is a file of them."""
+    from otanalysis.image import Image
+
+    return Image(load_tokens(file), weights=None if weights is None else load_tokens(weights))
+
+
+def selected(image: Image, method: str, *, seed: int, **how: Any) -> Selection:
+    """Return what a method keeps of an image; ``how`` is as for ``select``."""
     from otanalysis.selection import select
 
     check_seed(seed)
-    tokens = load_tokens(file)
-    return tokens, select(tokens, method, seed=seed, **how)
+    return select(image, method, seed=seed, **how)
 
 
 def check_seed(seed: int) -> None:

@@ -21,11 +21,13 @@ def select(
         str, typer.Option(help="Of the tokens in otprune: none, columns or rows.")
     ] = "columns",
     seed: options.Seed = 0,
+    weights: options.Weights = None,
     as_json: options.Json = False,
 ) -> None:
-    """Choose which tokens of one image to keep."""
-    _, selection = options.selected(
-        file, method, ratio=ratio, keep=keep, gamma=gamma, gamma_of=gamma_of, normalise=normalise, seed=seed
+    """Choose which tokens of one image to keep; kmedoids and ot-medoids alone choose by weights."""
+    image = options.load_image(file, weights)
+    selection = options.selected(
+        image, method, ratio=ratio, keep=keep, gamma=gamma, gamma_of=gamma_of, normalise=normalise, seed=seed
     )
     if not as_json:
         typer.echo(f"{selection.method} keeps {selection.keep} of {selection.m} tokens:")

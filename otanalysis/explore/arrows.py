@@ -49,8 +49,9 @@ def plan_arrows(
     r"""Draw the optimal plan: an arrow from every patch to the kept one that takes its mass.
 
     The width of an arrow is the mass that it carries, :math:`G_{ij}` of
-    :func:`~otanalysis.transport.exact.wasserstein2`; a token's whole mass is :math:`1/m`. All arrows that end
-    in one kept patch have one colour. A patch that keeps its own mass has no arrow.
+    :func:`~otanalysis.transport.exact.wasserstein2`; a token's whole mass is :math:`1/m`, or its weight where
+    a sample has weights. All arrows that end in one kept patch have one colour. A patch that keeps its own
+    mass has no arrow.
 
     Parameters
     ----------
@@ -121,7 +122,8 @@ def _plan_of(source: Source, positions: IntArray, transport: ExactTransport | No
     if tokens.ndim != 2:
         raise InputError("plan_arrows needs the tokens [m, d], or a sample: a picture has no transport plan.")
     if transport is None:
-        return wasserstein2(tokens, positions).plan
+        weights = source.weights if isinstance(source, Sample) else None
+        return wasserstein2(tokens, positions, weights=weights).plan
     place = {int(position): column for column, position in enumerate(transport.indices)}
     if place.keys() != set(positions.tolist()) or len(transport.plan) != len(tokens):
         raise InputError(

@@ -109,7 +109,7 @@ class Measurements:
     Parameters
     ----------
     dump : Dump
-        Opened for reading.
+        Opened for reading. Weights in it are the masses of the tokens in distances, floors and k-medoids.
     selectors : sequence of Selector
         Selectors of one's own, beside those of the package.
 
@@ -252,7 +252,7 @@ class _ImageMeasurements:
 
     def __init__(self, sample: Sample, methods: Mapping[str, Selector]) -> None:
         self.sample, self._methods = sample, methods
-        self.tokens = Image(sample.tokens)
+        self.tokens = Image(sample.tokens, weights=sample.weights)
         self.transports, self.floors, self.errors = _LruCache(), _LruCache(), _LruCache()
         self._selections, self._backdrop = _LruCache(), _LruCache(1)
 

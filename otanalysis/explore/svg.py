@@ -118,9 +118,10 @@ def _groups(canvas: _Canvas, reading: Reading) -> Iterator[str]:
     # Where mass flows, the potentials add up to the cost (complementary slackness).
     costs = np.sum(plan * (u[:, None] + v[None, :]), axis=0)
     whole = float(costs.sum()) or 1.0
+    sizes = np.where(reading.transport.weights > 0.0, m * reading.transport.weights, np.inf)
     for place, position in enumerate(map(int, reading.transport.indices)):
         row, column = divmod(position, canvas.grid[1])
-        shares = m * plan[:, place]
+        shares = m * plan[:, place] / sizes
         lines = (
             f"row {row + 1}, column {column + 1}: takes the mass of {m / k:.3g} patches",
             f"from {_how_many(shares)}; {costs[place] / whole:.1%} of W₂²",

@@ -36,6 +36,7 @@ from otanalysis.studies.certify import CertifyStudy, read_certificates
 from otanalysis.studies.engine import measure_samples
 from otanalysis.studies.ladder import LadderStudy, measure_ladder, read_ladder
 from otanalysis.studies.sweep import read_sweep, sweep
+from otanalysis.studies.weights import WeightsStudy, read_weights
 from otanalysis.tokens import open_dump
 
 SEEDS = (0, 1, 2)
@@ -83,13 +84,14 @@ def run(
     progress: bool = True,
     wait: bool = False,
 ) -> list[Path]:
-    """Draw Figures 2 to 5, A to C and E, and judge the paper's claims, after doing what is missing for them.
+    """Draw Figures 2 to 5, A to C, E and W and judge the paper's claims, after doing what is missing for them.
 
     Parameters
     ----------
     only : sequence of int or str
         Names in :data:`~otanalysis.figures.registry.FIGURES`: 2 to 5, ``"ladder"`` (A), ``"scatter"`` (B),
-        ``"floor"`` (C), ``"distances"`` (E); and ``"verdicts"``, the table of the paper's claims.
+        ``"floor"`` (C), ``"distances"`` (E), ``"weights"`` (W); and ``"verdicts"``, the table of the paper's
+        claims.
     dumps : sequence of paths, optional
         Dumps of one model, one per benchmark; without them the bundled model's, written on first use.
     accuracy : path, optional
@@ -107,7 +109,7 @@ def run(
     ratio : float
         Share of tokens kept in Figures 2 and B, one of the four that are swept.
     samples : int
-        Images a dump in Figures A to C and E, which take seconds an image; the others use all.
+        Images a dump in Figures A to C, E and W, which take seconds an image; the others use all.
     scenes : int, optional
         Scenes a dump of the bundled model, for a first look in less time; without it, 64. Not with ``dumps``.
     results : path
@@ -270,6 +272,8 @@ def _measured(
         return read_ladder(measure_ladder(dumps, LadderStudy(), **how))
     if figures[0].needs == "certificates":
         return read_certificates(measure_samples(CertifyStudy(normalise=kind), dumps, **how))
+    if figures[0].needs == "weights":
+        return read_weights(measure_samples(WeightsStudy(normalise=kind), dumps, **how))
     everywhere = figures[0].needs == "normalisations"
     table = sweep(
         dumps,

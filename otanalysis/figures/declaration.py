@@ -17,9 +17,10 @@ from otanalysis.defaults import DEFAULT_GAMMAS
 from otanalysis.selection import SELECTORS
 from otanalysis.stats.cells import RATIO_DIGITS
 
-Measured = Literal["sweep", "ladder", "certificates", "normalisations"]
+Measured = Literal["sweep", "ladder", "certificates", "normalisations", "weights"]
 """What can be measured for a figure: distances of the methods' kept sets, all rungs for a pool of subsets,
-distances beside the certified floor, or distances under all normalisations, of few images.
+distances beside the certified floor, distances of few images under all normalisations, or under several
+weights of the tokens.
 :mod:`~otanalysis.figures.build` measures each at most once a run."""
 
 Tables = TypeVar("Tables")
@@ -93,7 +94,7 @@ class Declaration(Generic[Tables]):
         With which its caption begins: ``Figure``, a digit or letter that orders the captions, and words.
     file : str
         Of what is written, without ``.pdf``, ``.png``, ``.csv``.
-    needs : {"sweep", "ladder", "certificates", "normalisations"}
+    needs : {"sweep", "ladder", "certificates", "normalisations", "weights"}
         Which measured rows it is made of.
     table : callable
         From what is given to the numbers that are drawn.

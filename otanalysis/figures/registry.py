@@ -16,6 +16,7 @@ _FILES = {
     "5": "figure5",
     "ladder": "ladder",
     "scatter": "scatter",
+    "weights": "weights",
     "floor": "floor",
     "distances": "distances",
 }

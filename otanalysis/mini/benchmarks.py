@@ -5,12 +5,13 @@ An answer gets between 0 and 1 by its metric, :data:`METRICS`.
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from types import MappingProxyType
-from typing import Final
+from typing import Final, cast
 from zlib import crc32
 
 import numpy as np
@@ -125,6 +126,22 @@ class Benchmark:
     def majority_answer(self) -> str:
         """Return the commonest answer over the questions of 2,000 training scenes."""
         return _majority_answer(self, 2000)
+
+
+def find_scene(identifier: str) -> Scene | None:
+    """Return the scene of an item by its identifier, without painting it; None if no benchmark has it.
+
+    Examples
+    --------
+    >>> item = next(BENCHMARKS["presence"].items(1))
+    >>> find_scene(item.identifier) == item.scene, find_scene("photograph")
+    (True, None)
+    """
+    found = re.fullmatch(r"(.+)-(train|test)-(\d+)", identifier)
+    benchmark = BENCHMARKS.get(found[1]) if found else None
+    if found is None or benchmark is None:
+        return None
+    return benchmark._draw(benchmark._generator(cast(Split, found[2]), int(found[3])))[0]
 
 
 @lru_cache(maxsize=32)

@@ -55,6 +55,14 @@ class Scene:
         """The shapes among the objects."""
         return tuple(thing for thing in self.objects if not thing.is_digit)
 
+    @property
+    def covered(self) -> NDArray[np.bool_]:
+        """Whether a patch lies in the square of an object [grid * grid], row by row."""
+        patches = np.zeros((self.grid, self.grid), dtype=np.bool_)
+        for thing in self.objects:
+            patches[thing.row : thing.row + thing.size, thing.column : thing.column + thing.size] = True
+        return patches.ravel()
+
 
 def _label(generator: np.random.Generator, shape_share: float) -> str:
     if generator.random() < shape_share:

@@ -56,7 +56,7 @@ def select_all(
     >>> {name: selection.indices.tolist() for name, selection in chosen.items()}
     {'first': [0, 1, 2], 'uniform': [1, 4, 7]}
     """
-    image = Image.of(_cloud(tokens))
+    image = _image(tokens)
     chosen = [
         select(image, one, ratio=ratio, keep=keep, gamma=gamma, gamma_of=gamma_of, seed=seed)
         for one in listed(methods, "methods")
@@ -77,6 +77,7 @@ def compare(
     normalise: Normalisation = "none",
     seed: int = 0,
     effort: float = 1.0,
+    weights: Array | None = None,
 ) -> pd.DataFrame:
     r"""Measure the kept sets of several methods on one image, on every rung, against the certified floor.
 
@@ -94,6 +95,10 @@ def compare(
         Of the tokens under the distances; the selection never sees it.
     effort : float
         Of the search for the floor, see :func:`otanalysis.wasserstein2_floor`.
+    weights : array [m], optional
+        Weights of all tokens, non-negative, in any unit; by default those of the image or sample, or uniform.
+        They are masses in the distances and the floor, and kmedoids and ot-medoids choose by them; the
+        log-determinants and the other methods know no weights.
 
     Returns
     -------
@@ -114,7 +119,7 @@ def compare(
     >>> table.index.tolist(), bool((table["over_floor"] >= 1).all())
     (['ot-medoids', 'first'], True)
     """
-    image = Image.of(_cloud(tokens))
+    image = _image(tokens, weights)
     ladder = Ladder(image, normalise=normalise, gamma=gamma, gamma_of=gamma_of)
     chosen = select_all(image, methods, ratio=ratio, keep=keep, gamma=gamma, gamma_of=gamma_of, seed=seed)
     size = next(iter(chosen.values())).keep
@@ -167,7 +172,7 @@ def random_distances(
     >>> len(found), bool(means[3] > means[12])
     (40, True)
     """
-    ladder = Ladder(_cloud(tokens), normalise=normalise)
+    ladder = Ladder(_image(tokens), normalise=normalise)
     m = len(ladder.image)
     generator = np.random.default_rng(check_seed(seed))
     asked: Any = keep
@@ -183,5 +188,9 @@ def random_distances(
     )
 
 
-def _cloud(tokens: Array | Image | Sample) -> Array | Image:
-    return tokens.tokens if isinstance(tokens, Sample) else tokens
+def _image(tokens: Array | Image | Sample, weights: Array | None = None) -> Image:
+    """Return the image of what was given, with these weights, or those that it brings."""
+    if isinstance(tokens, Sample):
+        return Image(tokens.tokens, weights=tokens.weights if weights is None else weights)
+    image = Image.of(tokens)
+    return image if weights is None else Image.of_checked(image.tokens, image.masses(weights))

@@ -106,7 +106,7 @@ class LadderStudy:
 
     def __call__(self, sample: Sample) -> list[dict[str, Any]]:
         """Return one row a normalisation, ratio and subset; ``number`` counts the subsets of a pool."""
-        image = Image(sample.tokens)
+        image = Image(sample.tokens, weights=sample.weights)
         pools = self._pools(sample.id, image)
         rows: list[dict[str, Any]] = []
         for normalisation in self.normalisations:

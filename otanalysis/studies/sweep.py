@@ -53,7 +53,9 @@ def sweep(
     Parameters
     ----------
     dumps : paths
-        Finished dumps of different content.
+        Finished dumps of different content. Weights in them are the masses of the tokens in the distances,
+        and those by which kmedoids and ot-medoids choose; the log-determinant and the other methods know no
+        weights.
     methods, ratios, gammas, seeds, normalisations
         What to measure, see :class:`~otanalysis.studies.runs.SweepSettings`. A selector of one's
         own is measured again when its code has changed.
@@ -190,7 +192,7 @@ def measure_sample(sample: Sample, measurements: Sequence[Measurement]) -> list[
     ConvergenceError
         An exact distance could not be certified.
     """
-    image = Image(sample.tokens)
+    image = Image(sample.tokens, weights=sample.weights)
     ladders = {how: Ladder(image, normalise=how) for how in {one.normalisation for one in measurements}}
     runs: dict[Run, set[float]] = {}
     for one in measurements:

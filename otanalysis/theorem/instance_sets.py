@@ -83,7 +83,7 @@ def dump_images(dumps: Sequence[Path], images: int) -> list[Cloud]:
     DumpError
         If a dump cannot be read.
     InputError
-        If a dump is empty, or an image has fewer tokens than the checks need.
+        If a dump is empty, or an image has weights, or fewer tokens than the checks need.
     """
     found = []
     for path in dumps:
@@ -96,6 +96,11 @@ def dump_images(dumps: Sequence[Path], images: int) -> list[Cloud]:
                 raise InputError(
                     f"The checks need images of at least {_FEWEST_TOKENS} tokens; "
                     f"{sample.id!r} in {path} has {len(sample.tokens)}."
+                )
+            if sample.weights is not None:
+                raise InputError(
+                    f"The theorem is of tokens of one weight each; {sample.id!r} in {path} has weights: "
+                    "check it on a dump of the same tokens without them."
                 )
             found.append(Cloud(f"{path.name}/{sample.id}", Image(sample.tokens)))
     return found

@@ -19,7 +19,7 @@ from otanalysis.arrays import (
 from otanalysis.errors import InputError
 from otanalysis.image import Image, rescaled, rescaled_number
 from otanalysis.scalars import check_choice
-from otanalysis.transport.marginals import Marginals, Uniform, Weighted
+from otanalysis.transport.marginals import Marginals, UniformMarginals, WeightedMarginals
 from otanalysis.transport.quantisation import mean_over
 from otanalysis.transport.simplex import MARGINAL_TOLERANCE, Solution, solve_uniform, solve_weighted
 
@@ -86,11 +86,12 @@ def wasserstein2(
     .. math:: W_2^2(P, Q_C) = \min_{G \geq 0} \sum_{ij} G_{ij} \lVert v_i - v_{c_j} \rVert^2
               \quad \text{s.t.} \quad G \mathbf{1} = w, \; G^\top \mathbf{1} = b
 
-    with :math:`w_i = 1/m` and :math:`b_j = 1/k` in section 3.2 of arXiv:2602.20205, and on rung 0 of the
-    ladder from there to its surrogate. Other masses, and free ones of the kept tokens, are what its appendix
-    C leaves open: the best free ones give every token to its nearest kept one, and the squared distance is
-    the quantisation error. The solver is POT's network simplex. Its answer is not believed but checked:
-    marginals, feasibility of the dual potentials and the duality gap are measured, and a violation raises.
+    Section 3.2 of arXiv:2602.20205, and rung 0 of the ladder from there to its surrogate, with
+    :math:`w_i = 1/m` and :math:`b_j = 1/k`. Other masses, and free ones of the kept tokens, are what its
+    appendix C leaves open: the best free ones give every token to its nearest kept one, and the squared
+    distance is the quantisation error. The solver is POT's network simplex. Its answer is not believed but
+    checked: marginals, feasibility of the dual potentials and the duality gap are measured, and a violation
+    raises.
 
     Parameters
     ----------
@@ -154,12 +155,12 @@ _Found: TypeAlias = tuple[Solution, Marginals]
 
 def _between(cost: FloatArray, masses: FloatArray | None, kept_masses: FloatArray | None) -> _Found:
     """Return an optimal plan for the cost [m, k], where None stands for uniform masses."""
-    uniform = Uniform(*cost.shape)
+    uniform = UniformMarginals(*cost.shape)
     if masses is None and kept_masses is None:
         return solve_uniform(cost, MAX_PIVOTS), uniform
     rows = uniform.rows if masses is None else masses
     columns = uniform.columns if kept_masses is None else kept_masses
-    return solve_weighted(cost, rows, columns, MAX_PIVOTS), Weighted(rows, columns)
+    return solve_weighted(cost, rows, columns, MAX_PIVOTS), WeightedMarginals(rows, columns)
 
 
 def _to_nearest(cost: FloatArray, masses: FloatArray | None) -> _Found:
@@ -181,7 +182,7 @@ def _to_nearest(cost: FloatArray, masses: FloatArray | None) -> _Found:
         dual_rounding=0.0,
         infeasibility=0.0,
     )
-    return proof, Weighted(rows, np.bincount(nearest, rows, k))
+    return proof, WeightedMarginals(rows, np.bincount(nearest, rows, k))
 
 
 def _transport(
@@ -338,8 +339,8 @@ class _Sides:
         rows = check_weights(transport.weights, m)
         columns = check_weights(transport.kept_weights, k, name="kept_weights")
         if rows is None and columns is None:
-            return cls(_shares(np.ones(m)), _shares(np.ones(k)), Uniform(m, k), transport.free)
-        given = Weighted(transport.weights, transport.kept_weights)
+            return cls(_shares(np.ones(m)), _shares(np.ones(k)), UniformMarginals(m, k), transport.free)
+        given = WeightedMarginals(transport.weights, transport.kept_weights)
         return cls(_shares(given.rows), _shares(given.columns), given, transport.free)
 
     def cost_of_plan(self, cost: LongArray, plan: FloatArray) -> tuple[np.longdouble, float]:
@@ -365,7 +366,7 @@ class _Sides:
     ) -> tuple[np.longdouble, np.longdouble]:
         """Return what potentials prove after they were made feasible, and by how much they were not."""
         # Against free masses all of v but its least is nothing: they would all go there.
-        uniform = isinstance(self.marginals, Uniform)
+        uniform = isinstance(self.marginals, UniformMarginals)
         of_columns = v.min() if self.free else v.mean() if uniform else self.columns @ v
         value = (u.mean() if uniform else self.rows @ u) + of_columns
         over = u[:, None] + v[None, :] - cost

@@ -84,7 +84,7 @@ class Marginals(Protocol):
 
 
 @dataclass(frozen=True)
-class Uniform:
+class UniformMarginals:
     """Uniform weights on ``m`` tokens and ``k`` kept ones."""
 
     m: int
@@ -145,7 +145,7 @@ class Uniform:
 
 
 @dataclass(frozen=True, eq=False)
-class Weighted:
+class WeightedMarginals:
     """Any positive masses of tokens [m] and kept ones [k], each of sum one to two roundings."""
 
     rows: FloatArray

@@ -40,7 +40,7 @@ import numpy as np
 
 from otanalysis.arrays import BoolArray, FloatArray
 from otanalysis.errors import ConvergenceError
-from otanalysis.transport.marginals import Marginals, Uniform, Weighted
+from otanalysis.transport.marginals import Marginals, UniformMarginals, WeightedMarginals
 
 # Of gap and rounding together, relative to the value. Ordinary tokens leave 1e-14.
 GAP_TOLERANCE = 1e-10
@@ -125,7 +125,7 @@ def solve_uniform(cost: FloatArray, max_pivots: int) -> Solution:
     ConvergenceError
         If the solver stopped early, or plan and potentials do not prove each other.
     """
-    return _solve(cost, Uniform(*cost.shape), max_pivots)
+    return _solve(cost, UniformMarginals(*cost.shape), max_pivots)
 
 
 def solve_weighted(cost: FloatArray, rows: FloatArray, columns: FloatArray, max_pivots: int) -> Solution:
@@ -147,8 +147,8 @@ def solve_weighted(cost: FloatArray, rows: FloatArray, columns: FloatArray, max_
     """
     sends, receives = rows > 0.0, columns > 0.0
     if sends.all() and receives.all():
-        return _solve(cost, Weighted(rows, columns), max_pivots)
-    some = Weighted(rows[sends], columns[receives])
+        return _solve(cost, WeightedMarginals(rows, columns), max_pivots)
+    some = WeightedMarginals(rows[sends], columns[receives])
     return _extended(cost, _solve(cost[np.ix_(sends, receives)], some, max_pivots), sends, receives)
 
 

@@ -180,6 +180,34 @@ def test_distance_says_what_the_library_says(tokens_file: Path, normalise: str) 
     assert f"{expected:.6g}" in run("distance", tokens_file, *how, "--normalise", normalise).stdout
 
 
+def test_weights_go_to_the_distance_and_to_what_chooses_by_them(tokens_file: Path, tmp_path: Path) -> None:
+    tokens, weights = np.load(tokens_file), np.random.default_rng(0).exponential(size=40)
+    np.save(tmp_path / "weights.npy", weights)
+    image, how = ota.Image(tokens, weights=weights), ["--weights", tmp_path / "weights.npy", "--json"]
+    kept = ota.select(image, "kmedoids", keep=4).indices
+
+    assert json.loads(run("select", tokens_file, "--method", "kmedoids", "--keep", 4, *how).stdout)[
+        "indices"
+    ] == (kept.tolist())
+    for asked, masses in (
+        ("uniform", "uniform"),
+        ("optimal", "optimal"),
+        ("3,1,1,2", [3.0, 1.0, 1.0, 2.0]),
+    ):
+        options = ["--method", "kmedoids", "--keep", 4, "--kept-weights", asked, *how]
+        said = json.loads(run("distance", tokens_file, *options).stdout)
+        expected = ota.wasserstein2(image, kept, kept_weights=masses)
+        assert said["w2"] == expected.distance
+        assert said["kept_weights"] == expected.kept_weights.tolist()
+        assert said["quantisation_error"] == ota.quantisation_error(image, kept)
+        assert said["weighted"] is True
+    plain = json.loads(run("distance", tokens_file, "--indices", "0,1", "--json").stdout)
+    assert (plain["weighted"], plain["kept_weights"]) == (False, [0.5, 0.5])
+    refused = run("distance", tokens_file, "--indices", "0,1", "--kept-weights", "best")
+    assert (refused.exit_code, refused.stdout) == (2, "")
+    assert "--kept-weights wants numbers" in refused.stderr
+
+
 def test_sweep_writes_the_table_that_it_names(make_dump: Callable[..., Path], tmp_path: Path) -> None:
     out = tmp_path / "out"
     options = [

@@ -10,6 +10,7 @@ from matplotlib.figure import Figure
 import otanalysis as ota
 from otanalysis.errors import InputError
 from otanalysis.explore import plan_arrows
+from otanalysis.tokens import Sample
 
 GRID = (3, 4)
 KEPT = np.array([7, 2, 9, 4, 0])  # 12 / 5 is no whole number: some tokens are split
@@ -83,3 +84,14 @@ def test_wrong_arguments_are_refused() -> None:
         plan_arrows(tokens(), KEPT, grid=GRID, transport=other)
     with pytest.raises(InputError, match="a picture has no transport plan"):
         plan_arrows(np.zeros((6, 8, 3)), [0], grid=GRID)
+
+
+def test_weights_of_a_sample_are_the_masses_of_its_arrows() -> None:
+    weights = np.random.default_rng(1).exponential(size=12) + 0.2
+    sample = Sample("one", tokens().astype(np.float32), GRID, {}, weights=weights)
+    plan = ota.wasserstein2(sample.tokens, KEPT, weights=weights).plan
+    found, expected = arrows(plan_arrows(sample, KEPT)), wanted(plan, KEPT)
+    assert found.keys() == expected.keys()
+    widths, masses = (np.array([one[way] for way in expected]) for one in (found, expected))
+    np.testing.assert_allclose(widths / widths.max(), masses / masses.max())
+    assert arrows(plan_arrows(tokens(), KEPT, grid=GRID)) != pytest.approx(found)

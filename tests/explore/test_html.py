@@ -7,6 +7,7 @@ import io
 import re
 import xml.etree.ElementTree as ElementTree
 from collections.abc import Iterator
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -19,6 +20,7 @@ from otanalysis.explore.overlay import dimmed
 from otanalysis.explore.state import Measurements, View
 from otanalysis.explore.svg import WIDTH, Line, curve_svg, patches_svg
 from otanalysis.selection import SELECTORS
+from otanalysis.tokens import DumpWriter, open_dump
 from otanalysis.transport import squared_distances
 
 from .conftest import MakePictured
@@ -252,3 +254,18 @@ def test_the_same_method_may_stand_on_both_sides(measured: Measurements) -> None
     first, second = page_of(measured, view).pictures
     assert first.count('class="k"') == second.count('class="k"') == 7
     assert len(still_figure(measured, view).axes) == 1
+
+
+def test_a_patch_is_as_bright_as_the_share_of_its_own_weight_that_is_taken(tmp_path: Path) -> None:
+    generator = np.random.default_rng(0)
+    weights = generator.exponential(size=48) * (np.arange(48) % 5 > 0)
+    with DumpWriter(tmp_path / "dump", model="tiny", benchmark="noise", grid=(6, 8)) as writer:
+        writer.add("a", generator.standard_normal((48, 5)), weights=weights)
+    measured = Measurements(open_dump(tmp_path / "dump"))
+    transport = measured.readings(VIEW)[0].transport
+
+    for column, group in enumerate(named(drawn(measured), "k")):
+        words = group.get("aria-label")
+        carried = transport.plan[:, column] > 0.0
+        whole = np.isclose(transport.plan[carried, column], transport.weights[carried], rtol=1e-4).sum()
+        assert f"from {whole} whole" in words

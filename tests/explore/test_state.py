@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 
@@ -14,6 +16,7 @@ from otanalysis.explore import state as room
 from otanalysis.explore.state import CURVE_RATIOS, Measurements, View
 from otanalysis.selection import SELECTORS
 from otanalysis.surrogate import logdet_value, otprune_kernel, paper_objective
+from otanalysis.tokens import DumpWriter
 
 from .conftest import MakePictured
 
@@ -154,3 +157,26 @@ def test_selectors_of_ones_own_are_used_as_they_are(pictured: MakePictured) -> N
     np.testing.assert_array_equal(reading.selection.indices, np.arange(18, 30))
     with pytest.raises(InputError, match="already"):
         Measurements(pictured(name="again"), [SELECTORS["dpp"]])
+
+
+def test_weights_in_a_dump_are_masses_in_what_is_read(tmp_path: Path) -> None:
+    generator = np.random.default_rng(0)
+    tokens, weights = generator.standard_normal((48, 5)), generator.exponential(size=48)
+    with DumpWriter(tmp_path / "dump", model="tiny", benchmark="noise", grid=(6, 8)) as writer:
+        writer.add("a", tokens, weights=weights)
+    measured = Measurements(ota.open_dump(tmp_path / "dump"))
+    view = View(methods=("kmedoids", "otprune"), ratio=0.2, normalise="rows")
+    image = ota.Image(measured.dump[0].tokens, weights=weights)
+
+    for name, reading in zip(view.methods, measured.readings(view), strict=True):
+        kept = ota.select(image, name, ratio=0.2).indices
+        np.testing.assert_array_equal(reading.selection.indices, kept)
+        exact = ota.wasserstein2(image, kept, normalise="rows")
+        assert reading.transport.squared_distance == exact.squared_distance
+        assert reading.quantisation_error == ota.quantisation_error(image.normalised("rows"), kept)
+    floor = measured.floor(view)
+    assert (
+        floor.squared_distance
+        == ota.wasserstein2_floor(image, 10, normalise="rows").squared_distance
+        != ota.wasserstein2_floor(measured.dump[0].tokens, 10, normalise="rows").squared_distance
+    )

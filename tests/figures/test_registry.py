@@ -8,6 +8,7 @@ import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import get_args
 
 import pandas as pd
 import pytest
@@ -19,6 +20,7 @@ from otanalysis.cli.figures import figures as command
 from otanalysis.errors import InputError
 from otanalysis.figures import registry
 from otanalysis.figures.build import run
+from otanalysis.figures.declaration import Measured
 from otanalysis.figures.registry import FIGURES
 from otanalysis.selection import SELECTORS
 
@@ -95,7 +97,7 @@ def test_a_new_figure_is_drawn_beside_the_others_and_named_to_who_mistypes(
 def test_a_figure_says_what_it_needs_and_is_called(name: str) -> None:
     figure = FIGURES[name]
     assert re.match(r"Figure \w\. [A-Z]", figure.title)
-    assert figure.needs in ("sweep", "ladder", "certificates", "normalisations")
+    assert figure.needs in get_args(Measured)
     assert figure.file in (name, f"figure{name}")
     assert set(figure.methods) <= set(SELECTORS)
     assert inspect.getmodule(figure.draw).__name__ == f"otanalysis.figures.{figure.file}"  # type: ignore[union-attr]

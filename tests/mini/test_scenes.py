@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from otanalysis.errors import InputError
-from otanalysis.mini.benchmarks import BENCHMARKS, Benchmark, Item
+from otanalysis.mini.benchmarks import BENCHMARKS, Benchmark, Item, find_scene
 from otanalysis.mini.digits import TRAINING_IMAGES, digit_bank
 from otanalysis.mini.geometry import COLOURS, GRID, PATCH, PLACES, SHAPES, SIZES, shape_mask
 from otanalysis.mini.questions import QUESTIONS, WORDS
@@ -157,3 +157,18 @@ def test_a_benchmark_that_its_layout_never_admits_is_refused() -> None:
     impossible = Benchmark("read-row", "mosaic", "edit_similarity")
     with pytest.raises(InputError, match="none of 1000 scenes"):
         list(impossible.items(1))
+
+
+def test_covered_patches_are_those_under_an_object() -> None:
+    scene = Scene((SceneObject("3", "red", 2, 1, 2), SceneObject("square", "blue", 1, 0, 0)), grid=4)
+    assert np.flatnonzero(scene.covered).tolist() == [0, 6, 7, 10, 11]
+    assert not Scene(()).covered.any()
+
+
+@pytest.mark.parametrize("name", ["presence", "read-row", "mosaic-majority"])
+def test_a_scene_is_found_by_the_identifier_of_its_item(name: str) -> None:
+    for item in BENCHMARKS[name].items(3):
+        assert find_scene(item.identifier) == item.scene
+    assert find_scene(f"{name}-test-00001") != find_scene(f"{name}-train-00001")
+    for other in ("presence", "presence-test-", "absence-test-00000", "presence-test-00000.png", ""):
+        assert find_scene(other) is None

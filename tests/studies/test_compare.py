@@ -13,6 +13,7 @@ import otanalysis as ota
 from otanalysis.errors import InputError
 from otanalysis.studies.compare import compare, random_distances, select_all
 from otanalysis.surrogate import logdet_value, otprune_kernel, paper_objective
+from otanalysis.tokens import DumpWriter
 
 TOKENS = np.random.default_rng(0).standard_normal((40, 5))
 
@@ -76,3 +77,40 @@ def test_random_distances_are_those_of_random_sets_and_follow_the_seed() -> None
 def test_no_method_is_refused() -> None:
     with pytest.raises(InputError, match="At least one method"):
         select_all(TOKENS, [], keep=3)
+
+
+def test_weights_are_masses_in_every_number_and_choose_medoids() -> None:
+    weights = np.random.default_rng(1).exponential(size=40) ** 2
+    methods = ["otprune", "kmedoids", "ot-medoids"]
+    table = compare(TOKENS, methods, keep=6, normalise="rows", weights=weights)
+    image = ota.Image(TOKENS, weights=weights)
+    floor = ota.wasserstein2_floor(image, 6, normalise="rows").squared_distance
+    for method, row in table.iterrows():
+        kept = ota.select(image, str(method), keep=6).indices
+        exact = ota.wasserstein2(TOKENS, kept, normalise="rows", weights=weights)
+        assert row["w2"] == exact.distance
+        assert row["over_floor"] == exact.squared_distance / floor >= 1.0
+        assert row["quantisation_error"] == ota.quantisation_error(image.normalised("rows"), kept)
+        assert row["gelbrich_w2_squared"] <= row["w2_squared"]
+    plain = compare(TOKENS, methods, keep=6, normalise="rows")
+    assert (table.loc[plain.index, "w2"] != plain["w2"]).all()
+    assert table.loc["otprune", "logdet"] == plain.loc["otprune", "logdet"]
+
+
+def test_weights_of_a_sample_count_unless_others_are_given(tmp_path: Path) -> None:
+    weights = np.random.default_rng(2).exponential(size=40)
+    with DumpWriter(tmp_path / "dump", model="tiny", benchmark="noise", dtype="float32") as writer:
+        writer.add("a", TOKENS, weights=weights)
+    sample = ota.open_dump(tmp_path / "dump")[0]
+    image = ota.Image(sample.tokens, weights=weights)
+
+    for given in (sample, image):
+        chosen = select_all(given, ["kmedoids"], keep=3)["kmedoids"].indices
+        np.testing.assert_array_equal(chosen, ota.select(image, "kmedoids", keep=3).indices)
+        found = random_distances(given, 3, draws=2)["w2"]
+        assert (found != random_distances(sample.tokens, 3, draws=2)["w2"]).all()
+    pd.testing.assert_frame_equal(compare(sample, ["first"], keep=3), compare(image, ["first"], keep=3))
+    pd.testing.assert_frame_equal(
+        compare(sample, ["first"], keep=3, weights=np.ones(40)),
+        compare(sample.tokens, ["first"], keep=3),
+    )

@@ -24,7 +24,7 @@ from otanalysis.studies.provenance import read_provenance
 from otanalysis.studies.runs import SweepSettings
 from otanalysis.studies.sweep import read_sweep, sweep
 from otanalysis.surrogate import logdet_value, otprune_kernel, paper_objective
-from otanalysis.tokens import open_dump
+from otanalysis.tokens import DumpWriter, open_dump
 
 sweep_module = import_module("otanalysis.studies.sweep")
 
@@ -414,3 +414,29 @@ def test_a_selector_whose_name_is_taken_is_refused(make_dump: MakeDump, tmp_path
     for methods in ((OTPrune(normalise="rows"),), (FromTheEnd(), FromTheEnd())):
         with pytest.raises(InputError, match="is taken"):
             small([folder], tmp_path / "out", methods=methods)
+
+
+def test_weights_in_a_dump_are_the_masses_of_its_rows(tmp_path: Path) -> None:
+    generator = np.random.default_rng(0)
+    weights = generator.exponential(size=20)
+    folder = tmp_path / "dumps" / "weighted"
+    with DumpWriter(folder, model="tiny", benchmark="noise", dtype="float32") as writer:
+        writer.add("with", generator.standard_normal((20, 4)), weights=weights)
+        writer.add("without", generator.standard_normal((20, 4)))
+    methods = ("otprune", "kmedoids", "ot-medoids")
+
+    table = small([folder], tmp_path / "out", methods=methods, gammas=(0.01,), seeds=(0,))
+
+    samples = list(open_dump(folder))
+    assert len(samples) == 2
+    for sample in samples:
+        image = ota.Image(sample.tokens, weights=sample.weights)
+        rows = table[table["sample"] == sample.id]
+        assert len(rows) == 6
+        for row in rows.to_dict("records"):
+            kept = ota.select(image, row["method"], keep=row["keep"]).indices
+            assert row["kept_indices"].tolist() == kept.tolist()
+            assert row["w2"] == ota.wasserstein2(image, kept).distance
+            assert row["quantisation_error"] == ota.quantisation_error(image, kept)
+            plain = ota.wasserstein2(sample.tokens, kept).distance
+            assert (row["w2"] == plain) == (sample.id == "without")

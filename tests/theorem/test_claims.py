@@ -117,3 +117,10 @@ def test_images_are_spread_over_the_dump(make_dump: Callable[..., Path]) -> None
 def test_images_with_too_few_tokens_are_refused(make_dump: Callable[..., Path]) -> None:
     with pytest.raises(InputError, match="at least 4 tokens"):
         dump_images([make_dump("tiny", m=3)], 1)
+
+
+def test_images_with_weights_are_refused(tmp_path: Path) -> None:
+    with DumpWriter(tmp_path / "heavy", model="m", benchmark="b") as writer:
+        writer.add("one", np.random.default_rng(0).standard_normal((9, 3)), weights=np.arange(9))
+    with pytest.raises(InputError, match=r"'one' in .* has weights"):
+        dump_images([tmp_path / "heavy"], 1)

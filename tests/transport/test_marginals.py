@@ -9,13 +9,13 @@ import pytest
 
 import otanalysis as ota
 from otanalysis.transport.exact import MAX_PIVOTS
-from otanalysis.transport.marginals import Uniform, Weighted
+from otanalysis.transport.marginals import Marginals, UniformMarginals, WeightedMarginals
 from otanalysis.transport.simplex import solve_weighted
 
 
 def test_uniform_masses_are_the_exact_ones_and_no_others() -> None:
     plan = ota.wasserstein2(np.random.default_rng(7).standard_normal((9, 2)), [0, 3, 4, 8]).plan
-    uniform = Uniform(9, 4)
+    uniform = UniformMarginals(9, 4)
 
     found = uniform.masses(plan)
 
@@ -25,7 +25,7 @@ def test_uniform_masses_are_the_exact_ones_and_no_others() -> None:
     assert np.bincount(found.columns, found.whole, 4).tolist() == [9.0] * 4
     np.testing.assert_allclose(found.whole / 36, found.given, rtol=1e-12)
     assert uniform.masses(np.full((9, 4), 1 / 36)).whole is not None
-    assert Uniform(6, 4).masses(np.full((6, 4), 1 / 24)).whole is None
+    assert UniformMarginals(6, 4).masses(np.full((6, 4), 1 / 24)).whole is None
     swung = plan.copy()
     swung[0] -= 1 / 36
     assert uniform.masses(swung).whole is None
@@ -40,7 +40,7 @@ def masses(seed: int, size: int, least: float) -> np.ndarray:
 @pytest.mark.parametrize("seed", range(8))
 def test_weighted_masses_follow_from_the_support_in_rational_arithmetic(seed: int, least: float) -> None:
     m, k = 11, 4
-    marginals = Weighted(masses(seed, m, least), masses(seed + 100, k, least))
+    marginals = WeightedMarginals(masses(seed, m, least), masses(seed + 100, k, least))
     cost = ota.squared_distances(np.random.default_rng(seed).standard_normal((m, 2)))[:, :k].copy()
     plan = solve_weighted(cost, marginals.rows, marginals.columns, MAX_PIVOTS).plan
     rounded = plan * (1 + 1e-6 * np.random.default_rng(seed).standard_normal(plan.shape))
@@ -59,7 +59,7 @@ def test_weighted_masses_follow_from_the_support_in_rational_arithmetic(seed: in
 
 
 def test_a_plan_with_a_cycle_or_without_a_way_is_left_as_it_is() -> None:
-    marginals = Weighted(np.array([0.25, 0.75]), np.array([0.5, 0.5]))
+    marginals = WeightedMarginals(np.array([0.25, 0.75]), np.array([0.5, 0.5]))
     cycle = np.outer(marginals.rows, marginals.columns)
     crossed = np.diag([0.25, 0.5])  # the second row cannot get rid of a quarter
     backwards = np.array([[0.25, 0.25], [0.75, 0.0]])  # column 0 would need less than nothing of row 0
@@ -73,8 +73,10 @@ def test_a_plan_with_a_cycle_or_without_a_way_is_left_as_it_is() -> None:
     np.testing.assert_array_equal(marginals.restored(dust), right)
 
 
-@pytest.mark.parametrize("marginals", [Uniform(6, 4), Weighted(masses(0, 6, -5.0), masses(1, 4, -5.0))])
-def test_what_is_said_of_potentials_is_their_mean_over_the_masses(marginals: Uniform | Weighted) -> None:
+@pytest.mark.parametrize(
+    "marginals", [UniformMarginals(6, 4), WeightedMarginals(masses(0, 6, -5.0), masses(1, 4, -5.0))]
+)
+def test_what_is_said_of_potentials_is_their_mean_over_the_masses(marginals: Marginals) -> None:
     u, v = np.random.default_rng(2).standard_normal(6), np.random.default_rng(3).standard_normal(4)
 
     assert marginals.mean(u, v) == pytest.approx((marginals.rows @ u, marginals.columns @ v), rel=1e-14)

@@ -11,7 +11,7 @@ import pytest
 
 import otanalysis as ota
 from otanalysis.transport import exact, simplex, squared_distances
-from otanalysis.transport.marginals import Uniform, Weighted
+from otanalysis.transport.marginals import UniformMarginals, WeightedMarginals
 
 
 @pytest.mark.parametrize("seed", range(40))
@@ -27,7 +27,7 @@ def test_the_bracket_of_a_solution_holds_the_optimum_in_rational_arithmetic(seed
     size = 10.0 ** generator.uniform(-16, 0) * cost.max()
 
     for prices in (found.v, found.v + size * generator.standard_normal(k)):
-        one = simplex._assessed(cost, Uniform(m, k), found.plan, prices)
+        one = simplex._assessed(cost, UniformMarginals(m, k), found.plan, prices)
         u, v = ([Fraction(float(price)) for price in side] for side in (one.u, one.v))
         over = max(u[i] + v[j] - rational[i][j] for i in range(m) for j in range(k))
         lower = sum(u) / m + sum(v) / k
@@ -50,7 +50,8 @@ def test_the_bracket_between_any_masses_holds_the_optimum_in_rational_arithmetic
     rational = [[Fraction(float(one)) for one in row] for row in cost]
     sides = [10.0 ** generator.uniform(-6, 0, size) for size in (m, k)]
     rows, columns = (one / one.sum() for one in sides)
-    marginals, found = Weighted(rows, columns), simplex.solve_weighted(cost, rows, columns, exact.MAX_PIVOTS)
+    marginals = WeightedMarginals(rows, columns)
+    found = simplex.solve_weighted(cost, rows, columns, exact.MAX_PIVOTS)
     size = 10.0 ** generator.uniform(-16, 0) * cost.max()
     a, b = ([Fraction(float(one)) / sum(map(Fraction, side)) for one in side] for side in (rows, columns))
 

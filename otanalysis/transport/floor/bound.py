@@ -41,7 +41,7 @@ from otanalysis.transport.floor.lagrangian import (
     token_sizes,
 )
 from otanalysis.transport.floor.local_search import local_search, sample_systematically
-from otanalysis.transport.marginals import Uniform, Weighted
+from otanalysis.transport.marginals import UniformMarginals, WeightedMarginals
 
 _ALL = float(np.inf)
 _STAGES = (
@@ -292,8 +292,8 @@ def _of_any_spread(
     and all is sought again on that scale. A bound of lowered costs is one of the costs.
     """
     lowered = matrix
-    uniform = Uniform(len(matrix), keep)
-    given = uniform if masses is None else Weighted(masses[masses > 0.0], uniform.columns)
+    uniform = UniformMarginals(len(matrix), keep)
+    given = uniform if masses is None else WeightedMarginals(masses[masses > 0.0], uniform.columns)
     for _ in range(_RESTARTS):
         # The solvers' tolerances are absolute: they want costs of about one. Powers of two change no digit.
         exponent = int(np.frexp(lowered.max())[1])

@@ -52,6 +52,7 @@ def content_of(folder: Path) -> dict[str, bytes]:
 def test_weights_come_back_to_the_last_bit_where_they_were_given(tmp_path: Path) -> None:
     dump = open_dump(write(tmp_path / "dump", "abcde", without="bcd"))
 
+    assert len(dump) == 5
     for number, sample in enumerate(dump):
         if sample.id in "bcd":
             assert sample.weights is None
