@@ -84,7 +84,7 @@ def run(
     progress: bool = True,
     wait: bool = False,
 ) -> list[Path]:
-    """Draw Figures 2 to 5, A to C, E and W and judge the paper's claims, after doing what is missing for them.
+    """Draw Figures 2 to 5, A to C, E, W, and judge the paper's claims, after doing what is missing for them.
 
     Parameters
     ----------
