@@ -3,7 +3,7 @@
 ``python -m tests.mutants`` draws places in the code of the rooms, so many a room, makes one change of
 cosmic-ray's operators at each, and runs tests against a copy of the repository that holds it: first those of
 the changed file (``tests/ROOM/.../test_FILE*.py`` and its own examples), each function once; what passes them
-is tried in the end with all their parameters, and with each test of its room once. A run that was stopped, or
+is tried in the end with all their parameters, and with the tests of its room. A run that was stopped, or
 whose ``--minutes`` were over, goes on where it was; what was caught stays caught while its file stays as it
 is, and what survived is tried again once a test of its room has changed. ``--sample 0`` takes every place.
 
@@ -178,9 +178,10 @@ def suites_of(mutant: Mutant) -> Iterator[list[str]]:
     own = sorted(one.relative_to(ROOT).as_posix() for one in (ROOT / folder).glob(f"test_{path.stem}*.py"))
     room = [f"otanalysis/{mutant.room}", f"tests/{mutant.room}"]
     yield ["--once", mutant.file, *own] if own else ["--once", *room]
-    yield [mutant.file, *own] if own else room
     if own:
+        yield [mutant.file, *own]
         yield ["--once", *room]
+    yield room
 
 
 class Tree:

@@ -81,6 +81,16 @@ def test_a_move_needs_a_gain_and_takes_the_best() -> None:
     assert move_medoids(cost, wasserstein2(tokens, [1, 3])).tolist() == [1, 3]
 
 
+@pytest.mark.parametrize("method", ["kmedoids", "ot-medoids"])
+def test_duplicates_make_up_the_count(method: str) -> None:
+    tokens = np.repeat([[0.0, 1.0], [9.0, 0.0]], 3, axis=0)
+
+    kept = select(tokens, method, keep=5).indices
+
+    assert kept.tolist() == sorted(set(kept.tolist()))
+    assert len(kept) == 5
+
+
 def test_too_few_rounds_raise() -> None:
     with pytest.raises(ConvergenceError, match="raise max_rounds"):
         select(cloud(0), OTMedoids(max_rounds=1), keep=9)

@@ -179,6 +179,13 @@ def test_a_place_is_a_whole_number(dump: Path, index: Any) -> None:
         opened[index]
 
 
+def test_a_sample_shows_its_contents_and_not_the_file_of_its_picture(dump: Path) -> None:
+    sample = open_dump(dump)[0]
+    assert sample.thumbnail is not None
+    assert repr(sample).startswith("Sample(id='a', tokens=array(")
+    assert "thumbnails-" not in repr(sample)
+
+
 @pytest.mark.parametrize("sample_id", [["a"], None, 0, {"a": 1}])
 def test_an_id_is_a_text(dump: Path, sample_id: Any) -> None:
     with pytest.raises(InputError, match=r"has no sample .* among its 3 \(the first is 'a'\)"):
