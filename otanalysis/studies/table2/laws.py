@@ -88,6 +88,11 @@ class Size:
     ------
     InputError
         If one of them is out of range.
+
+    Examples
+    --------
+    >>> Size(20, 10, 5)
+    Size(m=20, d=10, keep=5)
     """
 
     m: int
@@ -100,10 +105,6 @@ class Size:
                 f"A size needs a dimension of at least 1 and 1 <= keep < m, got {self.m} tokens of dimension "
                 f"{self.d} and keep {self.keep}: write for instance 20x10x5."
             )
-
-    def __str__(self) -> str:
-        """Return it as it is written on the command line."""
-        return f"{self.m}x{self.d}x{self.keep}"
 
 
 SIZES = (Size(20, 10, 5), Size(30, 20, 10), Size(100, 50, 30), Size(100, 80, 50), Size(1000, 256, 100))
