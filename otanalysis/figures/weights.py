@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
@@ -103,7 +105,7 @@ def _lines(panel: Axes, rows: pd.DataFrame, limits: tuple[float, float]) -> None
         own = rows[rows["method"] == method].sort_values("ratio")
         x = np.arange(len(own)) + 0.06 * (number - (len(methods) - 1) / 2)
         look = method_look(method)
-        shown = {"color": look.colour, "marker": look.marker, "ms": 3.5, "mew": 0, "lw": 0.8}
+        shown: dict[str, Any] = {"color": look.colour, "marker": look.marker, "ms": 3.5, "mew": 0, "lw": 0.8}
         panel.errorbar(x, own["value"], yerr=error_lengths(own), elinewidth=0.6, **shown)
     panel.set_yscale("log", base=2)
     panel.yaxis.set_major_formatter(lambda value, _: f"{value:g}")
@@ -117,7 +119,7 @@ def _lines(panel: Axes, rows: pd.DataFrame, limits: tuple[float, float]) -> None
 def _caption(table: pd.DataFrame) -> str:
     mean = table[table["benchmark"] == MEAN]
     verdicts = [
-        f"- tokens {_WORDS[weighting]}, {_KEPT_WORDS[kept]}: {_verdict(own)}"
+        f"- tokens {_WORDS[str(weighting)]}, {_KEPT_WORDS[str(kept)]}: {_verdict(own)}"
         for (weighting, kept), own in mean.groupby(["weighting", "kept_weights"], sort=False)
     ]
     return (

@@ -182,7 +182,8 @@ def _to_nearest(cost: FloatArray, masses: FloatArray | None) -> _Found:
         dual_rounding=0.0,
         infeasibility=0.0,
     )
-    return proof, WeightedMarginals(rows, np.bincount(nearest, rows, k))
+    received = np.asarray(np.bincount(nearest, rows, k), dtype=np.float64)
+    return proof, WeightedMarginals(rows, received)
 
 
 def _transport(
