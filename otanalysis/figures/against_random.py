@@ -45,7 +45,7 @@ def draw_against_random(
     Raises
     ------
     InputError
-        If there is no random set or no method, or a distance is none.
+        If there is no random set or no method, a name is no text, or a distance is none.
 
     Examples
     --------
@@ -56,6 +56,8 @@ def draw_against_random(
     values = real_numbers(random, "random").ravel()
     if values.size == 0 or not isinstance(chosen, Mapping) or not chosen:
         raise InputError(f"Random sets and methods are needed; got {values.size} and {shown(chosen)}.")
+    if odd := [name for name in chosen if not isinstance(name, str)]:
+        raise InputError(f"Methods are wanted by name, a text; got {shown(odd[0])}.")
     chosen = {name: _distance(value, f"The distance of {name}") for name, value in chosen.items()}
     floor = None if floor is None else _distance(floor, "floor")
     if not (np.isfinite(values).all() and values.min() >= 0.0):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 
@@ -37,6 +39,12 @@ def test_the_floor_is_hatched_only_where_there_is_one() -> None:
 
     assert hatched(0.5) == [0.5, 0.5]
     assert hatched(None) == []
+
+
+@pytest.mark.parametrize("name", [3, None, b"first", ("a", 1)])
+def test_a_method_without_a_name_is_refused(name: Any) -> None:
+    with pytest.raises(InputError, match="Methods are wanted by name"):
+        draw_against_random(RANDOM, {name: 0.7})
 
 
 def test_nothing_to_draw_is_refused() -> None:
