@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from os import PathLike
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, cast, get_args
 
 import pandas as pd
 
@@ -45,7 +45,6 @@ SAMPLES = 4
 SCENES = 64
 """Scenes a dump of the bundled model; the first of those whose questions its accuracies are of."""
 DISTANCES = ("w2", "w2_squared")
-NORMALISATIONS = ("none", "columns", "rows")
 
 _KEYS = ("dump", "benchmark", "sample", "method", "ratio", "gamma", "logdet_gamma", "seed", "normalisation")
 _GAUSSIAN = ("gelbrich_w2_squared", "bures_w2_squared", "trace_objective")
@@ -281,7 +280,7 @@ def _measured(
         ratios=RATIOS,
         gammas=_gammas(figures),
         seeds=SEEDS,
-        normalisations=NORMALISATIONS if everywhere else (kind,),
+        normalisations=get_args(Normalisation) if everywhere else (kind,),
         **(how if everywhere else {"out": results, **running}),
     )
     return read_sweep(table, SWEEP_COLUMNS)
@@ -316,8 +315,9 @@ def _check(
         raise InputError(f"The figures {', '.join(known)} can be drawn, and {asked} was asked for.")
     if distance not in DISTANCES:
         raise InputError(f"The distance must be one of {', '.join(DISTANCES)}, got {distance!r}.")
-    if normalise not in NORMALISATIONS:
-        raise InputError(f"The normalisation must be one of {', '.join(NORMALISATIONS)}, got {normalise!r}.")
+    if normalise not in get_args(Normalisation):
+        kinds = ", ".join(get_args(Normalisation))
+        raise InputError(f"The normalisation must be one of {kinds}, got {normalise!r}.")
     if ratio not in RATIOS:
         swept = ", ".join(f"{one:g}" for one in RATIOS)
         raise InputError(f"The ratio of Figure 2 must be one of {swept}, got {ratio:g}.")

@@ -177,7 +177,7 @@ def _name_rows(panel: Axes, rows: Sequence[tuple[str, str]]) -> None:
         panel.text(-0.05 * inch, line, _TOKENS.get(kind, kind), ha="right", fontsize=7, **place)
         if line == 0 or rows[line - 1][0] != column:
             panel.text((0.05 - LEFT) * inch, line, _NAMES.get(column, column), fontsize=7.5, **place)
-            words = {"fontsize": 6.5, "style": "italic", "color": "0.4"} | place
+            words = place | {"fontsize": 6.5, "style": "italic", "color": "0.4"}
             panel.text((0.05 - LEFT) * inch, line + 0.95, closer[column], **words)
 
 
@@ -207,10 +207,10 @@ def caption_distances(table: pd.DataFrame) -> str:
 
 
 def _verdict(baseline: str, rows: pd.DataFrame) -> str:
-    keys = ["distance_kind", "normalisation"]
-    places = rows.groupby(keys, sort=False)["place"].agg(lambda own: set(own))
-    always = [_reading(*key) for key, own in places.items() if own == {"closest"}]  # type: ignore[misc]
-    never = sum(own == {"not closest"} for own in places)
+    groups = rows.groupby(["distance_kind", "normalisation"], sort=False)["place"]
+    places = {_reading(str(kind), str(tokens)): set(own) for (kind, tokens), own in groups}
+    always = [words for words, own in places.items() if own == {"closest"}]
+    never = sum(own == {"not closest"} for own in places.values())
     said = (
         f"OTPrune with {_GAMMAS.get(baseline, baseline)} gamma is the closest of all at every share kept in "
         f"{len(always)} of {len(places)} readings ({listed(always)}), and at none in {never}."

@@ -157,7 +157,7 @@ def _grid_strokes(panel: Axes, rows: pd.DataFrame, looks: dict[float, tuple[str,
 def _both_units(panel: Axes, rows: pd.DataFrame, looks: dict[float, tuple[str, str]]) -> None:
     """Draw the paper's grid of numbers, read in its unit (hollow markers) and in the released code's."""
     for (method, ratio), own in rows.sort_values("gamma").groupby(["method", "ratio"]):
-        colour, marker = looks[float(ratio)]
+        colour, marker = looks[float(str(ratio))]
         paper = method == "otprune-paper"
         places = [int(np.argmin(np.abs(np.array(PAPER_GRID) - gamma))) for gamma in own["gamma"]]
         look: dict[str, Any] = {"mfc": "white", "mew": 0.7} if paper else {"mew": 0, "ls": (0, (3, 1.5))}

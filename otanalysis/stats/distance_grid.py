@@ -103,8 +103,8 @@ def distance_grid(sweep: pd.DataFrame, *, resamples: int = RESAMPLES, seed: int 
     for baseline in baselines:
         for kind, rows in of_kind.items():
             for reading in READINGS:
-                own = {"distance": reading.column, "normalise": kind, "baseline": baseline}
-                parts.append(_of_reading(figure4_table(rows, **own, **how), reading, baseline))
+                own = how | {"distance": reading.column, "normalise": kind, "baseline": baseline}
+                parts.append(_of_reading(figure4_table(rows, **own), reading, baseline))
     return pd.concat(parts, ignore_index=True)
 
 

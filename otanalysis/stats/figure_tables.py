@@ -187,7 +187,7 @@ def figure5_table(
         if quantity == distance:
             good = score_cells(accuracy, far.benchmarks, far.cells, keys=keys)
             records += _score_records(good, far, keys)
-            released = {"method": "otprune", "gamma": RELEASED_GAMMA}
+            released: dict[str, str | float] = {"method": "otprune", "gamma": RELEASED_GAMMA}
             records += _distance_records(far, keys, baseline=released)
         else:
             records += _distance_records(far, keys, name=quantity)
@@ -251,7 +251,7 @@ def _origins(
 ) -> list[int | None]:
     """Return the cell that each is divided by, the same but for the baseline's keys; None if missing."""
     place = {cell: number for number, cell in enumerate(cells)}
-    named = [dict(zip(keys, cell, strict=True)) | baseline for cell in cells]
+    named = [{**dict(zip(keys, cell, strict=True)), **baseline} for cell in cells]
     return [place.get(tuple(one[key] for key in keys)) for one in named]
 
 

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import pandas as pd
 
@@ -119,7 +120,7 @@ def as_markdown(table: pd.DataFrame) -> str:
     return "\n".join(lines) + "\n"
 
 
-def _number(row: dict[str, object]) -> str:
+def _number(row: Mapping[Any, Any]) -> str:
     value, low, high, p = (float(str(row[name])) for name in ("value", "low", "high", "p_value"))
     if math.isnan(value):
         return "not measured" if row["command"] else "none"

@@ -16,7 +16,7 @@ from otanalysis.stats.paired_scores import ALL, PRINTED_P, compare_scores
 COMPARE = "otanalysis accuracy compare otprune divprune"
 SYNTHETIC = "otanalysis synthetic"
 
-_TABLE_1 = "Table 1, section 5.2"
+_TABLE_1 = "Table 1"
 _CELLS = "the cells that Table 1 prints"
 _HALF_A_DIGIT = 5e-4
 _PRINTED_TO = 1.0
