@@ -42,8 +42,8 @@ def table(rows: pd.DataFrame) -> pd.DataFrame:
 
 def test_every_panel_has_the_means_of_its_weighting(table: pd.DataFrame) -> None:
     figure = draw_weights(table)
-    assert [panel.get_title() for panel in figure.axes] == ["all alike", "by norm", "", ""]
-    places = [(kept, weighting) for kept in ("uniform", "optimal") for weighting in ("uniform", "norm")]
+    assert [panel.get_title() for panel in figure.axes] == ["all alike", "", "by norm", ""]
+    places = [(kept, weighting) for weighting in ("uniform", "norm") for kept in ("uniform", "optimal")]
     for panel, (kept, weighting) in zip(figure.axes, places, strict=True):
         here = table[(table["kept_weights"] == kept) & (table["weighting"] == weighting)]
         mean = here[here["benchmark"] == MEAN]
@@ -54,6 +54,15 @@ def test_every_panel_has_the_means_of_its_weighting(table: pd.DataFrame) -> None
             np.testing.assert_allclose(drawn, expected.astype(np.float64), rtol=ROUNDING)
     with pytest.raises(InputError, match="Figure W lacks the columns weighting"):
         draw_weights(table.drop(columns="weighting"))
+
+
+def test_distances_of_zero_to_whole_objects_are_left_out(rows: pd.DataFrame) -> None:
+    more = rows[rows["weighting"] == "norm"].assign(weighting="objects")
+    more.loc[more["kept_weights"] == "optimal", "w2"] = 0.0
+    table = FIGURE.table(Given(pd.concat([rows, more], ignore_index=True), methods=METHODS))
+    assert np.isfinite(table["value"].astype(np.float64)).all()
+    assert len(draw_weights(table).axes) == 5
+    assert "at distance zero" in FIGURE.caption({"weights": table})
 
 
 def test_the_caption_says_which_way_the_numbers_fall(table: pd.DataFrame) -> None:
