@@ -36,6 +36,7 @@ README = (ROOT / "README.md").read_text(encoding="utf-8")
 
 STANDS_FOR = {
     "llava-hf/llava-1.5-7b-hf": "data/mini-llava",
+    "--model llava-1.5-7b-hf ": "--model mini-llava ",
     "--device cuda": "--device cpu",
     "DUMP...": "dumps/gqa dumps/pope",
     "--dump DUMP": "--dump dumps/gqa",
