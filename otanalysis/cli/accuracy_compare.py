@@ -117,7 +117,9 @@ def _print_beside_the_paper(found: pd.DataFrame) -> None:
     from otanalysis.stats.paired_scores import PRINTED_P
 
     readings = found[found["printed_p"].notna()]
-    near = [f"{row.model} ({row.printed_by})" for row in readings.itertuples() if row.printed_by]
+    near = [
+        f"{row['model']} ({row['printed_by']})" for row in readings.to_dict("records") if row["printed_by"]
+    ]
     Console().print(
         f'The paper prints p = {PRINTED_P} "across all metrics". Of {len(readings)} readings, each model '
         f"alone or all together, {' and '.join(near) or 'none'} gives it.",

@@ -16,14 +16,12 @@ from otanalysis.studies.certify import read_certificates
 from otanalysis.studies.ladder import read_ladder, summarise_ladder
 from otanalysis.studies.provenance import write_table
 from otanalysis.studies.sweep import read_sweep
-from otanalysis.studies.table2.study import summarise_synthetic
 
 STORED = Path(__file__).parents[1] / "data" / "results_0.1.0" / "results"
 READERS: dict[str, Callable[[Path], Any]] = {
     "sweep": read_sweep,
     "certify": read_certificates,
     "ladder": read_ladder,
-    "synthetic": summarise_synthetic,
 }
 
 

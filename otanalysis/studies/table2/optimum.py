@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import combinations
 from math import comb
 
 import numpy as np
@@ -15,6 +14,7 @@ from otanalysis.arrays import FloatArray, IntArray
 from otanalysis.errors import ConvergenceError
 from otanalysis.studies.table2.branch_and_bound import best_subset
 from otanalysis.studies.table2.rung_objectives import rung_objective
+from otanalysis.studies.table2.subsets import numbered_subsets
 from otanalysis.surrogate import RUNGS, Ladder, Rung
 from otanalysis.surrogate.upper_bound import logdet_upper_bound
 from otanalysis.transport import wasserstein2
@@ -134,27 +134,27 @@ class Optimum:
     kind: str
 
 
-def optima(
-    ladder: Ladder, keep: int, candidates: Sequence[IntArray], values: Mapping[str, FloatArray]
-) -> dict[str, Optimum]:
-    """Return the optimum of every rung.
+def optimum(
+    ladder: Ladder, keep: int, rung: Rung, candidates: Sequence[IntArray], values: FloatArray
+) -> Optimum:
+    """Return the optimum of a rung.
 
     Parameters
     ----------
     ladder : Ladder
-        The tokens, not normalised.
+        The tokens.
     keep : int
         Size of the subsets, smaller than the number of tokens.
+    rung : Rung
+        Of which.
     candidates : sequence of ndarray [keep]
         Good subsets to start searches from; at least one.
-    values : mapping
-        Column of a rung to its values of the subsets measured so far, candidates and others: the best known
-        is never worse than any of them.
+    values : ndarray [n]
+        Of the subsets measured so far, candidates and others: the best known is never worse than any.
 
     Returns
     -------
-    dict
-        From the column of each rung to its optimum.
+    Optimum
 
     Raises
     ------
@@ -163,44 +163,44 @@ def optima(
     """
     m = len(ladder.tokens)
     if comb(m, keep) <= ENUMERATED_UP_TO:
-        found = _enumerated(ladder, keep)
+        found = _enumerated(ladder, keep, rung)
+    elif rung.number == 0:
+        found = _closest(ladder, keep)
     elif m <= SEARCHED_UP_TO:
-        kept, bound = capacitated_medoids(ladder.cost, keep)
-        found = {RUNGS[0].column: Optimum(ladder.values(kept)[RUNGS[0].column], bound, "milp")}
-        found |= {
-            rung.column: _branched(ladder, keep, rung, candidates, NODE_LIMITS[rung.maximised])
-            for rung in RUNGS[1:]
-        }
+        found = _branched(ladder, keep, rung, candidates, NODE_LIMITS[rung.maximised])
+    elif rung.number <= 3:
+        found = _branched(ladder, keep, rung, candidates, 1)
     else:
-        floor = wasserstein2_floor(ladder.image, keep)
-        known = floor.best.squared_distance
-        found = {RUNGS[0].column: Optimum(known, floor.squared_distance, "certificate")}
-        found |= {rung.column: _branched(ladder, keep, rung, candidates, 1) for rung in RUNGS[1:4]}
-        found |= {rung.column: _surrogate_ceiling(ladder, keep, rung) for rung in RUNGS[4:]}
-    return {rung.column: _reconciled(found[rung.column], rung, values[rung.column]) for rung in RUNGS}
+        found = _surrogate_ceiling(ladder, keep, rung)
+    return _reconciled(found, rung, values)
 
 
-def _enumerated(ladder: Ladder, keep: int) -> dict[str, Optimum]:
+def _enumerated(ladder: Ladder, keep: int, rung: Rung) -> Optimum:
     """Score every subset; the exact distance only of those that its lower bounds leave in play."""
     m = len(ladder.tokens)
-    subsets = np.array(list(combinations(range(m), keep)), dtype=np.int64)
-    found = {}
-    for rung in RUNGS[1:]:
-        objective = rung_objective(ladder, keep, rung.number)
-        scores = objective.scores(subsets)
+    subsets = numbered_subsets(0, comb(m, keep), m, keep)
+    if rung.number:
+        scores = rung_objective(ladder, keep, rung.number).scores(subsets)
         best = ladder.values(subsets[int(np.argmax(scores))])[rung.column]
-        found[rung.column] = Optimum(best, best, "enumerated")
-        if rung.number == 1:
-            gelbrich = objective.rung_value(scores)
+        return Optimum(best, best, "enumerated")
+    gelbrich = rung_objective(ladder, keep, 1)
     quantised = ladder.cost[:, subsets].min(axis=2).mean(axis=0)
-    floors = np.maximum(gelbrich, quantised)
+    floors = np.maximum(gelbrich.rung_value(gelbrich.scores(subsets)), quantised)
     best = np.inf
     for index in np.argsort(floors, kind="stable"):
         if floors[index] >= best:
             break
-        transport = wasserstein2(ladder.image, subsets[index])
-        best = min(best, transport.squared_distance)
-    return {RUNGS[0].column: Optimum(best, best, "enumerated")} | found
+        best = min(best, wasserstein2(ladder.image, subsets[index]).squared_distance)
+    return Optimum(best, best, "enumerated")
+
+
+def _closest(ladder: Ladder, keep: int) -> Optimum:
+    """Search the exact distance: by the integer programme where that is affordable."""
+    if len(ladder.tokens) <= SEARCHED_UP_TO:
+        kept, bound = capacitated_medoids(ladder.cost, keep)
+        return Optimum(ladder.values(kept)[RUNGS[0].column], bound, "milp")
+    floor = wasserstein2_floor(ladder.image, keep)
+    return Optimum(floor.best.squared_distance, floor.squared_distance, "certificate")
 
 
 def _branched(

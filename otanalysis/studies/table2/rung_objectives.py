@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
 
 from otanalysis.arrays import FloatArray, IntArray, normalise_tokens
+from otanalysis.studies.table2.nuclear_norms import NuclearNorms
 from otanalysis.studies.table2.spectral_relaxation import SpectralObjective
-from otanalysis.surrogate import RUNGS, Ladder
+from otanalysis.surrogate import RUNGS, Ladder, Rung
 from otanalysis.transport import wasserstein2
 
 
@@ -63,7 +65,7 @@ def rung_objective(ladder: Ladder, keep: int, number: int) -> RungObjective:
     Parameters
     ----------
     ladder : Ladder
-        The tokens, not normalised.
+        The tokens.
     keep : int
         Size of the subsets.
     number : int
@@ -95,29 +97,27 @@ def rung_objective(ladder: Ladder, keep: int, number: int) -> RungObjective:
     return RungObjective(objective, float(norms.mean()), rung.maximised, centred=number == 1)
 
 
-def rung_values(ladder: Ladder, subsets: IntArray) -> dict[str, FloatArray]:
-    """Return every rung of many subsets of one size: what ``ladder.values`` says of each, in less time.
+def rung_measure(ladder: Ladder, keep: int, rung: Rung) -> Callable[[IntArray], FloatArray]:
+    """Return what says a rung of many subsets: the same as ``ladder.values`` says of each, in less time.
 
     Parameters
     ----------
     ladder : Ladder
-        The tokens, not normalised.
-    subsets : ndarray [n, k]
-        Positions of the kept tokens, distinct within a row.
+        The tokens.
+    keep : int
+        Size of the subsets.
+    rung : Rung
+        Of which.
 
     Returns
     -------
-    dict
-        From the column of each rung to its values [n].
-
-    Raises
-    ------
-    ConvergenceError
-        If an exact distance could not be certified.
+    callable
+        Takes subsets [n, keep], distinct positions in each row, and returns the rung's values [n]. Raises
+        ConvergenceError if an exact distance could not be certified.
     """
-    exact = [wasserstein2(ladder.image, kept).squared_distance for kept in subsets]
-    values = {RUNGS[0].column: np.array(exact)}
-    for rung in RUNGS[1:]:
-        objective = rung_objective(ladder, subsets.shape[1], rung.number)
-        values[rung.column] = objective.rung_value(objective.scores(subsets))
-    return values
+    if rung.number == 0:
+        return lambda subsets: np.array([wasserstein2(ladder.image, one).squared_distance for one in subsets])
+    objective = rung_objective(ladder, keep, rung.number)
+    if rung.number == 3:
+        return NuclearNorms(objective.objective.vectors).of
+    return lambda subsets: objective.rung_value(objective.scores(subsets))

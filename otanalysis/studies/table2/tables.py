@@ -1,154 +1,82 @@
-"""The synthetic table in numbers: means over trials with intervals, and how close they are to the published.
+r"""The synthetic table in numbers: means over trials with intervals, beside the published ones.
 
-The win rate is the share of random subsets that are worse on a rung, a tie counting half; the optimality
-ratio has the definitions of :data:`~otanalysis.studies.table2.tables.RATIOS`.
-
-The optimality ratio of a kept set: several definitions, since the paper states none.
-
-Every definition is 1 at the optimum and smaller elsewhere. Where only a bound of the optimum is known, the
-ratio lies between that against the bound and that against the best subset found.
+The win rate is the share of subsets that are strictly worse. The optimality ratio is :math:`f / f^*`, value
+over optimum (optimum over value on the rungs that are minimised), at most 1. Its optimum is the paper's: the
+best of all subsets where these are no more than :data:`ALL_SUBSETS`, as in its first two rows, and the best
+of the random subsets elsewhere, which fewer draws make worse. Where only a bound of the optimum over all
+subsets is known, the ratio to it is at least ``certified``.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from types import MappingProxyType
+from math import comb
 
 import numpy as np
 import pandas as pd
 
-from otanalysis.arrays import FloatArray
+from otanalysis.defaults import DEFAULT_GAMMAS
 from otanalysis.errors import InputError
 from otanalysis.files import bundled_data
 from otanalysis.stats.cells import RESAMPLES
 from otanalysis.stats.statistics import bootstrap_means, percentile_interval
 from otanalysis.surrogate import RUNGS
 
-_MINIMISED = tuple(rung.number for rung in RUNGS if not rung.maximised)
+ALL_SUBSETS = comb(30, 10)
+"""Most subsets over all of which the paper takes the optimum: those of its second row."""
 
+PAPER_RUNG = 3
+"""The rung of the paper's objective: the trace term alone."""
 
-@dataclass(frozen=True)
-class RatioDefinition:
-    """A definition of the optimality ratio.
-
-    Attributes
-    ----------
-    name : str
-        Name in tables.
-    description : str
-        The ratio in words.
-    compute : callable
-        Takes the rows of a table of trials and the best values [n], returns ratios [n].
-    needs_optimum : bool
-        Whether it hangs on the best values at all.
-    """
-
-    name: str
-    description: str
-    compute: Callable[[pd.DataFrame, FloatArray], FloatArray]
-    needs_optimum: bool = True
-
-
-def _column(rows: pd.DataFrame, name: str) -> FloatArray:
-    return rows[name].to_numpy(dtype=np.float64)
-
-
-def _minimised(rows: pd.DataFrame) -> np.ndarray[tuple[int], np.dtype[np.bool_]]:
-    return np.asarray(rows["rung"].isin(_MINIMISED))
-
-
-def _quotient(above: FloatArray, below: FloatArray) -> FloatArray:
-    """Return the quotient; 1 where both are equal, zero included, and missing where only one is zero."""
-    safe = np.where(below == 0.0, np.nan, below)
-    return np.asarray(np.where(above == below, 1.0, above / safe))
-
-
-def _share(rows: pd.DataFrame, best: FloatArray) -> FloatArray:
-    value, minimised = _column(rows, "value"), _minimised(rows)
-    return _quotient(np.where(minimised, best, value), np.where(minimised, value, best))
-
-
-def _distance(rows: pd.DataFrame, best: FloatArray) -> FloatArray:
-    return np.where(_minimised(rows), np.sqrt(np.maximum(_share(rows, best), 0.0)), np.nan)
-
-
-def _from(start: str) -> Callable[[pd.DataFrame, FloatArray], FloatArray]:
-    def compute(rows: pd.DataFrame, best: FloatArray) -> FloatArray:
-        zero = _column(rows, start)
-        return _quotient(_column(rows, "value") - zero, best - zero)
-
-    return compute
-
-
-RATIOS: Mapping[str, RatioDefinition] = MappingProxyType(
-    {
-        one.name: one
-        for one in (
-            RatioDefinition(
-                "share", "value / optimum where larger is better, optimum / value where smaller is", _share
-            ),
-            RatioDefinition(
-                "distance", "the same of distances that are not squared (rungs 0 to 2)", _distance
-            ),
-            RatioDefinition(
-                "gain", "share of the way from the mean random subset to the optimum", _from("random_mean")
-            ),
-            RatioDefinition(
-                "range", "share of the way from the worst random subset to the optimum", _from("random_worst")
-            ),
-            RatioDefinition(
-                "best-random",
-                "share, with the best random subset for the optimum, at most 1",
-                lambda rows, _: np.minimum(1.0, _share(rows, _column(rows, "random_best"))),
-                needs_optimum=False,
-            ),
-        )
-    }
-)
-"""The definitions by name; "share" is the one that is printed."""
-
-
-WIN_RATE = "win_rate"
-"""Name of the win rate among the measures."""
+RATIO, WIN_RATE = "ratio", "win_rate"
+"""Names of the two measures."""
 
 SIZE = ["m", "d", "keep"]
 """The columns of a size."""
 
-_CELL = ["rung", "method", "measure"]
+PUBLISHED_AS = dict.fromkeys(DEFAULT_GAMMAS, "otprune")
+"""The method of the published table that a method stands for, where the names differ."""
+
+_SETTING = [*SIZE, "law", "normalise", "rung"]
+_METHOD = ["method", "gamma"]
 _PUBLISHED = ("m", "d", "k", "method", "optimality_ratio_percent", "win_rate_percent")
 
 
 def synthetic_table(rows: pd.DataFrame, *, resamples: int = RESAMPLES, seed: int = 0) -> pd.DataFrame:
-    """Average over the trials.
+    """Average over the trials, and set the published numbers beside.
 
     Parameters
     ----------
     rows : DataFrame
         The table of :func:`~otanalysis.studies.table2.study.synthetic`.
     resamples, seed : int
-        Of the bootstrap over trials; all cells of a size and law share the draws.
+        Of the bootstrap over trials; all cells of a size, law, normalisation and rung share the draws.
 
     Returns
     -------
     DataFrame
-        Columns ``m``, ``d``, ``keep``, ``law``, ``rung``, ``method``, ``measure`` (:data:`WIN_RATE` or a
-        name in :data:`~otanalysis.studies.table2.tables.RATIOS`), ``value`` with its 95 % interval
-        ``low`` to ``high`` (missing for a single trial), ``trials``, ``draws`` (random subsets a trial),
-        ``optimum`` (how it is known, and in what share of the trials) and ``certified``. In ``value`` the
-        best subset found stands for the optimum; the true ratio is at least ``certified``, the mean of what
-        the bounds leave, and at most ``value`` unless it is negative (worse than the random subsets that some
-        ratios start from). ``certified`` is missing where no optimum is needed.
+        One row a size, law, normalisation, rung, method, gamma and measure: ``m``, ``d``, ``keep``, ``law``,
+        ``normalise``, ``rung``, ``method``, ``gamma`` (of the methods that have one, else missing),
+        ``measure`` (:data:`RATIO` or :data:`WIN_RATE`), ``value`` with its 95 % interval ``low`` to ``high``
+        (missing for a single trial), ``published`` and ``difference`` (value less published; both missing
+        where nothing is published), ``certified`` (the ratio to the optimum over all subsets is at least
+        this; missing for win rates), ``optimum`` (how it is known, and in what share of the trials),
+        ``trials``, ``draws`` (subsets a trial) and ``every`` (whether these were all). Shares of one.
     """
-    measured = pd.concat([_measured(rows, WIN_RATE), *(_measured(rows, name) for name in RATIOS)])
-    kinds = rows.groupby([*SIZE, "law", "rung"], sort=False)["optimum"].agg(_kinds).reset_index()
+    single = _trials(rows)
+    kinds = single.groupby(_SETTING, sort=False)["optimum"].agg(_kinds).reset_index()
     found = [
         _averaged(own, resamples, np.random.default_rng(seed))
-        for _, own in measured.groupby([*SIZE, "law"], sort=False)
+        for _, own in single.groupby(_SETTING, sort=False)
     ]
-    table = pd.concat(found, ignore_index=True).merge(kinds, on=[*SIZE, "law", "rung"])
-    order = [*SIZE, "law", *_CELL, "value", "low", "high", "certified", "optimum", "trials", "draws"]
-    return table[order]
+    table = pd.concat(found, ignore_index=True).merge(kinds, on=_SETTING)
+    published = published_synthetic().melt([*SIZE, "method"], var_name="measure", value_name="published")
+    table["as"] = table["method"].replace(PUBLISHED_AS)
+    table = table.merge(published.rename(columns={"method": "as"}), on=[*SIZE, "as", "measure"], how="left")
+    # The paper's numbers are of its own objective.
+    table.loc[table["rung"] != PAPER_RUNG, "published"] = np.nan
+    table["difference"] = table["value"] - table["published"]
+    measured = ["measure", "value", "low", "high", "published", "difference", "certified", "optimum"]
+    return table[[*_SETTING, *_METHOD, *measured, "trials", "draws", "every"]]
 
 
 def published_synthetic() -> pd.DataFrame:
@@ -179,78 +107,148 @@ def published_synthetic() -> pd.DataFrame:
             "d": table["d"],
             "keep": table["k"],
             "method": table["method"],
-            "ratio": table["optimality_ratio_percent"] / 100,
+            RATIO: table["optimality_ratio_percent"] / 100,
             WIN_RATE: table["win_rate_percent"] / 100,
         }
     )
 
 
-def compare_with_published(table: pd.DataFrame, published: pd.DataFrame) -> pd.DataFrame:
-    """Say how far every combination of law, rung and ratio definition is from the published numbers.
+def compare_with_published(table: pd.DataFrame) -> pd.DataFrame:
+    """Say how far every combination of law, normalisation and OTPrune's gamma is from the published numbers.
+
+    A combination is compared by its OTPrune and by the other published methods on the same tokens.
 
     Parameters
     ----------
     table : DataFrame
         From :func:`synthetic_table`.
-    published : DataFrame
-        From :func:`published_synthetic`.
 
     Returns
     -------
     DataFrame
-        Columns ``law``, ``rung``, ``definition``, ``m``, ``d``, ``keep`` (missing in the rows over all
-        sizes), ``sizes``, ``win_gap`` and ``ratio_gap`` (mean absolute difference over the published methods,
-        in percentage points) and ``gap``, their mean. Closest first, the rows over all sizes before those of
-        single sizes. Empty where no size is published.
+        Columns ``law``, ``normalise``, ``method`` and ``gamma`` (of OTPrune), ``m``, ``d``, ``keep`` (missing
+        in the rows over all sizes), ``sizes``, ``win_gap`` and ``ratio_gap`` (mean absolute difference over
+        the methods, in percentage points) and ``gap``, their mean. Closest first, the rows over all sizes
+        before those of single sizes. Empty where no size is published.
     """
-    joined = table.merge(published, on=[*SIZE, "method"])
-    wins = joined[joined["measure"] == WIN_RATE]
-    wins = wins.assign(win_gap=100 * (wins["value"] - wins[WIN_RATE]).abs())
-    ratios = joined[joined["measure"] != WIN_RATE].rename(columns={"measure": "definition"})
-    ratios = ratios.assign(ratio_gap=100 * (ratios["value"] - ratios["ratio"]).abs())
-    cell = [*SIZE, "law", "rung", "method"]
-    pairs = ratios[[*cell, "definition", "ratio_gap"]].merge(wins[[*cell, "win_gap"]], on=cell)
-    combination = ["law", "rung", "definition"]
-    single = pairs.groupby([*combination, *SIZE], sort=False)[["win_gap", "ratio_gap"]].mean().reset_index()
-    overall = single.groupby(combination, sort=False)[["win_gap", "ratio_gap"]].mean().reset_index()
-    sizes = single.groupby(combination, sort=False).size().rename("sizes").reset_index()
-    overall = overall.merge(sizes, on=combination)
-    overall[SIZE] = np.nan
-    ranked = []
-    for part in (overall, single.assign(sizes=1)):
-        part = part.assign(gap=(part["win_gap"] + part["ratio_gap"]) / 2)
-        ranked.append(part.astype(dict.fromkeys(SIZE, "Int64")).sort_values("gap", kind="stable"))
+    joined = table[table["published"].notna()].assign(gap=lambda rows: 100 * rows["difference"].abs())
+    ours = joined["method"].isin(PUBLISHED_AS)
+    combination = ["law", "normalise", *_METHOD]
+    parts = []
+    for _, own in joined[ours].groupby(_METHOD, sort=False):
+        others = joined[~ours].merge(own[["law", "normalise"]].drop_duplicates())
+        variant = {name: own[name].iloc[0] for name in _METHOD}
+        parts.append(pd.concat([own, others]).assign(**variant))
+    if not parts:
+        return pd.DataFrame(columns=[*combination, *SIZE, "sizes", "win_gap", "ratio_gap", "gap"])
+    gaps = pd.concat(parts).groupby([*combination, *SIZE, "measure"], sort=False)["gap"].mean().unstack()
+    single = gaps.rename(columns={WIN_RATE: "win_gap", RATIO: "ratio_gap"}).reset_index().assign(sizes=1)
+    overall = single.groupby(combination, sort=False).agg(
+        sizes=("sizes", "sum"), win_gap=("win_gap", "mean"), ratio_gap=("ratio_gap", "mean")
+    )
+    ranked = [
+        part.assign(gap=(part["win_gap"] + part["ratio_gap"]) / 2).sort_values("gap", kind="stable")
+        for part in (overall.reset_index().assign(**dict.fromkeys(SIZE, np.nan)), single)
+    ]
     columns = [*combination, *SIZE, "sizes", "win_gap", "ratio_gap", "gap"]
-    return pd.concat([part[columns] for part in ranked], ignore_index=True)
+    found = pd.concat([part[columns].astype(dict.fromkeys(SIZE, "Int64")) for part in ranked])
+    return found.reset_index(drop=True)
 
 
-def _measured(rows: pd.DataFrame, measure: str) -> pd.DataFrame:
-    """Return one measure of every row, by the best subset found and by the bound."""
-    keys = rows[[*SIZE, "law", "trial", "draws", "rung", "method"]]
-    if measure == WIN_RATE:
-        return keys.assign(measure=measure, value=rows[WIN_RATE], certified=np.nan)
-    definition = RATIOS[measure]
-    value, against_bound = (definition.compute(rows, _column(rows, name)) for name in ("best_known", "bound"))
-    # The true ratio lies between the two, which change places where it is negative.
-    certified = np.minimum(value, against_bound) if definition.needs_optimum else np.nan
-    found = keys.assign(measure=measure, value=value, certified=certified)
-    return found[found["value"].notna()]
+def closest_sentence(table: pd.DataFrame, comparison: pd.DataFrame) -> str:
+    """Say which combination comes closest to the published table, how far off it is, and where most.
+
+    Parameters
+    ----------
+    table : DataFrame
+        From :func:`synthetic_table`.
+    comparison : DataFrame
+        What :func:`compare_with_published` says of it.
+    """
+    if comparison.empty:
+        return "None of these sizes is published: nothing to compare with."
+    best = comparison.iloc[0]
+    same = (table["law"] == best["law"]) & (table["normalise"] == best["normalise"])
+    ours = table["method"].isin(PUBLISHED_AS)
+    own = (table["method"] == best["method"]) & (table["gamma"] == best["gamma"])
+    cells = table[same & table["published"].notna() & (own | ~ours)].reset_index(drop=True)
+    worst = cells.loc[int(cells["difference"].abs().to_numpy().argmax())]
+    combinations = int(comparison["m"].isna().sum())
+    return (
+        f"Closest of {combinations} combinations: {best['law']} tokens, normalised by {best['normalise']}, "
+        f"with {method_name(best)}: off by {best['gap']:.1f} percentage points on average over "
+        f"{best['sizes']} of {published_synthetic().groupby(SIZE).ngroups} sizes "
+        f"(win rates {best['win_gap']:.1f}, ratios {best['ratio_gap']:.1f}), "
+        f"most in the {worst['measure'].replace('_', ' ')} of {worst['method']} at "
+        f"{'x'.join(str(worst[name]) for name in SIZE)}: {100 * worst['value']:.2f} measured, "
+        f"{100 * worst['published']:.2f} published."
+    )
+
+
+def method_name(row: pd.Series) -> str:
+    """Return the method of a row, with its gamma where it has one.
+
+    Examples
+    --------
+    >>> method_name(pd.Series({"method": "otprune", "gamma": 0.01}))
+    'otprune, gamma 0.01'
+    """
+    return row["method"] if pd.isna(row["gamma"]) else f"{row['method']}, gamma {row['gamma']:g}"
+
+
+def _trials(rows: pd.DataFrame) -> pd.DataFrame:
+    """Put the blocks of each trial together: a row a trial and method, with win rate and optimality ratio."""
+    maximised = rows["rung"].isin([rung.number for rung in RUNGS if rung.maximised])
+    # Larger is better in all columns of values, so that the best block is the largest.
+    sign = np.where(maximised, 1.0, -1.0)
+    signed = rows.assign(
+        **{name: sign * rows[name] for name in ("value", "random_best", "best_known", "bound")}
+    )
+    blocks = signed.groupby([*_SETTING, "trial", *_METHOD], sort=False, dropna=False)
+    single = blocks.agg(
+        value=("value", "first"),
+        wins=("wins", "sum"),
+        draws=("draws", "sum"),
+        every=("every", "first"),
+        random_best=("random_best", "max"),
+        best_known=("best_known", "max"),
+        bound=("bound", "max"),
+        optimum=("optimum", "first"),
+    ).reset_index()
+    subsets = np.array([comb(m, keep) for m, keep in zip(single["m"], single["keep"], strict=True)])
+    known = single[["best_known", "random_best"]].max(axis=1).where(single["best_known"].notna())
+    best = known.where(subsets <= ALL_SUBSETS, single["random_best"])
+    bound = single["bound"].where(~single["every"], known)
+    return single.assign(
+        **{
+            WIN_RATE: single["wins"] / single["draws"],
+            RATIO: _share(single["value"], best),
+            "certified": _share(single["value"], bound),
+        }
+    )
+
+
+def _share(value: pd.Series, best: pd.Series) -> pd.Series:
+    """Return value over best, or best over value where both are negated distances; at most 1."""
+    above, below = value.where(value > 0, best), best.where(value > 0, value)
+    return (above / below).where(above != below, 1.0).clip(upper=1.0)
 
 
 def _averaged(own: pd.DataFrame, resamples: int, generator: np.random.Generator) -> pd.DataFrame:
-    """Return the means over the trials of one size and law, a row a rung, method and measure."""
-    by_trial = own.pivot_table(index="trial", columns=_CELL, values="value", sort=False)
-    certified = own.groupby(_CELL, sort=False)["certified"].mean()
-    values = by_trial.to_numpy(dtype=np.float64)
+    """Return the means over the trials of one setting, a row a method and measure."""
+    measured = own[[*_METHOD, "trial", "certified", RATIO, WIN_RATE]]
+    long = measured.melt([*_METHOD, "trial", "certified"], var_name="measure")
+    cells = long[[*_METHOD, "measure"]].drop_duplicates().reset_index(drop=True)
+    # One column a cell, trials in rows; a missing gamma is a group of its own.
+    long["cell"] = long.groupby([*_METHOD, "measure"], sort=False, dropna=False).ngroup()
+    values = long.pivot(index="trial", columns="cell", values="value").to_numpy(dtype=np.float64)
+    certified = long.groupby("cell")["certified"].mean().where(cells["measure"] == RATIO)
     draws = bootstrap_means(values, resamples, generator=generator)
     # Resamples of a single trial would all be that trial: no interval is better than one of no width.
     low, high = percentile_interval(draws if len(values) > 1 else np.full_like(draws, np.nan))
-    cells = by_trial.columns.to_frame(index=False)
-    cells = cells.assign(value=values.mean(axis=0), low=low, high=high, trials=len(values))
-    cells["certified"] = certified.reindex(by_trial.columns).to_numpy()
-    for name in (*SIZE, "law", "draws"):
-        cells[name] = own[name].iloc[0]
-    return cells
+    cells = cells.assign(value=values.mean(axis=0), low=low, high=high, certified=certified.to_numpy())
+    same = {name: own[name].iloc[0] for name in (*_SETTING, "draws", "every")}
+    return cells.assign(trials=len(values), **same)
 
 
 def _kinds(kinds: pd.Series) -> str:

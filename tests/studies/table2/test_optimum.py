@@ -9,9 +9,9 @@ import pytest
 
 from otanalysis.errors import ConvergenceError
 from otanalysis.studies.table2 import optimum as optimum_module
-from otanalysis.studies.table2.optimum import FEASIBILITY, Optimum, capacitated_medoids, optima
-from otanalysis.studies.table2.rung_objectives import rung_values
-from otanalysis.studies.table2.study import LAWS
+from otanalysis.studies.table2.laws import LAWS
+from otanalysis.studies.table2.optimum import FEASIBILITY, Optimum, capacitated_medoids, optimum
+from otanalysis.studies.table2.rung_objectives import rung_measure
 from otanalysis.surrogate import RUNGS, Ladder
 from otanalysis.transport import squared_distances, wasserstein2
 
@@ -30,9 +30,10 @@ def brute_force(ladder: Ladder, keep: int) -> dict[str, float]:
 
 def found(ladder: Ladder, keep: int) -> dict[str, Optimum]:
     start = np.arange(keep)
-    optimum = optima(ladder, keep, [start], rung_values(ladder, start[None, :]))
-    assert set(optimum) == {rung.column for rung in RUNGS}
-    return optimum
+    return {
+        rung.column: optimum(ladder, keep, rung, [start], rung_measure(ladder, keep, rung)(start[None, :]))
+        for rung in RUNGS
+    }
 
 
 @pytest.fixture(params=list(LAWS))
@@ -43,9 +44,9 @@ def ladder(request: pytest.FixtureRequest) -> Ladder:
 @pytest.mark.parametrize("keep", [1, 4])
 def test_enumeration_finds_the_best_of_every_rung(ladder: Ladder, keep: int) -> None:
     wanted = brute_force(ladder, keep)
-    for column, optimum in found(ladder, keep).items():
-        assert optimum.kind == "enumerated"
-        assert optimum.best_known == optimum.bound == pytest.approx(wanted[column], rel=EXACT)
+    for column, best in found(ladder, keep).items():
+        assert best.kind == "enumerated"
+        assert best.best_known == best.bound == pytest.approx(wanted[column], rel=EXACT)
 
 
 @pytest.mark.parametrize("keep", [1, 4])
@@ -55,9 +56,9 @@ def test_branching_and_the_integer_programme_find_the_same(
     monkeypatch.setattr(optimum_module, "ENUMERATED_UP_TO", 0)
     monkeypatch.setattr(optimum_module, "NODE_LIMITS", (10_000, 10_000))
     wanted = brute_force(ladder, keep)
-    for column, optimum in found(ladder, keep).items():
-        assert optimum.kind == ("milp" if column == RUNGS[0].column else "branch-and-bound")
-        assert optimum.best_known == optimum.bound == pytest.approx(wanted[column], rel=EXACT)
+    for column, best in found(ladder, keep).items():
+        assert best.kind == ("milp" if column == RUNGS[0].column else "branch-and-bound")
+        assert best.best_known == best.bound == pytest.approx(wanted[column], rel=EXACT)
 
 
 @pytest.mark.parametrize("keep", [2, 4, 7])
@@ -68,29 +69,28 @@ def test_certificates_and_the_best_found_enclose_the_optimum(
     monkeypatch.setattr(optimum_module, "SEARCHED_UP_TO", 0)
     wanted, got = brute_force(ladder, keep), found(ladder, keep)
     for rung in RUNGS:
-        optimum = got[rung.column]
-        low, high = sorted((optimum.best_known, optimum.bound))
-        assert optimum.kind == ("branch-and-bound" if low == high else "certificate")
+        best = got[rung.column]
+        low, high = sorted((best.best_known, best.bound))
+        assert best.kind == ("branch-and-bound" if low == high else "certificate")
         assert low <= wanted[rung.column] * (1 + EXACT)
         assert high >= wanted[rung.column] * (1 - EXACT)
-        assert (optimum.bound == high) == rung.maximised or low == high
+        assert (best.bound == high) == rung.maximised or low == high
 
 
 def test_a_search_that_is_stopped_early_says_certificate(monkeypatch: pytest.MonkeyPatch) -> None:
     ladder = Ladder(LAWS["gaussian"].draw(np.random.default_rng(0), 11, 10))
     monkeypatch.setattr(optimum_module, "ENUMERATED_UP_TO", 0)
     monkeypatch.setattr(optimum_module, "NODE_LIMITS", (2, 2))
-    optimum = found(ladder, 5)["bures_w2_squared"]
-    assert optimum.kind == "certificate"
-    assert optimum.bound < brute_force(ladder, 5)["bures_w2_squared"] <= optimum.best_known
+    best = found(ladder, 5)["bures_w2_squared"]
+    assert best.kind == "certificate"
+    assert best.bound < brute_force(ladder, 5)["bures_w2_squared"] <= best.best_known
 
 
 def test_a_subset_that_is_better_than_the_bound_is_an_error(ladder: Ladder) -> None:
     start = np.arange(4)
-    values = rung_values(ladder, start[None, :])
-    values["logdet"] = values["logdet"] * 100
+    values = rung_measure(ladder, 4, RUNGS[5])(start[None, :])
     with pytest.raises(ConvergenceError, match="on rung 5"):
-        optima(ladder, 4, [start], values)
+        optimum(ladder, 4, RUNGS[5], [start], values * 100)
 
 
 @pytest.mark.parametrize("keep", [1, 3, 4, 7])
