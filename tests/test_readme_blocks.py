@@ -1,0 +1,117 @@
+"""The README's tables are the measured ones, and its verdicts follow from their numbers by the rules."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from otanalysis.figures.verdicts import verdict_table
+from otanalysis.figures.verdicts.claim import COLUMNS, PaperClaim
+from otanalysis.figures.verdicts.claims import all_claims
+from otanalysis.figures.verdicts.measured import measured_claims
+from otanalysis.mini.bundled import bundled_accuracy_path
+from otanalysis.scores.table import read_accuracy
+from otanalysis.selection import SELECTORS
+from otanalysis.stats.figure_tables import figure3_table, figure5_table
+from otanalysis.stats.judging import Evidence, judge
+from tests.readme_blocks import BLOCKS, README, block_of, kept, marks, methods_table, with_block
+
+TABLE = pd.read_csv(kept("verdicts")).fillna({"where": "", "tokens": "", "command": ""})
+DIGITS = 1e-6  # the table has eight
+CLAIMS = all_claims({}, Path("nowhere"))
+FROM_SCORES = ("Figure 3", "section 5.3, Figure 5")
+
+
+def scores_alone() -> pd.DataFrame:
+    """A sweep of the settings that have a score, whose distances say nothing."""
+    accuracy = read_accuracy(bundled_accuracy_path())
+    rows = accuracy[~accuracy["method"].isin(["full", "majority"])]
+    keys = ["benchmark", "method", "ratio", "gamma", "seed"]
+    numbers = dict.fromkeys(("w2", "logdet", "trace_objective", "logdet_gamma"), 1.0)
+    return rows[keys].assign(dump=rows["benchmark"], sample="one", normalisation="none", **numbers)
+
+
+@pytest.mark.parametrize("name", BLOCKS)
+def test_the_readme_has_the_measured_table(name: str) -> None:
+    block = block_of(README.read_text(encoding="utf-8"), name)
+    written = BLOCKS[name][1](pd.read_csv(kept(name)))
+    assert block == written, "python -m tests.readme_blocks writes it again"
+
+
+def test_a_number_that_is_changed_by_hand_is_seen() -> None:
+    page = README.read_text(encoding="utf-8")
+    block = block_of(page, "verdicts")
+    other = block.replace("**does not hold**", "**holds**", 1)
+    assert other != block
+    assert block_of(with_block(page, "verdicts", other), "verdicts") == other
+    assert with_block(with_block(page, "verdicts", other), "verdicts", block) == page
+    start, end = marks("verdicts")
+    for odd in ("no marks", start, end + start, page + start):
+        with pytest.raises(ValueError, match="The page wants one"):
+            block_of(odd, "verdicts")
+
+
+def test_the_best_of_a_line_is_bold() -> None:
+    rows = [
+        ("mean", "dpp", 0.05, 2.0, 0.5),
+        ("mean", "otprune", 0.05, 3.0, 0.75),
+        ("gqa", "dpp", 0.05, 1.0, 1.0),
+    ]
+    points = pd.DataFrame(rows, columns=["benchmark", "method", "ratio", "distance", "score"])
+    assert methods_table(points).splitlines() == [
+        "| kept | | otprune | dpp |",
+        "|---|---|---|---|",
+        "| 5% | score | **0.750** | 0.500 |",
+        "| | W2 | 3.00 | **2.00** |",
+    ]
+
+
+def test_the_scores_of_the_methods_are_the_bundled_ones() -> None:
+    points = pd.read_csv(kept("methods"))
+    mean = points[points["benchmark"] == "mean"].set_index(["method", "ratio"])["score"]
+    accuracy = read_accuracy(bundled_accuracy_path())
+    default = accuracy[accuracy["gamma"].isna() | (accuracy["gamma"] == 0.01)]
+    each = default.groupby(["method", "ratio", "benchmark"])["value"].mean()
+    expected = each.groupby(["method", "ratio"]).mean()
+    assert set(mean.index.get_level_values("method")) == set(SELECTORS)
+    np.testing.assert_allclose(mean, expected[mean.index], rtol=DIGITS)
+
+
+def test_the_table_has_every_claim_of_the_code_in_its_order() -> None:
+    assert tuple(TABLE.columns) == COLUMNS
+    mine = [(one.words, one.place, one.command) for one in CLAIMS]
+    assert list(TABLE[["claim", "place", "command"]].itertuples(index=False, name=None)) == mine
+
+
+@pytest.mark.parametrize("number", range(len(CLAIMS)))
+def test_a_verdict_follows_from_its_number(number: int) -> None:
+    claim, row = CLAIMS[number], TABLE.iloc[number]
+    found = Evidence(row["value"], row["low"], row["high"], row["where"], row["p_value"])
+    evidence = [] if pd.isna(row["value"]) else [found]
+    assert judge(evidence, claim.rule)[0] == row["verdict"]
+
+
+def same(claims: list[PaperClaim], rows: pd.DataFrame) -> None:
+    made = verdict_table(claims).fillna({"where": "", "tokens": "", "command": ""})
+    pd.testing.assert_frame_equal(made, rows.reset_index(drop=True), rtol=DIGITS, check_dtype=False)
+
+
+def test_what_is_computed_in_seconds_is_what_the_table_says() -> None:
+    """The theorem on few instances, and Table 1 from its cells."""
+    chosen = [one.command.startswith(("otanalysis theorem", "otanalysis accuracy")) for one in CLAIMS]
+    assert sum(chosen) > 8
+    same([one for one, cheap in zip(CLAIMS, chosen, strict=True) if cheap], TABLE[chosen])
+
+
+def test_what_follows_from_the_bundled_scores_is_what_the_table_says() -> None:
+    sweep, accuracy = scores_alone(), read_accuracy(bundled_accuracy_path())
+    made = {name: table(sweep, accuracy, resamples=2) for name, table in TABLES.items()}
+    claims = [one for one in measured_claims(made) if one.place in FROM_SCORES]
+    assert len(claims) == 6
+    same(claims, TABLE[TABLE["place"].isin(FROM_SCORES)])
+
+
+TABLES = {"figure3": figure3_table, "figure5": figure5_table}
