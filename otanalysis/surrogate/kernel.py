@@ -7,7 +7,7 @@ import math
 import numpy as np
 from array_api_compat import array_namespace, device
 
-from otanalysis.arrays import Array, Normalisation
+from otanalysis.arrays import Array, Normalisation, check_normalisation
 from otanalysis.defaults import RELEASED_GAMMA, GammaOf
 from otanalysis.errors import InputError
 from otanalysis.image import Image
@@ -97,22 +97,24 @@ def paper_factor(gamma: float, m: int, keep: int, normalise: Normalisation = "co
     Raises
     ------
     InputError
-        If gamma or the factor is not positive and finite, or ``keep`` is not in ``1..m``.
+        If gamma or the factor is not positive and finite, ``keep`` is not in ``1..m``, or m or normalise are
+        not as described.
 
     Examples
     --------
-    The released 0.01 is the paper's 0.00097 for 56 of 576 tokens, and the paper's 0.01:
+    For 56 of 576 tokens the paper's 0.01 is ten times the released factor, which is its 0.00097:
 
     >>> round(paper_factor(0.01, 576, 56), 4), round(paper_factor(0.01 * 56 / 576, 576, 56), 12)
     (0.1029, 0.01)
     """
-    own = check_gamma(gamma)
-    kept = check_integer(keep, "keep", wanted=f"an integer in 1..{m}", low=1, high=m)
-    factor = own * m / kept if normalise == "columns" else own / (m * kept)
+    own, how = check_gamma(gamma), check_normalisation(normalise)
+    tokens = check_integer(m, "m", wanted="an integer from 1 on", low=1)
+    kept = check_integer(keep, "keep", wanted=f"an integer in 1..{tokens}", low=1, high=tokens)
+    factor = own * tokens / kept if how == "columns" else own / (tokens * kept)
     if not 0.0 < factor < math.inf:
         raise InputError(
-            f"The paper's gamma={own:g} leaves the range of numbers as a factor for {kept} of {m} tokens "
-            f"({factor:g}): give one nearer to 0.01."
+            f"The paper's gamma={own:g} leaves the range of numbers as a factor for {kept} of {tokens} "
+            f"tokens ({factor:g}): give one nearer to 0.01."
         )
     return factor
 

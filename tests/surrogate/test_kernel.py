@@ -171,6 +171,7 @@ def test_whose_gamma_it_is_decides_about_the_factor() -> None:
         (0.0, 3, "columns", "gamma must be a positive"),
         (0.01, 0, "columns", "keep must be an integer in 1..11; got 0"),
         (0.01, 12, "columns", "keep must be an integer in 1..11; got 12"),
+        (0.01, 3, "unit", "normalise must be one of none, columns, rows; got 'unit'"),
         (1e308, 3, "columns", r"gamma=1e\+308 leaves the range .* for 3 of 11 tokens \(inf\)"),
         (5e-324, 3, "none", r"leaves the range .*\(0\)"),
     ],
@@ -178,3 +179,5 @@ def test_whose_gamma_it_is_decides_about_the_factor() -> None:
 def test_what_has_no_factor_is_refused(gamma: float, keep: int, how: str, said: str) -> None:
     with pytest.raises(InputError, match=said):
         paper_factor(gamma, 11, keep, how)  # type: ignore[arg-type]
+    with pytest.raises(InputError, match=r"m must be an integer from 1 on; got 2\.5"):
+        paper_factor(0.01, 2.5, 1)  # type: ignore[arg-type]
