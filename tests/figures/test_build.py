@@ -112,7 +112,9 @@ def test_the_verdicts_are_made_of_figures_that_need_not_be_drawn(make_dump: Make
     assert set(found["verdict"]) == {"holds", "does not hold", "not decidable here"}
     assert (out / "verdicts.md").read_text().count("\n") == len(found) + 2
 
-    (tmp_path / "results" / "synthetic_published.csv").write_text("law,definition,gap\ngaussian,share,7.6\n")
+    (tmp_path / "results" / "synthetic_published.csv").write_text(
+        "law,normalise,method,gamma,gap\ngaussian,columns,otprune,0.01,7.6\n"
+    )
     run(("verdicts", "distances"), dumps, table, say=said.append, progress=False, **how)
     assert {path.name for path in out.iterdir()} == {
         *(f"distances.{kind}" for kind in ("pdf", "png", "csv")),

@@ -12,6 +12,7 @@ from otanalysis.files import bundled_data
 from otanalysis.scores.table import read_accuracy
 from otanalysis.stats.judging import Evidence, Exactly, Positive
 from otanalysis.stats.paired_scores import ALL, PRINTED_P, compare_scores
+from otanalysis.studies.table2.tables import method_name
 
 COMPARE = "otanalysis accuracy compare otprune divprune"
 SYNTHETIC = "otanalysis synthetic"
@@ -85,13 +86,13 @@ def table2_claim(results: Path) -> PaperClaim:
     evidence: tuple[Evidence, ...] = ()
     if summary.is_file():
         closest = pd.read_csv(summary).iloc[0]
-        where = ", ".join(str(closest[name]) for name in ("law", "definition") if name in closest)
+        where = f"{closest['law']} tokens, normalised by {closest['normalise']}, {method_name(closest)}"
         evidence = (Evidence(float(closest["gap"]), where=where),)
     return PaperClaim(
         "win rates and optimality ratios of greedy",
         "Table 2",
-        "percentage points between the printed values and the closest combination of token law, quantity and "
-        f"definition, on average; at most {_PRINTED_TO:g}",
+        "percentage points between the printed values and the closest combination of token law, "
+        f"normalisation and gamma, on average; at most {_PRINTED_TO:g}",
         "drawn clouds",
         evidence,
         Exactly(most=_PRINTED_TO),

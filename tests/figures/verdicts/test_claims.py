@@ -172,10 +172,11 @@ def test_tables_that_are_missing_decide_nothing_and_name_the_command(tmp_path: P
 
 @pytest.mark.parametrize(("gap", "verdict"), [(7.6, FAILS), (0.4, HOLDS)])
 def test_table_2_is_read_where_it_was_measured(tmp_path: Path, gap: float, verdict: str) -> None:
-    rows = {"law": ["gaussian", "sphere"], "definition": ["share", "gain"], "gap": [gap, 50.0]}
-    pd.DataFrame(rows).to_csv(tmp_path / "synthetic_published.csv", index=False)
+    rows = {"law": ["gaussian", "sphere"], "normalise": "columns", "method": "otprune", "gamma": 0.01}
+    pd.DataFrame(rows | {"gap": [gap, 50.0]}).to_csv(tmp_path / "synthetic_published.csv", index=False)
     row = verdict_table([table2_claim(tmp_path)]).iloc[0]
-    assert (row["verdict"], row["value"], row["where"]) == (verdict, gap, "gaussian, share")
+    where = "gaussian tokens, normalised by columns, otprune, gamma 0.01"
+    assert (row["verdict"], row["value"], row["where"]) == (verdict, gap, where)
 
 
 def test_table_1_is_judged_from_its_cells_and_the_other_way_round() -> None:
