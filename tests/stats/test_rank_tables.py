@@ -20,7 +20,9 @@ def test_ranks_correlate_with_the_other_sign(tables: Any) -> None:
     """Rank 1 is the smallest distance and the best score: the paper's claim is +1 there."""
     found = figure2_tables(tables.sweep, tables.accuracy, methods=PAPER)
     each = found.correlations.set_index("benchmark")
-    for benchmark, rows in found.points.groupby("benchmark"):
+    groups = dict(list(found.points.groupby("benchmark")))
+    assert set(groups) == set(each.index)
+    for benchmark, rows in groups.items():
         expected = stats.spearmanr(rows.distance_rank, rows.score_rank).statistic
         assert each.loc[benchmark, "rank_rho"] == pytest.approx(expected, abs=ROUNDING)
     np.testing.assert_array_equal(each["rank_rho"], -each["rho"])

@@ -121,7 +121,9 @@ def test_both_gammas_are_swept_each_in_its_own_unit(make_dump: MakeDump, tmp_pat
     }
     released = table[table["method"] == "otprune"]
     assert (released["logdet_gamma"] == released["gamma"]).all()
-    for row in table[table["method"] == "otprune-paper"].itertuples():
+    paper = table[table["method"] == "otprune-paper"]
+    assert len(paper) == 2 * 2 * 2
+    for row in paper.itertuples():
         assert row.logdet_gamma == pytest.approx(row.gamma * row.m / row.keep, rel=ROUNDING)
         tokens, kept = open_dump(folder).sample(row.sample).tokens.astype(float), np.asarray(row.kept_indices)
         own = paper_objective(tokens, kept, gamma=row.gamma)
