@@ -132,7 +132,7 @@ def test_selecting_scans_the_tokens_once(traced: Traced, method: str) -> None:
     select(cloud(), method, keep=5)
 
     assert traced.scans == 1
-    assert len(traced.grams) == (method in ("otprune", "dpp", "divprune"))
+    assert len(traced.grams) == (method in ("otprune", "otprune-paper", "dpp", "divprune"))
     assert len(traced.distances) == (method in ("kmedoids", "ot-medoids"))
 
 

@@ -56,7 +56,7 @@ def test_two_results_files_become_the_scores_of_a_figure(
     shares = numbers[numbers.quantity == "relative_score"].value.tolist()
     assert shares == [pytest.approx(0.9)]
     distances = numbers[numbers.quantity == "distance"]
-    assert len(distances) == 4 * 4, "the distances of all four methods and ratios, whatever is scored"
+    assert len(distances) == 5 * 4, "the distances of all five methods and four ratios, whatever is scored"
     assert (out / "figure3.png").read_bytes().startswith(b"\x89PNG")
     assert "OTPrune at 5%, 15%, 20%" in drawn.stderr
     assert "DivPrune at 5%, 9.8%, 15%, 20%" in drawn.stderr
