@@ -13,7 +13,7 @@ import pytest
 from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
 
-from otanalysis.figures.ladder import _heat
+from otanalysis.figures.layout import heat_map
 from otanalysis.figures.style import figure_bytes, method_look, paper_style, shades
 from otanalysis.selection import SELECTORS
 
@@ -108,7 +108,7 @@ def test_nothing_of_seaborn_stays_in_pyplot_or_in_the_settings() -> None:
     shades(("#FFFFFF", "#000000"), 3)
     with paper_style():
         panel = Figure().add_subplot()
-        _heat(panel, np.array([[0.5, np.nan]]), digits=True)
+        heat_map(panel, np.array([[0.5, np.nan]]), digits=True)
     assert plt.get_fignums() == []
     assert dict(mpl.rcParams) == before
     assert [(text.get_text(), text.get_color()) for text in panel.texts] == [("50", "0.15"), ("–", "0.15")]
