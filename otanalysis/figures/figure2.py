@@ -207,7 +207,7 @@ def _draw_distances(points: pd.DataFrame) -> Figure:
     """Draw the half of the figure that needs no score: the distance of every method, by benchmark."""
     names = [*benchmarks_of(points), MEAN]
     methods = methods_of(points)
-    width, gap, left = 1.35, 0.16, 0.78
+    width, gap, left = 1.31, 0.15, 1.04
     height = 0.14 * len(methods) + 0.1
     lines = ceil(len(names) / COLUMNS)
     sheet = Sheet.of_height(0.52 + lines * (height + 0.45) + 0.1)

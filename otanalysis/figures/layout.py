@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from math import ceil
 from typing import Any
 
 import numpy as np
@@ -30,6 +31,9 @@ from otanalysis.stats.cells import MEAN
 
 INTERVAL, BASIS = ("value", "low", "high"), ("distance_kind", "normalisation")
 """Columns of tables: a number with its interval, and what a distance is between."""
+
+_LEGEND_LINE = 10
+"""Most handles of a legend in one line of a page."""
 
 _NOTE_PITCH = 0.126
 """Inches from one line of a note to the next."""
@@ -75,13 +79,14 @@ class Sheet:
     def legend(self, handles: Sequence[Any], *, top: float, short: bool = True) -> None:
         """Put a legend without frame in the middle of the sheet, its upper edge at ``top`` inches.
 
-        ``short`` handles are markers or boxes; others are lines.
+        ``short`` handles are markers or boxes; others are lines. More than fit one line stand in two.
         """
+        lines = 1 if len(handles) <= _LEGEND_LINE else 2
         self.figure.legend(
             handles=list(handles),
             loc="upper center",
             bbox_to_anchor=(0.5, 1 - top / self.height),
-            ncols=len(handles),
+            ncols=ceil(len(handles) / lines),
             borderaxespad=0.0,
             borderpad=0.0,
             columnspacing=1.8 if len(handles) < 7 else 0.9,

@@ -100,7 +100,7 @@ def test_the_hatched_region_ends_at_the_floor_and_the_dots_are_the_best_met(
     for region in regions:
         assert region.get_paths()[0].vertices[:, 1].min() == panel.get_ylim()[0]
     tips = [bar.get_y() + bar.get_height() for bar in panel.patches]
-    assert len(tips) == 8 * 4
+    assert len(tips) == 9 * 4
     assert min(tips) > max(edges)
 
 

@@ -89,7 +89,7 @@ def test_a_new_figure_is_drawn_beside_the_others_and_named_to_who_mistypes(
     assert set(pd.read_csv(out / "toy.csv")["method"]) == set(SELECTORS), "one sweep for both"
     captions = (out / "captions.md").read_text()
     assert captions.index("**Figure 4.") < captions.index("**Figure T.")
-    with pytest.raises(InputError, match="toy can be drawn, and 'tow' was asked for"):
+    with pytest.raises(InputError, match="toy, verdicts can be drawn, and 'tow' was asked for"):
         run(("tow",), [dump])
 
 
