@@ -102,8 +102,8 @@ def _print(summary: SyntheticSummary) -> None:
     for keys, own in summary.table.groupby(["m", "d", "keep", "rung", "normalise"]):
         console.print(_size_table(keys, own))
     console.print(
-        "Means over the trials in %, with their 95% interval. paper: what is printed, and how much more was "
-        "measured. at least: what is proven of the ratio to the optimum over all subsets.",
+        "Means over the trials in %, with their 95% interval; ratio: to the best subset; proven: of it, "
+        "with the optimum over all subsets; paper: as printed (differences are in the tables).",
         style="dim",
     )
     console.print(summary.closest, highlight=False)
@@ -113,16 +113,16 @@ def _size_table(keys: Any, own: pd.DataFrame) -> Any:
     from rich.box import SIMPLE
     from rich.table import Column, Table
 
-    from otanalysis.studies.table2.tables import RATIO, WIN_RATE, method_name
+    from otanalysis.studies.table2.tables import RATIO, WIN_RATE
     from otanalysis.surrogate.ladder import RUNGS
 
     m, d, keep, rung, normalise = keys
     first = own.iloc[0]
     subsets = f"all {first['draws']:,} subsets" if first["every"] else f"{first['draws']:,} random subsets"
-    headings = ("win rate", "paper", "optimality ratio", "at least", "paper")
+    headings = ("win rate", "paper", "ratio", "proven", "paper")
     table = Table(
-        Column("law, method", no_wrap=True),
-        *(Column(name, justify="right", overflow="fold") for name in headings),
+        Column("law, method, gamma", no_wrap=True),
+        *(Column(name, justify="right", no_wrap=True) for name in headings),
         title=f"{keep} of {m} tokens of dimension {d}, rung {rung} ({RUNGS[rung].label}), normalise "
         f"{normalise}; {first['trials']} trials, {subsets} in each",
         title_justify="left",
@@ -132,11 +132,11 @@ def _size_table(keys: Any, own: pd.DataFrame) -> Any:
     )
     for law, of_law in own.groupby("law", sort=False):
         table.add_row(f"[bold]{law}[/bold]")
-        for _, rows in of_law.groupby(["method", "gamma"], sort=False, dropna=False):
+        for (method, gamma), rows in of_law.groupby(["method", "gamma"], sort=False, dropna=False):
             measures = {row["measure"]: row for row in rows.to_dict("records")}
             win, ratio = measures[WIN_RATE], measures[RATIO]
             table.add_row(
-                f"  {method_name(rows.iloc[0])}",
+                f"  {method}" if gamma != gamma else f"  {method} {gamma:g}",
                 *(_mean(win), _beside(win)),
                 *(_mean(ratio), f"{100 * ratio['certified']:.1f}", _beside(ratio)),
             )
@@ -145,12 +145,10 @@ def _size_table(keys: Any, own: pd.DataFrame) -> Any:
 
 def _mean(row: dict[Any, Any]) -> str:
     """Return a mean with its interval, where that has a width."""
-    value, low, high = (f"{100 * row[name]:.1f}" for name in ("value", "low", "high"))
-    return value if low == high or row["trials"] == 1 else f"{value} ({low}-{high})"
+    value, low, high = (100 * row[name] for name in ("value", "low", "high"))
+    return f"{value:.1f}" if low == high or row["trials"] == 1 else f"{value:.1f} ({low:.0f}-{high:.0f})"
 
 
 def _beside(row: dict[Any, Any]) -> str:
-    """Return the published number and the difference from it, where there is one."""
-    if row["published"] != row["published"]:
-        return ""
-    return f"{100 * row['published']:.1f} {100 * row['difference']:+.1f}"
+    """Return the published number, where there is one."""
+    return "" if row["published"] != row["published"] else f"{100 * row['published']:.1f}"

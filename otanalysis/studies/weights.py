@@ -17,7 +17,7 @@ from otanalysis.defaults import RATIOS, RELEASED_GAMMA
 from otanalysis.image import Image
 from otanalysis.mini.benchmarks import find_scene
 from otanalysis.selection import SELECTORS, select_many
-from otanalysis.studies.chunks import Record
+from otanalysis.studies.chunks import OF_TABLE, Record
 from otanalysis.studies.provenance import read_table
 from otanalysis.studies.runs import SweepSettings
 from otanalysis.tokens.read import Sample
@@ -161,5 +161,6 @@ def read_weights(path: str | PathLike[str]) -> pd.DataFrame:
     InputError
         The file is missing or holds something else.
     """
-    table = read_table(path, WeightsStudy.schema, cure="make it with python -m otanalysis.figures")
+    schema = pa.schema([*OF_TABLE, *WeightsStudy.schema])
+    table = read_table(path, schema, cure="make it with `python -m otanalysis.figures --only weights`")
     return table.astype({"seed": "Int64"})
