@@ -210,11 +210,10 @@ def test_figure4_has_a_tick_at_one_however_close_the_bars(tables: Any) -> None:
 
 def test_figure5_marks_the_released_gamma(tables: Any) -> None:
     figure = draw_figure5(figure5_table(tables.sweep, tables.accuracy))
-    assert figure.axes
-    for panel in figure.axes:
-        marks = [line for line in panel.lines if list(line.get_xdata()) == [0.01, 0.01]]
-        assert len(marks) == 1
-        assert panel.get_xscale() == "log"
+    by_factor = [panel for panel in figure.axes if panel.get_xscale() == "log"]
+    assert len(by_factor) == len(figure.axes) - 1, "one panel has the numbers as printed, in either unit"
+    for panel in by_factor:
+        assert [list(line.get_xdata()) for line in panel.lines].count([0.01, 0.01]) == 1
 
 
 def test_figure3_right_axis_is_the_share_of_the_full_score(tables: Any) -> None:
