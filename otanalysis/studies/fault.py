@@ -5,7 +5,8 @@ from __future__ import annotations
 import pyarrow as pa
 import pyarrow.compute as pc
 
-_MAY_LACK = ("gamma", "seed")  # settings that only some of the methods have
+_MAY_LACK = ("gamma", "seed", "best_known", "bound")
+"""Settings that only some of the methods have, and what the first block of a trial of Table 2 has for all."""
 
 
 def fault_of(table: pa.Table, schema: pa.Schema, *, rows: bool = True) -> str | None:
@@ -17,7 +18,7 @@ def fault_of(table: pa.Table, schema: pa.Schema, *, rows: bool = True) -> str | 
         As it was read; it may have further columns.
     schema : pyarrow.Schema
         Columns that must be there, of these types and with a value in every row, numbers with a finite one;
-        only a setting that not all methods have may be without.
+        only a setting that not all methods have, and what is known of a whole trial, may be without.
     rows : bool
         Whether there must be rows; without, only the columns are looked at.
 

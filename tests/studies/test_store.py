@@ -204,12 +204,12 @@ def test_every_study_says_where_versions_have_moved(
 
 
 def test_a_table_without_versions_is_told_of(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    stored = Path(__file__).parents[1] / "data" / "results_0.1.0"
-    shutil.copytree(stored, tmp_path / "copy")
+    shutil.copytree(STORED, tmp_path / "copy")
+    study = CertifyStudy(methods=("otprune", "random"), ratios=(0.25,), seeds=(0, 1))
     table = tmp_path / "copy/results"
-    synthetic(sizes=[Size(8, 3, 3)], laws=["gaussian"], trials=2, out=table, progress=False)
+    measure_samples(study, [tmp_path / "copy/dumps/noise"], out=table, progress=False)
     said = capsys.readouterr().err
-    assert f"{table / 'synthetic.parquet'} that are taken as they were measured" in said
+    assert f"{table / 'certify.parquet'} that are taken as they were measured" in said
     assert "neither checksums nor versions: all." in said
 
 
