@@ -307,7 +307,7 @@ def backdrop_of(source: Source, *, grid: Grid | None = None, picture: Array | No
                 "A picture alone does not say how it is cut into patches: pass grid=(rows, columns)."
             )
         return Backdrop(_pixels(array), _checked(grid), is_image=True)
-    resolved = _grid_of(len(array), grid)
+    resolved = _grid_of(len(check_tokens(array)), grid)
     if picture is None:
         return Backdrop(pca_rgb(array, resolved), resolved, is_image=False)
     return Backdrop(_pixels(to_numpy(picture)), resolved, is_image=True)

@@ -297,6 +297,12 @@ def sound_indices(generator: np.random.Generator, m: int) -> Any:
     return kinds[generator.integers(len(kinds))]()
 
 
+def sound_weights(generator: np.random.Generator, m: int) -> Any:
+    uneven = 10.0 ** generator.uniform(-9, 9, m)
+    weights = one_of(np.ones(m), generator.random(m), generator.integers(0, 3, m), uneven)(generator, m)
+    return one_of(weights, weights.tolist(), torch().as_tensor(weights))(generator, m)
+
+
 def no_indices(generator: np.random.Generator, m: int) -> Any:
     kinds: list[Callable[[], Any]] = [
         lambda: None,
@@ -490,7 +496,10 @@ KINDS: Mapping[str, Draw] = {
     "effort": either(
         one_of(0.05, 0.1, np.float32(0.05)), one_of(0.0, -1, None, "1", np.nan, np.inf, True, 10**400, [])
     ),
+    "gamma_of": either(one_of("released", "paper", np.str_("paper")), one_of(*NO_NAMES)),
     "normalise": either(one_of("none", "columns", "rows", np.str_("rows")), one_of(*NO_NAMES)),
+    "weights": either(sound_weights, odd),
+    "kept_weights": either(one_of("uniform", "optimal"), one_of(*NO_NAMES, [1.0, 2.0], [np.nan], -1.0)),
     "method": either(one_of(*SOUND_METHODS), one_of(*NO_METHODS)),
     "methods": either(
         one_of(["first"], ("random", "dpp"), [Own("list"), "last"], tuple(SELECTORS)),
@@ -576,9 +585,10 @@ def a_transport(result: Any, _given: Mapping[str, Any]) -> None:
         or result.squared_distance < 1e-290,
         f"{result.distance} is not the root of {result.squared_distance}",
     )
-    m, k = result.plan.shape
-    require(np.allclose(result.plan.sum(axis=1), 1 / m, rtol=0, atol=1e-9), "rows of the plan")
-    require(np.allclose(result.plan.sum(axis=0), 1 / k, rtol=0, atol=1e-9), "columns of the plan")
+    require(np.allclose(result.plan.sum(axis=1), result.weights, rtol=0, atol=1e-9), "rows of the plan")
+    require(
+        np.allclose(result.plan.sum(axis=0), result.kept_weights, rtol=0, atol=1e-9), "columns of the plan"
+    )
 
 
 def a_floor(result: Any, _given: Mapping[str, Any]) -> None:
@@ -733,7 +743,7 @@ def written_out(m: Any) -> Any:
     return tabulate(lambda kept: float(kept.sum()), m, empty=0.0)
 
 
-HOW = {"gamma": "gamma", "normalise": "normalise", "seed": "seed"}
+HOW = {"gamma": "gamma", "gamma_of": "gamma_of", "normalise": "normalise", "seed": "seed"}
 CHOICE = {"ratio": "ratio", **HOW}
 KEPT = {"tokens": "tokens", "indices": "indices"}
 SIZED = {"tokens": "tokens", "keep": "keep"}
@@ -755,7 +765,7 @@ TARGETS: Mapping[str, Target] = {
         ota.select_batch,
         {"clouds": "clouds", "method": "method", "keep": "keep"},
         selections,
-        {"ratio": "ratio", "gamma": "gamma", "normalise": "normalise", "seeds": "seeds"},
+        {name: name for name in ("ratio", "gamma", "gamma_of", "normalise", "seeds")},
         2.0,
     ),
     "a selector": Target(
@@ -776,7 +786,7 @@ TARGETS: Mapping[str, Target] = {
         select_all,
         {"tokens": "tokens", "methods": "methods", "keep": "keep"},
         selections,
-        {"gamma": "gamma", "seed": "seed"},
+        {"gamma": "gamma", "gamma_of": "gamma_of", "seed": "seed"},
         0.3,
     ),
     "random_distances": Target(
@@ -797,24 +807,29 @@ TARGETS: Mapping[str, Target] = {
         ota.certify,
         {"tokens": "tokens", "selection": "selection", "effort": "effort"},
         a_certificate,
-        {"gamma": "gamma", "kernel_normalise": "normalise", "normalise": "normalise"},
+        {"gamma": "gamma", "gamma_of": "gamma_of", "kernel_normalise": "normalise", "normalise": "normalise"},
         0.15,
     ),
     "wasserstein2_floor": Target(
         ota.wasserstein2_floor,
         {"tokens": "tokens", "keep": "keep", "effort": "effort"},
         a_floor,
-        {"normalise": "normalise"},
+        {"normalise": "normalise", "weights": "weights"},
         0.15,
     ),
     "wasserstein2": Target(ota.wasserstein2, KEPT, a_transport, {"normalise": "normalise"}, 2.0),
+    "wasserstein2 weights": Target(
+        ota.wasserstein2, {**KEPT, "weights": "weights"}, a_transport, {"kept_weights": "kept_weights"}, 1.0
+    ),
     "verify_transport": Target(verified, {**KEPT, "other": "tokens"}, anything, {}),
-    "quantisation_error": Target(ota.quantisation_error, KEPT, not_negative, {}),
+    "quantisation_error": Target(ota.quantisation_error, KEPT, not_negative, {"weights": "weights"}),
     "gelbrich_squared": Target(ota.gelbrich_squared, KEPT, not_negative, {}),
     "bures_squared": Target(ota.bures_squared, KEPT, not_negative, {}),
     "trace_objective": Target(ota.trace_objective, KEPT, not_negative, {}),
     "TokenMoments": Target(ota.TokenMoments, {"tokens": "tokens"}, anything, {}, 0.3),
-    "Image": Target(ota.Image, {"tokens": "tokens"}, lambda r, g: finite(r.tokens, g), {}, 0.5),
+    "Image": Target(
+        ota.Image, {"tokens": "tokens"}, lambda r, g: finite(r.tokens, g), {"weights": "weights"}, 0.5
+    ),
     "squared_distances": Target(ota.squared_distances, {"a": "tokens"}, not_negative, {"b": "tokens"}),
     "spectral_bound": Target(ota.spectral_bound, SIZED, not_negative, {}),
     "lagrangian_bound": Target(
