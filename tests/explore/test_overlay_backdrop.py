@@ -98,7 +98,8 @@ def test_what_does_not_fit_is_refused() -> None:
         (lambda: pca_rgb(cloud(), (5, 5)), "25 patches, but there are 24 tokens"),
         (lambda: pca_rgb(cloud()), "fill no square"),
         (lambda: pca_rgb(np.full((4, 2), np.nan)), "finite"),
-        *((lambda odd=odd: backdrop_of(odd, picture=picture), "tokens must") for odd in ({}, 3.0, np.ones(4))),
+        (lambda: backdrop_of({}, picture=picture), "tokens must"),
+        (lambda: backdrop_of(np.ones(4), picture=picture), "tokens must"),
     ]:
         with pytest.raises(InputError, match=message):
             wrong()

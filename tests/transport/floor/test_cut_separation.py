@@ -89,6 +89,7 @@ def test_clusters_grow_by_the_neighbour_whose_worst_cut_is_the_worst(
         unions, violations = _grow_unions(
             clusters @ plan.shares.T,
             clusters @ plan.kept,
+            np.ones(7),
             graph.overlap,
             graph.near,
             7 / 3,
