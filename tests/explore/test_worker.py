@@ -133,7 +133,9 @@ ENDS = {
 def test_a_script_without_a_guard_leaves_nothing(tmp_path: Path, end: str) -> None:
     script = tmp_path / "script.py"
     script.write_text(SCRIPT + ENDS[end])
-    command = [sys.executable, "-X", "dev", "-W", "error::ResourceWarning", script, tmp_path / "dump"]
+    # Some releases of POT and kmedoids have docstrings of which Python warns when it first compiles them.
+    heard = ("-W", "error::ResourceWarning", "-W", "ignore:invalid escape sequence:DeprecationWarning")
+    command = [sys.executable, "-X", "dev", *heard, script, tmp_path / "dump"]
     done = subprocess.run(command, capture_output=True, text=True, timeout=PATIENCE, check=False)
     assert (done.returncode, done.stderr) == (0, "")
     assert int(done.stdout) > 0

@@ -31,6 +31,7 @@ STUDY = WeightsStudy(methods=("otprune", "random", "kmedoids"), ratios=(0.1, 0.2
 @pytest.fixture(scope="module")
 def sample() -> Sample:
     """Return a bundled scene with made-up tokens: what it shows is known, the model is not needed."""
+    pytest.importorskip("sklearn")  # of whose digits scenes are composed
     tokens = np.random.default_rng(0).standard_normal((24 * 24, 3)).astype(np.float32)
     return Sample(next(BENCHMARKS["presence"].items(1)).identifier, tokens, (24, 24), {})
 

@@ -349,7 +349,7 @@ def published_rows(**values: dict[str, tuple[float, int]]) -> pd.DataFrame:
         made(**first, law=law, method=method, gamma=gamma, value=value, wins=wins)
         for law, methods in values.items()
         for method, (value, wins) in methods.items()
-        for gamma in [None if method == "divprune" else 0.01]
+        for gamma in [np.nan if method == "divprune" else 0.01]
     )
 
 
