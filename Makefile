@@ -75,11 +75,17 @@ test-oldest-core: $(OLDEST)/.stamp
 test-oldest-vlm: $(OLDEST_VLM)/.stamp
 	$(call PYTEST_IN,$(OLDEST_VLM)) $(ONCE) tests/studies/test_evaluate.py tests/vlm --ignore tests/vlm/lmms_eval
 
-# What CI runs of it: without the tests that take longest, the floor's (its start stays: an older SciPy was found there)
-# and whole builds of figures, and without those of kills, which are the same with all versions; but with all parameters
-# where a version of transformers could change answers in silence. The rest is left to make test-oldest.
-LONG_TESTS = tests/chaos tests/transport/test_exact_extremes.py tests/transport/floor/test_bound.py \
-  $(addprefix tests/figures/test_,build.py build_theory.py ladder.py)
+# What CI runs of it, of every room: without the tests that take longest, the floor's (its start stays: an older SciPy
+# was found there), those of processes, whole studies, searches and builds of figures, and those of kills, which are the
+# same with all versions; but with all parameters where a version of transformers could change answers in silence. The
+# rest is left to make test-oldest.
+LONG_TESTS = tests/chaos tests/test_results_to_figures.py tests/studies/table2 tests/figures/verdicts \
+  $(addprefix tests/transport/,test_exact_extremes.py floor/test_bound.py floor/test_bound_weights.py) \
+  $(addprefix tests/studies/test_,pool.py engine.py engine_kept.py ladder.py certify.py) \
+  $(addprefix tests/theorem/test_,check.py check_sensitivity.py worst_case.py certified_checks.py) \
+  $(addprefix tests/explore/test_,worker.py explorer.py state.py) \
+  $(addprefix tests/figures/test_,build.py build_theory.py ladder.py weights.py distances.py) \
+  $(addprefix tests/cli/test_,certify.py ladder.py theorem.py accuracy_import.py)
 
 test-bounds: test-bounds-core test-bounds-vlm  ## Run those of them that CI runs, without the longest.
 
