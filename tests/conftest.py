@@ -9,8 +9,12 @@ from typing import Any
 
 import numpy as np
 import pytest
+from hypothesis import settings
 
 from otanalysis.tokens import DumpWriter
+
+settings.register_profile("without a clock", deadline=None)  # machines are shared, and first calls compile
+settings.load_profile("without a clock")
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

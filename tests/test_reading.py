@@ -142,7 +142,7 @@ def test_blanks_empty_lines_an_index_and_ends_of_lines_do_not_count(file: Path, 
 cells = st.text(st.characters(exclude_categories=("Cs", "Cc")), max_size=6)
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.lists(st.tuples(cells, cells), min_size=1, max_size=5))
 def test_what_pandas_writes_is_read_back(file: Path, rows: list[tuple[str, str]]) -> None:
     pd.DataFrame(rows, columns=["a", "b"]).to_csv(file, index=False, encoding="utf-8")

@@ -46,7 +46,7 @@ def of(scores: dict[tuple[str, str, float], float]) -> pd.DataFrame:
     return table(*named)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(rows, st.data())
 def test_order_and_repetition_do_not_matter(scores: dict[Any, float], data: st.DataObject) -> None:
     whole = of(scores)
@@ -57,7 +57,7 @@ def test_order_and_repetition_do_not_matter(scores: dict[Any, float], data: st.D
     assert not add_scores(whole, whole).duplicated(subset=[*ACCURACY_KEY]).any()
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(rows, st.floats(1e-3, 10))
 def test_any_other_value_is_refused(scores: dict[Any, float], shift: float) -> None:
     whole = of(scores)

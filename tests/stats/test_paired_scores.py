@@ -41,7 +41,7 @@ def made(scores: dict[str, list[float]], model: str = "m") -> pd.DataFrame:
 
 
 @given(st.lists(st.integers(-4, 4), min_size=1, max_size=10))
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 def test_the_exact_p_counts_all_signs_ties_and_zeros_included(gains: list[int]) -> None:
     kept = np.array([gain for gain in gains if gain])
     if not kept.size:

@@ -123,7 +123,7 @@ values = st.lists(st.floats(0.1, 10), min_size=3, max_size=3)
 tables = st.fixed_dictionaries(dict.fromkeys(("full", "a", "b", "c"), values))
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(tables, st.lists(st.floats(0.01, 100), min_size=3, max_size=3), st.randoms())
 def test_neither_scale_nor_order_matters(
     scores: dict[str, list[float]], factors: list[float], shuffle: Any

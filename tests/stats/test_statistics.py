@@ -26,7 +26,7 @@ from otanalysis.stats.statistics import (
 ROUNDING = 1e-12  # a handful of float64 operations on ranks of size at most 12
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(st.integers(2, 9), st.integers(0, 10_000), st.booleans())
 def test_rho_agrees_with_scipy_with_and_without_ties(n: int, seed: int, ties: bool) -> None:
     generator = np.random.default_rng(seed)

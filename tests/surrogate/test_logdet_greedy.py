@@ -34,7 +34,7 @@ def greedy_by_definition(kernel: np.ndarray, keep: int) -> tuple[list[int], list
     return picks, gains
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(
     seed=st.integers(0, 10_000),
     m=st.integers(1, 20),

@@ -55,7 +55,7 @@ def exceeded(factor: np.ndarray, k: int, majorant: Majorant) -> bool:
     return False
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(seed=st.integers(0, 10**6))
 def test_the_majorant_lies_above_every_subset_whatever_the_weights(seed: int) -> None:
     factor, k, draw = problem(seed)
@@ -73,7 +73,7 @@ def test_a_majorant_of_smaller_subsets_is_noticed() -> None:
     assert exceeded(factor, 4, too_small)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(seed=st.integers(0, 10**6))
 def test_the_majorant_touches_the_relaxation_and_lies_above_it(seed: int) -> None:
     factor, k, draw = problem(seed)

@@ -154,7 +154,7 @@ def test_normalisation_is_applied_first_and_named() -> None:
     assert (by_column.normalise, by_row.normalise) == ("columns", "rows")
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(data=st.data(), m=st.integers(2, 8))
 def test_small_integer_clouds_with_ties_agree_with_linear_programming(data: st.DataObject, m: int) -> None:
     tokens = data.draw(arrays(np.int64, (m, 2), elements=st.integers(-2, 2)))

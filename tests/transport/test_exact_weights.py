@@ -136,7 +136,7 @@ def test_masses_of_any_size_agree_with_rational_arithmetic(seed: int, exponent: 
     assert abs(Fraction(found.squared_distance) - truth) <= Fraction(1e-10) * truth
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(data=st.data(), m=st.integers(2, 7))
 def test_whole_weights_are_so_many_copies_of_a_token(data: st.DataObject, m: int) -> None:
     rows = st.lists(st.integers(-3, 3), min_size=2, max_size=2)
