@@ -72,21 +72,14 @@ def accuracy_compare(
 
 
 def _print(found: pd.DataFrame, method: str, baseline: str) -> None:
-    from rich.box import SIMPLE
     from rich.console import Console
     from rich.markup import escape
-    from rich.table import Column, Table
 
     numbers = ("better, equal, worse", "median gain", "average, %", "rank", "p exact", "p normal")
-    shown = Table(
-        Column("model, group", no_wrap=True),
-        *(Column(name, justify="right") for name in numbers),
-        title=f"{escape(method)} over {escape(baseline)}; averages and ranks: {escape(method)}|"
-        f"{escape(baseline)}",
-        title_justify="left",
-        box=SIMPLE,
-        pad_edge=False,
-        padding=(0, 1, 0, 0),
+    shown = options.sheet(
+        f"{escape(method)} over {escape(baseline)}; averages and ranks: {escape(method)}|{escape(baseline)}",
+        "model, group",
+        numbers,
     )
     for model, own in found.groupby("model", sort=False):
         shown.add_row(escape(str(model)))

@@ -19,6 +19,7 @@ from otanalysis.errors import InputError
 if TYPE_CHECKING:
     import pandas as pd
     from numpy.typing import NDArray
+    from rich.table import Table
 
     from otanalysis.arrays import Normalisation
     from otanalysis.image import Image
@@ -109,6 +110,22 @@ def load_tokens(file: Path) -> NDArray[Any]:
     except Exception as error:  # NumPy reads the header as Python code: errors of many kinds
         raise InputError(f"{file} is not a .npy file of numbers; save one array with numpy.save.") from error
     return array
+
+
+def sheet(title: str, first: str, numbers: Iterable[str]) -> Table:
+    """Return an empty table for the terminal: a column of names, and columns of numbers."""
+    from rich.box import SIMPLE
+    from rich.table import Column, Table
+
+    return Table(
+        Column(first, no_wrap=True),
+        *(Column(name, justify="right") for name in numbers),
+        title=title,
+        title_justify="left",
+        box=SIMPLE,
+        pad_edge=False,
+        padding=(0, 1, 0, 0),
+    )
 
 
 def load_image(file: Path, weights: Path | None) -> Image:

@@ -110,9 +110,6 @@ def _print(summary: SyntheticSummary) -> None:
 
 
 def _size_table(keys: Any, own: pd.DataFrame) -> Any:
-    from rich.box import SIMPLE
-    from rich.table import Column, Table
-
     from otanalysis.studies.table2.tables import RATIO, WIN_RATE
     from otanalysis.surrogate.ladder import RUNGS
 
@@ -120,15 +117,11 @@ def _size_table(keys: Any, own: pd.DataFrame) -> Any:
     first = own.iloc[0]
     subsets = f"all {first['draws']:,} subsets" if first["every"] else f"{first['draws']:,} random subsets"
     headings = ("win rate", "paper", "ratio", "proven", "paper")
-    table = Table(
-        Column("law, method, gamma", no_wrap=True),
-        *(Column(name, justify="right", no_wrap=True) for name in headings),
-        title=f"{keep} of {m} tokens of dimension {d}, rung {rung} ({RUNGS[rung].label}), normalise "
-        f"{normalise}; {first['trials']} trials, {subsets} in each",
-        title_justify="left",
-        box=SIMPLE,
-        pad_edge=False,
-        padding=(0, 1, 0, 0),
+    table = options.sheet(
+        f"{keep} of {m} tokens of dimension {d}, rung {rung} ({RUNGS[rung].label}), normalise {normalise}; "
+        f"{first['trials']} trials, {subsets} in each",
+        "law, method, gamma",
+        headings,
     )
     for law, of_law in own.groupby("law", sort=False):
         table.add_row(f"[bold]{law}[/bold]")
