@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import importlib.util
 import re
-import sys
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -22,23 +19,12 @@ from otanalysis.figures.style import figure_bytes, method_look
 from otanalysis.stats.cells import MEAN
 from otanalysis.stats.certificate_tables import FLOOR, certificate_table, floor_table, greedy_table
 from otanalysis.studies.certify import BEST
+from tests.neighbours import load
 
 ROUNDING = 1e-12  # a path holds the very numbers of the table, but for the steps of the axis
 
 
-def _layout() -> Any:
-    # Test folders are no packages, so the neighbour is loaded by its path.
-    path = Path(__file__).with_name("test_layout.py")
-    spec = importlib.util.spec_from_file_location("neighbour_of_floor", path)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[spec.name] = module
-    spec.loader.exec_module(module)
-    return module
-
-
-LAYOUT = _layout()
+LAYOUT = load("figures/test_layout.py")
 
 
 def certificates(sweep: pd.DataFrame) -> pd.DataFrame:

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
-import sys
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -17,22 +14,10 @@ from otanalysis.figures.ladder import caption_ladder, draw_ladder, main_ratio
 from otanalysis.figures.scatter import caption_scatter, draw_scatter
 from otanalysis.stats.ladder_tables import ladder_table, scatter_table
 from otanalysis.surrogate.ladder import RUNGS
+from tests.neighbours import load
 
-
-def _load(place: str) -> Any:
-    # Test folders are no packages, so the neighbour is loaded by its path.
-    path = Path(__file__).parents[1] / place
-    spec = importlib.util.spec_from_file_location(f"neighbour_{path.stem}", path)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[spec.name] = module
-    spec.loader.exec_module(module)
-    return module
-
-
-LAYOUT = _load("figures/test_layout.py")
-MADE_UP = _load("stats/test_ladder_tables.py").made_up
+LAYOUT = load("figures/test_layout.py")
+MADE_UP = load("stats/test_ladder_tables.py").made_up
 
 
 @pytest.fixture(scope="module")

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import importlib.util
 import shlex
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -30,25 +28,14 @@ from otanalysis.stats.ladder_tables import ladder_table
 from otanalysis.stats.rank_tables import figure2_ratios
 from otanalysis.theorem import SubmodularEverywhere, build_claims, negative_controls
 from otanalysis.theorem.check import Claim
+from tests.neighbours import load
 
 PAPER = ("first", "last", "uniform", "random", "divprune")
 OTPRUNE = ("otprune", "otprune-paper")
 QUICK = 20  # resamples: the verdicts below hang on values that are far from any limit
 
 
-def _load(place: str) -> Any:
-    # Test folders are no packages, so the neighbour is loaded by its path.
-    path = Path(__file__).parents[2] / place
-    spec = importlib.util.spec_from_file_location(f"neighbour_{path.stem}", path)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[spec.name] = module
-    spec.loader.exec_module(module)
-    return module
-
-
-LADDER = _load("stats/test_ladder_tables.py").made_up
+LADDER = load("stats/test_ladder_tables.py").made_up
 
 
 def judged(made: dict[str, Any]) -> pd.DataFrame:
