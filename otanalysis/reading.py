@@ -16,12 +16,15 @@ from dataclasses import dataclass
 from decimal import Decimal
 from math import isfinite
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 import pandas as pd
 
 from otanalysis.errors import InputError
+
+if TYPE_CHECKING:
+    import pyarrow as pa
 
 __all__ = [
     "EMPTY",
@@ -29,6 +32,7 @@ __all__ = [
     "Lines",
     "member",
     "number_in",
+    "parquet_in",
     "read_csv",
     "read_json",
     "read_parquet",
@@ -186,17 +190,35 @@ def read_parquet(file: Path) -> pd.DataFrame:
     InputError
         If it cannot be read, is damaged, or two columns have one name.
     """
-    import pyarrow.parquet as pq
-
-    data = io.BytesIO(_bytes_of(file))  # so that an error leaves no file open
+    data = _bytes_of(file)  # so that an error leaves no file open
     try:
-        read = pq.read_table(data, page_checksum_verification=True)
-        table: pd.DataFrame = read.to_pandas(ignore_metadata=True)
+        read = parquet_in(data, page_checksum_verification=True)
+        table: pd.DataFrame = read.to_pandas(ignore_metadata=True, use_threads=False)
     except Exception as error:  # Arrow's own, and whatever its conversion stumbles over: no list is whole
         said = str(error).strip().partition("\n")[0] or type(error).__name__
         raise InputError(f"{file} cannot be read as Parquet ({said}): export it again.") from error
     _check_columns(map(str, table.columns), file)
     return table
+
+
+def parquet_in(data: bytes, **options: Any) -> pa.Table:
+    """Return the table that the bytes of a Parquet file hold, read in this thread alone.
+
+    A reading thread of Arrow that still holds memory of Python's when the interpreter ends aborts the process
+    with "terminate called without an active exception" (apache/arrow#34314).
+
+    Parameters
+    ----------
+    data : bytes
+        The whole file.
+    **options
+        Of `pyarrow.parquet.ParquetFile`.
+    """
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    read: pa.Table = pq.ParquetFile(pa.BufferReader(data), **options).read(use_threads=False)
+    return read
 
 
 def number_in(cell: object) -> float | None:

@@ -206,7 +206,8 @@ def evaluate(
     study = Study("evaluate", _SCHEMA, plan, packages=_NUMERIC)
     with held(table_path.parent, "evaluating", wait=wait):
         found = collect(study, folder, jobs=jobs, progress=progress, wait=wait)
-        table = pd.concat([_majority(benchmarks, questions), _means(found.table.to_pandas())])
+        measured = found.table.to_pandas(use_threads=False)
+        table = pd.concat([_majority(benchmarks, questions), _means(measured)])
         table.insert(0, "model", vlm.name)
         about = _provenance(vlm.name, fingerprint, settings, questions)
         write_accuracy(table, table_path, provenance=about | {"measured_with": found.measured_with})

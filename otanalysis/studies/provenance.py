@@ -120,7 +120,8 @@ def read_table(path: str | PathLike[str], schema: pa.Schema, *, cure: str) -> pd
     _provenance(table, file)
     if fault := fault_of(table, schema):
         raise InputError(f"{file} {fault}: {cure}.")
-    frame: pd.DataFrame = table.select(schema.names).cast(schema).to_pandas(ignore_metadata=True)
+    chosen = table.select(schema.names).cast(schema)
+    frame: pd.DataFrame = chosen.to_pandas(ignore_metadata=True, use_threads=False)
     return frame
 
 

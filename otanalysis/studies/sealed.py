@@ -11,6 +11,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from otanalysis.errors import InputError
+from otanalysis.reading import parquet_in
 
 _SEAL = b"otanalysis.sha256"  # the key of the checksum in the metadata of the file
 _MARK = b"otanalysis.sealed"  # a second key: a file with it and without a whole seal is damaged, not older
@@ -60,7 +61,9 @@ def unsealed(data: bytes, path: Path, *, schema_only: bool = False) -> pa.Table:
     try:
         if checked and schema_only:
             return pq.read_schema(pa.BufferReader(data)).empty_table()
-        table = pq.read_table(pa.BufferReader(data))
+        table = parquet_in(data)
+        if len(set(table.column_names)) < table.num_columns:
+            raise ValueError("two columns have one name")
         table.validate(full=not checked)
     except Exception as error:  # what a reader of Parquet raises on bytes that are none is of many kinds
         raise InputError(

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import io
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -74,3 +76,23 @@ def test_files_of_the_last_version_are_read_and_their_damage_is_no_foreign_error
         except InputError:
             refused += 1
     assert refused > 0
+
+
+def test_reading_starts_no_thread_that_could_abort_the_process_when_it_ends() -> None:
+    """A reader of Arrow that outlived Python ended a command with SIGABRT in place of its status."""
+    code = (
+        "import sys, psutil; from pathlib import Path; from otanalysis.reading import read_parquet\n"
+        "from otanalysis.studies.sealed import unsealed\n"
+        "file, me = Path(sys.argv[1]), psutil.Process(); before = me.num_threads()\n"
+        "rows = len(unsealed(file.read_bytes(), file)), len(read_parquet(file))\n"
+        "print(*rows, me.num_threads() - before)"
+    )
+    said = subprocess.run(
+        [sys.executable, "-c", code, str(STORED / "sweep.parquet")],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    *rows, threads = map(int, said.stdout.split())
+    assert rows[0] == rows[1] > 0
+    assert threads == 0
