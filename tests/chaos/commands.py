@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
@@ -130,7 +131,8 @@ def left_alive(group: int, seconds: float) -> bool:
         except ProcessLookupError:
             return False
         time.sleep(0.02)
-    os.killpg(group, signal.SIGKILL)
+    with suppress(ProcessLookupError):  # the last of them may end just now, too late as well
+        os.killpg(group, signal.SIGKILL)
     return True
 
 
