@@ -20,6 +20,7 @@ from otanalysis.errors import OtAnalysisError
 __all__ = ["begin_program", "progress_bar", "reported", "run_alone"]
 
 _IMPATIENCE = 2.0  # seconds within which another Ctrl-C means the same stop
+_INSISTENCE = 0.5  # seconds after which a Ctrl-C that something swallowed is raised again
 
 
 def progress_bar(label: str, unit: str, *, shown: bool) -> Progress:
@@ -69,13 +70,16 @@ def reported() -> Iterator[None]:
             str(stop) or "Stopped; what was finished is kept, and nothing is half-written.", file=sys.stderr
         )
         raise SystemExit(130) from None
+    finally:
+        _insist(0.0)
 
 
 def begin_program() -> None:
     """Make this process a program that begins and ends quickly, and stops once; in its main thread.
 
     Ctrl-C stops it as ever, and those that come at once after it do not disturb how it stops: workers end,
-    locks go and a sentence is said meanwhile. A later one stops that, too.
+    locks go and a sentence is said meanwhile. A later one stops that, too. One that is swallowed, as a bare
+    ``except`` in a package that is being loaded does, is raised again until the program stops.
     """
     # POT loads torch where it finds it, seconds in every process, and only ever gets NumPy arrays from us.
     os.environ.setdefault("POT_BACKEND_DISABLE_PYTORCH", "1")
@@ -87,9 +91,29 @@ def begin_program() -> None:
         nonlocal last
         if time.monotonic() - last >= _IMPATIENCE:
             last = time.monotonic()
+            _insist(_INSISTENCE)
             raise KeyboardInterrupt
 
     signal.signal(signal.SIGINT, stop)
+    if hasattr(signal, "SIGALRM"):  # Windows has none
+        signal.signal(signal.SIGALRM, _stop_again)
+        atexit.register(_insist, 0.0)
+
+
+def _insist(seconds: float) -> None:
+    """Ask for :func:`_stop_again` after so many seconds; with zero, no longer."""
+    if hasattr(signal, "setitimer") and signal.getsignal(signal.SIGALRM) is _stop_again:
+        signal.setitimer(signal.ITIMER_REAL, seconds)
+
+
+def _stop_again(_number: int, _frame: object) -> None:
+    """Raise KeyboardInterrupt, unless one that was raised before is still on its way."""
+    _insist(_INSISTENCE)
+    error = sys.exception()
+    while error is not None and not isinstance(error, KeyboardInterrupt | SystemExit):
+        error = error.__context__
+    if error is None:
+        raise KeyboardInterrupt
 
 
 def run_alone(command: Callable[..., None], name: str, example: str) -> None:

@@ -75,17 +75,43 @@ def test_ctrl_c_twice_stops_once() -> None:
 
 def test_a_later_ctrl_c_stops_the_stopping(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("POT_BACKEND_DISABLE_PYTORCH", "1")  # set here, for it stays after this test
-    before = signal.getsignal(signal.SIGINT)
+    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGALRM)}
     try:
         begin_program()
-        with pytest.raises(KeyboardInterrupt):
+        with pytest.raises(SystemExit), reported():
             signal.raise_signal(signal.SIGINT)
         signal.raise_signal(signal.SIGINT)  # the same stop
         monkeypatch.setattr(progress, "_IMPATIENCE", 0.0)
-        with pytest.raises(KeyboardInterrupt):
+        with pytest.raises(SystemExit), reported():
             signal.raise_signal(signal.SIGINT)
     finally:
-        signal.signal(signal.SIGINT, before)
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+_SWALLOWING = """
+import signal, time
+from otanalysis import progress
+
+progress.begin_program()
+with progress.reported():
+    try:
+        signal.raise_signal(signal.SIGINT)
+    except BaseException:
+        pass  # as packages do while they load
+    try:
+        time.sleep(60)
+    finally:
+        time.sleep(3 * progress._INSISTENCE)
+        print("stopped once")
+"""
+
+
+def test_a_ctrl_c_that_something_swallows_stops_the_program_all_the_same() -> None:
+    done = subprocess.run([sys.executable, "-c", _SWALLOWING], capture_output=True, text=True, check=False)
+    assert (done.stdout, done.returncode) == ("stopped once\n", 130)
+    assert done.stderr.startswith("Stopped; what was finished is kept")
+    assert done.stderr.count("\n") == 1
 
 
 _WITH_GARBAGE = """

@@ -302,7 +302,7 @@ def _small_disk(bench: Bench) -> Iterator[Path | None]:
     """Yield a folder on a disk of its own, or None where none can be mounted."""
     disk = bench.place / "disk"
     disk.mkdir(exist_ok=True)
-    mount = ["mount", "-t", "tmpfs", "-o", "size=24m", "tmpfs", str(disk)]
+    mount = ["mount", "-t", "tmpfs", "-o", "size=64m", "tmpfs", str(disk)]
     try:
         done = subprocess.run(mount, capture_output=True, check=False).returncode == 0
     except FileNotFoundError:
