@@ -29,10 +29,14 @@ PROGRAM = ("-m", "otanalysis")
 _TIMES = ["seconds", "floor_seconds", "ceiling_seconds"]
 
 _IN_MINIATURE = """
-import otanalysis.mini.training.train as training
-from otanalysis.mini.geometry import GRID
-from otanalysis.mini.training.language import LanguageStage
-from otanalysis.mini.training.vision import VisionStage
+from otanalysis.progress import begin_program, reported
+
+begin_program()
+with reported():  # as the program itself, which loads all this in its command
+    import otanalysis.mini.training.train as training
+    from otanalysis.mini.geometry import GRID
+    from otanalysis.mini.training.language import LanguageStage
+    from otanalysis.mini.training.vision import VisionStage
 
 recipe = training.Recipe(
     vision=(VisionStage("crops", 6, 1, 4, 8, 1e-3), VisionStage("places", GRID, 0, 2, 4, 1e-3, places=True)),
