@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import io
 import time
 from pathlib import Path
 from types import TracebackType
@@ -68,14 +69,16 @@ class TrainingLog:
             self._progress.update(self._bars[stage], status=status)
 
     def row(self, stage: str, step: int, loss: float, accuracy: float) -> None:
-        """Append one row to the curve."""
-        fresh = not self._path.exists()
-        with storing(self._path), self._path.open("a", newline="", encoding="utf-8") as file:
-            writer = csv.writer(file)
-            if fresh:
-                writer.writerow(_COLUMNS)
-            seconds = time.perf_counter() - self._start
-            writer.writerow([stage, step, f"{loss:.4f}", f"{accuracy:.4f}", f"{seconds:.0f}"])
+        """Append one row to the curve, which is written anew: on a full disk it stays as it was."""
+        rows = io.StringIO(newline="")
+        writer = csv.writer(rows)
+        if not self._path.exists():
+            writer.writerow(_COLUMNS)
+        seconds = time.perf_counter() - self._start
+        writer.writerow([stage, step, f"{loss:.4f}", f"{accuracy:.4f}", f"{seconds:.0f}"])
+        with storing(self._path):
+            before = self._path.read_bytes() if self._path.exists() else b""
+        write_atomic(self._path, before + rows.getvalue().encode())
 
     def _forget(self, stage: str) -> None:
         """Drop the rows of a stage that was stopped: it is trained from its beginning again."""
