@@ -9,11 +9,11 @@ import numpy as np
 import pandas as pd
 
 from otanalysis.arrays import Array, Normalisation, resolve_keep
-from otanalysis.defaults import RELEASED_GAMMA, GammaOf
+from otanalysis.defaults import COMPARED_METHODS, RELEASED_GAMMA, GammaOf
 from otanalysis.errors import InputError
 from otanalysis.image import Image
 from otanalysis.scalars import check_integer, check_seed, listed
-from otanalysis.selection import SELECTORS, Selection, Selector, select
+from otanalysis.selection import Selection, Selector, select
 from otanalysis.surrogate.ladder import Ladder
 from otanalysis.tokens.read import Sample
 from otanalysis.transport import wasserstein2_floor
@@ -21,7 +21,7 @@ from otanalysis.transport import wasserstein2_floor
 
 def select_all(
     tokens: Array | Image | Sample,
-    methods: Iterable[str | Selector] = tuple(SELECTORS),
+    methods: Iterable[str | Selector] = COMPARED_METHODS,
     *,
     ratio: float | None = None,
     keep: int | None = None,
@@ -36,7 +36,8 @@ def select_all(
     tokens : array [m, d], Image or Sample
         All tokens.
     methods : iterable of str or Selector
-        Names, or selectors of one's own.
+        Names in :data:`~otanalysis.selection.SELECTORS`, or selectors of one's own; by default those of
+        :data:`~otanalysis.defaults.COMPARED_METHODS`.
     ratio, keep, gamma, gamma_of, seed
         As for :func:`otanalysis.select`.
 
@@ -68,7 +69,7 @@ def select_all(
 
 def compare(
     tokens: Array | Image | Sample,
-    methods: Iterable[str | Selector] = tuple(SELECTORS),
+    methods: Iterable[str | Selector] = COMPARED_METHODS,
     *,
     ratio: float | None = None,
     keep: int | None = None,
@@ -86,7 +87,8 @@ def compare(
     tokens : array [m, d], Image or Sample
         All tokens.
     methods : iterable of str or Selector
-        Names, or selectors of one's own.
+        Names in :data:`~otanalysis.selection.SELECTORS`, or selectors of one's own; by default those of
+        :data:`~otanalysis.defaults.COMPARED_METHODS`.
     ratio, keep, gamma, gamma_of, seed
         As for :func:`otanalysis.select`. Both gammas are those of the log-determinants too, which are one
         objective for all methods: otprune maximises it with the released code's gamma, otprune-paper with
