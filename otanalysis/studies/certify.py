@@ -116,7 +116,7 @@ class CertifyStudy:
 
     def __call__(self, sample: Sample) -> list[Record]:
         """Return one row a ratio and selection, and one for the best kept set that was met."""
-        image = Image(sample.tokens, weights=sample.weights)
+        image = Image.of_sample(sample)
         keeps = {ratio: resolve_keep(len(image), ratio=ratio) for ratio in self.ratios}
         ladder = Ladder(image, normalise=self.normalise, gamma=self.gamma, gamma_of=self.gamma_of)
         selections = {

@@ -107,7 +107,7 @@ class LadderStudy:
 
     def __call__(self, sample: Sample) -> list[dict[str, Any]]:
         """Return one row a normalisation, ratio and subset; ``number`` counts the subsets of a pool."""
-        image = Image(sample.tokens, weights=sample.weights)
+        image = Image.of_sample(sample)
         pools = self._pools(sample.id, image)
         rows: list[dict[str, Any]] = []
         for normalisation in self.normalisations:

@@ -193,7 +193,7 @@ def measure_sample(sample: Sample, measurements: Sequence[Measurement]) -> list[
     ConvergenceError
         An exact distance could not be certified.
     """
-    image = Image(sample.tokens, weights=sample.weights)
+    image = Image.of_sample(sample)
     ladders = {how: Ladder(image, normalise=how) for how in {one.normalisation for one in measurements}}
     runs: dict[Run, set[float]] = {}
     for one in measurements:

@@ -125,7 +125,7 @@ class WeightsStudy:
         for weighting, weigh in WEIGHTINGS.items():
             weights = weigh(sample)
             if weights is not None:
-                image = Image(sample.tokens, weights=weights)
+                image = Image.of_sample(sample, weights=weights)
                 rows += [{"weighting": weighting} | row for row in self._rows(sample.id, image)]
         return rows
 
