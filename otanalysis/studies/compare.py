@@ -13,7 +13,8 @@ from otanalysis.defaults import COMPARED_METHODS, RELEASED_GAMMA, GammaOf
 from otanalysis.errors import InputError
 from otanalysis.image import Image
 from otanalysis.scalars import check_integer, check_seed, listed
-from otanalysis.selection import Selection, Selector, select
+from otanalysis.selection import SELECTORS, Selection, Selector, select
+from otanalysis.selection.registry import configured
 from otanalysis.surrogate.ladder import Ladder
 from otanalysis.tokens.read import Sample
 from otanalysis.transport import wasserstein2_floor
@@ -133,6 +134,55 @@ def compare(
     return table
 
 
+def objective_values(
+    tokens: Array | Image | Sample,
+    methods: Iterable[str | Selector] = tuple(SELECTORS),
+    *,
+    ratio: float | None = None,
+    keep: int | None = None,
+    seed: int = 0,
+) -> pd.DataFrame:
+    """Measure what each method keeps of one image on the objective of every other.
+
+    Parameters
+    ----------
+    tokens : array [m, d], Image or Sample
+        All tokens.
+    methods : iterable of str or Selector
+        Names, or selectors of one's own; all that are registered by default. Each has its own parameters.
+    ratio, keep, seed
+        As for :func:`otanalysis.select`.
+
+    Returns
+    -------
+    DataFrame
+        One row a method, one column an objective, by the name of its method; the larger the better, see
+        :meth:`Selector.objective_value <otanalysis.selection.selector.Selector.objective_value>`. Methods
+        that optimise no function of the kept set have no column.
+
+    Raises
+    ------
+    InputError, ConvergenceError
+        As for :func:`otanalysis.select`.
+
+    Examples
+    --------
+    >>> objective_values([[0.0], [1.0], [8.0], [9.0]], ["norm", "fps", "first"], keep=1).round(2)
+            norm  fps
+    method
+    norm    0.55 -9.0
+    fps     0.01 -8.0
+    first   0.00 -9.0
+    """
+    image, wanted = _image(tokens), listed(methods, "methods")
+    chosen = select_all(image, wanted, ratio=ratio, keep=keep, seed=seed)
+    values = {
+        of: {name: configured(method).objective_value(image, one.indices) for name, one in chosen.items()}
+        for of, method in zip(chosen, wanted, strict=True)
+    }
+    return pd.DataFrame(values, dtype=np.float64).dropna(axis="columns", how="all").rename_axis("method")
+
+
 def random_distances(
     tokens: Array | Image | Sample,
     keep: int | Sequence[int],
@@ -193,6 +243,5 @@ def random_distances(
 def _image(tokens: Array | Image | Sample, weights: Array | None = None) -> Image:
     """Return the image of what was given, with these weights, or those that it brings."""
     if isinstance(tokens, Sample):
-        return Image(tokens.tokens, weights=tokens.weights if weights is None else weights)
-    image = Image.of(tokens)
-    return image if weights is None else Image.of_checked(image.tokens, image.masses(weights))
+        return Image.of_sample(tokens, weights=weights)
+    return Image.of(tokens).with_weights(weights)
