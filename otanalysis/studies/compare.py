@@ -167,12 +167,9 @@ def objective_values(
 
     Examples
     --------
-    >>> objective_values([[0.0], [1.0], [8.0], [9.0]], ["norm", "fps", "first"], keep=1).round(2)
-            norm  fps
-    method
-    norm    0.55 -9.0
-    fps     0.01 -8.0
-    first   0.00 -9.0
+    >>> values = objective_values([[0.0], [1.0], [8.0], [9.0]], ["norm", "fps", "first"], keep=1)
+    >>> values.index.tolist(), values["norm"].round(2).tolist(), values["fps"].tolist()
+    (['norm', 'fps', 'first'], [0.55, 0.01, 0.0], [-9.0, -8.0, -9.0])
     """
     image, wanted = _image(tokens), listed(methods, "methods")
     chosen = select_all(image, wanted, ratio=ratio, keep=keep, seed=seed)
