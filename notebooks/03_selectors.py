@@ -14,12 +14,13 @@
 # ---
 
 # %% [markdown]
-# # 3. Selectors: ten methods on one image, and yours
+# # 3. Selectors: twenty methods on one image, and yours
 #
 # **What you will learn**
 #
 # - what ten methods keep of one image, side by side, with the exact distance below each;
 # - how far each is at most from the best possible kept set: the certified floor;
+# - what twenty methods work for, and how each does on the objective of every other;
 # - how to write a selector of your own in eight lines and enter it in the comparison;
 # - how to play: the explorer.
 
@@ -29,6 +30,7 @@ from dataclasses import dataclass
 
 import matplotlib.pyplot as plt
 import numpy as np
+import pandas as pd
 from IPython.display import Markdown
 from scipy.cluster.hierarchy import leaves_list, ward
 
@@ -38,7 +40,7 @@ from otanalysis.figures import caption4, draw_against_random, draw_figure4, use_
 from otanalysis.mini import bundled_dumps
 from otanalysis.selection import Selector
 from otanalysis.stats import figure4_table
-from otanalysis.studies import random_distances, read_sweep, select_all, sweep
+from otanalysis.studies import objective_values, random_distances, read_sweep, select_all, sweep
 
 use_paper_style()
 plt.rcParams["figure.dpi"] = 120
@@ -108,6 +110,32 @@ wrong = ota.lagrangian_bound(sample.tokens, keep, floor.multipliers[::-1])
 print(f"from the multipliers: {again:.4f}; with the multipliers reversed: {wrong:.4f}")
 
 # %% [markdown]
+# ## Twenty methods, by what they work for
+#
+# The ten above are those of the published tables. `ota.SELECTORS` has more of them, from the literature on pruning and
+# from numerical linear algebra, and each says what it works for:
+
+# %%
+objectives = pd.Series(
+    {name: selector.objective for name, selector in ota.SELECTORS.items()}, name="objective"
+)
+objectives.to_frame().style.set_properties(**{"text-align": "left"})
+
+# %% [markdown]
+# `objective_value` measures any kept set on the objective of any method, the larger the better. Below, a row is what one
+# method keeps, a column the objective of one, and the number a place: 1 is the best of the twenty. A greedy method need
+# not find the best of its own objective; look along the diagonal. Controls and DART optimise no function of the kept
+# set, so they have no column.
+
+# %%
+values = objective_values(sample, ratio=RATIO)
+places = values.rank(ascending=False, method="min").astype(int)
+places.style.background_gradient(cmap="viridis_r")
+
+# %% [markdown]
+# Read two columns against each other, those of `kmedoids` (coverage) and `ot-medoids` (matching): which methods are good
+# at one and bad at the other? Which of the two goes with the answer of a model is what notebook 4 asks.
+#
 # ## Your own selector
 #
 # A selector is a frozen dataclass with a name and a method that picks. That is all; then it goes wherever a method's name
@@ -135,7 +163,7 @@ class Stretches(Selector):
 # How does it do?
 
 # %%
-ours = ota.compare(sample, [*ota.SELECTORS, Stretches()], ratio=RATIO)
+ours = ota.compare(sample, [*chosen, Stretches()], ratio=RATIO)
 random = random_distances(sample, keep, draws=100)
 draw_against_random(random["w2"], ours["w2"].to_dict(), floor=floor.distance)
 
@@ -183,7 +211,8 @@ explorer
 #
 # 1. `Stretches` takes the middle of every stretch of the line. Take the token nearest to the mean of its stretch
 #    instead. Does it beat `ot-medoids`?
-# 2. Write a selector that keeps the longest tokens. Compare its `logdet` with that of `otprune`, and its `w2`.
+# 2. `norm` keeps the longest tokens. Compare its `logdet` with that of `otprune`, and its `w2`. Then write a selector that
+#    keeps the shortest.
 # 3. Write a stochastic one that draws twenty random sets and keeps the one whose mean token is nearest to the mean of all.
 #    Which share of the way from random down to the floor does it go?
 # 4. Give `Stretches` a field, `linkage: str = "ward"`, and sweep several linkages as selectors with names of their own.

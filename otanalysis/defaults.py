@@ -6,7 +6,16 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Literal
 
-__all__ = ["DEFAULT_GAMMAS", "FULL", "PAPER_GAMMA", "RATIOS", "RELEASED_GAMMA", "GammaOf", "method_by_gamma"]
+__all__ = [
+    "COMPARED_METHODS",
+    "DEFAULT_GAMMAS",
+    "FULL",
+    "PAPER_GAMMA",
+    "RATIOS",
+    "RELEASED_GAMMA",
+    "GammaOf",
+    "method_by_gamma",
+]
 
 RELEASED_GAMMA = 0.01
 r"""Factor :math:`\gamma` that the released code of OTPrune (arXiv:2602.20205) fixes: the default here."""
@@ -28,6 +37,16 @@ Of otprune it is the factor in the released code's kernel, of otprune-paper the 
 
 RATIOS = (0.05, 0.098, 0.15, 0.2)
 """Shares of the tokens that the paper keeps: 29, 56, 86 and 115 of LLaVA-1.5's 576."""
+
+COMPARED_METHODS = (
+    *("otprune", "otprune-paper", "divprune", "dpp", "random", "first", "last", "uniform"),
+    *("kmedoids", "ot-medoids"),
+)
+"""The methods that studies and figures compare unless told otherwise: the paper's, controls, and two medoids.
+
+Those of the published tables. A method that is added to the registry does not join them: it would move ranks,
+verdicts and the pools that subsets are drawn from. Ask for it by name.
+"""
 
 FULL = "full"
 """Method name of all tokens: nothing is dropped."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Hashable
 from functools import cached_property
-from typing import Any, TypeVar, cast
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 import numpy as np
 from array_api_compat import array_namespace, is_array_api_obj
@@ -24,6 +24,10 @@ from otanalysis.arrays import (
     to_numpy,
 )
 from otanalysis.errors import InputError
+from otanalysis.scalars import check_integer, listed, shown
+
+if TYPE_CHECKING:
+    from otanalysis.tokens.read import Sample
 
 __all__ = ["Image", "squared_distances"]
 
@@ -39,6 +43,8 @@ _ORDINARY = 100
 _TINY = float(np.finfo(np.float64).tiny)
 _IMPRECISE = 1e-280  # sums of squares below this may have lost digits
 _LARGEST = float(np.finfo(np.float64).max)
+
+_SENT = ("tokens", "weights", "grid", "squared_distances")
 
 _T = TypeVar("_T")
 
@@ -58,6 +64,9 @@ class Image:
         Weight of each token, non-negative, in any unit: the attention that it gets, for instance. What
         measures how well tokens stand for the image (the distances, the floor, k-medoids) takes them for the
         masses of the tokens. OTPrune's surrogate and the other methods know no weights.
+    grid : tuple of int, optional
+        Rows and columns of the picture's patches, where the tokens are all of them in reading order:
+        grid-random picks by it.
 
     Attributes
     ----------
@@ -65,12 +74,14 @@ class Image:
         The tokens, of the library and on the device that they came from. Not to be written to.
     weights : ndarray [m], float64, or None
         The weights over their sum; None where all tokens weigh the same.
+    grid : tuple of int, or None
+        As given.
 
     Raises
     ------
     InputError
-        If the tokens are not a finite matrix, or the weights are not one finite number a token, negative, or
-        all zero.
+        If the tokens are not a finite matrix, the weights are not one finite number a token, negative, or
+        all zero, or the grid has not as many patches as there are tokens.
 
     Examples
     --------
@@ -88,7 +99,9 @@ class Image:
 
     _bounded = False  # whether products of tokens cannot overflow, because of how these were made
 
-    def __init__(self, tokens: Array, *, weights: Array | None = None) -> None:
+    def __init__(
+        self, tokens: Array, *, weights: Array | None = None, grid: tuple[int, int] | None = None
+    ) -> None:
         checked = check_tokens(tokens)
         # Lists and other types were copied already.
         if not isinstance(tokens, list | tuple) and not (
@@ -98,12 +111,21 @@ class Image:
             checked = array_namespace(checked).asarray(checked, copy=True)
         self.tokens: Array = _protected(checked)
         self.weights: FloatArray | None = check_weights(weights, len(checked))
+        self.grid: tuple[int, int] | None = _checked_grid(grid, len(checked))
         self._shared: dict[Hashable, Any] = {}
 
     @classmethod
     def of(cls, tokens: Array | Image) -> Image:
         """Return the image that was given, or make one of tokens ``[m, d]``, without a copy: for one call."""
         return tokens if isinstance(tokens, Image) else cls.of_checked(check_tokens(tokens))
+
+    @classmethod
+    def of_sample(cls, sample: Sample, *, weights: Array | None = None) -> Image:
+        """Return the image of a dump's sample, with all that it brings; other weights replace its own."""
+        own = sample.weights if weights is None else weights
+        # A dump of several views of a picture may have a grid that is that of one of them.
+        fills = sample.grid is not None and sample.grid[0] * sample.grid[1] == len(sample.tokens)
+        return cls(sample.tokens, weights=own, grid=sample.grid if fills else None)
 
     def __len__(self) -> int:
         """Return the number of tokens, m."""
@@ -119,7 +141,7 @@ class Image:
     def __getstate__(self) -> dict[str, Any]:
         # To another process go the tokens and the distances, the dearest to make; the rest is made there.
         state = dict(self.__dict__)  # at one go: another thread may be adding to it
-        return {key: state[key] for key in ("tokens", "weights", "squared_distances") if key in state}
+        return {key: state[key] for key in _SENT if key in state}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         self.__dict__.update(state, _shared={})
@@ -142,7 +164,7 @@ class Image:
         return self._once(("normalised", how), lambda: self._normalised(how))
 
     def _normalised(self, how: Normalisation) -> Image:
-        made = Image.of_checked(_protected(normalised(self.tokens, how)), self.weights)
+        made = self.with_tokens(_protected(normalised(self.tokens, how)))
         made._bounded = True
         return made
 
@@ -162,7 +184,7 @@ class Image:
         """The image of the same tokens as a NumPy array: itself where they are one."""
         if isinstance(self.tokens, np.ndarray):
             return self  # not kept: an image that holds itself would outlive its last user
-        return self._once("on_host", lambda: Image.of_checked(self.host, self.weights))
+        return self._once("on_host", lambda: self.with_tokens(self.host))
 
     @cached_property
     def host(self) -> FloatArray:
@@ -267,16 +289,47 @@ class Image:
         return self.weights if weights is None else check_weights(weights, len(self))
 
     @classmethod
-    def of_checked(cls, tokens: Array, weights: FloatArray | None = None) -> Image:
-        """Return an image of tokens that are finite float64, and masses, because of how they were made."""
+    def of_checked(
+        cls, tokens: Array, weights: FloatArray | None = None, *, grid: tuple[int, int] | None = None
+    ) -> Image:
+        """Return an image of finite float64 tokens, masses and a grid, made so that they fit."""
         image = cls.__new__(cls)
-        image.tokens, image.weights, image._shared = tokens, weights, {}
+        image.tokens, image.weights, image.grid, image._shared = tokens, weights, grid, {}
         return image
+
+    def with_tokens(self, tokens: Array) -> Image:
+        """Return an image of other tokens [m, d], finite float64, in the places of these: all else stays."""
+        return Image.of_checked(tokens, self.weights, grid=self.grid)
+
+    def with_weights(self, weights: Array | None) -> Image:
+        """Return an image of the same tokens with these weights; itself where none are given.
+
+        Raises
+        ------
+        InputError
+            If the weights are not one finite number a token, negative, or all zero.
+        """
+        if weights is None:
+            return self
+        return Image.of_checked(self.tokens, self.masses(weights), grid=self.grid)
 
     def _once(self, key: Hashable, make: Callable[[], _T]) -> _T:
         if key not in self._shared:
             self._shared.setdefault(key, make())  # the first one stays, if two threads make it at once
         return cast(_T, self._shared[key])
+
+
+def _checked_grid(grid: Any, m: int) -> tuple[int, int] | None:
+    if grid is None:
+        return None
+    wanted = "rows and columns, whole numbers from 1 on"
+    sides = [check_integer(one, "grid", wanted=wanted, low=1) for one in listed(grid, "grid")]
+    if len(sides) != 2 or sides[0] * sides[1] != m:
+        raise InputError(
+            f"grid must be rows and columns of {m} tokens; got {shown(grid)}: leave it out where the tokens "
+            "are not the patches of one picture, row by row."
+        )
+    return sides[0], sides[1]
 
 
 def _protected(made: _T) -> _T:

@@ -7,6 +7,7 @@ import pickle
 import weakref
 from fractions import Fraction
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -127,13 +128,25 @@ def cloud(m: int = 30, d: int = 6) -> np.ndarray:
     return np.random.default_rng(5).standard_normal((m, d)) + 0.5
 
 
+OF_PRODUCTS = {
+    "otprune",
+    "otprune-paper",
+    "dpp",
+    "divprune",
+    "facility-location",
+    "pivoted-qr",
+    "leverage",
+}
+OF_DISTANCES = {"kmedoids", "ot-medoids", "fps", "herding", "max-sum"}
+
+
 @pytest.mark.parametrize("method", sorted(SELECTORS))
 def test_selecting_scans_the_tokens_once(traced: Traced, method: str) -> None:
     select(cloud(), method, keep=5)
 
     assert traced.scans == 1
-    assert len(traced.grams) == (method in ("otprune", "otprune-paper", "dpp", "divprune"))
-    assert len(traced.distances) == (method in ("kmedoids", "ot-medoids"))
+    assert len(traced.grams) == (method in OF_PRODUCTS)
+    assert len(traced.distances) == (method in OF_DISTANCES)
 
 
 def test_a_second_scan_and_a_second_matrix_would_be_seen(traced: Traced) -> None:
@@ -325,6 +338,35 @@ def test_weights_are_masses_and_go_wherever_the_image_goes() -> None:
     assert image.weights[0] == 0.125
     with pytest.raises(ValueError, match="read-only"):
         image.weights[0] = 1.0
+
+
+def test_the_grid_goes_wherever_the_image_goes() -> None:
+    image = Image(cloud(12), grid=np.array([3, 4]))  # type: ignore[arg-type]
+    assert image.grid == (3, 4)
+    assert Image(cloud(12)).grid is None
+    weighted = image.with_weights(np.arange(12))
+    for other in (image.normalised("rows"), image.on_host, weighted, pickle.loads(pickle.dumps(image))):
+        assert other.grid == (3, 4)
+    assert weighted.weights is not None
+    assert image.with_weights(None) is image
+
+
+@pytest.mark.parametrize("grid", [(3, 3), (12,), (2, 2, 3), (0, 12), (-3, -4), "ab", (1.5, 8), 12])
+def test_a_grid_that_the_tokens_do_not_fill_is_refused(grid: Any) -> None:
+    with pytest.raises(InputError, match="grid"):
+        Image(cloud(12), grid=grid)
+
+
+def test_the_image_of_a_sample_has_what_the_sample_brings() -> None:
+    tokens, weights = cloud(12).astype(np.float32), np.arange(12.0)
+    sample = Sample("a", tokens, (2, 6), {}, weights=weights)
+    image = Image.of_sample(sample)
+    assert image.grid == (2, 6)
+    np.testing.assert_allclose(image.weights, weights / 66, rtol=1e-15)
+    np.testing.assert_array_equal(image.tokens, tokens)
+    assert Image.of_sample(sample, weights=np.ones(12)).weights is None
+    # A picture in several views has more tokens than the grid of one of them.
+    assert Image.of_sample(Sample("a", tokens, (2, 3), {})).grid is None
 
 
 def test_equal_weights_are_none_and_bad_ones_are_refused() -> None:

@@ -8,13 +8,13 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from otanalysis.defaults import COMPARED_METHODS
 from otanalysis.figures.verdicts import verdict_table
 from otanalysis.figures.verdicts.claim import COLUMNS, PaperClaim
 from otanalysis.figures.verdicts.claims import all_claims
 from otanalysis.figures.verdicts.measured import measured_claims
 from otanalysis.mini.bundled import bundled_accuracy_path
 from otanalysis.scores.table import read_accuracy
-from otanalysis.selection import SELECTORS
 from otanalysis.stats.figure_tables import figure3_table, figure5_table
 from otanalysis.stats.judging import Evidence, judge
 from tests.readme_blocks import BLOCKS, README, block_of, kept, marks, methods_table, with_block
@@ -76,7 +76,7 @@ def test_the_scores_of_the_methods_are_the_bundled_ones() -> None:
     default = accuracy[accuracy["gamma"].isna() | (accuracy["gamma"] == 0.01)]
     each = default.groupby(["method", "ratio", "benchmark"])["value"].mean()
     expected = each.groupby(["method", "ratio"]).mean()
-    assert set(mean.index.get_level_values("method")) == set(SELECTORS)
+    assert set(mean.index.get_level_values("method")) == set(COMPARED_METHODS)
     np.testing.assert_allclose(mean, expected[mean.index], rtol=DIGITS)
 
 

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 def certify(
     dumps: options.Dumps,
-    methods: options.Methods = options.ALL,
+    methods: options.Methods = options.COMPARED,
     ratios: options.Ratios = options.PAPER_RATIOS,
     normalise: options.Normalise = "none",
     gamma: options.SurrogateGamma = RELEASED_GAMMA,

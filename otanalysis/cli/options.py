@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any, cast
 
 import typer
 
-from otanalysis.defaults import RATIOS
+from otanalysis.defaults import COMPARED_METHODS, RATIOS
 from otanalysis.errors import InputError
 
 if TYPE_CHECKING:
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 ALL = "all"
 """Default of options that list names: every one that there is."""
 
+COMPARED = ",".join(COMPARED_METHODS)
 PAPER_RATIOS = ",".join(str(ratio) for ratio in RATIOS)
 
 # What is measured.
@@ -59,7 +60,9 @@ Seed = Annotated[int, typer.Option(help="Seed of the methods that draw at random
 Normalise = Annotated[str, typer.Option(help="Of the tokens before the distances: none, columns or rows.")]
 
 # Many selections; what is listed is separated by commas.
-Methods = Annotated[str, typer.Option(help="Selection methods, separated by commas.")]
+Methods = Annotated[
+    str, typer.Option(help="Selection methods, separated by commas; all for every one that there is.")
+]
 Ratios = Annotated[str, typer.Option(help="Shares of the tokens to keep.")]
 Gammas = Annotated[str, typer.Option(help="For the methods with a gamma, for each in its own unit.")]
 Seeds = Annotated[str, typer.Option(help="For the methods that draw at random.")]

@@ -12,7 +12,7 @@ from otanalysis.cli import options
 
 def sweep(
     dumps: Annotated[list[Path], typer.Argument(metavar="DUMP...", help="Folders of dumps.")],
-    methods: options.Methods = options.ALL,
+    methods: options.Methods = options.COMPARED,
     ratios: options.Ratios = options.PAPER_RATIOS,
     gammas: options.Gammas = "0.01",
     seeds: options.Seeds = "0",

@@ -28,7 +28,9 @@ def synthetic(
     laws: Annotated[
         str, typer.Option(help="Of the tokens: gaussian, unit-rows, uniform, clustered.")
     ] = options.ALL,
-    methods: options.Methods = "otprune,otprune-paper,divprune",
+    methods: Annotated[
+        str, typer.Option(help="Selection methods, separated by commas.")
+    ] = "otprune,otprune-paper,divprune",
     gammas: Annotated[
         str, typer.Option(help="For otprune and otprune-paper, each in its own unit.")
     ] = "0.01",

@@ -112,7 +112,7 @@ def theme_colour(method: str) -> str:
     return f"color-mix(in oklab, {colour} {share}%, var(--otx-fg))"
 
 
-_SHAPES = {
+_SHAPES: dict[str | tuple[int, int, int], str] = {
     "o": '<circle cx="6" cy="6" r="4.6"/>',
     "s": '<path d="M2 2h8v8h-8z"/>',
     "D": '<path d="M6 .8L11.2 6L6 11.2L.8 6z"/>',

@@ -252,7 +252,7 @@ class _ImageMeasurements:
 
     def __init__(self, sample: Sample, methods: Mapping[str, Selector]) -> None:
         self.sample, self._methods = sample, methods
-        self.tokens = Image(sample.tokens, weights=sample.weights)
+        self.tokens = Image.of_sample(sample)
         self.transports, self.floors, self.errors = _LruCache(), _LruCache(), _LruCache()
         self._selections, self._backdrop = _LruCache(), _LruCache(1)
 

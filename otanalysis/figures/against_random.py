@@ -71,7 +71,7 @@ def draw_against_random(
         for place, (name, value) in enumerate(chosen.items()):
             look = method_look(name)
             upper.plot([0, value], [place, place], color="0.88", lw=0.6, zorder=0)
-            upper.plot(value, place, look.marker, color=look.colour, ms=5, mew=0)
+            upper.plot(value, place, **look.mark, ms=5, mew=0)
             upper.annotate(f"{value:.2f}", (value, place), (6, 0), textcoords="offset points", va="center")
         upper.set(ylim=(len(chosen) - 0.4, -0.6), yticks=range(len(chosen)), xlim=(0, right))
         upper.set_yticklabels([method_look(name).label for name in chosen])

@@ -13,8 +13,7 @@ from typing import Any, Generic, Literal, TypeVar
 import pandas as pd
 from matplotlib.figure import Figure
 
-from otanalysis.defaults import DEFAULT_GAMMAS
-from otanalysis.selection import SELECTORS
+from otanalysis.defaults import COMPARED_METHODS, DEFAULT_GAMMAS
 from otanalysis.stats.cells import RATIO_DIGITS
 
 Measured = Literal["sweep", "ladder", "certificates", "normalisations", "weights"]
@@ -76,7 +75,7 @@ class Given:
     normalise: str = "none"
     ratio: float = 0.098
     every_ratio: bool = False
-    methods: tuple[str, ...] = tuple(SELECTORS)
+    methods: tuple[str, ...] = COMPARED_METHODS
 
     @property
     def how(self) -> dict[str, Any]:
@@ -124,7 +123,7 @@ class Declaration(Generic[Tables]):
     table: Callable[[Given], Tables]
     draw: Callable[[Tables], Figure]
     caption: Callable[[Mapping[str, Tables]], str]
-    methods: tuple[str, ...] = tuple(SELECTORS)
+    methods: tuple[str, ...] = COMPARED_METHODS
     gammas: Mapping[str, tuple[float, ...]] = field(
         default_factory=lambda: {method: (gamma,) for method, gamma in DEFAULT_GAMMAS.items()}
     )

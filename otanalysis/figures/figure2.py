@@ -151,7 +151,7 @@ def _values(panel: Axes, points: pd.DataFrame) -> None:
         look = method_look(str(row["method"]))
         panel.plot([row["distance_low"], row["distance_high"]], [row["score"]] * 2, color=look.colour, lw=0.8)
         panel.plot([row["distance"]] * 2, [row["score_low"], row["score_high"]], color=look.colour, lw=0.8)
-        panel.plot(row["distance"], row["score"], look.marker, color=look.colour, ms=4.5, mew=0)
+        panel.plot(row["distance"], row["score"], **look.mark, ms=4.5, mew=0)
         across, along = (row["distance_low"], row["distance_high"]), (row["score_low"], row["score_high"])
         names.append(PointLabel(look.label, row["distance"], row["score"], look.colour, across, along))
     panel.margins(x=0.18, y=0.18)
@@ -230,7 +230,7 @@ def _distance_rows(panel: Axes, rows: pd.DataFrame) -> None:
     for place, row in enumerate(rows.to_dict("records")):
         look = method_look(str(row["method"]))
         panel.plot([row["distance_low"], row["distance_high"]], [place, place], color=look.colour, lw=1)
-        panel.plot(row["distance"], place, look.marker, color=look.colour, ms=4.2, mew=0)
+        panel.plot(row["distance"], place, **look.mark, ms=4.2, mew=0)
     panel.set(ylim=(len(rows) - 0.4, -0.6), yticks=range(len(rows)))
     panel.xaxis.set_major_locator(MaxNLocator(4))
     panel.grid(True)

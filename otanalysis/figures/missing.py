@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from otanalysis.defaults import DEFAULT_GAMMAS, FULL, RELEASED_GAMMA
+from otanalysis.defaults import COMPARED_METHODS, DEFAULT_GAMMAS, FULL, RELEASED_GAMMA
 from otanalysis.figures.declaration import Setting
 from otanalysis.figures.layout import per_cent
 from otanalysis.figures.registry import FIGURES
@@ -159,8 +159,8 @@ def needed_settings(rows: pd.DataFrame, only: Sequence[int | str], ratio: float)
     if not shown:
         return {}
     swept = rows[["method", "ratio", "gamma"]].drop_duplicates()
-    swept = swept[swept["method"].isin(list(SELECTORS))].round({"ratio": RATIO_DIGITS})
-    swept = swept.sort_values("method", key=lambda column: column.map(list(SELECTORS).index), kind="stable")
+    swept = swept[swept["method"].isin(COMPARED_METHODS)].round({"ratio": RATIO_DIGITS})
+    swept = swept.sort_values("method", key=lambda column: column.map(COMPARED_METHODS.index), kind="stable")
     needed = {Setting(FULL, 1.0): False}
     for scores in shown:
         needed |= scores(swept, ratio)
@@ -235,6 +235,5 @@ def _order(setting: Setting) -> tuple[bool, bool, int, float, float]:
     """All tokens first, which every share needs; then the default gammas; then the rest."""
     gamma = setting.gamma or 0.0
     usual = setting.gamma in (None, DEFAULT_GAMMAS.get(setting.method))
-    places = list(SELECTORS)
-    place = places.index(setting.method) if setting.method in places else -1
+    place = COMPARED_METHODS.index(setting.method) if setting.method in COMPARED_METHODS else -1
     return (setting.method != FULL, not usual, place, setting.ratio, gamma)

@@ -69,7 +69,7 @@ def rank_panel(panel: Axes, rows: pd.DataFrame) -> bool:
         bar: dict[str, Any] = {"color": look.colour, "lw": 0.9, "alpha": 0.6}
         panel.plot([row["distance_rank_low"], row["distance_rank_high"]], [y, y], **bar)
         panel.plot([x, x], [row["score_rank_low"], row["score_rank_high"]], **bar)
-        panel.plot(x, y, look.marker, color=look.colour, ms=4.6 if n <= 6 else 3.8, mew=0, zorder=3)
+        panel.plot(x, y, **look.mark, ms=4.6 if n <= 6 else 3.8, mew=0, zorder=3)
     panel.grid(True)
     return True
 

@@ -104,7 +104,7 @@ def _points(panel: Axes, rows: pd.DataFrame, methods: list[str], lengths: LogNor
     for method in methods:
         own, look = rows[rows["origin"] == METHOD + method], method_look(method)
         mark: dict[str, Any] = {"ms": 2.6, "mew": 0.25, "mec": "white", "rasterized": True, "zorder": 2}
-        panel.plot(own["x"], own["y"], look.marker, color=look.colour, **mark)
+        panel.plot(own["x"], own["y"], **look.mark, **mark)
     if len(rows):
         words = rf"$\rho={rows['rho'].iloc[0]:.2f}$".replace("-0.00", "0.00")
         box = {"fc": "white", "ec": "none", "alpha": 0.8, "pad": 1.5}

@@ -1,7 +1,8 @@
 """One look for every figure: a colour and a marker per method, type for a two-column paper, embedded fonts.
 
-Colours are taken from Okabe and Ito (2008) and Tol (2021) and chosen together so that all pairs stay apart
-with full, red-blind and green-blind vision (tested); every method has its own marker as well. The type is
+Colours of the methods that figures compare by default are from Okabe and Ito (2008) and Tol (2021), those
+of the others were searched for in the gaps. All pairs stay apart with full, red-blind and green-blind vision
+(tested); every method has its own marker as well, a star or polygon where the named ones end. The type is
 STIX, which comes with matplotlib (so figures are equal on every machine) and matches Times.
 """
 
@@ -60,7 +61,12 @@ class MethodLook:
 
     label: str
     colour: str
-    marker: str
+    marker: str | tuple[int, int, int]
+
+    @property
+    def mark(self) -> dict[str, Any]:
+        """Arguments with which ``plot`` sets its marker, and no line."""
+        return {"marker": self.marker, "color": self.colour, "linestyle": "none"}
 
 
 _LOOKS = {
@@ -74,6 +80,16 @@ _LOOKS = {
     "last": MethodLook("Last-K", "#332288", ">"),
     "kmedoids": MethodLook("k-medoids", "#009E73", "^"),
     "ot-medoids": MethodLook("OT-medoids", "#F0A800", "v"),
+    "max-sum": MethodLook("Max-sum", "#33DDFF", (4, 1, 0)),
+    "dart": MethodLook("DART", "#3388FF", (3, 1, 0)),
+    "norm": MethodLook("Longest", "#882200", (6, 1, 0)),
+    "pivoted-qr": MethodLook("Pivoted QR", "#CC8833", (5, 0, 180)),
+    "leverage": MethodLook("Leverage", "#EECC44", (3, 1, 180)),
+    "pca-residual": MethodLook("PCA residual", "#DDCC99", (8, 1, 0)),
+    "grid-random": MethodLook("Grid random", "#221155", (4, 1, 45)),
+    "facility-location": MethodLook("Facility location", "#88DDCC", (7, 0, 0)),
+    "fps": MethodLook("Farthest point", "#AABB66", (5, 1, 180)),
+    "herding": MethodLook("Herding", "#BB3333", (12, 1, 0)),
 }
 
 _SPARE = (("#DDCC77", "h"), ("#44AA99", "p"), ("#CC79A7", "d"), ("#999933", "8"), ("#AA4499", "*"))

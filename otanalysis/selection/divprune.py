@@ -5,10 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar
 
+import numpy as np
 from array_api_compat import array_namespace, device
 
-from otanalysis.arrays import Array
+from otanalysis.arrays import Array, IntArray
 from otanalysis.image import Image
+from otanalysis.selection.greedy import pick_greedily
 from otanalysis.selection.selector import GreedySelector
 from otanalysis.surrogate import cosine_kernel, one_launch
 
@@ -23,6 +25,7 @@ class DivPrune(GreedySelector):
     """
 
     name: ClassVar[str] = "divprune"
+    objective: ClassVar[str] = "diversity: largest smallest cosine distance between two kept tokens"
 
     def matrix(self, image: Image) -> Array:
         """Return the cosine distances [m, m]."""
@@ -39,24 +42,34 @@ class DivPrune(GreedySelector):
             return one_launch.farthest_first(matrices, keep)
         return farthest_first(matrices, keep)
 
+    def worth(self, image: Image, kept: IntArray) -> float:
+        """Return the smallest distance between two kept tokens; infinite for one."""
+        among = self.matrix(image)[np.ix_(kept, kept)]
+        return float(np.min(np.where(np.eye(len(kept), dtype=bool), np.inf, among)))
 
-def farthest_first(distances: Array, keep: int) -> tuple[Array, Array]:
-    """Return picks and their distances [images, keep]: greedy max-min on symmetric [images, m, m]."""
+
+def farthest_first(distances: Array, keep: int, start: Array | None = None) -> tuple[Array, Array]:
+    """Return picks and their distances [images, keep]: greedy max-min on symmetric [images, m, m].
+
+    The first pick is the token of the largest ``start`` [images, m], which is its gain too: without it, of
+    the distance to the nearest other token.
+    """
+    xp = array_namespace(distances)
+    return pick_greedily(
+        distances,
+        keep,
+        _nearest_other(distances) if start is None else start,
+        gain=lambda nearest, _: nearest,
+        absorb=lambda nearest, rows, step: rows if step == 0 else xp.minimum(nearest, rows),
+    )
+
+
+def _nearest_other(distances: Array) -> Array:
+    """Return the distance [images, m] from every token to its nearest other; zero for one alone."""
     xp, where = array_namespace(distances), device(distances)
     images, m = distances.shape[:2]
-    every = xp.arange(images, device=where)
-    order = xp.zeros((images, keep), dtype=xp.int64, device=where)
-    gains = xp.zeros((images, keep), dtype=xp.float64, device=where)
-    taken = xp.zeros((images, m), dtype=xp.float64, device=where)
+    if m == 1:
+        return xp.zeros((images, 1), dtype=xp.float64, device=where)
     own = xp.eye(m, dtype=xp.bool, device=where)
     never = xp.full((1, 1), xp.inf, dtype=xp.float64, device=where)
-    others = xp.where(own, never, distances)
-    nearest = xp.min(others, axis=1) if m > 1 else xp.zeros_like(taken)
-    for step in range(keep):
-        pick = xp.argmax(nearest + taken, axis=1)
-        order[:, step] = pick
-        gains[:, step] = nearest[every, pick]
-        row = distances[every, pick, :]
-        nearest = row if step == 0 else xp.minimum(nearest, row)
-        taken[every, pick] = -xp.inf
-    return order, gains
+    return xp.min(xp.where(own, never, distances), axis=1)

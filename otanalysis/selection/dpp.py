@@ -5,11 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar
 
-from otanalysis.arrays import Array
+from otanalysis.arrays import Array, IntArray
 from otanalysis.image import Image
 from otanalysis.selection.selector import GreedySelector
 from otanalysis.surrogate import cosine_kernel, one_launch
-from otanalysis.surrogate.logdet import greedy_picks
+from otanalysis.surrogate.logdet import greedy_picks, logdet_value
 
 
 @dataclass(frozen=True)
@@ -23,6 +23,7 @@ class GreedyDPP(GreedySelector):
     """
 
     name: ClassVar[str] = "dpp"
+    objective: ClassVar[str] = "diversity: largest log-determinant of the cosine similarities"
 
     def matrix(self, image: Image) -> Array:
         """Return the cosine similarities [m, m]."""
@@ -37,3 +38,7 @@ class GreedyDPP(GreedySelector):
         if one_launch.runs_here(matrices):
             return one_launch.greedy_logdet(matrices, keep, floor=0.0)
         return greedy_picks(matrices, keep, floor=0.0)
+
+    def worth(self, image: Image, kept: IntArray) -> float:
+        """Return the log-determinant of the kept similarities; minus infinity if it vanishes."""
+        return logdet_value(self.matrix(image), kept)

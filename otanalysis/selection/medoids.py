@@ -13,8 +13,9 @@ from otanalysis.errors import ConvergenceError
 from otanalysis.image import Image
 from otanalysis.scalars import check_integer
 from otanalysis.selection.selector import Selector
-from otanalysis.transport.exact import solve_exact
+from otanalysis.transport.exact import solve_exact, wasserstein2
 from otanalysis.transport.floor.local_search import move_medoids
+from otanalysis.transport.quantisation import quantisation_error
 
 
 def build_medoids(cost: FloatArray, keep: int) -> IntArray:
@@ -96,6 +97,7 @@ class KMedoids(Selector):
     max_iter: int = 100
 
     name: ClassVar[str] = "kmedoids"
+    objective: ClassVar[str] = "coverage: smallest mean squared distance of a token to its nearest kept one"
 
     def __post_init__(self) -> None:
         passes = check_integer(
@@ -106,6 +108,10 @@ class KMedoids(Selector):
     def pick(self, image: Image, keep: int, generator: np.random.Generator | None) -> IntArray:
         """Return the medoids [keep], ascending."""
         return medoids(image.unit_distances, keep, self.max_iter, image.weights)
+
+    def worth(self, image: Image, kept: IntArray) -> float:
+        """Return minus the quantisation error, in squared units of the tokens."""
+        return -quantisation_error(image, kept)
 
 
 def medoids(cost: FloatArray, keep: int, max_iter: int, masses: FloatArray | None = None) -> IntArray:
@@ -161,6 +167,7 @@ class OTMedoids(Selector):
     max_rounds: int = 200
 
     name: ClassVar[str] = "ot-medoids"
+    objective: ClassVar[str] = "matching: smallest W2 to kept tokens of one mass"
 
     def __post_init__(self) -> None:
         rounds = check_integer(self.max_rounds, "max_rounds", wanted="an integer from 1 on", low=1)
@@ -179,3 +186,7 @@ class OTMedoids(Selector):
             f"ot-medoids was to settle within {self.max_rounds} rounds, but tokens still move; "
             "raise max_rounds."
         )
+
+    def worth(self, image: Image, kept: IntArray) -> float:
+        """Return minus the exact distance, in the unit of the tokens."""
+        return -wasserstein2(image, kept).distance

@@ -9,14 +9,14 @@ from typing import ClassVar
 import numpy as np
 from array_api_compat import array_namespace
 
-from otanalysis.arrays import Array, Normalisation, check_normalisation, resolve_keep
+from otanalysis.arrays import Array, IntArray, Normalisation, check_normalisation, resolve_keep
 from otanalysis.defaults import PAPER_GAMMA, RELEASED_GAMMA
 from otanalysis.errors import InputError
 from otanalysis.image import Image
 from otanalysis.selection.selector import GreedySelector, Selection, Selector
 from otanalysis.surrogate import one_launch, otprune_kernel
 from otanalysis.surrogate.kernel import check_gamma, paper_factor
-from otanalysis.surrogate.logdet import greedy_picks
+from otanalysis.surrogate.logdet import greedy_picks, logdet_value
 
 _NEGLIGIBLE = 2.0**-40
 """Of a kernel above the identity: with less, four digits and fewer are left of what tells tokens apart."""
@@ -51,6 +51,7 @@ class OTPrune(GreedySelector):
     normalise: Normalisation = "columns"
 
     name: ClassVar[str] = "otprune"
+    objective: ClassVar[str] = "surrogate: largest log-determinant, the released code's gamma"
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "gamma", check_gamma(self.gamma))
@@ -78,6 +79,10 @@ class OTPrune(GreedySelector):
         # Every eigenvalue of the kernel is at least one.
         return greedy_picks(matrices, keep, floor=1.0)
 
+    def worth(self, image: Image, kept: IntArray) -> float:
+        """Return the log-determinant of the kernel of the kept tokens, in nats."""
+        return logdet_value(self.matrix(image), kept)
+
 
 @dataclass(frozen=True)
 class OTPrunePaper(Selector):
@@ -104,6 +109,7 @@ class OTPrunePaper(Selector):
     normalise: Normalisation = "columns"
 
     name: ClassVar[str] = "otprune-paper"
+    objective: ClassVar[str] = "surrogate: largest log-determinant, the paper's gamma"
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "gamma", check_gamma(self.gamma))
@@ -116,6 +122,10 @@ class OTPrunePaper(Selector):
     def pick(self, image: Image, keep: int, generator: np.random.Generator | None) -> tuple[Array, Array]:
         """Return picks and gains [keep] of one image."""
         return self.released(len(image), keep).pick(image, keep, generator)
+
+    def worth(self, image: Image, kept: IntArray) -> float:
+        """Return the log-determinant with the paper's factor for so many kept tokens, in nats."""
+        return self.released(len(image), len(kept)).worth(image, kept)
 
     def select_stack(self, clouds: Sequence[Array | Image], keep: int) -> list[Selection]:
         """Keep ``keep`` of the tokens [m, d] of each image, of the same m, and so with one factor."""

@@ -22,6 +22,7 @@ class Uniform(Selector):
     """
 
     name: ClassVar[str] = "uniform"
+    objective: ClassVar[str] = "control: evenly spaced in reading order"
 
     def pick(self, image: Image, keep: int, generator: _Generator) -> IntArray:
         """Return the middles [keep], ascending."""
@@ -34,6 +35,7 @@ class First(Selector):
 
     name: ClassVar[str] = "first"
     nested: ClassVar[bool] = True
+    objective: ClassVar[str] = "control: the top of the image"
 
     def pick(self, image: Image, keep: int, generator: _Generator) -> IntArray:
         """Return 0, 1, ... [keep]."""
@@ -46,6 +48,7 @@ class Last(Selector):
 
     name: ClassVar[str] = "last"
     nested: ClassVar[bool] = True
+    objective: ClassVar[str] = "control: the bottom of the image"
 
     def pick(self, image: Image, keep: int, generator: _Generator) -> IntArray:
         """Return m-1, m-2, ... [keep]."""
@@ -59,7 +62,48 @@ class Random(Selector):
     name: ClassVar[str] = "random"
     nested: ClassVar[bool] = True
     stochastic: ClassVar[bool] = True
+    objective: ClassVar[str] = "control: by chance"
 
     def pick(self, image: Image, keep: int, generator: _Generator) -> IntArray:
         """Return the start [keep] of a permutation drawn with the generator."""
         return cast(np.random.Generator, generator).permutation(len(image))[:keep]
+
+
+@dataclass(frozen=True)
+class GridRandom(Selector):
+    r"""Keep one token at random in every cell of a grid of ``keep`` cells over the picture.
+
+    A control: it covers the plane and knows nothing else. The picture is cut along its longer side, the cells
+    are shared out by area, and so on until each part has one cell: rectangles of whole patches, whose areas
+    differ by little. An image without a grid (:attr:`Image.grid <otanalysis.image.Image>`) is one row, its
+    cells are stretches of the reading order. Not nested.
+    """
+
+    name: ClassVar[str] = "grid-random"
+    stochastic: ClassVar[bool] = True
+    objective: ClassVar[str] = "control: by chance, one in every cell of the plane"
+
+    def pick(self, image: Image, keep: int, generator: _Generator) -> IntArray:
+        """Return a position drawn from each cell [keep]."""
+        rows, columns = image.grid or (1, len(image))
+        places = np.arange(rows * columns).reshape(rows, columns)
+        draw = cast(np.random.Generator, generator).choice
+        return np.array([draw(cell.ravel()) for cell in cells_of(places, keep)])
+
+
+def cells_of(places: IntArray, count: int) -> list[IntArray]:
+    """Return ``count`` rectangles [rows, columns] that share out a rectangle of at least as many entries.
+
+    Examples
+    --------
+    >>> [cell.tolist() for cell in cells_of(np.arange(6).reshape(2, 3), 3)]
+    [[[0], [3]], [[1], [4]], [[2], [5]]]
+    """
+    if count == 1:
+        return [places]
+    along = int(places.shape[1] >= places.shape[0])
+    length, across = places.shape[along], places.shape[1 - along]
+    cut = round(length * (count // 2) / count)
+    first = min(max(count // 2, count - across * (length - cut)), across * cut)
+    one, other = np.split(places, [cut], axis=along)
+    return [*cells_of(one, first), *cells_of(other, count - first)]

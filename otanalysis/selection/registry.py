@@ -16,11 +16,16 @@ from otanalysis.defaults import RELEASED_GAMMA, GammaOf, method_by_gamma
 from otanalysis.errors import InputError
 from otanalysis.image import Image
 from otanalysis.scalars import check_gamma_of, check_seed, listed, shown
+from otanalysis.selection.coverage import FacilityLocation, FarthestPoint
+from otanalysis.selection.diversity import DART, MaxSum
 from otanalysis.selection.divprune import DivPrune
 from otanalysis.selection.dpp import GreedyDPP
+from otanalysis.selection.herding import Herding
+from otanalysis.selection.length import Norm
 from otanalysis.selection.medoids import KMedoids, OTMedoids
 from otanalysis.selection.otprune import OTPrune, OTPrunePaper
-from otanalysis.selection.positional import First, Last, Random, Uniform
+from otanalysis.selection.positional import First, GridRandom, Last, Random, Uniform
+from otanalysis.selection.residual import Leverage, PCAResidual, PivotedQR
 from otanalysis.selection.selector import (
     Selection,
     Selector,
@@ -37,16 +42,30 @@ _METHODS: tuple[Selector, ...] = (
     OTPrunePaper(),
     DivPrune(),
     GreedyDPP(),
+    MaxSum(),
+    DART(),
+    Norm(),
+    PivotedQR(),
+    Leverage(),
+    PCAResidual(),
     Random(),
     First(),
     Last(),
     Uniform(),
+    GridRandom(),
     KMedoids(),
+    FacilityLocation(),
+    FarthestPoint(),
     OTMedoids(),
+    Herding(),
 )
 
 SELECTORS: Mapping[str, Selector] = MappingProxyType({method.name: method for method in _METHODS})
-"""Immutable mapping from name to a selector with its default parameters, ready to be called."""
+"""Immutable mapping from name to a selector with its default parameters, ready to be called.
+
+Those of one kind of :attr:`objective <otanalysis.selection.selector.Selector.objective>` are neighbours; the
+example of :mod:`otanalysis.selection` lists them.
+"""
 
 
 def select(
@@ -66,7 +85,8 @@ def select(
     ----------
     tokens : array [m, d] or Image
         All visual tokens of one image; NumPy, or torch: then the selection holds torch tensors on the same
-        device. otprune, otprune-paper, dpp and divprune run there, the others on the host.
+        device. otprune, otprune-paper, dpp, divprune and facility-location run there; fps, herding, max-sum
+        and pivoted-qr search there what the host has measured; the others run on the host.
     method : str or Selector
         A name in :data:`SELECTORS`, or a selector with its own parameters, which is used as it is: one of
         the package, or a user's (see :class:`~otanalysis.selection.selector.Selector`).
@@ -195,10 +215,12 @@ def select_batch(
 ) -> list[Selection]:
     """Choose which tokens of each of several images to keep.
 
-    otprune, otprune-paper, dpp and divprune run images with the same number of tokens together: one greedy
-    run, whose steps take all of them at once, with nothing copied to the host but one verdict an image that
-    its tokens are finite (and, without normalisation, that its kernel is). On a CUDA device with Triton,
-    which torch brings there, the whole run is one launch and the verdict one for all images. Images run
+    The methods that pick greedily on a matrix of the tokens run images with the same number of tokens
+    together, one greedy run whose steps take all of them at once: otprune, otprune-paper, dpp, divprune and
+    facility-location with nothing copied to the host but one verdict an image that its tokens are finite
+    (and, without normalisation, that its kernel is); fps, herding and max-sum on distances, which the host
+    measures, and pivoted-qr, whose unit the host looks up. On a CUDA device with Triton, which torch brings
+    there, the whole run of the first four is one launch and the verdict one for all images. Images run
     together up to 1 GiB of matrices (:data:`STACK_BYTES`): 184 images of 576 tokens with 56 kept, 7 of 2,880
     with 282 kept. The other methods run image by image; those that work on the host copy each image there
     once.

@@ -10,7 +10,16 @@ from typing import Any, ClassVar, Protocol, cast, runtime_checkable
 import numpy as np
 from array_api_compat import array_namespace, device
 
-from otanalysis.arrays import Array, check_indices, check_tokens, dense, like, resolve_keep, to_numpy
+from otanalysis.arrays import (
+    Array,
+    IntArray,
+    check_indices,
+    check_tokens,
+    dense,
+    like,
+    resolve_keep,
+    to_numpy,
+)
 from otanalysis.errors import InputError
 from otanalysis.image import Image
 from otanalysis.scalars import shown
@@ -91,6 +100,8 @@ class Selector:
     """Whether the first picks of a larger selection are the smaller selection."""
     stochastic: ClassVar[bool] = False
     """Whether the result depends on the generator."""
+    objective: ClassVar[str] = "own"
+    """What it works for, in a few words: a kind of objective, a colon, and the objective."""
 
     def __call__(
         self, tokens: Array | Image, keep: int, *, generator: np.random.Generator | None = None
@@ -129,6 +140,42 @@ class Selector:
             There for stochastic methods.
         """
         raise NotImplementedError(f"{type(self).__name__} must say what it picks: write pick or __call__.")
+
+    def objective_value(self, tokens: Array | Image, indices: Array) -> float | None:
+        """Return what the method works for, of any kept set, whoever chose it: the larger the better.
+
+        Parameters
+        ----------
+        tokens : array [m, d] or Image
+            All tokens.
+        indices : array [k]
+            Positions of the kept tokens, distinct, in any order.
+
+        Returns
+        -------
+        float or None
+            In the unit of the objective, with a minus sign where the method wants it small; None where no
+            function of the kept set is optimised. A greedy method need not find the best.
+
+        Raises
+        ------
+        InputError
+            If tokens or indices are not as described, or as the method itself would refuse the tokens.
+
+        Examples
+        --------
+        >>> from otanalysis.selection import SELECTORS
+        >>> SELECTORS["fps"].objective
+        'coverage: smallest largest distance of a token to its nearest kept one'
+        >>> SELECTORS["fps"].objective_value([[0.0], [1.0], [5.0]], [0, 2])
+        -1.0
+        """
+        image = Image.of(tokens).on_host
+        return self.worth(image, check_indices(indices, len(image)))
+
+    def worth(self, image: Image, kept: IntArray) -> float | None:
+        """Return the objective of the positions ``kept`` [k], the larger the better, on the host."""
+        return None
 
 
 class GreedySelector(Selector, ABC):
@@ -221,8 +268,11 @@ class StackSelector(Protocol):
     Examples
     --------
     >>> from otanalysis.selection import SELECTORS
-    >>> [name for name, selector in SELECTORS.items() if isinstance(selector, StackSelector)]
+    >>> together = [name for name, selector in SELECTORS.items() if isinstance(selector, StackSelector)]
+    >>> together[:4]
     ['otprune', 'otprune-paper', 'divprune', 'dpp']
+    >>> together[4:]
+    ['max-sum', 'pivoted-qr', 'facility-location', 'fps', 'herding']
     """
 
     def select_stack(self, clouds: Sequence[Array], keep: int) -> list[Selection]:

@@ -4,7 +4,12 @@ from .certify import (
     read_certificates as read_certificates,
     summarise_certificates as summarise_certificates,
 )
-from .compare import compare as compare, random_distances as random_distances, select_all as select_all
+from .compare import (
+    compare as compare,
+    objective_values as objective_values,
+    random_distances as random_distances,
+    select_all as select_all,
+)
 from .engine import measure_samples as measure_samples
 from .evaluate import MAJORITY as MAJORITY, evaluate as evaluate
 from .ladder import (

@@ -15,11 +15,11 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from otanalysis.arrays import Normalisation, resolve_keep
-from otanalysis.defaults import RATIOS, RELEASED_GAMMA, GammaOf
+from otanalysis.defaults import COMPARED_METHODS, RATIOS, RELEASED_GAMMA, GammaOf
 from otanalysis.errors import InputError
 from otanalysis.image import Image
 from otanalysis.scalars import check_gamma_of
-from otanalysis.selection import SELECTORS, select_many
+from otanalysis.selection import select_many
 from otanalysis.stats.certificate_tables import certificate_table, greedy_table
 from otanalysis.studies.chunks import OF_TABLE, Record
 from otanalysis.studies.provenance import read_table, write_summaries
@@ -65,7 +65,7 @@ class CertifyStudy:
         If a setting is missing, repeated, unknown or out of range.
     """
 
-    methods: tuple[str, ...] = tuple(SELECTORS)
+    methods: tuple[str, ...] = COMPARED_METHODS
     ratios: tuple[float, ...] = RATIOS
     normalise: Normalisation = "none"
     seeds: tuple[int, ...] = (0, 1, 2)
@@ -116,7 +116,7 @@ class CertifyStudy:
 
     def __call__(self, sample: Sample) -> list[Record]:
         """Return one row a ratio and selection, and one for the best kept set that was met."""
-        image = Image(sample.tokens, weights=sample.weights)
+        image = Image.of_sample(sample)
         keeps = {ratio: resolve_keep(len(image), ratio=ratio) for ratio in self.ratios}
         ladder = Ladder(image, normalise=self.normalise, gamma=self.gamma, gamma_of=self.gamma_of)
         selections = {

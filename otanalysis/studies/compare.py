@@ -9,11 +9,12 @@ import numpy as np
 import pandas as pd
 
 from otanalysis.arrays import Array, Normalisation, resolve_keep
-from otanalysis.defaults import RELEASED_GAMMA, GammaOf
+from otanalysis.defaults import COMPARED_METHODS, RELEASED_GAMMA, GammaOf
 from otanalysis.errors import InputError
 from otanalysis.image import Image
 from otanalysis.scalars import check_integer, check_seed, listed
 from otanalysis.selection import SELECTORS, Selection, Selector, select
+from otanalysis.selection.registry import configured
 from otanalysis.surrogate.ladder import Ladder
 from otanalysis.tokens.read import Sample
 from otanalysis.transport import wasserstein2_floor
@@ -21,7 +22,7 @@ from otanalysis.transport import wasserstein2_floor
 
 def select_all(
     tokens: Array | Image | Sample,
-    methods: Iterable[str | Selector] = tuple(SELECTORS),
+    methods: Iterable[str | Selector] = COMPARED_METHODS,
     *,
     ratio: float | None = None,
     keep: int | None = None,
@@ -36,7 +37,8 @@ def select_all(
     tokens : array [m, d], Image or Sample
         All tokens.
     methods : iterable of str or Selector
-        Names, or selectors of one's own.
+        Names in :data:`~otanalysis.selection.SELECTORS`, or selectors of one's own; by default those of
+        :data:`~otanalysis.defaults.COMPARED_METHODS`.
     ratio, keep, gamma, gamma_of, seed
         As for :func:`otanalysis.select`.
 
@@ -68,7 +70,7 @@ def select_all(
 
 def compare(
     tokens: Array | Image | Sample,
-    methods: Iterable[str | Selector] = tuple(SELECTORS),
+    methods: Iterable[str | Selector] = COMPARED_METHODS,
     *,
     ratio: float | None = None,
     keep: int | None = None,
@@ -86,7 +88,8 @@ def compare(
     tokens : array [m, d], Image or Sample
         All tokens.
     methods : iterable of str or Selector
-        Names, or selectors of one's own.
+        Names in :data:`~otanalysis.selection.SELECTORS`, or selectors of one's own; by default those of
+        :data:`~otanalysis.defaults.COMPARED_METHODS`.
     ratio, keep, gamma, gamma_of, seed
         As for :func:`otanalysis.select`. Both gammas are those of the log-determinants too, which are one
         objective for all methods: otprune maximises it with the released code's gamma, otprune-paper with
@@ -129,6 +132,52 @@ def compare(
     squared = table["w2_squared"]
     table.insert(1, "over_floor", squared / floor if floor > 0.0 else np.where(squared > 0.0, np.inf, 1.0))
     return table
+
+
+def objective_values(
+    tokens: Array | Image | Sample,
+    methods: Iterable[str | Selector] = tuple(SELECTORS),
+    *,
+    ratio: float | None = None,
+    keep: int | None = None,
+    seed: int = 0,
+) -> pd.DataFrame:
+    """Measure what each method keeps of one image on the objective of every other.
+
+    Parameters
+    ----------
+    tokens : array [m, d], Image or Sample
+        All tokens.
+    methods : iterable of str or Selector
+        Names, or selectors of one's own; all that are registered by default. Each has its own parameters.
+    ratio, keep, seed
+        As for :func:`otanalysis.select`.
+
+    Returns
+    -------
+    DataFrame
+        One row a method, one column an objective, by the name of its method; the larger the better, see
+        :meth:`Selector.objective_value <otanalysis.selection.selector.Selector.objective_value>`. Methods
+        that optimise no function of the kept set have no column.
+
+    Raises
+    ------
+    InputError, ConvergenceError
+        As for :func:`otanalysis.select`.
+
+    Examples
+    --------
+    >>> values = objective_values([[0.0], [1.0], [8.0], [9.0]], ["norm", "fps", "first"], keep=1)
+    >>> values.index.tolist(), values["norm"].round(2).tolist(), values["fps"].tolist()
+    (['norm', 'fps', 'first'], [0.55, 0.01, 0.0], [-9.0, -8.0, -9.0])
+    """
+    image, wanted = _image(tokens), listed(methods, "methods")
+    chosen = select_all(image, wanted, ratio=ratio, keep=keep, seed=seed)
+    values = {
+        of: {name: configured(method).objective_value(image, one.indices) for name, one in chosen.items()}
+        for of, method in zip(chosen, wanted, strict=True)
+    }
+    return pd.DataFrame(values, dtype=np.float64).dropna(axis="columns", how="all").rename_axis("method")
 
 
 def random_distances(
@@ -191,6 +240,5 @@ def random_distances(
 def _image(tokens: Array | Image | Sample, weights: Array | None = None) -> Image:
     """Return the image of what was given, with these weights, or those that it brings."""
     if isinstance(tokens, Sample):
-        return Image(tokens.tokens, weights=tokens.weights if weights is None else weights)
-    image = Image.of(tokens)
-    return image if weights is None else Image.of_checked(image.tokens, image.masses(weights))
+        return Image.of_sample(tokens, weights=weights)
+    return Image.of(tokens).with_weights(weights)

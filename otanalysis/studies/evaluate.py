@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
@@ -90,7 +91,7 @@ class _Chunk:
         tokens: list[Any] = []
         for begin in range(0, len(items), 10):
             tokens += vlm.visual_tokens([item.picture for item in items[begin : begin + 10]])
-        images = [Image(one.double().numpy()) for one in tokens]
+        images = [Image(one.double().numpy(), grid=_square(len(one))) for one in tokens]
         for run, key in zip(self.runs, self.keys, strict=True):
             if key in missing:
                 everything = {1.0: [np.arange(len(one)) for one in tokens]}
@@ -225,6 +226,12 @@ def _means(answers: pd.DataFrame) -> pd.DataFrame:
 @lru_cache(maxsize=1)
 def _loaded(model: Path) -> VisionLanguageModel:
     return load_model(model)
+
+
+def _square(count: int) -> tuple[int, int] | None:
+    """Return the grid of so many tokens of a scene, which is square; None where they are not its patches."""
+    side = math.isqrt(count)
+    return (side, side) if side * side == count else None
 
 
 def _select(

@@ -14,11 +14,11 @@ import pandas as pd
 import pyarrow as pa
 
 from otanalysis.arrays import Normalisation, resolve_keep
-from otanalysis.defaults import RATIOS, RELEASED_GAMMA, GammaOf
+from otanalysis.defaults import COMPARED_METHODS, RATIOS, RELEASED_GAMMA, GammaOf
 from otanalysis.errors import InputError
 from otanalysis.image import Image
 from otanalysis.scalars import check_gamma_of
-from otanalysis.selection import SELECTORS, select_many
+from otanalysis.selection import select_many
 from otanalysis.selection.pool import Subset, check_drawn, draw_pool
 from otanalysis.stats.ladder_tables import ladder_table
 from otanalysis.studies.chunks import OF_TABLE
@@ -62,7 +62,8 @@ class LadderStudy:
     normalisations : tuple of {"none", "columns", "rows"}
         Of the tokens under rungs 0 to 4; rung 5 is always on normalised columns.
     subsets : int
-        Drawn subsets a sample and ratio, besides that of every registered method; see
+        Drawn subsets a sample and ratio, besides that of every method of
+        :data:`~otanalysis.defaults.COMPARED_METHODS`; see
         :func:`~otanalysis.selection.pool.draw_pool`.
     seed : int
         Of the draws and of the stochastic methods; every sample has its own stream.
@@ -106,7 +107,7 @@ class LadderStudy:
 
     def __call__(self, sample: Sample) -> list[dict[str, Any]]:
         """Return one row a normalisation, ratio and subset; ``number`` counts the subsets of a pool."""
-        image = Image(sample.tokens, weights=sample.weights)
+        image = Image.of_sample(sample)
         pools = self._pools(sample.id, image)
         rows: list[dict[str, Any]] = []
         for normalisation in self.normalisations:
@@ -138,7 +139,7 @@ class LadderStudy:
 
     def _settings(self) -> SweepSettings:
         """Return the sweep that makes the methods' subsets; it checks its settings when made."""
-        return SweepSettings(tuple(SELECTORS), self.ratios, (self.gamma,), (self.seed,), self.normalisations)
+        return SweepSettings(COMPARED_METHODS, self.ratios, (self.gamma,), (self.seed,), self.normalisations)
 
 
 def measure_ladder(

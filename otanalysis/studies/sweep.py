@@ -17,9 +17,9 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from otanalysis.arrays import Normalisation, resolve_keep
-from otanalysis.defaults import RATIOS, RELEASED_GAMMA
+from otanalysis.defaults import COMPARED_METHODS, RATIOS, RELEASED_GAMMA
 from otanalysis.image import Image
-from otanalysis.selection import SELECTORS, Selection, Selector, select_many
+from otanalysis.selection import Selection, Selector, select_many
 from otanalysis.studies.chunks import OF_TABLE, ORIGIN, Chunk, Record, describe_dumps, open_chunks
 from otanalysis.studies.engine import Study, run_study
 from otanalysis.studies.provenance import read_table
@@ -34,7 +34,7 @@ _CHUNK_SIZE = 8  # samples: a part then takes seconds, so that a stop loses litt
 def sweep(
     dumps: Iterable[str | PathLike[str]],
     *,
-    methods: Sequence[str | Selector] = tuple(SELECTORS),
+    methods: Sequence[str | Selector] = COMPARED_METHODS,
     ratios: Sequence[float] = RATIOS,
     gammas: Sequence[float] | Mapping[str, Sequence[float]] = (RELEASED_GAMMA,),
     seeds: Sequence[int] = (0,),
@@ -57,8 +57,9 @@ def sweep(
         and those by which kmedoids and ot-medoids choose; the log-determinant and the other methods know no
         weights.
     methods, ratios, gammas, seeds, normalisations
-        What to measure, see :class:`~otanalysis.studies.runs.SweepSettings`. A selector of one's
-        own is measured again when its code has changed.
+        What to measure, see :class:`~otanalysis.studies.runs.SweepSettings`; methods by default those of
+        :data:`~otanalysis.defaults.COMPARED_METHODS`. A selector of one's own is measured again when its
+        code has changed.
     out : path
         The folder for ``sweep.parquet`` and ``parts/``; created if missing.
     jobs : int
@@ -192,7 +193,7 @@ def measure_sample(sample: Sample, measurements: Sequence[Measurement]) -> list[
     ConvergenceError
         An exact distance could not be certified.
     """
-    image = Image(sample.tokens, weights=sample.weights)
+    image = Image.of_sample(sample)
     ladders = {how: Ladder(image, normalise=how) for how in {one.normalisation for one in measurements}}
     runs: dict[Run, set[float]] = {}
     for one in measurements:

@@ -13,10 +13,10 @@ import pandas as pd
 import pyarrow as pa
 
 from otanalysis.arrays import FloatArray, Normalisation, resolve_keep
-from otanalysis.defaults import RATIOS, RELEASED_GAMMA
+from otanalysis.defaults import COMPARED_METHODS, RATIOS, RELEASED_GAMMA
 from otanalysis.image import Image
 from otanalysis.mini.benchmarks import find_scene
-from otanalysis.selection import SELECTORS, select_many
+from otanalysis.selection import select_many
 from otanalysis.studies.chunks import OF_TABLE, Record
 from otanalysis.studies.provenance import read_table
 from otanalysis.studies.runs import SweepSettings
@@ -92,7 +92,7 @@ class WeightsStudy:
         If a setting is missing, repeated, unknown or out of range.
     """
 
-    methods: tuple[str, ...] = tuple(SELECTORS)
+    methods: tuple[str, ...] = COMPARED_METHODS
     ratios: tuple[float, ...] = RATIOS
     normalise: Normalisation = "none"
     seeds: tuple[int, ...] = (0, 1, 2)
@@ -125,7 +125,7 @@ class WeightsStudy:
         for weighting, weigh in WEIGHTINGS.items():
             weights = weigh(sample)
             if weights is not None:
-                image = Image(sample.tokens, weights=weights)
+                image = Image.of_sample(sample, weights=weights)
                 rows += [{"weighting": weighting} | row for row in self._rows(sample.id, image)]
         return rows
 

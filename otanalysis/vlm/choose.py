@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from otanalysis.arrays import resolve_keep
+from otanalysis.arrays import Array, resolve_keep
 from otanalysis.defaults import FULL
-from otanalysis.selection import Selection, Selector, select_batch
+from otanalysis.image import Image
+from otanalysis.selection import Selection, Selector, StackSelector, select_batch
 from otanalysis.vlm.layout import Box, ImageTokens, PatchView
 
 if TYPE_CHECKING:
@@ -126,12 +127,18 @@ class TokenChooser:
         states = [np.random.SeedSequence((self._seed, self._drawn + place)) for place in range(len(images))]
         self._drawn += len(images)
         return select_batch(
-            [image.tokens.detach() for image in images],
+            [self._cloud(image) for image in images],
             self._selector,
             ratio=self._ratio,
             keep=self._keep,
             seeds=[int(state.generate_state(1)[0]) for state in states],
         )
+
+    def _cloud(self, image: ImageTokens) -> Array | Image:
+        """Return the tokens of an image, with its grid for a method that takes images one by one."""
+        tokens = image.tokens.detach()
+        # The others run on the model's device, many images at once, on plain tokens.
+        return tokens if isinstance(self._selector, StackSelector) else Image(tokens, grid=image.grid)
 
     def _kept(self, image: ImageTokens, selection: Selection | None) -> KeptImage:
         import torch

@@ -15,6 +15,7 @@ import typer
 from typer.testing import CliRunner, Result
 
 from otanalysis.cli.certify import certify
+from otanalysis.defaults import COMPARED_METHODS
 from otanalysis.progress import reported
 from otanalysis.selection import SELECTORS
 from otanalysis.tokens import DumpWriter
@@ -23,7 +24,7 @@ from otanalysis.transport import ExactTransport, wasserstein2
 Refused = Callable[[Result, str, Path], None]
 MakeDump = Callable[..., Path]
 SMALL = ("--ratios", "0.25,0.5", "--seeds", "0,1", "--jobs", "1", "--quiet")
-DRAWN = sum(selector.stochastic for selector in SELECTORS.values())
+DRAWN = sum(SELECTORS[name].stochastic for name in COMPARED_METHODS)
 
 
 def run(*arguments: object) -> Result:
@@ -38,10 +39,10 @@ def test_the_printed_numbers_are_those_of_the_written_tables(make_dump: MakeDump
     assert result.exit_code == 0, result.stderr
     assert result.stderr == ""
     rows = pd.read_parquet(tmp_path / "out" / "certify.parquet")
-    assert len(rows) == 4 * 2 * (len(SELECTORS) + DRAWN + 1)
+    assert len(rows) == 4 * 2 * (len(COMPARED_METHODS) + DRAWN + 1)
     summary = pd.read_csv(tmp_path / "out" / "certify_summary.csv")
     overall = summary[summary["benchmark"] == "mean"].set_index(["quantity", "method", "ratio"])
-    for method in (*SELECTORS, "best"):
+    for method in (*COMPARED_METHODS, "best"):
         lines = [line for line in result.stdout.splitlines() if re.match(rf"│ {method} ", line)]
         for quantity, line in zip(("over_floor", "gap_closed"), lines, strict=True):
             for ratio in (0.25, 0.5):

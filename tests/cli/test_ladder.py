@@ -12,8 +12,8 @@ import typer
 from typer.testing import CliRunner, Result
 
 from otanalysis.cli.ladder import ladder
+from otanalysis.defaults import COMPARED_METHODS
 from otanalysis.progress import reported
-from otanalysis.selection import SELECTORS
 
 Refused = Callable[[Result, str, Path], None]
 MakeDump = Callable[..., Path]
@@ -32,7 +32,7 @@ def test_the_printed_numbers_are_those_of_the_written_summary(make_dump: MakeDum
     assert result.exit_code == 0, result.stderr
     assert result.stderr == ""
     rows = pd.read_parquet(tmp_path / "out" / "ladder.parquet")
-    assert len(rows) == 4 * 2 * (len(SELECTORS) + 8)
+    assert len(rows) == 4 * 2 * (len(COMPARED_METHODS) + 8)
     summary = pd.read_csv(tmp_path / "out" / "ladder_summary.csv")
     own = summary[(summary["benchmark"] == "mean") & (summary["measure"] == "trace_objective")]
     own = own[own["normalisation"] == "none"].set_index(["pool", "quantity"])

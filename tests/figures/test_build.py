@@ -13,11 +13,11 @@ import pytest
 from typer.testing import CliRunner
 
 from otanalysis.cli import app
+from otanalysis.defaults import COMPARED_METHODS
 from otanalysis.errors import DumpError, InputError, OtAnalysisError
 from otanalysis.figures.build import RATIOS, _write, draw_all, run
 from otanalysis.figures.declaration import Given
 from otanalysis.figures.registry import FIGURES
-from otanalysis.selection import SELECTORS
 
 MakeDump = Callable[..., Path]
 GAMMAS = FIGURES["5"].gammas
@@ -29,7 +29,7 @@ def accuracy_of(folder: Path, benchmarks: list[str]) -> Path:
     for benchmark in benchmarks:
         head = {"model": "noise", "benchmark": benchmark, "metric": "accuracy", "n": 400}
         rows.append(head | {"method": "full", "ratio": 1.0, "value": 0.9, "standard_error": 0.015})
-        for place, method in enumerate(SELECTORS):
+        for place, method in enumerate(COMPARED_METHODS):
             for ratio in RATIOS:
                 for gamma in GAMMAS.get(method, (None,)):
                     value = 0.5 + ratio + 0.01 * place

@@ -13,11 +13,11 @@ import typer
 from hypothesis import given, strategies as st
 
 from otanalysis.cli import app
+from otanalysis.defaults import COMPARED_METHODS
 from otanalysis.figures.build import run
 from otanalysis.figures.missing import MissingScores, Setting, missing_scores, needed_settings
 from otanalysis.mini import bundled_accuracy_path
 from otanalysis.scores.table import write_accuracy
-from otanalysis.selection import SELECTORS
 from otanalysis.vlm.lmms_eval.arguments import HarnessArguments
 
 RATIOS, GAMMAS = (0.05, 0.098), (0.001, 0.01)
@@ -25,7 +25,7 @@ BENCHMARKS = ("gqa", "pope")
 OTPRUNE = ("otprune", "otprune-paper")
 
 
-def swept(methods: tuple[str, ...] = tuple(SELECTORS)) -> pd.DataFrame:
+def swept(methods: tuple[str, ...] = COMPARED_METHODS) -> pd.DataFrame:
     """Return the keys of a sweep: every method at every ratio, OTPrune with every gamma in both units."""
     return pd.DataFrame(
         [
@@ -53,7 +53,7 @@ def test_the_figures_need_what_their_definitions_say() -> None:
     second = set(needed_settings(swept(), (2,), 0.098))
     assert second == {
         full,
-        *(Setting(name, 0.098, 0.01 if name in OTPRUNE else None) for name in SELECTORS),
+        *(Setting(name, 0.098, 0.01 if name in OTPRUNE else None) for name in COMPARED_METHODS),
     }
     third = set(needed_settings(swept(), (3,), 0.098))
     shares = ("divprune", "dpp", "random")

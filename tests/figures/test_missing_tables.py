@@ -8,8 +8,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from otanalysis.defaults import COMPARED_METHODS
 from otanalysis.figures.missing import missing_scores
-from otanalysis.selection import SELECTORS
 from otanalysis.stats.figure_tables import figure3_table, figure5_table
 from otanalysis.stats.rank_tables import figure2_tables
 
@@ -17,7 +17,7 @@ from otanalysis.stats.rank_tables import figure2_tables
 def lacking_in_the_tables(sweep: pd.DataFrame, scores: pd.DataFrame, figure: int) -> set[tuple[Any, ...]]:
     """Benchmark, method, ratio and gamma of every score that a figure's own table leaves empty."""
     if figure == 2:
-        rows = figure2_tables(sweep, scores, methods=list(SELECTORS), resamples=10).points
+        rows = figure2_tables(sweep, scores, methods=COMPARED_METHODS, resamples=10).points
         rows = rows[rows.score.isna()]
     elif figure == 3:
         rows = figure3_table(sweep, scores, resamples=10)

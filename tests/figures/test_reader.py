@@ -15,6 +15,7 @@ from matplotlib.colors import to_hex
 from matplotlib.figure import Figure
 from matplotlib.text import Text
 
+from otanalysis.defaults import COMPARED_METHODS
 from otanalysis.figures.distances import draw_distances
 from otanalysis.figures.figure2 import draw_figure2
 from otanalysis.figures.figure3 import draw_figure3
@@ -39,7 +40,7 @@ def one_ratio(sweep: Any) -> Any:
 
 
 DRAW: dict[str, Callable[[Any], Figure]] = {
-    "figure2": lambda made: draw_figure2(figure2_tables(made.sweep, made.accuracy, methods=tuple(SELECTORS))),
+    "figure2": lambda made: draw_figure2(figure2_tables(made.sweep, made.accuracy, methods=COMPARED_METHODS)),
     "figure2_ranks": lambda made: draw_figure2(figure2_ratios(made.sweep, made.accuracy, methods=PAPER)),
     "distances": lambda made: draw_distances(one_ratio(made.sweep)),
     "figure3": lambda made: draw_figure3(figure3_table(made.sweep, made.accuracy)),
@@ -131,7 +132,7 @@ def test_intervals_are_drawn_where_the_tables_say(tables: Any, drawn: dict[str, 
         if len(segment) == 2 and segment[0, 0] == segment[1, 0]
     ]
     np.testing.assert_allclose(sorted(ends), sorted(mean[["low", "high"]].to_numpy().tolist()), rtol=1e-12)
-    found = figure2_tables(tables.sweep, tables.accuracy, methods=tuple(SELECTORS))
+    found = figure2_tables(tables.sweep, tables.accuracy, methods=COMPARED_METHODS)
     own = found.points[found.points.benchmark == "mean"]
     spans = {tuple(line.get_xdata()) for line in drawn["figure2"].axes[0].lines if len(line.get_xdata()) == 2}
     assert set(zip(own.distance_low, own.distance_high, strict=True)) <= spans

@@ -17,6 +17,7 @@ from typer.testing import CliRunner
 import otanalysis.figures
 from otanalysis.cli import app
 from otanalysis.cli.figures import figures as command
+from otanalysis.defaults import COMPARED_METHODS
 from otanalysis.errors import InputError
 from otanalysis.figures import registry
 from otanalysis.figures.build import run
@@ -86,7 +87,7 @@ def test_a_new_figure_is_drawn_beside_the_others_and_named_to_who_mistypes(
     how = {"out": out, "jobs": 1, "results": tmp_path / "results", "progress": False}
     run(("toy", 4), [dump], say=lambda _: None, **how)  # type: ignore[arg-type]
     assert (out / "figure4.png").is_file()
-    assert set(pd.read_csv(out / "toy.csv")["method"]) == set(SELECTORS), "one sweep for both"
+    assert set(pd.read_csv(out / "toy.csv")["method"]) == set(COMPARED_METHODS), "one sweep for both"
     captions = (out / "captions.md").read_text()
     assert captions.index("**Figure 4.") < captions.index("**Figure T.")
     with pytest.raises(InputError, match="toy, verdicts can be drawn, and 'tow' was asked for"):

@@ -644,6 +644,10 @@ def a_table(result: pd.DataFrame, _given: Mapping[str, Any]) -> None:
     require(not result.select_dtypes("number").isna().to_numpy().any(), "NaN in the table")
 
 
+def an_objective(result: Any, _given: Mapping[str, Any]) -> None:
+    require(not isinstance(result, float) or not np.isnan(result), "NaN")
+
+
 def logdet(result: float, _given: Mapping[str, Any]) -> None:
     require(result < np.inf, f"not finite: {result}")  # minus infinity is that of a singular matrix
 
@@ -661,6 +665,14 @@ def called_by_itself(tokens: Any, method: Any, keep: Any, generator: Any = None)
     if not isinstance(selector, Selector):
         return ota.select(tokens, selector, keep=keep)
     return selector(tokens, keep, generator=generator)
+
+
+def on_an_objective(tokens: Any, method: Any, indices: Any) -> Any:
+    """Measure a kept set on the objective of a selector."""
+    selector = SELECTORS.get(method, method) if isinstance(method, str) else method
+    if not isinstance(selector, Selector):
+        return ota.select(tokens, selector, keep=1)
+    return selector.objective_value(tokens, indices)
 
 
 def stacked(tokens: Any, keep: Any) -> Any:
@@ -774,6 +786,7 @@ TARGETS: Mapping[str, Target] = {
         a_selection,
         {"generator": "generator"},
     ),
+    "objective_value": Target(on_an_objective, {**KEPT, "method": "method"}, an_objective, {}),
     "select_stack": Target(stacked, SIZED, selections, {}),
     "prefix": Target(
         first_picks,

@@ -12,6 +12,7 @@ import pytest
 
 import otanalysis as ota
 from otanalysis.arrays import Normalisation, normalise_tokens
+from otanalysis.defaults import COMPARED_METHODS
 from otanalysis.errors import InputError
 from otanalysis.selection import SELECTORS
 from otanalysis.studies.certify import BEST, CertifyStudy, read_certificates, summarise_certificates
@@ -51,10 +52,10 @@ def test_one_row_a_ratio_method_and_seed_and_one_for_the_best(sample: Sample) ->
         own = rows[rows["ratio"] == ratio]
         assert set(own["keep"]) == {keep}
         assert set(own["m"]) == {20}
-        expected = [name for name in SELECTORS for _ in range(2 if SELECTORS[name].stochastic else 1)]
+        expected = [name for name in COMPARED_METHODS for _ in range(2 if SELECTORS[name].stochastic else 1)]
         assert own["method"].tolist() == [*expected, BEST]
         drawn = own[own["seed"].notna()]
-        assert set(drawn["method"]) == {name for name in SELECTORS if SELECTORS[name].stochastic}
+        assert set(drawn["method"]) == {name for name in COMPARED_METHODS if SELECTORS[name].stochastic}
         assert set(drawn["seed"]) == {0, 1}
         assert own.loc[own["gamma"].notna(), "method"].tolist() == ["otprune", "otprune-paper"]
 
@@ -111,7 +112,7 @@ def test_whose_gamma_it_is_stands_in_the_keys_and_those_of_before_stay() -> None
     assert eval(repr(paper)) == paper != STUDY == eval(repr(STUDY))
     assert "gamma_of='paper'" in repr(paper)
     assert repr(STUDY) == (
-        f"CertifyStudy(methods={tuple(SELECTORS)!r}, ratios=(0.2, 0.5), normalise='none', seeds=(0, 1), "
+        f"CertifyStudy(methods={COMPARED_METHODS!r}, ratios=(0.2, 0.5), normalise='none', seeds=(0, 1), "
         "gamma=0.01, effort=1.0)"
     )
     with pytest.raises(InputError, match="gamma_of must be one of"):

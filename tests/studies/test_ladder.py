@@ -13,8 +13,8 @@ import pytest
 
 import otanalysis as ota
 from otanalysis.arrays import normalise_tokens
+from otanalysis.defaults import COMPARED_METHODS
 from otanalysis.errors import InputError
-from otanalysis.selection import SELECTORS
 from otanalysis.studies.ladder import (
     SUMMARY_NAME,
     LadderStudy,
@@ -40,7 +40,7 @@ def test_one_row_a_subset_ratio_and_normalisation(make_dump: MakeDump) -> None:
     rows = pd.DataFrame(STUDY(sample(make_dump)))
     assert list(rows.columns.sort_values()) == sorted(STUDY.schema.names)
     sizes = rows.groupby(["normalisation", "ratio"]).size()
-    assert (sizes == len(SELECTORS) + 8).all()
+    assert (sizes == len(COMPARED_METHODS) + 8).all()
     assert len(sizes) == 6
     assert rows.groupby("ratio")["keep"].unique().explode().tolist() == [4, 10]
 
@@ -129,7 +129,7 @@ def test_tables_are_written_with_their_provenance(make_dump: MakeDump, tmp_path:
     dumps = [make_dump("a", samples=2), make_dump("b", samples=2, seed=1)]
     path = measure_ladder(dumps, STUDY, out=tmp_path / "out", progress=False)
     assert path.name == "ladder.parquet"
-    assert len(read_ladder(path)) == 4 * 6 * (len(SELECTORS) + 8)
+    assert len(read_ladder(path)) == 4 * 6 * (len(COMPARED_METHODS) + 8)
     summary = summarise_ladder(path)
     written = pd.read_csv(path.with_name(SUMMARY_NAME))
     pd.testing.assert_frame_equal(written, summary, check_dtype=False, rtol=1e-7)
