@@ -1,4 +1,5 @@
 from .certificate import Certificate as Certificate, certify as certify
+from .distances import DISTANCES as DISTANCES
 from .errors import (
     ConvergenceError as ConvergenceError,
     DumpError as DumpError,
