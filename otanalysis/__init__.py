@@ -26,7 +26,8 @@ Names
 Tokens       ``open_bundled``, ``open_dump``, ``Image``
 Choosing     ``select``, ``select_batch``, ``select_many``, ``SELECTORS``, ``Selection``, ``compare``
 Distances    ``DISTANCES``, ``wasserstein2``, ``ExactTransport``, ``quantisation_error``,
-             ``squared_distances``
+             ``energy_distance``, ``hausdorff_radius``, ``projection_residual``, ``effective_rank``,
+             ``sliced_wasserstein2``, ``squared_distances``
 Ladder       ``Ladder``, ``RUNGS``, ``TokenMoments``, ``gelbrich_squared``, ``bures_squared``,
              ``trace_objective``
 Proofs       ``certify``, ``Certificate``, ``wasserstein2_floor``, ``DistanceFloor``, ``lagrangian_bound``,

@@ -2,23 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 
 from otanalysis.arrays import IntArray
 from otanalysis.defaults import RELEASED_GAMMA
 from otanalysis.image import Image
+from otanalysis.scalars import check_choice, listed
 from otanalysis.surrogate.logdet import GramLogdet
 from otanalysis.transport import (
     bures_squared,
+    effective_rank,
+    energy_distance,
     gelbrich_squared,
+    hausdorff_radius,
+    projection_residual,
     quantisation_error,
+    sliced_wasserstein2,
     trace_objective,
     wasserstein2,
 )
 
-__all__ = ["DISTANCES", "Distance"]
+__all__ = ["DISTANCES", "EVERYWHERE", "Distance", "further_distances", "measure_distances"]
 
 
 @dataclass(frozen=True)
@@ -76,7 +82,60 @@ _ALL = (
     Distance("trace_objective", "trace term alone", True, trace_objective),
     Distance("logdet", "log-det as released", True, _released_logdet),
     Distance("quantisation_error", "quantisation error", False, quantisation_error),
+    Distance("energy_distance", "energy distance", False, energy_distance),
+    Distance("hausdorff_radius", "Hausdorff radius", False, hausdorff_radius),
+    Distance("projection_residual", "projection residual", False, projection_residual),
+    Distance("effective_rank", "effective rank", True, effective_rank),
+    Distance("sliced_w2", "sliced W2", False, sliced_wasserstein2),
 )
 
 DISTANCES: Mapping[str, Distance] = MappingProxyType({one.name: one for one in _ALL})
 """Every distance by its name."""
+
+EVERYWHERE = (
+    *("w2", "w2_squared", "gelbrich_w2_squared", "bures_w2_squared", "trace_objective", "logdet"),
+    "quantisation_error",
+)
+"""Distances that sweeps, ladders and comparisons always measure; the others are measured where asked for."""
+
+
+def further_distances(names: Iterable[str]) -> tuple[str, ...]:
+    """Return what is asked for beyond :data:`EVERYWHERE`, in the order of the registry.
+
+    Raises
+    ------
+    InputError
+        If a name is unknown, or the names are no list.
+
+    Examples
+    --------
+    >>> further_distances(["sliced_w2", "w2", "energy_distance"])
+    ('energy_distance', 'sliced_w2')
+    """
+    asked = {check_choice(name, "A distance", tuple(DISTANCES)) for name in listed(names, "distances")}
+    return tuple(name for name in DISTANCES if name in asked and name not in EVERYWHERE)
+
+
+def measure_distances(image: Image, indices: IntArray, names: Iterable[str]) -> dict[str, float]:
+    """Return the distances of these names of a kept set.
+
+    Parameters
+    ----------
+    image : Image
+    indices : array [k]
+        Positions of the kept tokens, distinct.
+    names : iterable of str
+        In :data:`DISTANCES`.
+
+    Raises
+    ------
+    InputError, ConvergenceError
+        As the functions raise them.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> measure_distances(Image([[0.0], [1.0], [4.0]]), np.array([0]), ["hausdorff_radius"])
+    {'hausdorff_radius': 4.0}
+    """
+    return {name: DISTANCES[name].measure(image, indices) for name in names}
