@@ -25,7 +25,9 @@ Names
 -----
 Tokens       ``open_bundled``, ``open_dump``, ``Image``
 Choosing     ``select``, ``select_batch``, ``select_many``, ``SELECTORS``, ``Selection``, ``compare``
-Distances    ``wasserstein2``, ``ExactTransport``, ``quantisation_error``, ``squared_distances``
+Distances    ``DISTANCES``, ``wasserstein2``, ``ExactTransport``, ``quantisation_error``,
+             ``energy_distance``, ``hausdorff_radius``, ``projection_residual``, ``effective_rank``,
+             ``sliced_wasserstein2``, ``squared_distances``
 Ladder       ``Ladder``, ``RUNGS``, ``TokenMoments``, ``gelbrich_squared``, ``bures_squared``,
              ``trace_objective``
 Proofs       ``certify``, ``Certificate``, ``wasserstein2_floor``, ``DistanceFloor``, ``lagrangian_bound``,
@@ -53,6 +55,7 @@ inside them.
 ``otanalysis.image``         the tokens of one image, and what all their subsets share, made once
 ``otanalysis.transport``     exact W2 with its dual certificate, Gaussian W2, the certified floor
 ``otanalysis.surrogate``     kernels, the log-determinant, greedy, the ladder, its upper bound
+``otanalysis.distances``     everything by which kept tokens are called close, by name
 ``otanalysis.theorem``       checks of the theorem, each with a control that it must reject
 ``otanalysis.selection``     which tokens to keep: the methods and the functions that run them
 ``otanalysis.certificate``   distance against floor and surrogate against ceiling, for one kept set

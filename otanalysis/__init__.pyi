@@ -1,4 +1,5 @@
 from .certificate import Certificate as Certificate, certify as certify
+from .distances import DISTANCES as DISTANCES
 from .errors import (
     ConvergenceError as ConvergenceError,
     DumpError as DumpError,
@@ -29,9 +30,14 @@ from .transport import (
     ExactTransport as ExactTransport,
     TokenMoments as TokenMoments,
     bures_squared as bures_squared,
+    effective_rank as effective_rank,
+    energy_distance as energy_distance,
     gelbrich_squared as gelbrich_squared,
+    hausdorff_radius as hausdorff_radius,
     lagrangian_bound as lagrangian_bound,
+    projection_residual as projection_residual,
     quantisation_error as quantisation_error,
+    sliced_wasserstein2 as sliced_wasserstein2,
     spectral_bound as spectral_bound,
     squared_distances as squared_distances,
     trace_objective as trace_objective,

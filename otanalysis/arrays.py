@@ -443,3 +443,14 @@ def normalised(array: Array, how: Normalisation) -> Array:
     array = array / xp.where(largest > 0, largest, xp.ones_like(largest))
     norms = xp.sqrt(xp.sum(array * array, axis=axis, keepdims=True))
     return array / xp.where(norms > 0, norms, xp.ones_like(norms))
+
+
+def of_unit_size(values: FloatArray) -> FloatArray:
+    """Return values over the power of two above the largest of them: no digit changes, and squares are safe.
+
+    Examples
+    --------
+    >>> of_unit_size(np.array([[3e-170, 0.0], [0.0, 6e-170]])).max()  # 6e-170 times 2 ** 562
+    0.9056808731098903
+    """
+    return np.asarray(np.ldexp(values, -int(np.frexp(np.abs(values).max())[1])))

@@ -37,7 +37,8 @@ def figures(
     samples: Annotated[
         int,
         typer.Option(
-            help="Images a dump in ladder, scatter, floor, distances and weights: seconds an image."
+            help="Images a dump in ladder, scatter, floor, distances and weights: seconds an image. "
+            "At least 16 in predictors."
         ),
     ] = 4,
     scenes: Annotated[
@@ -50,7 +51,7 @@ def figures(
     wait: options.Wait = False,
     quiet: Annotated[bool, typer.Option("--quiet", help="Show no progress.")] = False,
 ) -> None:
-    """Draw Figures 2 to 5, ladder, scatter, floor, distances and weights; judge the paper's claims.
+    """Draw Figures 2 to 5, ladder, scatter, floor, distances, predictors, weights; judge the paper's claims.
 
     What is missing for them is measured first.
     """

@@ -29,6 +29,7 @@ def ladder(
     gamma: options.SurrogateGamma = RELEASED_GAMMA,
     gamma_of: options.SurrogateGammaOf = "released",
     seed: Annotated[int, typer.Option(help="Of the drawn subsets.")] = 0,
+    distances: options.Distances = "",
     limit: options.Limit = None,
     out: options.Out = Path("results"),
     jobs: options.Jobs = None,
@@ -51,6 +52,7 @@ def ladder(
         seed=seed,
         gamma=gamma,
         gamma_of=cast("GammaOf", gamma_of),
+        distances=options.distances(distances),
     )
     how: dict[str, Any] = {"jobs": options.processes(jobs), "limit": limit, "progress": not quiet}
     # The summary is of this table, and of no later one.
@@ -70,11 +72,14 @@ def _print_tables(overall: pd.DataFrame) -> None:
     from rich.console import Console
     from rich.table import Table
 
+    from otanalysis.distances import DISTANCES
     from otanalysis.stats.ladder_tables import DROPPED_TERM, FREE_WEIGHTS
     from otanalysis.surrogate.ladder import RUNGS
 
     labels = {rung.column: f"{rung.number}  {rung.label}" for rung in RUNGS}
     labels |= {DROPPED_TERM: "   tr Sigma_C (dropped)", FREE_WEIGHTS: "   quantisation error"}
+    further = [str(name) for name in overall["measure"].drop_duplicates() if name not in labels]
+    labels |= {name: f"   {DISTANCES[name].label}" for name in further}
     console = Console()
     images = int(overall["n"].max())
     for kind, own in overall.groupby("normalisation", sort=False):

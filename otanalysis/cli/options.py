@@ -67,6 +67,9 @@ Ratios = Annotated[str, typer.Option(help="Shares of the tokens to keep.")]
 Gammas = Annotated[str, typer.Option(help="For the methods with a gamma, for each in its own unit.")]
 Seeds = Annotated[str, typer.Option(help="For the methods that draw at random.")]
 Normalisations = Annotated[str, typer.Option(help="Of the tokens before the distances: none, columns, rows.")]
+Distances = Annotated[
+    str, typer.Option(help="Further distances to measure, by name, or all.", show_default="none")
+]
 
 # Tables of scores.
 ScoreTable = Annotated[
@@ -163,6 +166,13 @@ def comma_list(text: str, option: str) -> tuple[str, ...]:
 def names(text: str, option: str, known: Iterable[str]) -> tuple[str, ...]:
     """Split ``a,b,c``, or return all that are known for ``all``."""
     return tuple(known) if text == ALL else comma_list(text, option)
+
+
+def distances(text: str) -> tuple[str, ...]:
+    """Split ``a,b,c``, or return all that are known for ``all``, or none for an empty text."""
+    from otanalysis.distances import DISTANCES
+
+    return names(text, "--distances", DISTANCES) if text else ()
 
 
 def normalisations(text: str) -> tuple[Normalisation, ...]:

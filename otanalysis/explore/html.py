@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 from matplotlib.figure import Figure
 
+from otanalysis.distances import DISTANCES
 from otanalysis.errors import OtAnalysisError
 from otanalysis.explore.markup import STYLE, data_uri, glyph, missing, number, text
 from otanalysis.explore.overlay import Backdrop, overlays
@@ -19,6 +20,15 @@ from otanalysis.figures.style import method_look
 from otanalysis.transport import DistanceFloor
 
 PENDING = "…"
+
+_MEANINGS = {
+    "energy_distance": "twice the mean distance of a token to a kept one, less those within both",
+    "hausdorff_radius": "largest distance of a token to its nearest kept one",
+    "projection_residual": "share of the second moment outside of the span of the kept tokens",
+    "effective_rank": "how many directions the kept tokens fill, by the entropy of their singular values",
+    "sliced_w2": "exact distance along one direction, over 64 of them",
+}
+"""What is shown when the name of a further distance is pointed at."""
 
 
 @dataclass(frozen=True)
@@ -229,6 +239,7 @@ def rows_of(
             errors,
             _best(errors, min),
         ),
+        *(_further_row(name, tuple(one.further[name] for one in readings)) for name in readings[0].further),
         Row(
             "surrogate",
             "the log-determinant that OTPrune maximises, gamma as in the released code; in nats",
@@ -242,6 +253,12 @@ def rows_of(
             _best(of_the_paper, max),
         ),
     ]
+
+
+def _further_row(name: str, values: tuple[float, ...]) -> Row:
+    distance = DISTANCES[name]
+    best = _best(values, max if distance.higher_is_closer else min)
+    return Row(distance.label, f"{_MEANINGS[name]}; {distance.closer}", values, best)
 
 
 def _line(row: Row) -> str:

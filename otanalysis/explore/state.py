@@ -18,6 +18,7 @@ import numpy as np
 
 from otanalysis.arrays import Normalisation, check_normalisation, resolve_keep
 from otanalysis.defaults import DEFAULT_GAMMAS, RELEASED_GAMMA
+from otanalysis.distances import DISTANCES, further_distances, measure_distances
 from otanalysis.errors import InputError
 from otanalysis.explore.overlay import Backdrop, backdrop_of
 from otanalysis.explore.worker import OtherProcess
@@ -91,6 +92,8 @@ class Reading:
         From all tokens to the kept ones, with its plan.
     quantisation_error : float
         Mean squared distance of a token to its nearest kept one.
+    further : mapping from str to float
+        The rival distances, by their names in :data:`otanalysis.distances.DISTANCES`.
     surrogate, paper_surrogate : float
         The log-determinants of the kept tokens with that gamma, in nats: the one that otprune maximises, and
         the paper's of equation 7, which otprune-paper maximises.
@@ -99,6 +102,7 @@ class Reading:
     selection: Selection
     transport: ExactTransport
     quantisation_error: float
+    further: Mapping[str, float]
     surrogate: float
     paper_surrogate: float
 
@@ -254,7 +258,7 @@ class _ImageMeasurements:
         self.sample, self._methods = sample, methods
         self.tokens = Image.of_sample(sample)
         self.transports, self.floors, self.errors = _LruCache(), _LruCache(), _LruCache()
-        self._selections, self._backdrop = _LruCache(), _LruCache(1)
+        self._selections, self._further, self._backdrop = _LruCache(), _LruCache(), _LruCache(1)
 
     def backdrop(self) -> Backdrop:
         return self._backdrop.get(None, lambda: backdrop_of(self.sample))
@@ -290,6 +294,14 @@ class _ImageMeasurements:
 
         return self.transports.get(self.transport_key(method, keep, view), make)
 
+    def further(self, method: str, keep: int, view: View) -> Mapping[str, float]:
+        def make() -> Mapping[str, float]:
+            kept = np.asarray(self.selection(method, keep, view).indices)
+            image = self.tokens.normalised(view.normalise)
+            return measure_distances(image, kept, further_distances(DISTANCES))
+
+        return self._further.get(self.transport_key(method, keep, view), make)
+
     def reading(self, method: str, keep: int, view: View) -> Reading:
         selection = self.selection(method, keep, view)
         logdet = GramLogdet(self.tokens.normalised(view.kernel_normalise))
@@ -298,6 +310,7 @@ class _ImageMeasurements:
             selection=selection,
             transport=self.transport(method, keep, view),
             quantisation_error=quantisation_error(self.tokens.normalised(view.normalise), selection.indices),
+            further=self.further(method, keep, view),
             surrogate=logdet.value(selection.indices, view.gamma),
             paper_surrogate=logdet.value(selection.indices, factor),
         )

@@ -18,6 +18,7 @@ import pandas as pd
 
 from otanalysis.arrays import Normalisation
 from otanalysis.defaults import DEFAULT_GAMMAS, RATIOS
+from otanalysis.distances import DISTANCES, further_distances
 from otanalysis.errors import InputError
 from otanalysis.figures.captions import join_captions
 from otanalysis.figures.declaration import Declaration, Given
@@ -42,14 +43,18 @@ from otanalysis.tokens import open_dump
 SEEDS = (0, 1, 2)
 SAMPLES = 4
 """Images a dump in the figures that take seconds an image."""
+MATRIX_SAMPLES = 16
+"""Images a dump, at least, in the matrix of predictors, which measures every distance of every method."""
 SCENES = 64
 """Scenes a dump of the bundled model; the first of those whose questions its accuracies are of."""
-DISTANCES = ("w2", "w2_squared")
+OF_DISTANCE = ("w2", "w2_squared")
+"""Distances that figures of one distance can have."""
 
 _KEYS = ("dump", "benchmark", "sample", "method", "ratio", "gamma", "logdet_gamma", "seed", "normalisation")
 _GAUSSIAN = ("gelbrich_w2_squared", "bures_w2_squared", "trace_objective")
 SWEEP_COLUMNS = (*_KEYS, "w2", "w2_squared", "quantisation_error", *_GAUSSIAN, "logdet")
 """What the figures read of a sweep; the kept indices, most of its bytes, are not among it."""
+_OF_SCORES = ("sweep", "predictors")
 
 CAPTIONS = "captions.md"
 """File beside the figures with the captions of all that were drawn."""
@@ -83,14 +88,14 @@ def run(
     progress: bool = True,
     wait: bool = False,
 ) -> list[Path]:
-    """Draw Figures 2 to 5, A to C, E, W, and judge the paper's claims, after doing what is missing for them.
+    """Draw Figures 2 to 5, A to C, E, P, W, and judge the paper's claims, after what is missing for them.
 
     Parameters
     ----------
     only : sequence of int or str
         Names in :data:`~otanalysis.figures.registry.FIGURES`: 2 to 5, ``"ladder"`` (A), ``"scatter"`` (B),
-        ``"floor"`` (C), ``"distances"`` (E), ``"weights"`` (W); and ``"verdicts"``, the table of the paper's
-        claims.
+        ``"floor"`` (C), ``"distances"`` (E), ``"predictors"`` (P), ``"weights"`` (W); and ``"verdicts"``,
+        the table of the paper's claims.
     dumps : sequence of paths, optional
         Dumps of one model, one per benchmark; without them the bundled model's, written on first use.
     accuracy : path, optional
@@ -106,9 +111,10 @@ def run(
     normalise : {"none", "columns", "rows"}
         Token normalisation under the distance.
     ratio : float
-        Share of tokens kept in Figures 2 and B, one of the four that are swept.
+        Share of tokens kept in Figures 2, B and P, one of the four that are swept.
     samples : int
-        Images a dump in Figures A to C, E and W, which take seconds an image; the others use all.
+        Images a dump in Figures A to C, E and W, which take seconds an image; P has at least
+        :data:`MATRIX_SAMPLES`, the others use all.
     scenes : int, optional
         Scenes a dump of the bundled model, for a first look in less time; without it, 64. Not with ``dumps``.
     results : path
@@ -155,6 +161,7 @@ def run(
     how: dict[str, Any] = {"limit": samples, "jobs": jobs, "progress": progress, "wait": wait}
     files: Files = {}
     captions: list[str] = []
+    scripts: list[bytes] = []
     made: dict[str, Any] = {}
     # Nobody else writes these tables between their measuring and their reading.
     with (
@@ -163,7 +170,7 @@ def run(
     ):
         for kind in dict.fromkeys(figure.needs for figure in wanted.values()):
             figures = {name: figure for name, figure in wanted.items() if figure.needs == kind}
-            rows = _measured(list(figures.values()), dumps, normalise, Path(results), **how)
+            rows = _measured(list(figures.values()), dumps, normalise, ratio, Path(results), **how)
             what = Given(rows, scores, distance, normalise, ratio)
             tables = {name: tabulate(figure, what) for name, figure in figures.items()}
             made |= {file: table for own in tables.values() for file, table in own.items()}
@@ -173,8 +180,12 @@ def run(
             lack: dict[str, Any] = {"model": model, "pretrained": _pretrained(dumps), "table": accuracy}
             files |= draw_all(what, only=drawn, out=out, say=say, tables=tables, **lack)
             captions.append(files.pop(CAPTIONS).decode().strip())
-            if kind == "sweep" and SCRIPT not in files:  # of an earlier run, whose scores have come since
-                (Path(out) / SCRIPT).unlink(missing_ok=True)
+            if kind in _OF_SCORES:
+                scripts.append(files.pop(SCRIPT, b""))
+        if any(scripts):
+            files[SCRIPT] = _joined(scripts)
+        elif scripts:  # the one of an earlier run, whose scores have come since
+            (Path(out) / SCRIPT).unlink(missing_ok=True)
         if VERDICTS in chosen:
             files |= _judged(made, results)
         return _write(Path(out), files, "\n\n".join(captions))
@@ -232,6 +243,12 @@ def draw_all(
     return files
 
 
+def _joined(scripts: Sequence[bytes]) -> bytes:
+    """Return one script of several, which share lines where their figures lack the same scores."""
+    lines = dict.fromkeys(line for script in scripts for line in script.splitlines(keepends=True))
+    return b"".join(lines)
+
+
 def tabulate(figure: Declaration[Any], given: Given) -> dict[str, Any]:
     """Return the tables of a figure and its further versions, by file name."""
     return {figure.file + end: figure.table(one) for end, one in figure.versions(given).items()}
@@ -259,6 +276,7 @@ def _measured(
     figures: Sequence[Declaration[Any]],
     dumps: Sequence[str | PathLike[str]],
     normalise: str,
+    ratio: float,
     results: Path,
     *,
     limit: int,
@@ -273,16 +291,18 @@ def _measured(
         return read_certificates(measure_samples(CertifyStudy(normalise=kind), dumps, **how))
     if figures[0].needs == "weights":
         return read_weights(measure_samples(WeightsStudy(normalise=kind), dumps, **how))
+    asked: dict[str, Any] = {
+        "methods": [name for name in SELECTORS if any(name in figure.methods for figure in figures)],
+        "gammas": _gammas(figures),
+        "seeds": SEEDS,
+    }
+    if figures[0].needs == "predictors":
+        asked |= {"ratios": (ratio,), "normalisations": (kind,), "distances": tuple(DISTANCES)}
+        how |= {"out": results / "predictors", "limit": max(limit, MATRIX_SAMPLES)}
+        return read_sweep(sweep(dumps, **asked, **how), (*SWEEP_COLUMNS, *further_distances(DISTANCES)))
     everywhere = figures[0].needs == "normalisations"
-    table = sweep(
-        dumps,
-        methods=[name for name in SELECTORS if any(name in figure.methods for figure in figures)],
-        ratios=RATIOS,
-        gammas=_gammas(figures),
-        seeds=SEEDS,
-        normalisations=get_args(Normalisation) if everywhere else (kind,),
-        **(how if everywhere else {"out": results, **running}),
-    )
+    asked |= {"ratios": RATIOS, "normalisations": get_args(Normalisation) if everywhere else (kind,)}
+    table = sweep(dumps, **asked, **(how if everywhere else {"out": results, **running}))
     return read_sweep(table, SWEEP_COLUMNS)
 
 
@@ -313,8 +333,8 @@ def _check(
     if not only or not set(only) <= set(known):
         asked = ", ".join(repr(name) for name in only) or "none"
         raise InputError(f"The figures {', '.join(known)} can be drawn, and {asked} was asked for.")
-    if distance not in DISTANCES:
-        raise InputError(f"The distance must be one of {', '.join(DISTANCES)}, got {distance!r}.")
+    if distance not in OF_DISTANCE:
+        raise InputError(f"The distance must be one of {', '.join(OF_DISTANCE)}, got {distance!r}.")
     if normalise not in get_args(Normalisation):
         kinds = ", ".join(get_args(Normalisation))
         raise InputError(f"The normalisation must be one of {kinds}, got {normalise!r}.")

@@ -16,10 +16,10 @@ from matplotlib.figure import Figure
 from otanalysis.defaults import COMPARED_METHODS, DEFAULT_GAMMAS
 from otanalysis.stats.cells import RATIO_DIGITS
 
-Measured = Literal["sweep", "ladder", "certificates", "normalisations", "weights"]
+Measured = Literal["sweep", "ladder", "certificates", "normalisations", "weights", "predictors"]
 """What can be measured for a figure: distances of the methods' kept sets, all rungs for a pool of subsets,
 distances beside the certified floor, distances of few images under all normalisations, or under several
-weights of the tokens.
+weights of the tokens, or all distances of all methods' kept sets of one size.
 :mod:`~otanalysis.figures.build` measures each at most once a run."""
 
 Tables = TypeVar("Tables")
@@ -93,7 +93,7 @@ class Declaration(Generic[Tables]):
         With which its caption begins: ``Figure``, a digit or letter that orders the captions, and words.
     file : str
         Of what is written, without ``.pdf``, ``.png``, ``.csv``.
-    needs : {"sweep", "ladder", "certificates", "normalisations", "weights"}
+    needs : {"sweep", "ladder", "certificates", "normalisations", "weights", "predictors"}
         Which measured rows it is made of.
     table : callable
         From what is given to the numbers that are drawn.

@@ -19,6 +19,7 @@ _FILES = {
     "weights": "weights",
     "floor": "floor",
     "distances": "distances",
+    "predictors": "predictors",
 }
 
 

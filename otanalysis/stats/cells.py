@@ -306,6 +306,14 @@ def with_mean(values: FloatArray, replicates: FloatArray, scale: FloatArray | No
     return [*one, mean]
 
 
+def drawn_scores(good: ScoreCells, resamples: int, generator: np.random.Generator) -> list[Measured]:
+    """Scores and draws with their standard error (held fixed if it is unknown), per benchmark and mean."""
+    noise = generator.normal(size=(good.score.shape[0], resamples, good.score.shape[1]))
+    drawn = good.score[:, None, :] + np.nan_to_num(good.error)[:, None, :] * noise
+    scale = None if good.common_scale else 1.0 / np.where(good.full == 0, np.nan, good.full)
+    return with_mean(good.score, drawn, scale)
+
+
 def check_frame(table: object) -> None:
     """Raise InputError unless a table is a DataFrame."""
     if not isinstance(table, pd.DataFrame):

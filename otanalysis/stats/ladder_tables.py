@@ -21,6 +21,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from otanalysis.arrays import FloatArray
+from otanalysis.distances import DISTANCES, further_distances
 from otanalysis.errors import InputError
 from otanalysis.selection.pool import RANDOM
 from otanalysis.stats.cells import MEAN, RESAMPLES, check_frame, with_mean
@@ -40,7 +41,9 @@ by rounding alone tie; exact distances are certified to 1e-10 of the largest cos
 
 _EXACT = RUNGS[0].column
 _MEASURES = (*(rung.column for rung in RUNGS), DROPPED_TERM, FREE_WEIGHTS)
-_MAXIMISED = frozenset(rung.column for rung in RUNGS if rung.maximised)
+_MAXIMISED = {rung.column for rung in RUNGS if rung.maximised} | {
+    name for name, one in DISTANCES.items() if one.higher_is_closer
+}
 _POOLS = ("all", RANDOM)
 _SAMPLE = ["normalisation", "ratio", "benchmark", "sample"]
 
@@ -101,11 +104,12 @@ def ladder_table(rows: pd.DataFrame, *, resamples: int = RESAMPLES, seed: int = 
     -------
     DataFrame
         Columns ``normalisation``, ``ratio``, ``pool`` (``all`` or ``random``), ``benchmark`` (with
-        :data:`~otanalysis.stats.cells.MEAN`), ``measure`` (column of a rung, :data:`DROPPED_TERM` or
-        :data:`FREE_WEIGHTS`), ``quantity`` (``rho``, ``win_rate``, ``regret``), ``value``, ``low``, ``high``,
-        ``n`` (samples that have a value), ``subsets`` (in a pool) and ``gamma``. A value is missing where
-        the measure is constant over the pools, as :math:`\mathrm{tr} \Sigma_C` is for tokens of one length;
-        an interval is missing where a benchmark has a single sample.
+        :data:`~otanalysis.stats.cells.MEAN`), ``measure`` (column of a rung, :data:`DROPPED_TERM`,
+        :data:`FREE_WEIGHTS`, or name of a further distance that the rows have), ``quantity`` (``rho``,
+        ``win_rate``, ``regret``), ``value``, ``low``, ``high``, ``n`` (samples that have a value),
+        ``subsets`` (in a pool) and ``gamma``. A value is missing where the measure is constant over the
+        pools, as :math:`\mathrm{tr} \Sigma_C` is for tokens of one length; an interval is missing where a
+        benchmark has a single sample.
 
     Raises
     ------
@@ -125,19 +129,24 @@ def ladder_table(rows: pd.DataFrame, *, resamples: int = RESAMPLES, seed: int = 
     return pd.DataFrame(records)
 
 
+def _measures(rows: pd.DataFrame) -> tuple[str, ...]:
+    """Return what is compared with the exact distance: what every ladder has, and the further distances."""
+    return (*_MEASURES, *(name for name in further_distances(DISTANCES) if name in rows.columns))
+
+
 def _of_samples(pool: pd.DataFrame) -> pd.DataFrame:
     """Return the quantities of every sample of a benchmark: one row a sample, a column a quantity."""
     ordered = pool.sort_values(["sample", "number"])
-    samples = ordered["sample"].nunique()
+    samples, measures = ordered["sample"].nunique(), _measures(pool)
     values = {
         name: ordered[name].to_numpy(dtype=np.float64).reshape(samples, -1)
         * (-1 if name in _MAXIMISED else 1)
-        for name in _MEASURES
+        for name in measures
     }
     rivals = (ordered["origin"].to_numpy().reshape(samples, -1) == RANDOM)[0]
     found = {
         (name, quantity): column
-        for name in _MEASURES
+        for name in measures
         for quantity, column in agreement(values[name], values[_EXACT], rivals).items()
         if name != DROPPED_TERM or quantity == "rho"
     }
@@ -173,13 +182,13 @@ def _summarised(
 
 def check_ladder_rows(rows: pd.DataFrame) -> None:
     """Raise InputError unless the rows hold the same pool for every sample of every benchmark."""
-    wanted = ["dump", *_SAMPLE, "number", "origin", "gamma", *_MEASURES, "w2"]
     check_frame(rows)
+    numbers = [*_measures(rows), "w2"]
+    wanted = ["dump", *_SAMPLE, "number", "origin", "gamma", *numbers]
     absent = [name for name in wanted if name not in rows.columns]
     if absent or rows.empty:
         what = f"lacks the columns {', '.join(absent)}" if absent else "has no rows"
         raise InputError(f"The table of the ladder {what}: run `otanalysis ladder` again.")
-    numbers = [*_MEASURES, "w2"]
     if odd := [name for name in numbers if not pd.api.types.is_numeric_dtype(rows[name])] or [
         name for name in numbers if not np.isfinite(rows[name].to_numpy(dtype=np.float64)).all()
     ]:

@@ -25,8 +25,8 @@ from otanalysis.stats.cells import (
     MEAN,
     RESAMPLES,
     Measured,
-    ScoreCells,
     distance_cells,
+    drawn_scores,
     main_rows,
     rounded_settings,
     rows_with,
@@ -112,7 +112,7 @@ def figure2_tables(
     good = score_cells(accuracy, far.benchmarks, far.cells, keys=keys, fixed=at_ratio)
     kind = "score" if good.common_scale else "relative_score"
     distances = with_mean(far.means, far.replicates)
-    scores = _drawn_scores(good, resamples, np.random.default_rng([seed, len(far.benchmarks)]))
+    scores = drawn_scores(good, resamples, np.random.default_rng([seed, len(far.benchmarks)]))
     column = {str(cell[0]): number for number, cell in enumerate(far.cells)}
     points, correlations = [], []
     for number, name in enumerate([*far.benchmarks, MEAN]):
@@ -163,14 +163,6 @@ def figure2_ratios(
         pd.concat([one.points for one in found], ignore_index=True),
         pd.concat([one.correlations for one in found], ignore_index=True),
     )
-
-
-def _drawn_scores(good: ScoreCells, resamples: int, generator: np.random.Generator) -> list[Measured]:
-    """Scores and draws with their standard error (held fixed if it is unknown), per benchmark and mean."""
-    noise = generator.normal(size=(good.score.shape[0], resamples, good.score.shape[1]))
-    drawn = good.score[:, None, :] + np.nan_to_num(good.error)[:, None, :] * noise
-    scale = None if good.common_scale else 1.0 / np.where(good.full == 0, np.nan, good.full)
-    return with_mean(good.score, drawn, scale)
 
 
 def _ranked(distance: Measured, score: Measured) -> dict[str, FloatArray]:

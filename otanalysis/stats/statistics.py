@@ -119,23 +119,97 @@ def spearman_test(
     """
     first, second = real_numbers(x, "x"), real_numbers(y, "y")
     _check_pair(first, second)
-    n = first.size
-    a, b = _centred_ranks(first), _centred_ranks(second)
-    scale = float(np.sqrt(np.sum(a * a) * np.sum(b * b)))
+    return spearman_tests(first[None], second, generator=generator)[0]
+
+
+def spearman_tests(
+    x: ArrayLike, y: ArrayLike, *, generator: np.random.Generator | None = None
+) -> list[SpearmanTest]:
+    """Test several lists against one, as :func:`spearman_test` does, all with the same permutations.
+
+    Parameters
+    ----------
+    x : array_like [q, n]
+        Lists of finite values, ``n`` at least 2.
+    y : array_like [n]
+        The list that each of them is paired with.
+    generator : numpy.random.Generator, optional
+        As there.
+
+    Returns
+    -------
+    list of SpearmanTest, length q
+
+    Raises
+    ------
+    InputError
+        As there.
+
+    Examples
+    --------
+    >>> tests = spearman_tests([[1, 2, 3, 4, 5], [5, 4, 1, 2, 3]], [1, 2, 3, 4, 5])
+    >>> [(round(test.rho, 3), round(test.p_value, 3)) for test in tests]
+    [(1.0, 0.017), (-0.6, 0.35)]
+    """
+    lists, other = real_numbers(x, "x"), real_numbers(y, "y")
+    for one in lists:
+        _check_pair(one, other)
+    n = other.size
     exact = n <= LARGEST_EXACT
+    a, b = _centred_ranks(lists), _centred_ranks(other)
+    scales = np.sqrt(np.sum(a * a, axis=1) * np.sum(b * b))
+    if not scales.any():
+        return [_tested(0.0, 0.0, scales, n, exact=exact) for _ in lists]
+    order = _all_permutations(n) if exact else _drawn_permutations(n, generator)
+    return [
+        _tested(float(product), float(scale), null, n, exact=exact)
+        for product, scale, null in zip(a @ b, scales, np.abs(b[order] @ a.T).T, strict=True)
+    ]
+
+
+def _tested(product: float, scale: float, products: FloatArray, n: int, *, exact: bool) -> SpearmanTest:
+    """Return the test of centred ranks, from their product and those of all pairings, in absolute value."""
     if scale == 0.0:
         return SpearmanTest(np.nan, np.nan, np.nan, n, 0, exact, 0.0)
-    rho = float(np.clip(a @ b / scale, -1.0, 1.0))
-    order = _all_permutations(n) if exact else _drawn_permutations(n, generator)
-    null = np.abs(b[order] @ a) / scale
+    rho, null = float(np.clip(product / scale, -1.0, 1.0)), products / scale
     hits = null >= abs(rho) - TIE_TOLERANCE
     if exact:
         extreme = null >= null.max() - TIE_TOLERANCE
-        return SpearmanTest(rho, float(hits.mean()), float(extreme.mean()), n, len(order), True, 0.0)
+        return SpearmanTest(rho, float(hits.mean()), float(extreme.mean()), n, len(null), True, 0.0)
     # The observed pairing counts as one of the draws: a p-value of zero is never reported.
-    p = (1 + int(hits.sum())) / (1 + len(order))
-    error = float(np.sqrt(p * (1 - p) / len(order)))
-    return SpearmanTest(rho, p, 1 / (1 + len(order)), n, len(order), False, error)
+    p = (1 + int(hits.sum())) / (1 + len(null))
+    error = float(np.sqrt(p * (1 - p) / len(null)))
+    return SpearmanTest(rho, p, 1 / (1 + len(null)), n, len(null), False, error)
+
+
+def holm(p_values: ArrayLike) -> FloatArray:
+    r"""Adjust the p-values of a family of tests by Holm's step-down method.
+
+    .. math:: \tilde p_{(i)} = \max_{j \leq i} \min \{ (n - j + 1) \, p_{(j)}, 1 \}
+
+    Who calls significant what is at most 0.05 after it is wrong anywhere in the family with a probability of
+    at most 0.05, whatever holds and however the tests hang together (Holm, A simple sequentially rejective
+    multiple test procedure, 1979).
+
+    Parameters
+    ----------
+    p_values : array_like [n]
+        NaN where there is no test: it stays, and does not count.
+
+    Returns
+    -------
+    ndarray [n]
+
+    Examples
+    --------
+    >>> holm([0.01, 0.04, 0.03, np.nan])
+    array([0.03, 0.06, 0.06,  nan])
+    """
+    adjusted = real_numbers(p_values, "p_values").copy()
+    order = np.argsort(adjusted)[: np.count_nonzero(np.isfinite(adjusted))]
+    steps = np.arange(len(order), 0, -1) * adjusted[order]
+    adjusted[order] = np.minimum(np.maximum.accumulate(steps), 1.0)
+    return adjusted
 
 
 def bootstrap_means(values: ArrayLike, resamples: int, *, generator: np.random.Generator) -> FloatArray:

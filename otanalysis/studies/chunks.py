@@ -24,6 +24,11 @@ OF_TABLE = pa.schema([("dump", pa.string()), *ORIGIN])
 """The same of a table, which says the dump, too: parts do not, that they serve wherever it lies."""
 
 
+def distance_columns(names: Iterable[str]) -> pa.Schema:
+    """Return the columns of distances that a study measures where they are asked for."""
+    return pa.schema([(name, pa.float64()) for name in names])
+
+
 @dataclass(frozen=True)
 class Chunk:
     """A few samples of one dump that are measured together: the unit of work and of resuming."""

@@ -10,6 +10,7 @@ import pandas as pd
 
 from otanalysis.arrays import Array, Normalisation, resolve_keep
 from otanalysis.defaults import COMPARED_METHODS, RELEASED_GAMMA, GammaOf
+from otanalysis.distances import further_distances, measure_distances
 from otanalysis.errors import InputError
 from otanalysis.image import Image
 from otanalysis.scalars import check_integer, check_seed, listed
@@ -80,6 +81,7 @@ def compare(
     seed: int = 0,
     effort: float = 1.0,
     weights: Array | None = None,
+    distances: Iterable[str] = (),
 ) -> pd.DataFrame:
     r"""Measure the kept sets of several methods on one image, on every rung, against the certified floor.
 
@@ -102,13 +104,15 @@ def compare(
         Weights of all tokens, non-negative, in any unit; by default those of the image or sample, or uniform.
         They are masses in the distances and the floor, and kmedoids and ot-medoids choose by them; the
         log-determinants and the other methods know no weights.
+    distances : iterable of str
+        Names in :data:`otanalysis.DISTANCES` to measure as well.
 
     Returns
     -------
     DataFrame
         One row a method, the closest first, with the method as index: ``w2``, ``over_floor`` (:math:`W_2^2`
         over the certified floor: at most so many times the best possible), and what
-        :meth:`otanalysis.Ladder.values` returns.
+        :meth:`otanalysis.Ladder.values` returns; then the further distances that were asked for.
 
     Raises
     ------
@@ -122,12 +126,15 @@ def compare(
     >>> table.index.tolist(), bool((table["over_floor"] >= 1).all())
     (['ot-medoids', 'first'], True)
     """
-    image = _image(tokens, weights)
+    image, further = _image(tokens, weights), further_distances(distances)
     ladder = Ladder(image, normalise=normalise, gamma=gamma, gamma_of=gamma_of)
     chosen = select_all(image, methods, ratio=ratio, keep=keep, gamma=gamma, gamma_of=gamma_of, seed=seed)
     size = next(iter(chosen.values())).keep
     floor = wasserstein2_floor(ladder.image, size, effort=effort).squared_distance
-    rows = {name: ladder.values(selection.indices) for name, selection in chosen.items()}
+    rows = {
+        name: ladder.values(one.indices) | measure_distances(ladder.image, np.asarray(one.indices), further)
+        for name, one in chosen.items()
+    }
     table = pd.DataFrame.from_dict(rows, orient="index").rename_axis("method").sort_values("w2")
     squared = table["w2_squared"]
     table.insert(1, "over_floor", squared / floor if floor > 0.0 else np.where(squared > 0.0, np.inf, 1.0))

@@ -158,13 +158,14 @@ class SampleStudy(Protocol):
         Name of the table, without suffix.
     version : int
         Grows when the same settings would give other numbers, so that older parts are measured again.
-    schema : pyarrow.Schema
-        Columns of the rows, without ``dump``, ``model``, ``benchmark`` and ``sample``.
     """
 
     name: ClassVar[str]
     version: ClassVar[int]
-    schema: ClassVar[pa.Schema]
+
+    @property
+    def schema(self) -> pa.Schema:
+        """Columns of the rows, without ``dump``, ``model``, ``benchmark`` and ``sample``."""
 
     def __call__(self, sample: Sample) -> list[Record]:
         """Return the rows of one sample."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from os import PathLike
 from pathlib import Path
 from typing import Any, ClassVar
@@ -15,13 +15,14 @@ import pyarrow as pa
 
 from otanalysis.arrays import Normalisation, resolve_keep
 from otanalysis.defaults import COMPARED_METHODS, RATIOS, RELEASED_GAMMA, GammaOf
+from otanalysis.distances import DISTANCES, further_distances, measure_distances
 from otanalysis.errors import InputError
 from otanalysis.image import Image
 from otanalysis.scalars import check_gamma_of
 from otanalysis.selection import select_many
 from otanalysis.selection.pool import Subset, check_drawn, draw_pool
 from otanalysis.stats.ladder_tables import ladder_table
-from otanalysis.studies.chunks import OF_TABLE
+from otanalysis.studies.chunks import OF_TABLE, distance_columns
 from otanalysis.studies.engine import measure_samples
 from otanalysis.studies.provenance import read_table, write_summaries
 from otanalysis.studies.runs import SweepSettings
@@ -43,6 +44,18 @@ _VALUES = (
     "logdet_same_tokens",
     "logdet",
     "duality_gap",
+)
+_COLUMNS = pa.schema(
+    [
+        ("m", pa.int32()),
+        ("normalisation", pa.string()),
+        ("ratio", pa.float64()),
+        ("keep", pa.int32()),
+        ("gamma", pa.float64()),
+        ("number", pa.int32()),
+        ("origin", pa.string()),
+        *((value, pa.float64()) for value in _VALUES),
+    ]
 )
 
 
@@ -71,6 +84,9 @@ class LadderStudy:
         Of rungs 4 and 5, and of the methods that have one, for each in its own unit.
     gamma_of : {"released", "paper"}
         Whose gamma that of the rungs is, see :class:`~otanalysis.surrogate.ladder.Ladder`.
+    distances : tuple of str
+        Names in :data:`otanalysis.distances.DISTANCES` to measure as well; those that the ladder always has
+        fall out here.
 
     Raises
     ------
@@ -84,26 +100,26 @@ class LadderStudy:
     seed: int = 0
     gamma: float = RELEASED_GAMMA
     gamma_of: GammaOf = "released"
+    distances: tuple[str, ...] = ()
 
     name: ClassVar[str] = "ladder"
     version: ClassVar[int] = 2  # with the subset of otprune-paper in the pools
-    schema: ClassVar[pa.Schema] = pa.schema(
-        [
-            ("m", pa.int32()),
-            ("normalisation", pa.string()),
-            ("ratio", pa.float64()),
-            ("keep", pa.int32()),
-            ("gamma", pa.float64()),
-            ("number", pa.int32()),
-            ("origin", pa.string()),
-            *((value, pa.float64()) for value in _VALUES),
-        ]
-    )
 
     def __post_init__(self) -> None:
+        object.__setattr__(self, "distances", further_distances(self.distances))
         check_drawn(self.subsets)
         check_gamma_of(self.gamma_of)
         self._settings()
+
+    def __repr__(self) -> str:
+        """Return the key of the parts: without further distances that of parts from before there were any."""
+        told = [item.name for item in fields(self) if item.name != "distances" or self.distances]
+        return f"LadderStudy({', '.join(f'{name}={getattr(self, name)!r}' for name in told)})"
+
+    @property
+    def schema(self) -> pa.Schema:
+        """Columns of the rows."""
+        return pa.schema([*_COLUMNS, *distance_columns(self.distances)])
 
     def __call__(self, sample: Sample) -> list[dict[str, Any]]:
         """Return one row a normalisation, ratio and subset; ``number`` counts the subsets of a pool."""
@@ -118,6 +134,7 @@ class LadderStudy:
                     head
                     | {"keep": len(subset.indices), "number": number, "origin": subset.origin}
                     | ladder.values(subset.indices)
+                    | measure_distances(ladder.image, subset.indices, self.distances)
                     for number, subset in enumerate(pool)
                 ]
         return rows
@@ -169,7 +186,7 @@ def measure_ladder(
         The table, one row a sample, normalisation, ratio and subset: ``dump``, ``model``, ``benchmark``,
         ``sample``, ``m``, ``normalisation``, ``ratio``, ``keep``, ``gamma``, ``number``, ``origin`` (see
         :class:`~otanalysis.selection.pool.Subset`) and what
-        :meth:`otanalysis.surrogate.ladder.Ladder.values` returns.
+        :meth:`otanalysis.surrogate.ladder.Ladder.values` returns; then a column for each further distance.
 
     Raises
     ------
@@ -212,8 +229,9 @@ def read_ladder(path: str | PathLike[str]) -> pd.DataFrame:
     InputError
         The file is missing, damaged, without rows, or another table.
     """
-    schema = pa.schema([*OF_TABLE, *LadderStudy.schema])
-    return read_table(path, schema, cure="pass the ladder.parquet of `otanalysis ladder`")
+    further = distance_columns(further_distances(DISTANCES))
+    cure = "pass the ladder.parquet of `otanalysis ladder`"
+    return read_table(path, pa.schema([*OF_TABLE, *_COLUMNS]), may_have=further, cure=cure)
 
 
 def summarise_ladder(path: str | PathLike[str]) -> pd.DataFrame:

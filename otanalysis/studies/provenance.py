@@ -93,7 +93,9 @@ def read_provenance(path: str | PathLike[str]) -> dict[str, Any]:
     return _provenance(_opened(file, schema_only=True), file)
 
 
-def read_table(path: str | PathLike[str], schema: pa.Schema, *, cure: str) -> pd.DataFrame:
+def read_table(
+    path: str | PathLike[str], schema: pa.Schema, *, cure: str, may_have: pa.Schema | None = None
+) -> pd.DataFrame:
     """Read a table of this package, which must be what a study writes, after a look at its checksum.
 
     Parameters
@@ -104,11 +106,13 @@ def read_table(path: str | PathLike[str], schema: pa.Schema, *, cure: str) -> pd
         What must be there, see :func:`~otanalysis.studies.fault.fault_of`.
     cure : str
         What to do where the table is another one.
+    may_have : pyarrow.Schema, optional
+        Columns that are read as well if they are there.
 
     Returns
     -------
     DataFrame
-        The columns of the schema, at least one row.
+        The columns of the schema, then those of the others that are there; at least one row.
 
     Raises
     ------
@@ -118,6 +122,8 @@ def read_table(path: str | PathLike[str], schema: pa.Schema, *, cure: str) -> pd
     file = as_path(path, "a table")
     table = _opened(file)
     _provenance(table, file)
+    further = [one for one in may_have or () if one.name in table.column_names]
+    schema = pa.schema([*schema, *further])
     if fault := fault_of(table, schema):
         raise InputError(f"{file} {fault}: {cure}.")
     chosen = table.select(schema.names).cast(schema)

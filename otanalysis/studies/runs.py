@@ -13,6 +13,7 @@ import numpy as np
 
 from otanalysis.arrays import Normalisation, resolve_keep
 from otanalysis.defaults import DEFAULT_GAMMAS, RELEASED_GAMMA
+from otanalysis.distances import further_distances
 from otanalysis.errors import InputError
 from otanalysis.files import sha256_of_json
 from otanalysis.scalars import check_seed, listed, shown
@@ -60,12 +61,14 @@ class Run:
 class Measurement:
     """One row per sample: a run at a ratio, with its distances under a normalisation.
 
-    ``version`` grows when the same settings would give other numbers, so that older parts are measured again.
+    ``further`` are the distances beyond those of every sweep. ``version`` grows when the same settings would
+    give other numbers, so that older parts are measured again.
     """
 
     run: Run
     ratio: float
     normalisation: Normalisation
+    further: tuple[str, ...] = ()
 
     version: ClassVar[int] = 2
 
@@ -73,9 +76,12 @@ class Measurement:
     def key(self) -> str:
         """Text that is equal for equal measurements, across processes and sessions."""
         run = self.run
-        content = [self.version, PACKAGE, repr(run.selector), run.seed, self.ratio, self.normalisation]
+        content: list[Any] = [self.version, PACKAGE, repr(run.selector), run.seed]
+        content += [self.ratio, self.normalisation]
         if is_own(run.selector):
             content.append(code_fingerprint(run.selector))
+        if self.further:  # else the key is that of parts which were measured when there were no others
+            content.append({"distances": self.further})
         return json.dumps(content)
 
 
@@ -97,12 +103,15 @@ class SweepSettings:
         For the methods that draw at random; the others run once.
     normalisations : tuple of {"none", "columns", "rows"}
         Of the tokens before the distances; the selection never sees it.
+    distances : tuple of str
+        Names in :data:`otanalysis.distances.DISTANCES` to measure as well; those of
+        :data:`~otanalysis.distances.EVERYWHERE` always are, and fall out here.
 
     Raises
     ------
     InputError
-        One of them is empty, has a repetition, an unknown name or a value out of range, or a selector is
-        not whole or has a name that is taken.
+        One but the distances is empty, or one has a repetition, an unknown name or a value out of range, or a
+        selector is not whole or has a name that is taken.
     """
 
     methods: tuple[str | Selector, ...]
@@ -110,6 +119,7 @@ class SweepSettings:
     gammas: tuple[float, ...] | Mapping[str, tuple[float, ...]]
     seeds: tuple[int, ...]
     normalisations: tuple[Normalisation, ...]
+    distances: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         for item in fields(self):
@@ -122,10 +132,11 @@ class SweepSettings:
                 object.__setattr__(self, item.name, _checked(item.name, given))
         _check_methods(self.methods)
         _check_known("normalisation", self.normalisations, get_args(Normalisation))
-        for item in fields(self):
-            own = getattr(self, item.name)
+        object.__setattr__(self, "distances", further_distances(self.distances))
+        for name in (item.name for item in fields(self) if item.name != "distances"):
+            own = getattr(self, name)
             for values in own.values() if isinstance(own, Mapping) else [own]:
-                _check_list(item.name, values)
+                _check_list(name, values)
 
     def runs(self) -> Iterator[Run]:
         """Yield every run once: gammas for the methods with a gamma, seeds for the stochastic ones."""
@@ -149,7 +160,7 @@ class SweepSettings:
     def measurements(self) -> tuple[Measurement, ...]:
         """Return every measurement, in the order of the table's rows within a sample."""
         return tuple(
-            Measurement(run, ratio, normalisation)
+            Measurement(run, ratio, normalisation, self.distances)
             for run in self.runs()
             for normalisation in self.normalisations
             for ratio in self.ratios

@@ -18,9 +18,18 @@ from numpy.typing import NDArray
 
 from otanalysis.arrays import Normalisation, resolve_keep
 from otanalysis.defaults import COMPARED_METHODS, RATIOS, RELEASED_GAMMA
+from otanalysis.distances import DISTANCES, further_distances, measure_distances
 from otanalysis.image import Image
 from otanalysis.selection import Selection, Selector, select_many
-from otanalysis.studies.chunks import OF_TABLE, ORIGIN, Chunk, Record, describe_dumps, open_chunks
+from otanalysis.studies.chunks import (
+    OF_TABLE,
+    ORIGIN,
+    Chunk,
+    Record,
+    describe_dumps,
+    distance_columns,
+    open_chunks,
+)
 from otanalysis.studies.engine import Study, run_study
 from otanalysis.studies.provenance import read_table
 from otanalysis.studies.runs import Measurement, Run, SweepSettings
@@ -39,6 +48,7 @@ def sweep(
     gammas: Sequence[float] | Mapping[str, Sequence[float]] = (RELEASED_GAMMA,),
     seeds: Sequence[int] = (0,),
     normalisations: Sequence[Normalisation] = ("none",),
+    distances: Sequence[str] = (),
     out: str | PathLike[str],
     jobs: int = 1,
     limit: int | None = None,
@@ -81,7 +91,8 @@ def sweep(
         (in the unit of the tokens), ``w2_squared``, ``quantisation_error``, ``gelbrich_w2_squared``,
         ``bures_w2_squared``, ``trace_objective`` and ``duality_gap`` (in its square), ``logdet``,
         ``kept_indices`` (ascending) and ``seconds`` (of the selection; one call serves all ratios of a nested
-        method, and what the selections of an image share is in those of the first that asks for it).
+        method, and what the selections of an image share is in those of the first that asks for it); then a
+        column for each of the further distances.
 
     Raises
     ------
@@ -108,9 +119,7 @@ def sweep(
     ([3, 3], [0.25])
     >>> folder.cleanup()
     """
-    settings = SweepSettings(
-        cast(Any, methods), cast(Any, ratios), cast(Any, gammas), cast(Any, seeds), cast(Any, normalisations)
-    )
+    settings = SweepSettings(*cast(Any, (methods, ratios, gammas, seeds, normalisations, distances)))
     opened, chunks = open_chunks(dumps, size=_CHUNK_SIZE, limit=limit)
     measurements = settings.measurements()
     keys = tuple(one.key for one in measurements)
@@ -122,16 +131,18 @@ def sweep(
         "gammas": settings.gammas,
         "seeds": settings.seeds,
         "normalisations": settings.normalisations,
+        "distances": settings.distances,
         "limit": limit,
     }
+    schema = pa.schema([*_SCHEMA, *distance_columns(settings.distances)])
     study = Study(
         "sweep",
-        schema=_SCHEMA,
+        schema=schema,
         parts=[
             Part(keys, partial(_measure, chunk, measurements), place=chunk.name, columns={"dump": name})
             for name, chunk in chunks
         ],
-        request=[fingerprints, settings.digest(), limit, _SCHEMA.names],
+        request=[fingerprints, settings.digest(), limit, schema.names],
         about={"settings": about, "dumps": describe_dumps(opened)},
     )
     return run_study(study, out, parts="parts", jobs=jobs, progress=progress, wait=wait)
@@ -154,7 +165,7 @@ def read_sweep(path: str | PathLike[str], columns: Sequence[str] | None = None) 
     path : path
         What :func:`sweep` returned.
     columns : sequence of str, optional
-        Read only these, ``seed`` among them; the kept indices are most of the bytes.
+        Read only these, ``seed`` among them; the kept indices are most of the bytes. Without it, all.
 
     Returns
     -------
@@ -166,8 +177,13 @@ def read_sweep(path: str | PathLike[str], columns: Sequence[str] | None = None) 
     InputError
         The file is missing, damaged, without rows, or was not written by a sweep.
     """
-    schema = _TABLE if columns is None else pa.schema([_TABLE.field(name) for name in columns])
-    rows = read_table(path, schema, cure="remove it and make it with `otanalysis sweep`")
+    further = distance_columns(further_distances(DISTANCES))
+    known = pa.schema([*_TABLE, *further])
+    cure = "remove it and make it with `otanalysis sweep`"
+    if columns is None:
+        rows = read_table(path, _TABLE, may_have=further, cure=cure)
+    else:
+        rows = read_table(path, pa.schema([known.field(name) for name in columns]), cure=cure)
     return rows.astype({"seed": "Int64"})
 
 
@@ -200,7 +216,11 @@ def measure_sample(sample: Sample, measurements: Sequence[Measurement]) -> list[
         runs.setdefault(one.run, set()).add(one.ratio)
     selections = {run: _select(image, run, ratios, sample.id) for run, ratios in runs.items()}
     rows = [_Row(ladders[one.normalisation], one, *selections[one.run][one.ratio]) for one in measurements]
-    return [{name: value(row) for name, (_, value) in _COLUMNS.items()} for row in rows]
+    return [
+        {name: value(row) for name, (_, value) in _COLUMNS.items()}
+        | measure_distances(row.ladder.image, row.kept, row.asked.further)
+        for row in rows
+    ]
 
 
 def _select(

@@ -35,7 +35,7 @@ from functools import cached_property
 
 import numpy as np
 
-from otanalysis.arrays import Array, FloatArray, Normalisation, check_indices
+from otanalysis.arrays import Array, FloatArray, Normalisation, check_indices, of_unit_size
 from otanalysis.defaults import RELEASED_GAMMA, GammaOf
 from otanalysis.image import Image
 from otanalysis.scalars import check_gamma_of
@@ -221,8 +221,7 @@ class Ladder:
     def _scaled_gram(self) -> GramLogdet:
         if self.normalise == "columns":
             return self.released
-        # Powers of two change no digit, and no square of what is left overflows or vanishes.
-        tokens = np.ldexp(self.tokens, -int(np.frexp(np.abs(self.tokens).max())[1]))
+        tokens = of_unit_size(self.tokens)
         norm = float(np.linalg.norm(tokens))
         factor = np.sqrt(tokens.shape[1]) / norm if norm else 1.0
         return GramLogdet(Image.of_checked(tokens * factor))

@@ -219,6 +219,8 @@ def test_sweep_writes_the_table_that_it_names(make_dump: Callable[..., Path], tm
         "0,1",
         "--normalise",
         "none,rows",
+        "--distances",
+        "sliced_w2,effective_rank",
     ]
     result = run(
         "sweep", make_dump("a"), make_dump("b", seed=1), *options, "--out", out, "--jobs", 1, "--quiet"
@@ -226,6 +228,7 @@ def test_sweep_writes_the_table_that_it_names(make_dump: Callable[..., Path], tm
     assert result.exit_code == 0, result.stderr
     table = read_sweep(result.stdout.strip())
     assert len(table) == 2 * 3 * (1 + 2) * 2 * 2
+    assert table.columns[-2:].tolist() == ["effective_rank", "sliced_w2"]
     assert result.stderr == ""
 
 

@@ -49,6 +49,18 @@ def test_the_printed_numbers_are_those_of_the_written_summary(make_dump: MakeDum
     assert str(tmp_path / "out" / "ladder_summary.csv") in result.stdout.replace("\n", "")
 
 
+def test_a_further_distance_has_its_line(make_dump: MakeDump, tmp_path: Path) -> None:
+    result = run(
+        make_dump("a", samples=2), *SMALL, "--out", tmp_path / "out", "--distances", "effective_rank"
+    )
+    assert result.exit_code == 0, result.stderr
+    summary = pd.read_csv(tmp_path / "out" / "ladder_summary.csv").query("benchmark == 'mean'")
+    own = summary.query("measure == 'effective_rank' and pool == 'random' and quantity == 'rho'")
+    lines = [words for words in result.stdout.splitlines() if "effective rank" in words]
+    assert len(lines) == len(own) == 2
+    assert all(f"{value:.2f}" in line for line, value in zip(lines, own["value"], strict=True))
+
+
 def test_json_holds_the_overall_rows(make_dump: MakeDump, tmp_path: Path) -> None:
     result = run(make_dump("a", samples=2), *SMALL, "--out", tmp_path / "out", "--json", "--limit", 1)
     assert result.exit_code == 0, result.stderr

@@ -161,10 +161,12 @@ def test_numbers_are_those_of_the_readings(measured: Measurements) -> None:
     assert rows["quantisation"].values == tuple(one.quantisation_error for one in readings)
     assert rows["surrogate"].values == tuple(one.surrogate for one in readings)
     assert rows["paper's"].values == tuple(one.paper_surrogate for one in readings)
+    assert rows["Hausdorff radius"].values == tuple(one.further["hausdorff_radius"] for one in readings)
+    assert rows["Hausdorff radius"].meaning.endswith("; lower is closer")
     assert rows["floor of W₂²"].values == (floor.squared_distance,) * 2
     for row in rows.values():
         if row.best is not None:
-            better = max if row.name in ("surrogate", "paper's") else min
+            better = max if row.name in ("surrogate", "paper's", "effective rank") else min
             assert row.values[row.best] == better(row.values)
     assert rows["W₂² / floor"].values[1] >= 1.0
     table = parsed(numbers_html(readings, floor))

@@ -11,6 +11,7 @@ import otanalysis as ota
 from otanalysis import image as image_module
 from otanalysis.arrays import normalise_tokens
 from otanalysis.defaults import DEFAULT_GAMMAS
+from otanalysis.distances import DISTANCES, EVERYWHERE
 from otanalysis.errors import InputError
 from otanalysis.explore import state as room
 from otanalysis.explore.state import CURVE_RATIOS, Measurements, View
@@ -34,6 +35,9 @@ def test_a_reading_is_what_the_package_says(pictured: MakePictured, method: str,
         assert reading.transport.squared_distance == pytest.approx(exact.squared_distance)
         scaled = normalise_tokens(tokens, view.normalise)
         assert reading.quantisation_error == pytest.approx(ota.quantisation_error(scaled, kept.indices))
+        assert reading.further.keys() == set(DISTANCES) - set(EVERYWHERE)
+        for key, value in reading.further.items():
+            assert value == pytest.approx(DISTANCES[key].measure(ota.Image(scaled), kept.indices)), key
         kernel = otprune_kernel(tokens.astype(np.float64), gamma=view.gamma, normalise=view.kernel_normalise)
         assert reading.surrogate == pytest.approx(logdet_value(kernel, kept.indices))
         of_the_paper = paper_objective(

@@ -131,6 +131,19 @@ def test_a_perfect_rung_and_its_opposite() -> None:
         assert regret.loc["logdet", "value"] > 0.3
 
 
+def test_a_further_distance_has_a_row_of_its_own_in_its_own_direction() -> None:
+    rows = made_up()
+    opposite = rows.assign(effective_rank=-rows["w2_squared"], sliced_w2=-rows["w2_squared"])
+    table = ladder_table(opposite, resamples=5)
+    mean = table[(table["benchmark"] == MEAN) & (table["quantity"] == "rho")]
+    assert mean.loc[mean["measure"] == "effective_rank", "value"].tolist() == pytest.approx([1.0] * 8)
+    assert mean.loc[mean["measure"] == "sliced_w2", "value"].tolist() == pytest.approx([-1.0] * 8)
+    known = table[~table["measure"].isin(["effective_rank", "sliced_w2"])].reset_index(drop=True)
+    pd.testing.assert_frame_equal(known, ladder_table(rows, resamples=5))
+    with pytest.raises(InputError, match="finite number in every row of sliced_w2"):
+        ladder_table(rows.assign(sliced_w2=np.nan))
+
+
 def test_the_dropped_term_is_missing_where_it_is_constant_and_has_no_favourite() -> None:
     table = ladder_table(made_up(), resamples=50)
     own = table[table["measure"] == DROPPED_TERM]

@@ -16,11 +16,13 @@ from otanalysis.errors import InputError
 from otanalysis.stats import statistics
 from otanalysis.stats.statistics import (
     bootstrap_means,
+    holm,
     mean_interval,
     percentile_interval,
     ratio_standard_error,
     spearman_rho,
     spearman_test,
+    spearman_tests,
 )
 
 ROUNDING = 1e-12  # a handful of float64 operations on ranks of size at most 12
@@ -282,3 +284,42 @@ def test_the_interval_of_a_mean_is_students() -> None:
     assert np.isnan(mean_interval([1.0, np.nan])).all()
     with pytest.raises(InputError, match=r"\(0, 1\), got 1"):
         mean_interval(values, level=1.0)
+
+
+@pytest.mark.parametrize("n", [6, 12])
+def test_several_lists_are_tested_as_each_would_be_alone(n: int) -> None:
+    generator = np.random.default_rng(n)
+    lists, other = generator.integers(0, 5, (4, n)).astype(float), generator.standard_normal(n)
+    lists[2] = 7.0
+    together = spearman_tests(lists, other, generator=np.random.default_rng(0))
+    for one, test in zip(lists, together, strict=True):
+        assert vars(spearman_test(one, other, generator=np.random.default_rng(0))) == pytest.approx(
+            vars(test), nan_ok=True
+        )
+    assert np.isnan(together[2].rho)
+    with pytest.raises(InputError, match="one length"):
+        spearman_tests(other, other, generator=generator)
+
+
+def stepped_down(p_values: np.ndarray, level: float) -> np.ndarray:
+    """Holm's procedure as he wrote it: reject the smallest while it is at most the level over those left."""
+    rejected = np.zeros(len(p_values), dtype=bool)
+    for place, test in enumerate(np.argsort(p_values)):
+        if p_values[test] > level / (len(p_values) - place):
+            break
+        rejected[test] = True
+    return rejected
+
+
+def test_holm_rejects_what_stepping_down_rejects() -> None:
+    generator = np.random.default_rng(0)
+    for _ in range(20):
+        p_values = generator.random(8) ** 4
+        for level in (0.01, 0.05, 0.2, 0.9):
+            np.testing.assert_array_equal(holm(p_values) <= level, stepped_down(p_values, level))
+
+
+def test_holm_counts_only_tests_and_stays_a_probability() -> None:
+    assert holm([0.02, np.nan, 0.6, 0.5]) == pytest.approx([0.06, np.nan, 1.0, 1.0], nan_ok=True)
+    assert np.isnan(holm([np.nan])).all()
+    assert holm([0.04, 0.01, 0.03, 0.02]) == pytest.approx([0.06, 0.04, 0.06, 0.06]), "as R's p.adjust has it"

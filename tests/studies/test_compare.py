@@ -30,6 +30,21 @@ def test_every_number_is_what_the_public_functions_say() -> None:
         assert row["over_floor"] == row["w2_squared"] / floor >= 1.0
 
 
+def test_further_distances_come_after_the_others() -> None:
+    plain = compare(TOKENS, ["first", "dpp"], keep=6, normalise="rows")
+    table = compare(
+        TOKENS, ["first", "dpp"], keep=6, normalise="rows", distances=["effective_rank", "energy_distance"]
+    )
+    assert table.columns.tolist() == [*plain.columns, "energy_distance", "effective_rank"]
+    image = ota.Image(TOKENS).normalised("rows")
+    for method, row in table.iterrows():
+        kept = ota.select(TOKENS, str(method), keep=6).indices
+        assert row["energy_distance"] == ota.energy_distance(image, kept)
+        assert row["effective_rank"] == ota.effective_rank(image, kept)
+    with pytest.raises(InputError, match="A distance must be one of"):
+        compare(TOKENS, keep=6, distances=["w3"])
+
+
 def test_the_papers_gamma_is_that_of_selections_and_surrogates() -> None:
     names = ["otprune", "otprune-paper", "divprune"]
     released = compare(TOKENS, names, keep=6, gamma=0.1)

@@ -82,6 +82,28 @@ def test_the_pool_is_the_same_under_every_normalisation_and_whatever_else_is_mea
     pd.testing.assert_frame_equal(alone, both)
 
 
+def test_further_distances_stand_beside_the_rungs(make_dump: MakeDump) -> None:
+    one = sample(make_dump)
+    asked = dataclasses.replace(STUDY, distances=("projection_residual", "w2"))
+    rows = pd.DataFrame(asked(one))
+    assert asked.schema.names == [*STUDY.schema.names, "projection_residual"]
+    pd.testing.assert_frame_equal(rows[STUDY.schema.names], pd.DataFrame(STUDY(one))[STUDY.schema.names])
+    kept = ota.select(one.tokens, "dpp", ratio=0.2).indices
+    for kind in ("none", "columns", "rows"):
+        [row] = picked(rows, kind, 0.2, "dpp")
+        expected = ota.projection_residual(normalise_tokens(one.tokens, kind), kept)
+        assert row["projection_residual"] == pytest.approx(expected)
+
+
+def test_a_study_without_further_distances_has_the_name_that_its_stored_parts_have() -> None:
+    assert repr(LadderStudy((0.2,), ("none",), 5)) == (
+        "LadderStudy(ratios=(0.2,), normalisations=('none',), subsets=5, seed=0, gamma=0.01, "
+        "gamma_of='released')"
+    )
+    assert repr(LadderStudy(distances=("w2",))) == repr(LadderStudy())
+    assert repr(LadderStudy(distances=("sliced_w2",))).endswith("'released', distances=('sliced_w2',))")
+
+
 def test_samples_and_seeds_have_their_own_draws(make_dump: MakeDump) -> None:
     one = sample(make_dump)
     twin = dataclasses.replace(one, id="another")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from fractions import Fraction
 from typing import Any
 
@@ -9,6 +10,7 @@ import numpy as np
 import pytest
 
 from otanalysis.errors import InputError
+from otanalysis.studies.engine import PACKAGE
 from otanalysis.studies.runs import SweepSettings
 
 SOUND: dict[str, Any] = {
@@ -35,6 +37,24 @@ def test_numbers_of_any_library_ask_for_the_same() -> None:
     assert {type(one) for one in other.seeds} == {int}
     assert {type(one) for one in (*other.ratios, *other.gammas)} == {float}
     assert SweepSettings(**SOUND | {"ratios": (Fraction(1, 4),)}).ratios == (0.25,)
+
+
+def test_keys_of_parts_stay_unless_further_distances_are_asked_for() -> None:
+    [first, *_] = SweepSettings(**SOUND).measurements()
+    assert json.loads(first.key) == [
+        2,
+        PACKAGE,
+        "OTPrune(gamma=0.01, normalise='columns')",
+        None,
+        0.25,
+        "none",
+    ]
+    [same, *_] = SweepSettings(**SOUND, distances=("w2", "logdet")).measurements()
+    assert same.key == first.key
+    [more, *_] = SweepSettings(**SOUND, distances=("sliced_w2", "energy_distance")).measurements()
+    [other_order, *_] = SweepSettings(**SOUND, distances=("energy_distance", "sliced_w2")).measurements()
+    assert json.loads(more.key)[-1] == {"distances": ["energy_distance", "sliced_w2"]}
+    assert more.key == other_order.key
 
 
 @pytest.mark.parametrize(

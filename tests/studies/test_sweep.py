@@ -224,6 +224,38 @@ def test_more_methods_gammas_ratios_and_seeds_reuse_what_is_there(
     pd.testing.assert_frame_equal(without_times(table), without_times(fresh))
 
 
+def test_further_distances_are_measured_where_they_are_asked_for(make_dump: MakeDump, tmp_path: Path) -> None:
+    folder = make_dump("a", samples=2, m=20)
+    asked = {"normalisations": ("none", "rows"), "distances": ("sliced_w2", "w2", "energy_distance")}
+    table = small([folder], tmp_path / "out", **asked)
+    assert table.columns.tolist() == [*COLUMNS, "energy_distance", "sliced_w2"]
+    dump = open_dump(folder)
+    for row in table.itertuples():
+        tokens = normalise_tokens(dump.sample(row.sample).tokens, row.normalisation)
+        assert row.energy_distance == pytest.approx(ota.energy_distance(tokens, row.kept_indices))
+        assert row.sliced_w2 == pytest.approx(ota.sliced_wasserstein2(tokens, row.kept_indices))
+    path = tmp_path / "out/sweep.parquet"
+    assert read_provenance(path)["settings"]["distances"] == ["energy_distance", "sliced_w2"]
+    assert read_sweep(path, ["seed", "sliced_w2"])["sliced_w2"].equals(table["sliced_w2"])
+
+
+def test_parts_know_which_distances_they_have(
+    make_dump: MakeDump, tmp_path: Path, measured: list[tuple[str, int]]
+) -> None:
+    folder, out = make_dump("a", samples=2), tmp_path / "out"
+    plain = small([folder], out)
+    calls = len(measured)
+    one = small([folder], out, distances=("effective_rank",))
+    assert len(measured) == 2 * calls
+    small([folder], out, distances=("effective_rank", "hausdorff_radius"))
+    assert len(measured) == 3 * calls
+    pd.testing.assert_frame_equal(small([folder], out), plain)
+    again = small([folder], out, distances=("effective_rank", "quantisation_error"))
+    pd.testing.assert_frame_equal(again, one)
+    assert len(measured) == 3 * calls, "all of it was there"
+    pd.testing.assert_frame_equal(without_times(one[COLUMNS]), without_times(plain))
+
+
 def test_a_stopped_sweep_keeps_its_parts_and_goes_on(
     make_dump: MakeDump, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, measured: list[tuple[str, int]]
 ) -> None:
@@ -318,6 +350,7 @@ def test_the_table_says_how_it_came_about(make_dump: MakeDump, tmp_path: Path) -
         ({"gammas": {"divprune": (0.01,)}}, "'divprune'; known are otprune, otprune-paper"),
         ({"seeds": (-1,)}, "seed"),
         ({"normalisations": ("none", "cells")}, "'cells'; known are none, columns, rows"),
+        ({"distances": ("cosine",)}, "'cosine'"),
         ({"jobs": 0}, "jobs"),
         ({"limit": 0}, "limit"),
     ],
