@@ -102,7 +102,7 @@ class CoverageStudy:
 
     def __call__(self, sample: Sample) -> list[Record]:
         """Return one row a ratio and selection, and one for the best kept set that was met."""
-        image = Image(sample.tokens, weights=sample.weights)
+        image = Image.of_sample(sample)
         keeps = {ratio: resolve_keep(len(image), ratio=ratio) for ratio in self.ratios}
         selections = self._settings().select(image, sample.id, keeps.values())
         measured = image.normalised(self.normalise)
