@@ -152,7 +152,9 @@ def _head(panel: Axes, table: pd.DataFrame) -> None:
     """Write over and beside a panel of averages what they are of."""
     far, of_coverage = distance_name(table), table["distance_kind"].iloc[0] == "quantisation_error"
     short = "error" if of_coverage else far
-    panel.set_title("Coverage, average" if of_coverage else "Average over benchmarks", weight="bold")
+    panel.set_title(
+        "Coverage, average over benchmarks" if of_coverage else "Average over benchmarks", weight="bold"
+    )
     panel.set_title(f"{far}, {tokens_name(table)}", loc="right")
     panel.set_ylabel(f"{short} / {short}(OTPrune)")
     panel.set_xlabel("tokens kept")

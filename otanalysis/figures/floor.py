@@ -101,7 +101,7 @@ def caption_floor(
     )
     return (
         f"{head}\n\n**Verdict.** Squared W2 over its floor, with {ratios} kept, and the share of the way "
-        f"from random subsets down to the floor (negative: farther than random):\n\n{_lines(mean)}"
+        f"from random subsets down to the floor (negative: farther than random):\n\n{_lines(mean, '.2f')}"
         + ("" if coverage is None else f"\n\n{_coverage_words(coverage)}")
         + f"\n\n{surrogate}"
     )
@@ -114,18 +114,18 @@ def _coverage_words(coverage: pd.DataFrame) -> str:
     ranked = mean.sort_values("method", key=lambda column: column.map(list(order).index), kind="stable")
     return (
         "Second row: coverage, the mean squared distance of a token to its nearest kept one (quantisation "
-        f"error), over its floor, and the share of the way as above:\n\n{_lines(ranked)}"
+        f"error), over its floor, and the share of the way as above:\n\n{_lines(ranked, '.3f')}"
     )
 
 
-def _lines(mean: pd.DataFrame) -> str:
+def _lines(mean: pd.DataFrame, digits: str) -> str:
     """Return a line a method: how many times the floor, and the share of the way down to it, by ratio."""
     over = mean[mean["quantity"] == "over_floor"]
     closed = mean[mean["quantity"] == "gap_closed"]
     lines = []
     for method in over["method"].drop_duplicates():
         share = "" if closed.empty or method == "random" else f" (share {_span(closed, method, '.2f')})"
-        lines.append(f"- {_label(method)}: {_span(over, method, '.2f')}{share}")
+        lines.append(f"- {_label(method)}: {_span(over, method, digits)}{share}")
     return "\n".join(lines)
 
 
