@@ -823,6 +823,15 @@ TARGETS: Mapping[str, Target] = {
         {"gamma": "gamma", "gamma_of": "gamma_of", "kernel_normalise": "normalise", "normalise": "normalise"},
         0.15,
     ),
+    "quantisation_floor": Target(
+        ota.quantisation_floor,
+        SIZED,
+        a_floor,
+        {"normalise": "normalise", "effort": "effort", "weights": "weights"},
+    ),
+    "quantisation_bound": Target(
+        ota.quantisation_bound, {**SIZED, "multipliers": "multipliers"}, finite, {"weights": "weights"}
+    ),
     "wasserstein2_floor": Target(
         ota.wasserstein2_floor,
         {"tokens": "tokens", "keep": "keep", "effort": "effort"},
