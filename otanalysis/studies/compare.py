@@ -193,6 +193,5 @@ def random_distances(
 def _image(tokens: Array | Image | Sample, weights: Array | None = None) -> Image:
     """Return the image of what was given, with these weights, or those that it brings."""
     if isinstance(tokens, Sample):
-        return Image(tokens.tokens, weights=tokens.weights if weights is None else weights)
-    image = Image.of(tokens)
-    return image if weights is None else Image.of_checked(image.tokens, image.masses(weights))
+        return Image.of_sample(tokens, weights=weights)
+    return Image.of(tokens).with_weights(weights)
