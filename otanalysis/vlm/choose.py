@@ -10,7 +10,9 @@ import numpy as np
 
 from otanalysis.arrays import resolve_keep
 from otanalysis.defaults import FULL
+from otanalysis.image import Image
 from otanalysis.selection import Selection, Selector, select_batch
+from otanalysis.selection.selector import needs_of
 from otanalysis.vlm.layout import Box, ImageTokens, PatchView
 
 if TYPE_CHECKING:
@@ -106,6 +108,11 @@ class TokenChooser:
         self._seed, self._keep_newlines = seed, keep_newlines
         self._drawn = 0
 
+    @property
+    def needs(self) -> tuple[str, ...]:
+        """Names of the attention that the images must bring."""
+        return needs_of(self._selector)
+
     def choose(self, images: Sequence[ImageTokens]) -> list[KeptImage]:
         """Choose tokens of every image; images with equal numbers of tokens are chosen from together."""
         counts = [self._count(len(image.patches)) for image in images]
@@ -126,12 +133,17 @@ class TokenChooser:
         states = [np.random.SeedSequence((self._seed, self._drawn + place)) for place in range(len(images))]
         self._drawn += len(images)
         return select_batch(
-            [image.tokens.detach() for image in images],
+            [self._chosen_from(image) for image in images],
             self._selector,
             ratio=self._ratio,
             keep=self._keep,
             seeds=[int(state.generate_state(1)[0]) for state in states],
         )
+
+    def _chosen_from(self, image: ImageTokens) -> torch.Tensor | Image:
+        """Return the tokens of an image, and with them what the selector needs."""
+        tokens = image.tokens.detach()
+        return Image(tokens, side=image.side) if self.needs else tokens
 
     def _kept(self, image: ImageTokens, selection: Selection | None) -> KeptImage:
         import torch
