@@ -47,13 +47,13 @@ def certify(
     facility-location too. Takes about 5 s of one core an image; stopped with Ctrl-C, the same command goes on
     where it was. Exit status 1 if a distance's certificate does not hold.
     """
-    from otanalysis.selection import SELECTORS
+    from otanalysis.selection import TOKEN_METHODS
     from otanalysis.stats.cells import MEAN
     from otanalysis.studies.certify import CertifyStudy, read_certificates, summarise_certificates
     from otanalysis.studies.coverage import COVERAGE_METHODS, CoverageStudy, summarise_coverage
     from otanalysis.studies.engine import measure_samples
 
-    asked = options.names(methods, "--methods", SELECTORS)
+    asked = options.names(methods, "--methods", TOKEN_METHODS)
     settings: dict[str, Any] = {
         "ratios": options.numbers(ratios, "--ratios"),
         "normalise": cast("Normalisation", normalise),

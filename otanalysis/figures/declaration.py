@@ -19,8 +19,8 @@ from otanalysis.stats.cells import RATIO_DIGITS
 Measured = Literal["sweep", "ladder", "certificates", "normalisations", "weights", "predictors"]
 """What can be measured for a figure: distances of the methods' kept sets, all rungs for a pool of subsets,
 distances and quantisation errors beside their certified floors, distances of few images under all
-normalisations, or under several weights of the tokens, or all distances of all methods' kept sets of one size.
-:mod:`~otanalysis.figures.build` measures each at most once a run."""
+normalisations, or under several weights of the tokens, or all distances of all methods' kept sets of one
+size. :mod:`~otanalysis.figures.build` measures each at most once a run."""
 
 Tables = TypeVar("Tables")
 

@@ -15,7 +15,7 @@ from otanalysis.distances import further_distances, measure_distances
 from otanalysis.errors import InputError
 from otanalysis.image import Image
 from otanalysis.scalars import check_integer, check_seed, listed
-from otanalysis.selection import SELECTORS, Selection, Selector, select
+from otanalysis.selection import TOKEN_METHODS, Selection, Selector, select
 from otanalysis.selection.registry import configured
 from otanalysis.surrogate.ladder import Ladder
 from otanalysis.tokens.read import Sample
@@ -148,7 +148,7 @@ def compare(
 
 def objective_values(
     tokens: Array | Image | Sample,
-    methods: Iterable[str | Selector] = tuple(SELECTORS),
+    methods: Iterable[str | Selector] = TOKEN_METHODS,
     *,
     ratio: float | None = None,
     keep: int | None = None,
@@ -161,7 +161,7 @@ def objective_values(
     tokens : array [m, d], Image or Sample
         All tokens.
     methods : iterable of str or Selector
-        Names, or selectors of one's own; all that are registered by default. Each has its own parameters.
+        Names, or selectors of one's own; by default all that need no side information. Each has its own parameters.
     ratio, keep, seed
         As for :func:`otanalysis.select`.
 
