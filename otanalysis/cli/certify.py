@@ -44,13 +44,13 @@ def certify(
     certify_summary.csv and certify_greedy.csv. Takes about 4 s of one core an image; stopped with Ctrl-C, the
     same command goes on where it was. Exit status 1 if a distance's certificate does not hold.
     """
-    from otanalysis.selection import SELECTORS
+    from otanalysis.selection import TOKEN_METHODS
     from otanalysis.stats.cells import MEAN
     from otanalysis.studies.certify import CertifyStudy, read_certificates, summarise_certificates
     from otanalysis.studies.engine import measure_samples
 
     study = CertifyStudy(
-        methods=options.names(methods, "--methods", SELECTORS),
+        methods=options.names(methods, "--methods", TOKEN_METHODS),
         ratios=options.numbers(ratios, "--ratios"),
         normalise=cast("Normalisation", normalise),
         seeds=options.whole_numbers(seeds, "--seeds"),

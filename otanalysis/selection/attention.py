@@ -8,15 +8,13 @@ from typing import ClassVar
 import numpy as np
 
 from otanalysis.arrays import FloatArray, IntArray
-from otanalysis.errors import InputError
 from otanalysis.image import Image
-from otanalysis.scalars import shown
-from otanalysis.selection.selector import Selector
-from otanalysis.side import CLS_ATTENTION, is_side_name
+from otanalysis.selection.by_side import BySide
+from otanalysis.side import CLS_ATTENTION
 
 
 @dataclass(frozen=True)
-class ByAttention(Selector):
+class ByAttention(BySide):
     r"""Keep the tokens with the largest attention: :math:`\arg\max_{|C| = k} \sum_{j \in C} a_j`.
 
     With the class token's attention these are the tokens that FasterVLM (arXiv:2412.01818) keeps, and the
@@ -37,16 +35,9 @@ class ByAttention(Selector):
 
     by: str = CLS_ATTENTION
 
-    name: ClassVar[str] = "attention"
+    method: ClassVar[str] = "attention"
+    usual: ClassVar[str] = CLS_ATTENTION
     nested: ClassVar[bool] = True
-
-    def __post_init__(self) -> None:
-        check_by(self.by)
-
-    @property
-    def needs(self) -> tuple[str, ...]:
-        """The side information that decides."""
-        return (self.by,)
 
     def pick(
         self, image: Image, keep: int, generator: np.random.Generator | None
@@ -55,9 +46,3 @@ class ByAttention(Selector):
         attention = image.side[self.by]
         order = np.argsort(-attention, kind="stable")[:keep]
         return order, attention[order]
-
-
-def check_by(by: object) -> None:
-    """Raise InputError unless it is a name of side information."""
-    if not is_side_name(by):
-        raise InputError(f"by must be a name of side information such as 'cls_attention'; got {shown(by)}.")

@@ -9,13 +9,13 @@ import numpy as np
 
 from otanalysis.arrays import Array, FloatArray, like
 from otanalysis.image import Image
-from otanalysis.selection.attention import check_by
+from otanalysis.selection.by_side import BySide
 from otanalysis.selection.dpp import GreedyDPP
 from otanalysis.side import TEXT_RELEVANCE
 
 
 @dataclass(frozen=True)
-class CDPrune(GreedyDPP):
+class CDPrune(BySide, GreedyDPP):
     r"""Greedy MAP of the point process of dpp, conditioned on the relevance of the tokens (CDPruner).
 
     The kernel of arXiv:2506.10967 is :math:`\mathrm{diag}(\tilde r)\, S\, \mathrm{diag}(\tilde r)` with the
@@ -45,15 +45,8 @@ class CDPrune(GreedyDPP):
 
     by: str = TEXT_RELEVANCE
 
-    name: ClassVar[str] = "cdprune"
-
-    def __post_init__(self) -> None:
-        check_by(self.by)
-
-    @property
-    def needs(self) -> tuple[str, ...]:
-        """The side information that is the relevance."""
-        return (self.by,)
+    method: ClassVar[str] = "cdprune"
+    usual: ClassVar[str] = TEXT_RELEVANCE
 
     def matrix(self, image: Image) -> Array:
         """Return the conditioned kernel [m, m]."""
