@@ -13,7 +13,7 @@ from otanalysis.defaults import COMPARED_METHODS, RELEASED_GAMMA, GammaOf
 from otanalysis.errors import InputError
 from otanalysis.image import Image
 from otanalysis.scalars import check_integer, check_seed, listed
-from otanalysis.selection import SELECTORS, Selection, Selector, select
+from otanalysis.selection import TOKEN_METHODS, Selection, Selector, select
 from otanalysis.selection.registry import configured
 from otanalysis.surrogate.ladder import Ladder
 from otanalysis.tokens.read import Sample
@@ -136,7 +136,7 @@ def compare(
 
 def objective_values(
     tokens: Array | Image | Sample,
-    methods: Iterable[str | Selector] = tuple(SELECTORS),
+    methods: Iterable[str | Selector] = TOKEN_METHODS,
     *,
     ratio: float | None = None,
     keep: int | None = None,
@@ -149,7 +149,8 @@ def objective_values(
     tokens : array [m, d], Image or Sample
         All tokens.
     methods : iterable of str or Selector
-        Names, or selectors of one's own; all that are registered by default. Each has its own parameters.
+        Names, or selectors of one's own; by default all that need the tokens alone. Each has its own
+        parameters.
     ratio, keep, seed
         As for :func:`otanalysis.select`.
 
