@@ -51,6 +51,7 @@ inside them.
 ``otanalysis.reading``       files that others wrote: text, JSON, CSV, Parquet
 ``otanalysis.scalars``       checks of numbers, seeds and names
 ``otanalysis.arrays``        checks of token clouds and kept sets, normalisation
+``otanalysis.side``          named numbers of every token that are no part of it
 ``otanalysis.tokens``        dumps of tokens on disk: read, written, verified
 ``otanalysis.scores``        accuracy tables, and the results of other programs read into them
 ``otanalysis.image``         the tokens of one image, and what all their subsets share, made once

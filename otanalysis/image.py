@@ -311,7 +311,7 @@ class Image:
         grid: tuple[int, int] | None = None,
         side: Mapping[str, FloatArray] | None = None,
     ) -> Image:
-        """Return an image of finite float64 tokens, with masses, grid and side that were made to fit."""
+        """Return an image of finite float64 tokens and what lies beside them, made so that all fits."""
         image = cls.__new__(cls)
         image.tokens, image.weights, image.grid, image.side = tokens, weights, grid, side or {}
         image._shared = {}

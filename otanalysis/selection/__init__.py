@@ -4,8 +4,8 @@ May import the rooms below it in ``.importlinter``; of these it uses image, tran
 
 What each method works for, which ``objective_value`` measures of any kept set:
 
->>> for name, selector in SELECTORS.items():
-...     print(f"{name:17} {selector.objective}")
+>>> for name in TOKEN_METHODS:
+...     print(f"{name:17} {SELECTORS[name].objective}")
 otprune           surrogate: largest log-determinant, the released code's gamma
 otprune-paper     surrogate: largest log-determinant, the paper's gamma
 divprune          diversity: largest smallest cosine distance between two kept tokens
@@ -26,6 +26,15 @@ facility-location coverage: largest mean cosine similarity of a token to its nea
 fps               coverage: smallest largest distance of a token to its nearest kept one
 ot-medoids        matching: smallest W2 to kept tokens of one mass
 herding           matching: smallest energy distance to all tokens
+
+Others need side information of the tokens as well:
+
+>>> for name, selector in SELECTORS.items():
+...     if selector.needs:
+...         print(f"{name:31} {selector.objective}")
+cdprune                         diversity: largest log-determinant of similarities times relevance
+attention                       attention: largest sum of cls_attention
+attention-by-received_attention attention: largest sum of received_attention
 """
 
 from otanalysis.selection.registry import SELECTORS, TOKEN_METHODS, select, select_batch, select_many

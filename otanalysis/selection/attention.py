@@ -39,6 +39,11 @@ class ByAttention(BySide):
     usual: ClassVar[str] = CLS_ATTENTION
     nested: ClassVar[bool] = True
 
+    @property
+    def objective(self) -> str:  # type: ignore[override]
+        """What it works for: the attention of the kept tokens."""
+        return f"attention: largest sum of {self.by}"
+
     def pick(
         self, image: Image, keep: int, generator: np.random.Generator | None
     ) -> tuple[IntArray, FloatArray]:
@@ -46,3 +51,7 @@ class ByAttention(BySide):
         attention = image.side[self.by]
         order = np.argsort(-attention, kind="stable")[:keep]
         return order, attention[order]
+
+    def worth(self, image: Image, kept: IntArray) -> float:
+        """Return the sum of the attention of the kept tokens."""
+        return float(image.side[self.by][kept].sum())

@@ -15,7 +15,7 @@ from otanalysis.side import TEXT_RELEVANCE
 
 
 @dataclass(frozen=True)
-class CDPrune(BySide, GreedyDPP):
+class CDPrune(BySide, GreedyDPP):  # type: ignore[override]
     r"""Greedy MAP of the point process of dpp, conditioned on the relevance of the tokens (CDPruner).
 
     The kernel of arXiv:2506.10967 is :math:`\mathrm{diag}(\tilde r)\, S\, \mathrm{diag}(\tilde r)` with the
@@ -47,6 +47,7 @@ class CDPrune(BySide, GreedyDPP):
 
     method: ClassVar[str] = "cdprune"
     usual: ClassVar[str] = TEXT_RELEVANCE
+    objective: ClassVar[str] = "diversity: largest log-determinant of similarities times relevance"
 
     def matrix(self, image: Image) -> Array:
         """Return the conditioned kernel [m, m]."""

@@ -138,7 +138,8 @@ class Selector:
     def _image(self, tokens: Array | Image) -> Image:
         """Return the image of what was given, which has all that the method needs."""
         image = Image.of(tokens)
-        require_side(self.needs, image.side, method=self.name)
+        if self.needs:
+            require_side(self.needs, image.side, method=self.name)
         return image
 
     def pick(
@@ -186,7 +187,7 @@ class Selector:
         >>> SELECTORS["fps"].objective_value([[0.0], [1.0], [5.0]], [0, 2])
         -1.0
         """
-        image = Image.of(tokens).on_host
+        image = self._image(tokens).on_host
         return self.worth(image, check_indices(indices, len(image)))
 
     def worth(self, image: Image, kept: IntArray) -> float | None:
@@ -288,7 +289,7 @@ class StackSelector(Protocol):
     >>> together[:4]
     ['otprune', 'otprune-paper', 'divprune', 'dpp']
     >>> together[4:]
-    ['max-sum', 'pivoted-qr', 'facility-location', 'fps', 'herding']
+    ['max-sum', 'cdprune', 'pivoted-qr', 'facility-location', 'fps', 'herding']
     """
 
     def select_stack(self, clouds: Sequence[Array], keep: int) -> list[Selection]:

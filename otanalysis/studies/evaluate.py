@@ -32,6 +32,7 @@ from otanalysis.studies.runs import Run, SweepSettings
 from otanalysis.studies.store import Part
 from otanalysis.vlm.answer import answer_prompts
 from otanalysis.vlm.attention import attention_sides, check_attention
+from otanalysis.vlm.layout import ImageTokens
 from otanalysis.vlm.model import VisionLanguageModel, load_model, model_fingerprint
 
 MAJORITY = "majority"
@@ -88,7 +89,8 @@ class _Chunk:
         """Measure the missing runs; a worker process keeps the model, and the images are encoded once."""
         vlm = _loaded(self.model)
         items = list(islice(BENCHMARKS[self.benchmark].items(self.stop), self.start, None))
-        side, found = _side_of(self.runs), []
+        side = _side_of(self.runs)
+        found: list[ImageTokens] = []
         for begin in range(0, len(items), 10):
             found += vlm.image_tokens([item.picture for item in items[begin : begin + 10]], side=side)
         tokens = [one.tokens for one in found]

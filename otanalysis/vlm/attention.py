@@ -132,7 +132,8 @@ def _looked_at(module: Any, args: Any, options: Any, side: Sequence[str]) -> dic
     own = module.config
     module.config = copy.copy(own)
     module.config._attn_implementation = _implementation()
-    module.config.otanalysis_seen = parts = {name: [] for name in side}
+    parts: dict[str, list[torch.Tensor]] = {name: [] for name in side}
+    module.config.otanalysis_seen = parts
     try:
         with torch.no_grad():
             module.forward(*args, **options)

@@ -141,12 +141,11 @@ class TokenChooser:
         )
 
     def _cloud(self, image: ImageTokens) -> Array | Image:
-        """Return the tokens of an image, with what else its method looks at: the grid, what it needs."""
+        """Return the tokens of an image, with its grid and attention for a method that takes these."""
         tokens = image.tokens.detach()
-        if self.needs:
-            return Image(tokens, grid=image.grid, side=image.side)
-        # The others run on the model's device, many images at once, on plain tokens.
-        return tokens if isinstance(self._selector, StackSelector) else Image(tokens, grid=image.grid)
+        # Methods that take many images at once run on the model's device, on plain tokens.
+        plain = not self.needs and isinstance(self._selector, StackSelector)
+        return tokens if plain else Image(tokens, grid=image.grid, side=image.side)
 
     def _kept(self, image: ImageTokens, selection: Selection | None) -> KeptImage:
         import torch

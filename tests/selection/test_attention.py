@@ -35,6 +35,14 @@ def test_no_other_subset_has_more_attention(keep: int) -> None:
     assert (np.diff(selection.gains) <= 0).all()
 
 
+def test_its_objective_is_the_attention_of_any_kept_set() -> None:
+    for name, attention in (("attention", ATTENTION), ("attention-by-received_attention", ATTENTION[::-1])):
+        worth = SELECTORS[name].objective_value(IMAGE, [4, 0])
+        assert worth == pytest.approx(attention[4] + attention[0])
+    with pytest.raises(InputError, match="came without any"):
+        SELECTORS["attention"].objective_value(TOKENS, [4, 0])
+
+
 def test_the_parameter_says_which_attention() -> None:
     by = {one: select(IMAGE, ByAttention(one), keep=3) for one in ("received_attention", "mine")}
     assert by["received_attention"].indices.tolist() == sorted(np.argsort(ATTENTION[::-1])[-3:].tolist())

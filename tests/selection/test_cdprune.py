@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from otanalysis.image import Image
-from otanalysis.selection import select, select_batch
+from otanalysis.selection import SELECTORS, select, select_batch
 from otanalysis.selection.cdprune import CDPrune, scaled_relevance
 
 M = 8
@@ -43,6 +43,8 @@ def test_every_pick_raises_the_determinant_most(seed: int) -> None:
         before = np.linalg.det(kernel[np.ix_(picked, picked)]) if picked else 1.0
         assert gain == pytest.approx(np.log(values[pick] / before), rel=1e-9)
         picked.append(int(pick))
+    value = SELECTORS["cdprune"].objective_value(one, picked[:4])
+    assert value == pytest.approx(np.log(np.linalg.det(kernel[np.ix_(picked[:4], picked[:4])])), rel=1e-9)
     assert selection.pick_order[0] == one.side["text_relevance"].argmax()
 
 

@@ -10,7 +10,7 @@ import pytest
 
 from otanalysis.errors import InputError
 from otanalysis.image import Image
-from otanalysis.selection import SELECTORS, Selector
+from otanalysis.selection import SELECTORS, TOKEN_METHODS, Selector
 from otanalysis.studies import objective_values
 from otanalysis.surrogate import logdet_value, otprune_kernel, paper_objective
 from otanalysis.transport import quantisation_error, wasserstein2
@@ -51,8 +51,8 @@ def test_each_is_the_best_or_near_it_on_its_own_objective(
 ) -> None:
     values = objective_values(draw(seed), keep=8)
 
-    assert set(values.index) == set(SELECTORS)
-    assert set(values.columns) == set(SELECTORS) - WITHOUT
+    assert set(values.index) == set(TOKEN_METHODS)
+    assert set(values.columns) == set(TOKEN_METHODS) - WITHOUT
     places = values.rank(ascending=False, method="min")
     own = {name: places.loc[name, name] for name in values}
     assert max(own.values()) <= NEAR, own
@@ -62,14 +62,23 @@ def test_each_is_the_best_or_near_it_on_its_own_objective(
 
 
 def test_the_others_have_none(image: Image) -> None:
-    for name, selector in SELECTORS.items():
-        assert (selector.objective_value(image, [0, 1]) is None) == (name in WITHOUT)
+    for name in TOKEN_METHODS:
+        assert (SELECTORS[name].objective_value(image, [0, 1]) is None) == (name in WITHOUT)
     assert Selector().objective_value(image, [0, 1]) is None
 
 
 def test_neighbours_in_the_registry_work_for_one_kind_of_objective() -> None:
     kinds = [kind for kind, _ in groupby(one.objective.split(":")[0] for one in SELECTORS.values())]
-    assert kinds == ["surrogate", "diversity", "length", "span", "control", "coverage", "matching"]
+    assert kinds == [
+        "surrogate",
+        "diversity",
+        "length",
+        "span",
+        "attention",
+        "control",
+        "coverage",
+        "matching",
+    ]
     words = [one.objective.split(": ")[1] for one in SELECTORS.values()]
     assert len(set(words)) == len(words)
 
@@ -93,7 +102,7 @@ def test_the_values_of_the_older_methods_are_those_of_their_own_functions(image:
 def test_torch_and_lists_have_the_same_value_and_bad_indices_none(image: Image) -> None:
     torch = pytest.importorskip("torch")
     tokens = torch.from_numpy(np.array(image))
-    for name in set(SELECTORS) - WITHOUT:
+    for name in set(TOKEN_METHODS) - WITHOUT:
         value = SELECTORS[name].objective_value(image, np.array([4, 0, 9]))
         assert SELECTORS[name].objective_value(tokens, torch.tensor([9, 0, 4])) == pytest.approx(
             value, rel=1e-9
