@@ -6,6 +6,7 @@ A study of its own beside that of the certificates, whose parts stay as they wer
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 from operator import itemgetter
 from os import PathLike
 from typing import ClassVar
@@ -108,7 +109,7 @@ class CoverageStudy:
         measured = image.normalised(self.normalise)
         rows: list[Record] = []
         for ratio, keep in keeps.items():
-            floor, seconds = timed(lambda keep=keep: quantisation_floor(measured, keep, effort=self.effort))
+            floor, seconds = timed(partial(quantisation_floor, measured, keep, effort=self.effort))
             head: Record = {"m": len(image), "ratio": ratio, "keep": keep, "normalisation": self.normalise}
             head |= {"quantisation_floor": floor.squared_distance, "floor_seconds": seconds}
             chosen = [
