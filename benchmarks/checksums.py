@@ -85,12 +85,13 @@ def main(
     out: Annotated[Path, typer.Option(help="Folder for the results.")] = Path("results/benchmarks"),
 ) -> None:
     """Put the seconds that checksums take beside those of a sweep: of the bundled model, at LLaVA's shape."""
-    from otanalysis import SELECTORS, open_bundled
+    from otanalysis import open_bundled
     from otanalysis.progress import reported
+    from otanalysis.selection import TOKEN_METHODS
 
     with reported(), TemporaryDirectory() as folder:
         paths = [open_bundled("presence").path, write_noise(Path(folder) / "noise", images, 576, 4096)]
-        chosen = methods.split(",") if methods else list(SELECTORS)
+        chosen = methods.split(",") if methods else list(TOKEN_METHODS)
         shares = [float(ratio) for ratio in ratios.split(",")]
         rows = [measure(path, chosen, shares, limit, repeats) for path in paths]
         show(rows)

@@ -1,4 +1,4 @@
-"""How much the certificates leave open, and what they cost: the floor of the distance, greedy's ceiling.
+"""How much the certificates leave open, and what they cost: floors of distance and error, greedy's ceiling.
 
 Run ``python benchmarks/floor.py --help``. One thread; seconds are those of the process, whatever else the
 machine does. Tokens: the first samples of the bundled dumps, and the families of clouds on which the
@@ -82,21 +82,22 @@ FAMILIES: dict[str, Callable[[int], np.ndarray]] = {
 
 
 def measure(tokens: np.ndarray, ratio: float, efforts: tuple[float, ...]) -> Iterator[Record]:
-    """Yield the floor at every effort and greedy's ceiling: the share left open, and the seconds."""
+    """Yield the floors at every effort and greedy's ceiling: the share left open, and the seconds."""
     from otanalysis.arrays import resolve_keep
     from otanalysis.surrogate import logdet_upper_bound
-    from otanalysis.transport import wasserstein2_floor
+    from otanalysis.transport import quantisation_floor, wasserstein2_floor
 
     keep = resolve_keep(len(tokens), ratio=ratio)
-    for effort in efforts:
-        floor, seconds = timed(partial(wasserstein2_floor, tokens, keep, effort=effort))
-        yield {
-            "certificate": "floor",
-            "effort": effort,
-            "open": floor.gap,
-            "kind": floor.kind,
-            "seconds": seconds,
-        }
+    for name, search in (("floor", wasserstein2_floor), ("coverage", quantisation_floor)):
+        for effort in efforts:
+            floor, seconds = timed(partial(search, tokens, keep, effort=effort))
+            yield {
+                "certificate": name,
+                "effort": effort,
+                "open": floor.gap,
+                "kind": floor.kind,
+                "seconds": seconds,
+            }
     ceiling, seconds = timed(partial(logdet_upper_bound, tokens, keep))
     yield {
         "certificate": "ceiling",
@@ -172,7 +173,7 @@ def main(
     out: Annotated[Path, typer.Option(help="Folder for the tables.")] = Path("results/benchmarks"),
     quiet: Annotated[bool, typer.Option("--quiet", help="Show no progress.")] = False,
 ) -> None:
-    """Measure how much the floor and the ceiling leave open, and how long they take."""
+    """Measure how much the floors and the ceiling leave open, and how long they take."""
     from otanalysis.cli import numbers
     from otanalysis.progress import progress_bar, reported
 

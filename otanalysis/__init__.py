@@ -31,7 +31,8 @@ Distances    ``DISTANCES``, ``wasserstein2``, ``ExactTransport``, ``quantisation
 Ladder       ``Ladder``, ``RUNGS``, ``TokenMoments``, ``gelbrich_squared``, ``bures_squared``,
              ``trace_objective``
 Proofs       ``certify``, ``Certificate``, ``wasserstein2_floor``, ``DistanceFloor``, ``lagrangian_bound``,
-             ``spectral_bound``, ``logdet_upper_bound``, ``LogdetBound``
+             ``spectral_bound``, ``quantisation_floor``, ``QuantisationFloor``, ``quantisation_bound``,
+             ``logdet_upper_bound``, ``LogdetBound``
 Errors       ``OtAnalysisError`` and its kinds ``InputError``, ``DumpError``, ``ConvergenceError``,
              ``MissingDependencyError``, ``StorageError``
 
@@ -53,7 +54,7 @@ inside them.
 ``otanalysis.tokens``        dumps of tokens on disk: read, written, verified
 ``otanalysis.scores``        accuracy tables, and the results of other programs read into them
 ``otanalysis.image``         the tokens of one image, and what all their subsets share, made once
-``otanalysis.transport``     exact W2 with its dual certificate, Gaussian W2, the certified floor
+``otanalysis.transport``     exact W2 with its dual certificate, Gaussian W2, the certified floors
 ``otanalysis.surrogate``     kernels, the log-determinant, greedy, the ladder, its upper bound
 ``otanalysis.distances``     everything by which kept tokens are called close, by name
 ``otanalysis.theorem``       checks of the theorem, each with a control that it must reject

@@ -28,6 +28,7 @@ from .tokens import open_dump as open_dump
 from .transport import (
     DistanceFloor as DistanceFloor,
     ExactTransport as ExactTransport,
+    QuantisationFloor as QuantisationFloor,
     TokenMoments as TokenMoments,
     bures_squared as bures_squared,
     effective_rank as effective_rank,
@@ -36,7 +37,9 @@ from .transport import (
     hausdorff_radius as hausdorff_radius,
     lagrangian_bound as lagrangian_bound,
     projection_residual as projection_residual,
+    quantisation_bound as quantisation_bound,
     quantisation_error as quantisation_error,
+    quantisation_floor as quantisation_floor,
     sliced_wasserstein2 as sliced_wasserstein2,
     spectral_bound as spectral_bound,
     squared_distances as squared_distances,

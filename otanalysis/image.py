@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable
+from collections.abc import Callable, Hashable, Mapping
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
@@ -25,6 +25,7 @@ from otanalysis.arrays import (
 )
 from otanalysis.errors import InputError
 from otanalysis.scalars import check_integer, listed, shown
+from otanalysis.side import check_side
 
 if TYPE_CHECKING:
     from otanalysis.tokens.read import Sample
@@ -44,7 +45,7 @@ _TINY = float(np.finfo(np.float64).tiny)
 _IMPRECISE = 1e-280  # sums of squares below this may have lost digits
 _LARGEST = float(np.finfo(np.float64).max)
 
-_SENT = ("tokens", "weights", "grid", "squared_distances")
+_SENT = ("tokens", "weights", "grid", "side", "squared_distances")
 
 _T = TypeVar("_T")
 
@@ -67,6 +68,9 @@ class Image:
     grid : tuple of int, optional
         Rows and columns of the picture's patches, where the tokens are all of them in reading order:
         grid-random picks by it.
+    side : mapping from str to array [m], optional
+        Other numbers of each token by their name, in any unit: what methods that look at more than the tokens
+        choose by, see :attr:`~otanalysis.selection.selector.Selector.needs`.
 
     Attributes
     ----------
@@ -76,12 +80,15 @@ class Image:
         The weights over their sum; None where all tokens weigh the same.
     grid : tuple of int, or None
         As given.
+    side : mapping from str to ndarray [m], float64
+        The side information as it was given; empty where there is none.
 
     Raises
     ------
     InputError
         If the tokens are not a finite matrix, the weights are not one finite number a token, negative, or
-        all zero, or the grid has not as many patches as there are tokens.
+        all zero, the grid has not as many patches as there are tokens, or the side information is not one
+        finite number a token under plain names.
 
     Examples
     --------
@@ -100,7 +107,12 @@ class Image:
     _bounded = False  # whether products of tokens cannot overflow, because of how these were made
 
     def __init__(
-        self, tokens: Array, *, weights: Array | None = None, grid: tuple[int, int] | None = None
+        self,
+        tokens: Array,
+        *,
+        weights: Array | None = None,
+        grid: tuple[int, int] | None = None,
+        side: Mapping[str, Array] | None = None,
     ) -> None:
         checked = check_tokens(tokens)
         # Lists and other types were copied already.
@@ -112,6 +124,7 @@ class Image:
         self.tokens: Array = _protected(checked)
         self.weights: FloatArray | None = check_weights(weights, len(checked))
         self.grid: tuple[int, int] | None = _checked_grid(grid, len(checked))
+        self.side: Mapping[str, FloatArray] = check_side(side, len(checked))
         self._shared: dict[Hashable, Any] = {}
 
     @classmethod
@@ -125,7 +138,7 @@ class Image:
         own = sample.weights if weights is None else weights
         # A dump of several views of a picture may have a grid that is that of one of them.
         fills = sample.grid is not None and sample.grid[0] * sample.grid[1] == len(sample.tokens)
-        return cls(sample.tokens, weights=own, grid=sample.grid if fills else None)
+        return cls(sample.tokens, weights=own, grid=sample.grid if fills else None, side=sample.side)
 
     def __len__(self) -> int:
         """Return the number of tokens, m."""
@@ -133,7 +146,8 @@ class Image:
 
     def __repr__(self) -> str:
         weighted = "" if self.weights is None else ", weighted"
-        return f"Image({len(self)} tokens of dimension {self.tokens.shape[1]}{weighted})"
+        beside = f", with {', '.join(self.side)}" if self.side else ""
+        return f"Image({len(self)} tokens of dimension {self.tokens.shape[1]}{weighted}{beside})"
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray[Any, Any]:
         return np.array(self.host, dtype=dtype, copy=copy)
@@ -290,16 +304,22 @@ class Image:
 
     @classmethod
     def of_checked(
-        cls, tokens: Array, weights: FloatArray | None = None, *, grid: tuple[int, int] | None = None
+        cls,
+        tokens: Array,
+        weights: FloatArray | None = None,
+        *,
+        grid: tuple[int, int] | None = None,
+        side: Mapping[str, FloatArray] | None = None,
     ) -> Image:
-        """Return an image of finite float64 tokens, masses and a grid, made so that they fit."""
+        """Return an image of finite float64 tokens, with masses, grid and side that were made to fit."""
         image = cls.__new__(cls)
-        image.tokens, image.weights, image.grid, image._shared = tokens, weights, grid, {}
+        image.tokens, image.weights, image.grid, image.side = tokens, weights, grid, side or {}
+        image._shared = {}
         return image
 
     def with_tokens(self, tokens: Array) -> Image:
         """Return an image of other tokens [m, d], finite float64, in the places of these: all else stays."""
-        return Image.of_checked(tokens, self.weights, grid=self.grid)
+        return Image.of_checked(tokens, self.weights, grid=self.grid, side=self.side)
 
     def with_weights(self, weights: Array | None) -> Image:
         """Return an image of the same tokens with these weights; itself where none are given.
@@ -311,7 +331,7 @@ class Image:
         """
         if weights is None:
             return self
-        return Image.of_checked(self.tokens, self.masses(weights), grid=self.grid)
+        return Image.of_checked(self.tokens, self.masses(weights), grid=self.grid, side=self.side)
 
     def _once(self, key: Hashable, make: Callable[[], _T]) -> _T:
         if key not in self._shared:

@@ -19,7 +19,7 @@ from otanalysis import arrays, image as image_module
 from otanalysis.arrays import Normalisation, normalise_tokens
 from otanalysis.errors import InputError
 from otanalysis.image import Image
-from otanalysis.selection import SELECTORS, select
+from otanalysis.selection import TOKEN_METHODS, select
 from otanalysis.studies.runs import SweepSettings
 from otanalysis.studies.sweep import measure_sample
 from otanalysis.surrogate import Ladder
@@ -140,7 +140,7 @@ OF_PRODUCTS = {
 OF_DISTANCES = {"kmedoids", "ot-medoids", "fps", "herding", "max-sum"}
 
 
-@pytest.mark.parametrize("method", sorted(SELECTORS))
+@pytest.mark.parametrize("method", sorted(TOKEN_METHODS))
 def test_selecting_scans_the_tokens_once(traced: Traced, method: str) -> None:
     select(cloud(), method, keep=5)
 

@@ -56,6 +56,14 @@ def capture(
             show_default="the model's own",
         ),
     ] = None,
+    side: Annotated[
+        str | None,
+        typer.Option(
+            help="Attention in the image encoder to keep beside the tokens: cls-attention, "
+            "received-attention, or both, separated by a comma.",
+            show_default="none",
+        ),
+    ] = None,
     shard_size: Annotated[int, typer.Option(help="Samples a file of the dump.")] = 64,
     dump_dtype: Annotated[
         str, typer.Option(help="What tokens are stored in: float16 or float32.")
@@ -96,6 +104,7 @@ def capture(
         batch_size=batch_size,
         limit=limit,
         layer=layer,
+        side=[] if side is None else [name.replace("-", "_") for name in options.comma_list(side, "--side")],
         shard_size=shard_size,
         dump_dtype=cast("Literal['float16', 'float32']", dump_dtype),
         thumbnails=thumbnails,

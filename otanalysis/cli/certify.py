@@ -9,12 +9,13 @@ from typing import TYPE_CHECKING, Annotated, Any, cast
 import typer
 
 from otanalysis.cli import options
-from otanalysis.defaults import RELEASED_GAMMA
+from otanalysis.defaults import COMPARED_METHODS, RELEASED_GAMMA
 from otanalysis.files import earlier_kept
 from otanalysis.locks import held
 
 if TYPE_CHECKING:
     import pandas as pd
+    from rich.table import Table
 
     from otanalysis.arrays import Normalisation
     from otanalysis.defaults import GammaOf
@@ -40,60 +41,70 @@ def certify(
 ) -> None:
     """Prove how far every method's kept set is at most from the best possible one.
 
-    Writes one row a sample, ratio and selection to certify.parquet, and the summary to
-    certify_summary.csv and certify_greedy.csv. Takes about 4 s of one core an image; stopped with Ctrl-C, the
-    same command goes on where it was. Exit status 1 if a distance's certificate does not hold.
+    Of the exact distance and the surrogate to certify.parquet, one row a sample, ratio and selection, with
+    the summary in certify_summary.csv and certify_greedy.csv; of the quantisation error, which is how well
+    the kept tokens cover the image, to coverage.parquet and coverage_summary.csv, by default of
+    facility-location too. Takes about 5 s of one core an image; stopped with Ctrl-C, the same command goes on
+    where it was. Exit status 1 if a distance's certificate does not hold.
     """
-    from otanalysis.selection import SELECTORS
+    from otanalysis.selection import TOKEN_METHODS
     from otanalysis.stats.cells import MEAN
     from otanalysis.studies.certify import CertifyStudy, read_certificates, summarise_certificates
+    from otanalysis.studies.coverage import COVERAGE_METHODS, CoverageStudy, summarise_coverage
     from otanalysis.studies.engine import measure_samples
 
-    study = CertifyStudy(
-        methods=options.names(methods, "--methods", SELECTORS),
-        ratios=options.numbers(ratios, "--ratios"),
-        normalise=cast("Normalisation", normalise),
-        seeds=options.whole_numbers(seeds, "--seeds"),
-        gamma=gamma,
-        gamma_of=cast("GammaOf", gamma_of),
-        effort=effort,
-    )
+    asked = options.names(methods, "--methods", TOKEN_METHODS)
+    settings: dict[str, Any] = {
+        "ratios": options.numbers(ratios, "--ratios"),
+        "normalise": cast("Normalisation", normalise),
+        "seeds": options.whole_numbers(seeds, "--seeds"),
+        "gamma": gamma,
+        "effort": effort,
+    }
+    study = CertifyStudy(methods=asked, gamma_of=cast("GammaOf", gamma_of), **settings)
+    of_coverage = CoverageStudy(methods=COVERAGE_METHODS if asked == COMPARED_METHODS else asked, **settings)
     how: dict[str, Any] = {"jobs": options.processes(jobs), "limit": limit, "progress": not quiet}
-    # The summary is of this table, and of no later one.
-    with held(out, "measuring certificates", wait=wait), earlier_kept(out / "certify.parquet"):
-        path = measure_samples(study, dumps, out=out, **how)
-        rows = read_certificates(path)
-        summary, greedy = summarise_certificates(path)
-    overall, pooled = summary[summary["benchmark"] == MEAN], greedy[greedy["benchmark"] == MEAN]
+    # The summaries are of these tables, and of no later ones.
+    with held(out, "measuring certificates", wait=wait):
+        with earlier_kept(out / "certify.parquet"):
+            path = measure_samples(study, dumps, out=out, **how)
+            rows = read_certificates(path)
+            summary, greedy = summarise_certificates(path)
+        with earlier_kept(out / "coverage.parquet"):
+            covered = measure_samples(of_coverage, dumps, out=out, **how)
+            coverage = summarise_coverage(covered)
+    overall, pooled, of_errors = (one[one["benchmark"] == MEAN] for one in (summary, greedy, coverage))
     if as_json:
-        parts = {"distance": options.records(overall), "greedy": options.records(pooled)}
-        typer.echo(json.dumps(parts, allow_nan=False))
+        parts = {"distance": overall, "coverage": of_errors, "greedy": pooled}
+        told = {name: options.records(table) for name, table in parts.items()}
+        typer.echo(json.dumps(told, allow_nan=False))
     else:
-        _print_tables(rows, overall, pooled)
+        _print_tables(rows, overall, of_errors, pooled)
         typer.echo(path)
+        typer.echo(covered)
     if not rows["certified"].all():
         raise SystemExit(1)
 
 
-def _print_tables(rows: pd.DataFrame, overall: pd.DataFrame, greedy: pd.DataFrame) -> None:
+def _print_tables(
+    rows: pd.DataFrame, overall: pd.DataFrame, coverage: pd.DataFrame, greedy: pd.DataFrame
+) -> None:
     from rich.console import Console
     from rich.table import Column, Table
 
     console = Console()
-    ratios = sorted(float(ratio) for ratio in overall["ratio"].unique())
-    for quantity, title in (
-        ("over_floor", "W2 squared over its certified floor: at most so many times the best possible"),
-        ("gap_closed", "Share of the way from random subsets down to the floor"),
+    for summary, what, best in (
+        (overall, "W2 squared", "possible"),
+        (coverage, "Quantisation error", "coverage"),
     ):
-        own = overall[overall["quantity"] == quantity]
-        if own.empty:
-            continue
-        console.print(f"\n{title}")
-        table = Table("method", *(Column(f"{100 * ratio:.4g}%", justify="right") for ratio in ratios))
-        for method in own["method"].drop_duplicates():
-            cells = own[own["method"] == method].dropna(subset=["value"]).set_index("ratio")
-            table.add_row(str(method), *(_cell(cells, ratio) for ratio in ratios))
-        console.print(table)
+        for quantity, title in (
+            ("over_floor", f"{what} over its certified floor: at most so many times the best {best}"),
+            ("gap_closed", f"{what}: share of the way from random subsets down to the floor"),
+        ):
+            own = summary[summary["quantity"] == quantity]
+            if not own.empty:
+                console.print(f"\n{title}")
+                console.print(_by_ratio(own))
     console.print("\nCertified share of the largest surrogate that greedy reaches")
     table = Table(*(Column(name, justify="right") for name in ("kept", "median", "5 %", "worst")), "bound")
     for row in greedy.sort_values("ratio").to_dict("records"):
@@ -109,6 +120,18 @@ def _print_tables(rows: pd.DataFrame, overall: pd.DataFrame, greedy: pd.DataFram
         f"error {rows['certificate_error'].max():.1e} of the largest cost.",
         style="dim",
     )
+
+
+def _by_ratio(summary: pd.DataFrame) -> Table:
+    """Return a quantity of every method, a column a ratio."""
+    from rich.table import Column, Table
+
+    ratios = sorted(float(ratio) for ratio in summary["ratio"].unique())
+    table = Table("method", *(Column(f"{100 * ratio:.4g}%", justify="right") for ratio in ratios))
+    for method in summary["method"].drop_duplicates():
+        cells = summary[summary["method"] == method].dropna(subset=["value"]).set_index("ratio")
+        table.add_row(str(method), *(_cell(cells, ratio) for ratio in ratios))
+    return table
 
 
 def _cell(cells: pd.DataFrame, ratio: float) -> str:

@@ -36,7 +36,6 @@ def evaluate(
     """
     from otanalysis.mini.benchmarks import BENCHMARKS
     from otanalysis.mini.bundled import bundled_model_path, written_accuracy_path
-    from otanalysis.selection import SELECTORS
     from otanalysis.studies.evaluate import evaluate as run
 
     folder = bundled_model_path() if model is None else model
@@ -45,7 +44,7 @@ def evaluate(
     run(
         folder,
         benchmarks=options.names(benchmarks, "--benchmarks", BENCHMARKS),
-        methods=options.names(methods, "--methods", SELECTORS),
+        methods=None if methods == options.ALL else options.comma_list(methods, "--methods"),
         ratios=options.numbers(ratios, "--ratios"),
         gammas=options.numbers(gammas, "--gammas"),
         seeds=options.whole_numbers(seeds, "--seeds"),

@@ -61,7 +61,8 @@ Normalise = Annotated[str, typer.Option(help="Of the tokens before the distances
 
 # Many selections; what is listed is separated by commas.
 Methods = Annotated[
-    str, typer.Option(help="Selection methods, separated by commas; all for every one that there is.")
+    str,
+    typer.Option(help="Selection methods, separated by commas; all: those that need tokens alone."),
 ]
 Ratios = Annotated[str, typer.Option(help="Shares of the tokens to keep.")]
 Gammas = Annotated[str, typer.Option(help="For the methods with a gamma, for each in its own unit.")]

@@ -28,12 +28,12 @@ def sweep(
 
     Stopped with Ctrl-C, the same command goes on where it was.
     """
-    from otanalysis.selection import SELECTORS
+    from otanalysis.selection import TOKEN_METHODS
     from otanalysis.studies.sweep import sweep as run
 
     table = run(
         dumps,
-        methods=options.names(methods, "--methods", SELECTORS),
+        methods=options.names(methods, "--methods", TOKEN_METHODS),
         ratios=options.numbers(ratios, "--ratios"),
         gammas=options.numbers(gammas, "--gammas"),
         seeds=options.whole_numbers(seeds, "--seeds"),

@@ -23,8 +23,9 @@ def verify(
         shards = f"{report.shards} shard{'s' * (report.shards != 1)}"
         pictures = f", {report.thumbnails} with a thumbnail" if report.thumbnails else ""
         weights = f", {report.weights} with weights" if report.weights else ""
+        side = f", {report.side} with side information" if report.side else ""
         typer.echo(
-            f"{dump} is sound: {report.samples} samples in {shards}{pictures}{weights}, "
+            f"{dump} is sound: {report.samples} samples in {shards}{pictures}{weights}{side}, "
             f"{report.size / 1e6:.1f} MB."
         )
         if not report.sealed:

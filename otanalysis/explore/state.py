@@ -114,6 +114,7 @@ class Measurements:
     ----------
     dump : Dump
         Opened for reading. Weights in it are the masses of the tokens in distances, floors and k-medoids.
+        Methods that need side information are there where all samples have it.
     selectors : sequence of Selector
         Selectors of one's own, beside those of the package.
 
@@ -125,7 +126,10 @@ class Measurements:
 
     def __init__(self, dump: Dump, selectors: Sequence[Selector] = ()) -> None:
         self.dump = dump
-        self.methods: dict[str, Selector] = dict(SELECTORS)
+        held = dump.manifest.common_side
+        self.methods: dict[str, Selector] = {
+            name: method for name, method in SELECTORS.items() if held.issuperset(method.needs)
+        }
         for selector in map(check_selector, listed(selectors, "selectors")):
             if selector.name in self.methods:
                 raise InputError(f"There is a method {selector.name!r} already: give yours another name.")

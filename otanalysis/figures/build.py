@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from functools import partial
 from os import PathLike
 from pathlib import Path
@@ -34,6 +35,7 @@ from otanalysis.scores.table import read_accuracy
 from otanalysis.selection import SELECTORS
 from otanalysis.stats.cells import check_accuracy
 from otanalysis.studies.certify import CertifyStudy, read_certificates
+from otanalysis.studies.coverage import CoverageStudy, read_coverage
 from otanalysis.studies.engine import measure_samples
 from otanalysis.studies.ladder import LadderStudy, measure_ladder, read_ladder
 from otanalysis.studies.sweep import read_sweep, sweep
@@ -172,6 +174,8 @@ def run(
             figures = {name: figure for name, figure in wanted.items() if figure.needs == kind}
             rows = _measured(list(figures.values()), dumps, normalise, ratio, Path(results), **how)
             what = Given(rows, scores, distance, normalise, ratio)
+            if kind == "certificates":
+                what = replace(what, coverage=_coverage(dumps, normalise, Path(results), **how))
             tables = {name: tabulate(figure, what) for name, figure in figures.items()}
             made |= {file: table for own in tables.values() for file, table in own.items()}
             drawn = [name for name in figures if name in chosen]
@@ -304,6 +308,14 @@ def _measured(
     asked |= {"ratios": RATIOS, "normalisations": get_args(Normalisation) if everywhere else (kind,)}
     table = sweep(dumps, **asked, **(how if everywhere else {"out": results, **running}))
     return read_sweep(table, SWEEP_COLUMNS)
+
+
+def _coverage(
+    dumps: Sequence[str | PathLike[str]], normalise: str, results: Path, **running: Any
+) -> pd.DataFrame:
+    """Measure how well methods cover the images, as far as it is not yet, and read it."""
+    study = CoverageStudy(normalise=cast("Normalisation", normalise))
+    return read_coverage(measure_samples(study, dumps, out=results / "figures", **running))
 
 
 def _gammas(figures: Sequence[Declaration[Any]]) -> dict[str, list[float]]:

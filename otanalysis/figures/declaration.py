@@ -18,9 +18,9 @@ from otanalysis.stats.cells import RATIO_DIGITS
 
 Measured = Literal["sweep", "ladder", "certificates", "normalisations", "weights", "predictors"]
 """What can be measured for a figure: distances of the methods' kept sets, all rungs for a pool of subsets,
-distances beside the certified floor, distances of few images under all normalisations, or under several
-weights of the tokens, or all distances of all methods' kept sets of one size.
-:mod:`~otanalysis.figures.build` measures each at most once a run."""
+distances and quantisation errors beside their certified floors, distances of few images under all
+normalisations, or under several weights of the tokens, or all distances of all methods' kept sets of one
+size. :mod:`~otanalysis.figures.build` measures each at most once a run."""
 
 Tables = TypeVar("Tables")
 
@@ -67,6 +67,8 @@ class Given:
         Whether such a figure is to show all shares that were measured.
     methods : tuple of str
         Methods to show, of those that were measured.
+    coverage : DataFrame or None
+        Beside certificates of the distance: those of the quantisation error.
     """
 
     rows: pd.DataFrame
@@ -76,6 +78,7 @@ class Given:
     ratio: float = 0.098
     every_ratio: bool = False
     methods: tuple[str, ...] = COMPARED_METHODS
+    coverage: pd.DataFrame | None = None
 
     @property
     def how(self) -> dict[str, Any]:

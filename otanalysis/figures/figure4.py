@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from math import ceil, floor
 
 import numpy as np
@@ -43,7 +44,11 @@ HEIGHT = 0.86
 
 
 def draw_figure4(
-    table: pd.DataFrame, bracket: pd.DataFrame | None = None, *, name: str = "Figure 4"
+    table: pd.DataFrame,
+    bracket: pd.DataFrame | None = None,
+    *,
+    coverage: tuple[pd.DataFrame, pd.DataFrame] | None = None,
+    name: str = "Figure 4",
 ) -> Figure:
     """Draw bars of each method's distance over that of OTPrune, on a log axis that starts at 1.
 
@@ -54,6 +59,9 @@ def draw_figure4(
     bracket : DataFrame, optional
         The smallest possible distance, where it is known: the same columns for the methods ``floor`` (no kept
         set is closer) and ``best`` (the closest one met).
+    coverage : tuple of DataFrame, optional
+        A table of the quantisation error and its bracket: their averages are drawn below those of the
+        distance.
     name : str
         Of the figure, for messages.
 
@@ -77,41 +85,36 @@ def draw_figure4(
     >>> [panel.get_title() for panel in draw_figure4(table).axes], caption4(table)[:11]
     (['Average over benchmarks', 'gqa'], '**Figure 4.')
     """
-    require_columns(table, _COLUMNS, name)
-    table = table.dropna(subset=["value"])
-    ends = table.iloc[:0] if bracket is None else bracket
-    names = benchmarks_of(table)
-    methods = methods_of(table)
-    limits = _limits(pd.concat([table, ends]))
-    far = distance_name(table)
-    longest = max(len(f"{tick:g}") for tick in _ticks(limits))
+    parts = [_Bars.of(table, bracket, name)]
+    if coverage is not None:
+        parts.append(_Bars.of(*coverage, name))
+    own = parts[0]
+    names = benchmarks_of(own.table)
+    methods = list(dict.fromkeys(method for part in parts for method in methods_of(part.table)))
+    longest = max(len(f"{tick:g}") for part in parts for tick in _ticks(part.limits))
     left = LEFT + LETTER * max(0, longest - 4)
     with paper_style():
-        grid_top = TOP + MEAN_HEIGHT + 0.58
+        grid_top = TOP + len(parts) * (MEAN_HEIGHT + 0.58)
         lines = ceil(len(names) / COLUMNS)
         sheet = Sheet.of_height(grid_top + lines * HEIGHT + (lines - 1) * 0.28 + 0.36)
         handles = method_legend(methods, bar=True)
-        if len(ends):
+        if len(own.bracket):
             handles += [
                 Line2D([], [], color="black", lw=1.0, ls=(0, (1.2, 1.0)), label="best met"),
                 Patch(facecolor="0.82", edgecolor="0.45", hatch="/////", lw=0, label="impossible"),
             ]
         sheet.legend(handles, top=0.03)
-        panel = sheet.panel(left, TOP, TEXT_WIDTH - left - 0.06, MEAN_HEIGHT)
-        _bars(panel, table[table["benchmark"] == MEAN], methods, limits)
-        _bracket(panel, ends[ends["benchmark"] == MEAN], limits)
-        panel.set_title("Average over benchmarks", weight="bold")
-        panel.set_title(f"{far}, {tokens_name(table)}", loc="right")
-        panel.set_ylabel(f"{far} / {far}(OTPrune)")
-        panel.set_xlabel("tokens kept")
-        panel.set_title("up: farther than OTPrune; down: closer", loc="left", color="0.3")
+        for number, part in enumerate(parts):
+            top = TOP + number * (MEAN_HEIGHT + 0.58)
+            panel = sheet.panel(left, top, TEXT_WIDTH - left - 0.06, MEAN_HEIGHT)
+            part.draw(panel, MEAN)
+            _head(panel, part.table)
         width = (TEXT_WIDTH - left - 0.06 - (COLUMNS - 1) * 0.14) / COLUMNS
         for number, benchmark in enumerate(names):
             line, column = divmod(number, COLUMNS)
             place = left + column * (width + 0.14), grid_top + line * (HEIGHT + 0.28)
             panel = sheet.panel(*place, width, HEIGHT)
-            _bars(panel, table[table["benchmark"] == benchmark], methods, limits)
-            _bracket(panel, ends[ends["benchmark"] == benchmark], limits)
+            own.draw(panel, benchmark)
             panel.set_title(benchmark)
             if column:
                 panel.set_yticklabels([])
@@ -122,6 +125,41 @@ def draw_figure4(
             else:
                 panel.set_xticklabels([])
         return sheet.figure
+
+
+@dataclass(frozen=True)
+class _Bars:
+    """What one row of panels shows: bars, brackets, and the limits that they share."""
+
+    table: pd.DataFrame
+    bracket: pd.DataFrame
+    limits: tuple[float, float]
+
+    @classmethod
+    def of(cls, table: pd.DataFrame, bracket: pd.DataFrame | None, name: str) -> _Bars:
+        require_columns(table, _COLUMNS, name)
+        known = table.dropna(subset=["value"])
+        ends = known.iloc[:0] if bracket is None else bracket
+        return cls(known, ends, _limits(pd.concat([known, ends])))
+
+    def draw(self, panel: Axes, benchmark: str) -> None:
+        own, ends = (one[one["benchmark"] == benchmark] for one in (self.table, self.bracket))
+        _bars(panel, own, methods_of(self.table), self.limits)
+        _bracket(panel, ends, self.limits)
+
+
+def _head(panel: Axes, table: pd.DataFrame) -> None:
+    """Write over and beside a panel of averages what they are of."""
+    far, of_coverage = distance_name(table), table["distance_kind"].iloc[0] == "quantisation_error"
+    short = "error" if of_coverage else far
+    panel.set_title(
+        "Coverage, average over benchmarks" if of_coverage else "Average over benchmarks", weight="bold"
+    )
+    panel.set_title(f"{far}, {tokens_name(table)}", loc="right")
+    panel.set_ylabel(f"{short} / {short}(OTPrune)")
+    panel.set_xlabel("tokens kept")
+    up, down = ("covers less", "more") if of_coverage else ("farther", "closer")
+    panel.set_title(f"up: {up} than OTPrune; down: {down}", loc="left", color="0.3")
 
 
 def _bracket(panel: Axes, rows: pd.DataFrame, limits: tuple[float, float]) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
@@ -19,19 +21,21 @@ from otanalysis.studies.certify import BEST
 GUARANTEE = 1.0 - float(np.exp(-1.0))
 
 
-def draw_floor(table: pd.DataFrame) -> Figure:
+def draw_floor(table: pd.DataFrame, coverage: pd.DataFrame | None = None) -> Figure:
     """Draw bars of each method's distance over that of OTPrune, and the bracket of the best possible.
 
     Parameters
     ----------
     table : DataFrame
         From :func:`otanalysis.stats.certificate_tables.floor_table`.
+    coverage : DataFrame, optional
+        The same of the quantisation error.
 
     Returns
     -------
     Figure
-        As Figure 4; hatched is what no kept set can reach, dotted the closest one that was met. The best
-        possible distance lies between the two.
+        As Figure 4, with the average of the quantisation error in a second row; hatched is what no kept set
+        can reach, dotted the closest one that was met. The best possible lies between the two.
 
     Raises
     ------
@@ -49,20 +53,30 @@ def draw_floor(table: pd.DataFrame) -> Figure:
     >>> caption_floor(rows, rows.assign(median=0.99, worst=0.98))[:11]
     '**Figure C.'
     """
+    second = None if coverage is None else _parted(coverage)
+    return draw_figure4(*_parted(table), coverage=second, name="Figure C")
+
+
+def _parted(table: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Return the rows of the methods, and those of the floor and of the best met."""
     require_columns(table, ("method",), "Figure C")
     bracket = table["method"].isin([FLOOR, BEST])
     if not (table["method"] == FLOOR).any():
         raise InputError("The table of Figure C lacks the floor: make it with otanalysis.studies.")
-    return draw_figure4(table[~bracket], table[bracket], name="Figure C")
+    return table[~bracket], table[bracket]
 
 
-def caption_floor(certificates: pd.DataFrame, greedy: pd.DataFrame) -> str:
+def caption_floor(
+    certificates: pd.DataFrame, greedy: pd.DataFrame, coverage: pd.DataFrame | None = None
+) -> str:
     """Write the caption of :func:`draw_floor`, with how far methods are at most from the best possible.
 
     Parameters
     ----------
     certificates, greedy : DataFrame
         From :func:`otanalysis.stats.certificate_tables.certificate_table` and ``greedy_table``.
+    coverage : DataFrame, optional
+        As ``certificates``, of the quantisation error.
 
     Returns
     -------
@@ -79,12 +93,6 @@ def caption_floor(certificates: pd.DataFrame, greedy: pd.DataFrame) -> str:
         f"possible lies between. {int(mean['n'].max())} images of {count} benchmark{'s' * (count != 1)}; "
         "intervals are 95% paired bootstraps over images."
     )
-    over = mean[mean["quantity"] == "over_floor"]
-    closed = mean[mean["quantity"] == "gap_closed"]
-    lines = []
-    for method in over["method"].drop_duplicates():
-        share = "" if closed.empty or method == "random" else f" (share {_span(closed, method, '.2f')})"
-        lines.append(f"- {_label(method)}: {_span(over, method, '.2f')}{share}")
     pooled = greedy[greedy["benchmark"] == MEAN]
     ratios = ", ".join(per_cent(float(ratio)) for ratio in sorted(mean["ratio"].unique()))
     surrogate = (
@@ -93,10 +101,32 @@ def caption_floor(certificates: pd.DataFrame, greedy: pd.DataFrame) -> str:
     )
     return (
         f"{head}\n\n**Verdict.** Squared W2 over its floor, with {ratios} kept, and the share of the way "
-        "from random subsets down to the floor (negative: farther than random):\n\n"
-        + "\n".join(lines)
+        f"from random subsets down to the floor (negative: farther than random):\n\n{_lines(mean, '.2f')}"
+        + ("" if coverage is None else f"\n\n{_coverage_words(coverage)}")
         + f"\n\n{surrogate}"
     )
+
+
+def _coverage_words(coverage: pd.DataFrame) -> str:
+    """Return what is proven of the quantisation error, the method that covers best first."""
+    mean = coverage[coverage["benchmark"] == MEAN]
+    order = mean[mean["quantity"] == "over_floor"].groupby("method")["value"].mean().sort_values().index
+    ranked = mean.sort_values("method", key=lambda column: column.map(list(order).index), kind="stable")
+    return (
+        "Second row: coverage, the mean squared distance of a token to its nearest kept one (quantisation "
+        f"error), over its floor, and the share of the way as above:\n\n{_lines(ranked, '.3f')}"
+    )
+
+
+def _lines(mean: pd.DataFrame, digits: str) -> str:
+    """Return a line a method: how many times the floor, and the share of the way down to it, by ratio."""
+    over = mean[mean["quantity"] == "over_floor"]
+    closed = mean[mean["quantity"] == "gap_closed"]
+    lines = []
+    for method in over["method"].drop_duplicates():
+        share = "" if closed.empty or method == "random" else f" (share {_span(closed, method, '.2f')})"
+        lines.append(f"- {_label(method)}: {_span(over, method, digits)}{share}")
+    return "\n".join(lines)
 
 
 def _label(method: str) -> str:
@@ -108,6 +138,26 @@ def _span(rows: pd.DataFrame, method: str, digits: str) -> str:
     return ", ".join(f"{value:{digits}}" for value in values).replace("-", "−")
 
 
+def _coverage_tables(rows: pd.DataFrame | None) -> dict[str, pd.DataFrame]:
+    if rows is None:
+        return {}
+    error = "quantisation_error"
+    return {
+        "relative_error": floor_table(rows, distance=error),
+        "coverage": certificate_table(rows, distance=error),
+    }
+
+
+def _caption(made: Mapping[str, pd.DataFrame]) -> str:
+    return caption_floor(made["certificates"], made["greedy"], made.get("coverage"))
+
+
+def _csvs(made: Mapping[str, pd.DataFrame]) -> dict[str, pd.DataFrame]:
+    of_coverage = [made[name] for name in ("coverage", "relative_error") if name in made]
+    more = {"_coverage": pd.concat(of_coverage, ignore_index=True)} if of_coverage else {}
+    return {"": made["relative"], "_certificates": made["certificates"], **more}
+
+
 FIGURE = Declaration(
     title="Figure C. How close can a kept set be?",
     file="floor",
@@ -116,8 +166,9 @@ FIGURE = Declaration(
         "relative": floor_table(given.rows, distance=given.distance),
         "certificates": certificate_table(given.rows),
         "greedy": greedy_table(given.rows),
+        **_coverage_tables(given.coverage),
     },
-    draw=lambda made: draw_floor(made["relative"]),
-    caption=lambda tables: caption_floor(tables["floor"]["certificates"], tables["floor"]["greedy"]),
-    csvs=lambda made: {"": made["relative"], "_certificates": made["certificates"]},
+    draw=lambda made: draw_floor(made["relative"], made.get("relative_error")),
+    caption=lambda tables: _caption(tables["floor"]),
+    csvs=_csvs,
 )

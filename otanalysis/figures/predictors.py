@@ -26,7 +26,7 @@ from otanalysis.figures.layout import (
     tokens_words,
 )
 from otanalysis.figures.style import TEXT_WIDTH, method_look, paper_style
-from otanalysis.selection import SELECTORS
+from otanalysis.selection import TOKEN_METHODS
 from otanalysis.stats.cells import MEAN
 from otanalysis.stats.predictors import ENDS, PredictorTables, predictor_tables
 
@@ -240,7 +240,7 @@ FIGURE = Declaration(
     title="Figure P. Which distance predicts the score?",
     file="predictors",
     needs="predictors",
-    methods=tuple(SELECTORS),
+    methods=TOKEN_METHODS,
     table=_table,
     draw=lambda tables: draw_predictors(tables.matrix),
     caption=lambda tables: caption_predictors(tables["predictors"]),

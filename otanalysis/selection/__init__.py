@@ -28,11 +28,12 @@ ot-medoids        matching: smallest W2 to kept tokens of one mass
 herding           matching: smallest energy distance to all tokens
 """
 
-from otanalysis.selection.registry import SELECTORS, select, select_batch, select_many
+from otanalysis.selection.registry import SELECTORS, TOKEN_METHODS, select, select_batch, select_many
 from otanalysis.selection.selector import GreedySelector, Selection, Selector, StackSelector, build_selection
 
 __all__ = [
     "SELECTORS",
+    "TOKEN_METHODS",
     "GreedySelector",
     "Selection",
     "Selector",

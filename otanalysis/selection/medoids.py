@@ -1,74 +1,21 @@
-"""K-medoids by FasterPAM."""
+"""K-medoids, of the quantisation error and of the exact distance."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from heapq import heapify, heapreplace
 from typing import ClassVar
 
 import numpy as np
 
-from otanalysis.arrays import FloatArray, IntArray
+from otanalysis.arrays import IntArray
 from otanalysis.errors import ConvergenceError
 from otanalysis.image import Image
 from otanalysis.scalars import check_integer
 from otanalysis.selection.selector import Selector
 from otanalysis.transport.exact import solve_exact, wasserstein2
 from otanalysis.transport.floor.local_search import move_medoids
+from otanalysis.transport.medoids import medoids
 from otanalysis.transport.quantisation import quantisation_error
-
-
-def build_medoids(cost: FloatArray, keep: int) -> IntArray:
-    r"""Return medoids picked one by one, each the token that lowers the quantisation error most.
-
-    BUILD of Kaufman and Rousseeuw (1987), pick by pick that of ``kmedoids.pam_build``, which looks at every
-    token before every pick. What a token would lower the error by never grows as others are picked, so one
-    that would not win with its value of earlier is not looked at again (Minoux, 1978). Rounding keeps the
-    order of sums whose terms are ordered: even ties end alike.
-
-    Parameters
-    ----------
-    cost : ndarray [m, m]
-        In row ``j`` what every token costs if ``j`` is its medoid: squared distances, times the tokens'
-        weights if they have any.
-    keep : int
-        Number of medoids.
-
-    Returns
-    -------
-    ndarray [keep]
-        In the order picked, distinct; fewer once every token has a duplicate among them.
-
-    Examples
-    --------
-    >>> from otanalysis.transport import squared_distances
-    >>> build_medoids(squared_distances([[0.0], [1.0], [2.0], [8.0]]), 2)
-    array([2, 3])
-    """
-    medoids = [int(np.argmin(np.add.accumulate(cost, axis=1)[:, -1]))]
-    nearest = cost[medoids[0]]
-    # Change of the error, token, and the number of medoids that it was computed for; ties go by the token.
-    changes = [(_change(cost, nearest, token), token, 1) for token in range(len(cost))]
-    heapify(changes)
-    while len(medoids) < keep:
-        change, token, count = changes[0]
-        if count < len(medoids):
-            heapreplace(changes, (_change(cost, nearest, token), token, len(medoids)))
-        elif change < 0.0:
-            medoids.append(token)
-            nearest = np.minimum(nearest, cost[token])
-        else:
-            break
-    return np.array(medoids, dtype=np.int64)
-
-
-def _change(cost: FloatArray, nearest: FloatArray, token: int) -> float:
-    """Return the change of the error by one more medoid: its own part first, then the others' in order."""
-    terms = np.empty(len(cost) + 1)
-    terms[0] = -nearest[token]
-    np.minimum(cost[token] - nearest, 0.0, out=terms[1:])
-    terms[token + 1] = 0.0
-    return float(np.add.accumulate(terms)[-1])
 
 
 @dataclass(frozen=True)
@@ -112,34 +59,6 @@ class KMedoids(Selector):
     def worth(self, image: Image, kept: IntArray) -> float:
         """Return minus the quantisation error, in squared units of the tokens."""
         return -quantisation_error(image, kept)
-
-
-def medoids(cost: FloatArray, keep: int, max_iter: int, masses: FloatArray | None = None) -> IntArray:
-    """Return the ``keep`` medoids, ascending and distinct, of the squared distances [m, m] and masses [m].
-
-    Raises
-    ------
-    ConvergenceError
-        If FasterPAM still swaps after ``max_iter`` passes.
-    """
-    # The package loads scikit-learn where it is installed; importing otanalysis must not.
-    import kmedoids
-
-    # FasterPAM has objects in rows and medoids in columns, BUILD the other way round.
-    by_medoid, by_token = (cost, cost) if masses is None else (cost * masses, cost * masses[:, None])
-    start = build_medoids(by_medoid, keep)
-    if keep == 1 and masses is not None:
-        return start  # the best there is; the package takes rows for columns where it looks for one medoid
-    found = kmedoids.fasterpam(by_token, start, max_iter=max_iter, n_cpu=1)
-    if found.n_iter >= max_iter:
-        raise ConvergenceError(
-            f"FasterPAM was to settle within {max_iter} passes, but medoids still move: raise max_iter."
-        )
-    is_kept = np.zeros(len(cost), dtype=bool)
-    is_kept[found.medoids] = True
-    # BUILD stops once every token has a duplicate among the medoids: the lowest others make up the count.
-    is_kept[np.flatnonzero(~is_kept)[: keep - int(is_kept.sum())]] = True
-    return np.flatnonzero(is_kept)
 
 
 @dataclass(frozen=True)

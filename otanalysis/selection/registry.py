@@ -16,6 +16,8 @@ from otanalysis.defaults import RELEASED_GAMMA, GammaOf, method_by_gamma
 from otanalysis.errors import InputError
 from otanalysis.image import Image
 from otanalysis.scalars import check_gamma_of, check_seed, listed, shown
+from otanalysis.selection.attention import ByAttention
+from otanalysis.selection.cdprune import CDPrune
 from otanalysis.selection.coverage import FacilityLocation, FarthestPoint
 from otanalysis.selection.diversity import DART, MaxSum
 from otanalysis.selection.divprune import DivPrune
@@ -36,6 +38,7 @@ from otanalysis.selection.selector import (
     lie_on_gpu,
     takes_images,
 )
+from otanalysis.side import RECEIVED_ATTENTION
 
 _METHODS: tuple[Selector, ...] = (
     OTPrune(),
@@ -58,6 +61,9 @@ _METHODS: tuple[Selector, ...] = (
     FarthestPoint(),
     OTMedoids(),
     Herding(),
+    ByAttention(),
+    ByAttention(RECEIVED_ATTENTION),
+    CDPrune(),
 )
 
 SELECTORS: Mapping[str, Selector] = MappingProxyType({method.name: method for method in _METHODS})
@@ -66,6 +72,9 @@ SELECTORS: Mapping[str, Selector] = MappingProxyType({method.name: method for me
 Those of one kind of :attr:`objective <otanalysis.selection.selector.Selector.objective>` are neighbours; the
 example of :mod:`otanalysis.selection` lists them.
 """
+
+TOKEN_METHODS = tuple(method.name for method in _METHODS if not method.needs)
+"""Names of the methods that choose by the tokens alone; the others need side information of them."""
 
 
 def select(
@@ -109,8 +118,9 @@ def select(
     Raises
     ------
     InputError
-        If the method is unknown, the tokens are not a finite matrix, a parameter is out of range, or a
-        user's selector is not whole or does not keep what was asked.
+        If the method is unknown, the tokens are not a finite matrix, a parameter is out of range, the image
+        lacks side information that the method needs, or a user's selector is not whole or does not keep what
+        was asked.
 
     Examples
     --------

@@ -23,6 +23,7 @@ from otanalysis.arrays import (
 from otanalysis.errors import InputError
 from otanalysis.image import Image
 from otanalysis.scalars import shown
+from otanalysis.side import require_side
 from otanalysis.surrogate import one_launch
 
 
@@ -103,6 +104,14 @@ class Selector:
     objective: ClassVar[str] = "own"
     """What it works for, in a few words: a kind of objective, a colon, and the objective."""
 
+    @property
+    def needs(self) -> tuple[str, ...]:
+        """Names of the side information that it chooses by, ``image.side[name]`` [m]; most need none.
+
+        A class attribute, ``needs = ("cls_attention",)``, does as well.
+        """
+        return ()
+
     def __call__(
         self, tokens: Array | Image, keep: int, *, generator: np.random.Generator | None = None
     ) -> Selection:
@@ -111,10 +120,11 @@ class Selector:
         Raises
         ------
         InputError
-            If the tokens are not a finite matrix, ``keep`` is out of range, a stochastic method was called
-            without a generator, or a method of one's own did not pick ``keep`` of the tokens.
+            If the tokens are not a finite matrix, ``keep`` is out of range, the image lacks side information
+            that the method needs, a stochastic method was called without a generator, or a method of one's
+            own did not pick ``keep`` of the tokens.
         """
-        image = Image.of(tokens)
+        image = self._image(tokens)
         count = resolve_keep(len(image), keep=keep)
         if self.stochastic and not isinstance(generator, np.random.Generator):
             raise InputError(
@@ -124,6 +134,12 @@ class Selector:
         if not is_own(self):
             return _beside(image.tokens, self, order, gains)  # nothing is read back from a device
         return check_kept(self, build_selection(self, image, order, gains), keep=count, m=len(image))
+
+    def _image(self, tokens: Array | Image) -> Image:
+        """Return the image of what was given, which has all that the method needs."""
+        image = Image.of(tokens)
+        require_side(self.needs, image.side, method=self.name)
+        return image
 
     def pick(
         self, image: Image, keep: int, generator: np.random.Generator | None
@@ -243,7 +259,7 @@ class GreedySelector(Selector, ABC):
         made = self.matrices(_on_gpu(clouds)) if lie_on_gpu(clouds) and self._is_of_one_mind() else None
         if made is None:
             # Image by image: what those made here keep is freed before the next one.
-            matrices, bad = _stack((self.matrix(Image.of(cloud)) for cloud in clouds), len(clouds)), None
+            matrices, bad = _stack((self.matrix(self._image(cloud)) for cloud in clouds), len(clouds)), None
         else:
             matrices, bad = made
         orders, gains, *ascending = self.search(matrices, count)
@@ -416,6 +432,11 @@ def _kind_of(cloud: Array | Image) -> tuple[int, str, str]:
 
 
 _PARTS = ("name", "nested", "stochastic")
+
+
+def needs_of(selector: Any) -> tuple[str, ...]:
+    """Return the names of the side information that a selector, or what looks like one, chooses by."""
+    return tuple(getattr(selector, "needs", ()))
 
 
 def takes_images(selector: Any) -> bool:

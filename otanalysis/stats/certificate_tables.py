@@ -1,10 +1,11 @@
 r"""The numbers of the certificates: distance over the floor, and which share of the possible a method gains.
 
 Means over samples, then over benchmarks; intervals are 95 % bootstraps over samples, paired between methods
-and the floor. ``over_floor`` is mean :math:`W_2^2` over mean floor: at most so many times the smallest
-possible, 1 where both are zero. ``gap_closed`` is the share of the way from random subsets down to the floor:
-1 at the floor, 0 at random's :math:`W_2^2`, negative beyond, missing where these two are one. The truth is
-between floor and the best set met, so the shares are lower bounds for methods that are better than random.
+and the floor. ``over_floor`` is mean :math:`W_2^2`, or mean quantisation error, over mean floor: at most so
+many times the smallest possible, 1 where both are zero. ``gap_closed`` is the share of the way from random
+subsets down to the floor: 1 at the floor, 0 at random's value, negative beyond, missing where these two are
+one. The truth is between floor and the best set met, so the shares are lower bounds for methods that are
+better than random.
 """
 
 from __future__ import annotations
@@ -25,17 +26,26 @@ from otanalysis.stats.statistics import percentile_interval
 FLOOR = "floor"
 """Method name of the certified floor in tables."""
 
+_OF_DISTANCES = {"w2": "floor", "w2_squared": "floor_squared"}
+_OF_COVERAGE = {"quantisation_error": "quantisation_floor"}
+"""The column of every distance's floor, in the tables of the two studies."""
+
 _RANDOM = "random"
 _SAMPLE = ["dump", "benchmark", "sample", "ratio"]
 
 
-def certificate_table(rows: pd.DataFrame, *, resamples: int = RESAMPLES, seed: int = 0) -> pd.DataFrame:
+def certificate_table(
+    rows: pd.DataFrame, *, distance: str = "w2_squared", resamples: int = RESAMPLES, seed: int = 0
+) -> pd.DataFrame:
     """Tabulate how far every method is from the floor.
 
     Parameters
     ----------
     rows : DataFrame
-        From :func:`otanalysis.studies.certify.read_certificates`, of one normalisation.
+        From :func:`otanalysis.studies.certify.read_certificates`, or, for the quantisation error,
+        :func:`otanalysis.studies.coverage.read_coverage`; of one normalisation.
+    distance : {"w2_squared", "quantisation_error"}
+        What has a floor.
     resamples, seed : int
         Bootstrap size and seed.
 
@@ -52,7 +62,7 @@ def certificate_table(rows: pd.DataFrame, *, resamples: int = RESAMPLES, seed: i
     """
     normalise, keys = _normalisation(rows), ("method", "ratio")
     how: dict[str, Any] = {"normalise": normalise, "resamples": resamples, "seed": seed}
-    far = distance_cells(_with_floor(rows), "w2_squared", keys=keys, **how)
+    far = distance_cells(_with_floor(rows, distance), distance, keys=keys, **how)
     place = {cell: number for number, cell in enumerate(far.cells)}
     records: list[dict[str, object]] = []
     for cell in far.cells:
@@ -74,6 +84,15 @@ def floor_table(
 ) -> pd.DataFrame:
     """Tabulate every method's distance over that of OTPrune, with the certified floor as a method.
 
+    Parameters
+    ----------
+    rows : DataFrame
+        As for :func:`certificate_table`.
+    distance : {"w2", "w2_squared", "quantisation_error"}
+        What has a floor.
+    resamples, seed : int
+        Bootstrap size and seed.
+
     Returns
     -------
     DataFrame
@@ -87,7 +106,7 @@ def floor_table(
     """
     normalise = _normalisation(rows)
     return figure4_table(
-        _with_floor(rows), distance=distance, normalise=normalise, resamples=resamples, seed=seed
+        _with_floor(rows, distance), distance=distance, normalise=normalise, resamples=resamples, seed=seed
     )
 
 
@@ -106,6 +125,7 @@ def greedy_table(rows: pd.DataFrame) -> pd.DataFrame:
     InputError
         If the rows lack a column.
     """
+    _require(rows, ["greedy_ratio", "ceiling_kind"])
     once = _once_a_sample(rows)
     pooled = pd.concat([once, once.assign(benchmark=MEAN)])
     records = [
@@ -156,11 +176,12 @@ def _normalisation(rows: pd.DataFrame) -> str:
     return kinds[0]
 
 
-def _with_floor(rows: pd.DataFrame) -> pd.DataFrame:
+def _with_floor(rows: pd.DataFrame, distance: str) -> pd.DataFrame:
     """Return the rows with the floor as one more method."""
-    _require(rows, [*_SAMPLE, "method", "w2", "w2_squared", "floor", "floor_squared", "gamma", "seed"])
+    floors = _OF_COVERAGE if distance in _OF_COVERAGE else _OF_DISTANCES
+    _require(rows, [*_SAMPLE, "method", *floors, *floors.values(), "gamma", "seed"])
     once = _once_a_sample(rows)
-    floor = once.assign(method=FLOOR, w2=once["floor"], w2_squared=once["floor_squared"])
+    floor = once.assign(method=FLOOR, **{name: once[own] for name, own in floors.items()})
     table = pd.concat([rows, floor], ignore_index=True)
     # Only now: pandas before 3.0 guesses types anew where a column to be joined has no value.
     measured = table["method"] != FLOOR
@@ -170,7 +191,7 @@ def _with_floor(rows: pd.DataFrame) -> pd.DataFrame:
 
 
 def _once_a_sample(rows: pd.DataFrame) -> pd.DataFrame:
-    _require(rows, [*_SAMPLE, "greedy_ratio", "ceiling_kind"])
+    _require(rows, _SAMPLE)
     once: pd.DataFrame = rows.drop_duplicates(_SAMPLE)
     return once
 

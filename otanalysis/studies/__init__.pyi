@@ -10,6 +10,11 @@ from .compare import (
     random_distances as random_distances,
     select_all as select_all,
 )
+from .coverage import (
+    CoverageStudy as CoverageStudy,
+    read_coverage as read_coverage,
+    summarise_coverage as summarise_coverage,
+)
 from .engine import measure_samples as measure_samples
 from .evaluate import MAJORITY as MAJORITY, evaluate as evaluate
 from .ladder import (

@@ -16,10 +16,8 @@ from numpy.typing import NDArray
 
 from otanalysis.arrays import Normalisation, resolve_keep
 from otanalysis.defaults import COMPARED_METHODS, RATIOS, RELEASED_GAMMA, GammaOf
-from otanalysis.errors import InputError
 from otanalysis.image import Image
 from otanalysis.scalars import check_gamma_of
-from otanalysis.selection import select_many
 from otanalysis.stats.certificate_tables import certificate_table, greedy_table
 from otanalysis.studies.chunks import OF_TABLE, Record
 from otanalysis.studies.provenance import read_table, write_summaries
@@ -28,6 +26,7 @@ from otanalysis.surrogate import Ladder, logdet_upper_bound
 from otanalysis.tokens.read import Sample
 from otanalysis.transport import wasserstein2, wasserstein2_floor
 from otanalysis.transport.exact import verify_transport
+from otanalysis.transport.floor.bound import check_effort
 
 BEST = "best"
 """Method name of the closest kept set that the search for the floor, or any method, met."""
@@ -111,18 +110,14 @@ class CertifyStudy:
     def __post_init__(self) -> None:
         self._settings()
         check_gamma_of(self.gamma_of)
-        if not 0.0 < self.effort < np.inf:
-            raise InputError(f"effort must be positive and finite; got {self.effort}: 1 is the rule.")
+        check_effort(self.effort)
 
     def __call__(self, sample: Sample) -> list[Record]:
         """Return one row a ratio and selection, and one for the best kept set that was met."""
         image = Image.of_sample(sample)
         keeps = {ratio: resolve_keep(len(image), ratio=ratio) for ratio in self.ratios}
         ladder = Ladder(image, normalise=self.normalise, gamma=self.gamma, gamma_of=self.gamma_of)
-        selections = {
-            run: select_many(image, run.selector, keeps.values(), seed=run.image_seed(sample.id))
-            for run in self._settings().runs()
-        }
+        selections = self._settings().select(image, sample.id, keeps.values())
         rows: list[Record] = []
         for ratio, keep in keeps.items():
             bounds, best = self._bounds(image, ladder, keep)
@@ -141,8 +136,8 @@ class CertifyStudy:
 
     def _bounds(self, image: Image, ladder: Ladder, keep: int) -> tuple[Record, NDArray[np.int64]]:
         """Return the columns of floor and ceiling, and the best kept set that the search met."""
-        floor, floor_seconds = _timed(lambda: wasserstein2_floor(ladder.image, keep, effort=self.effort))
-        ceiling, ceiling_seconds = _timed(lambda: logdet_upper_bound(image, keep, gamma=ladder.factor(keep)))
+        floor, floor_seconds = timed(lambda: wasserstein2_floor(ladder.image, keep, effort=self.effort))
+        ceiling, ceiling_seconds = timed(lambda: logdet_upper_bound(image, keep, gamma=ladder.factor(keep)))
         columns = {
             "floor": floor.distance,
             "floor_squared": floor.squared_distance,
@@ -207,7 +202,7 @@ def summarise_certificates(path: str | PathLike[str]) -> tuple[pd.DataFrame, pd.
     return summary, greedy
 
 
-def _timed(work: Callable[[], _T]) -> tuple[_T, float]:
+def timed(work: Callable[[], _T]) -> tuple[_T, float]:
     """Return a result and the seconds of this process that it took, whatever else the machine did."""
     start = time.process_time()
     result = work()

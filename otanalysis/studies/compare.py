@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from otanalysis.arrays import Array, Normalisation, resolve_keep
 from otanalysis.defaults import COMPARED_METHODS, RELEASED_GAMMA, GammaOf
@@ -14,11 +15,13 @@ from otanalysis.distances import further_distances, measure_distances
 from otanalysis.errors import InputError
 from otanalysis.image import Image
 from otanalysis.scalars import check_integer, check_seed, listed
-from otanalysis.selection import SELECTORS, Selection, Selector, select
+from otanalysis.selection import TOKEN_METHODS, Selection, Selector, select
 from otanalysis.selection.registry import configured
 from otanalysis.surrogate.ladder import Ladder
 from otanalysis.tokens.read import Sample
-from otanalysis.transport import wasserstein2_floor
+from otanalysis.transport import quantisation_floor, wasserstein2_floor
+
+_Values = TypeVar("_Values", float, "pd.Series[float]")
 
 
 def select_all(
@@ -99,7 +102,7 @@ def compare(
     normalise : {"none", "columns", "rows"}
         Of the tokens under the distances; the selection never sees it.
     effort : float
-        Of the search for the floor, see :func:`otanalysis.wasserstein2_floor`.
+        Of the searches for the floors, see :func:`otanalysis.wasserstein2_floor`.
     weights : array [m], optional
         Weights of all tokens, non-negative, in any unit; by default those of the image or sample, or uniform.
         They are masses in the distances and the floor, and kmedoids and ot-medoids choose by them; the
@@ -111,8 +114,9 @@ def compare(
     -------
     DataFrame
         One row a method, the closest first, with the method as index: ``w2``, ``over_floor`` (:math:`W_2^2`
-        over the certified floor: at most so many times the best possible), and what
-        :meth:`otanalysis.Ladder.values` returns; then the further distances that were asked for.
+        over the certified floor: at most so many times the best possible), ``over_coverage_floor`` (the same
+        of the quantisation error), and what :meth:`otanalysis.Ladder.values` returns; then the further
+        distances that were asked for.
 
     Raises
     ------
@@ -131,19 +135,20 @@ def compare(
     chosen = select_all(image, methods, ratio=ratio, keep=keep, gamma=gamma, gamma_of=gamma_of, seed=seed)
     size = next(iter(chosen.values())).keep
     floor = wasserstein2_floor(ladder.image, size, effort=effort).squared_distance
+    coverage = quantisation_floor(ladder.image, size, effort=effort).squared_distance
     rows = {
         name: ladder.values(one.indices) | measure_distances(ladder.image, np.asarray(one.indices), further)
         for name, one in chosen.items()
     }
     table = pd.DataFrame.from_dict(rows, orient="index").rename_axis("method").sort_values("w2")
-    squared = table["w2_squared"]
-    table.insert(1, "over_floor", squared / floor if floor > 0.0 else np.where(squared > 0.0, np.inf, 1.0))
+    table.insert(1, "over_floor", over_floor(table["w2_squared"], floor))
+    table.insert(2, "over_coverage_floor", over_floor(table["quantisation_error"], coverage))
     return table
 
 
 def objective_values(
     tokens: Array | Image | Sample,
-    methods: Iterable[str | Selector] = tuple(SELECTORS),
+    methods: Iterable[str | Selector] = TOKEN_METHODS,
     *,
     ratio: float | None = None,
     keep: int | None = None,
@@ -156,7 +161,7 @@ def objective_values(
     tokens : array [m, d], Image or Sample
         All tokens.
     methods : iterable of str or Selector
-        Names, or selectors of one's own; all that are registered by default. Each has its own parameters.
+        Names, or selectors of one's own; by default all that need no side information. Each has its own parameters.
     ratio, keep, seed
         As for :func:`otanalysis.select`.
 
@@ -185,6 +190,15 @@ def objective_values(
         for of, method in zip(chosen, wanted, strict=True)
     }
     return pd.DataFrame(values, dtype=np.float64).dropna(axis="columns", how="all").rename_axis("method")
+
+
+def over_floor(values: _Values, floor: float) -> _Values | NDArray[np.float64]:
+    """Return values over their floor; over one of zero, 1 where they are zero too, and infinity elsewhere.
+
+    >>> over_floor(3.0, 2.0), float(over_floor(0.0, 0.0)), float(over_floor(1.0, 0.0))
+    (1.5, 1.0, inf)
+    """
+    return values / floor if floor > 0.0 else np.where(values > 0.0, np.inf, 1.0)
 
 
 def random_distances(

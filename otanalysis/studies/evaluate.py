@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from itertools import islice
@@ -25,13 +24,14 @@ from otanalysis.mini.benchmarks import BENCHMARKS, Item
 from otanalysis.scores.table import accuracy_path, write_accuracy
 from otanalysis.selection import SELECTORS, Selector, select_many
 from otanalysis.selection.fingerprint import code_fingerprint
-from otanalysis.selection.selector import is_own
+from otanalysis.selection.selector import is_own, needs_of
 from otanalysis.studies.chunks import Record
 from otanalysis.studies.engine import PACKAGE, Study, collect
 from otanalysis.studies.provenance import environment
 from otanalysis.studies.runs import Run, SweepSettings
 from otanalysis.studies.store import Part
 from otanalysis.vlm.answer import answer_prompts
+from otanalysis.vlm.attention import attention_sides, check_attention
 from otanalysis.vlm.model import VisionLanguageModel, load_model, model_fingerprint
 
 MAJORITY = "majority"
@@ -88,10 +88,11 @@ class _Chunk:
         """Measure the missing runs; a worker process keeps the model, and the images are encoded once."""
         vlm = _loaded(self.model)
         items = list(islice(BENCHMARKS[self.benchmark].items(self.stop), self.start, None))
-        tokens: list[Any] = []
+        side, found = _side_of(self.runs), []
         for begin in range(0, len(items), 10):
-            tokens += vlm.visual_tokens([item.picture for item in items[begin : begin + 10]])
-        images = [Image(one.double().numpy(), grid=_square(len(one))) for one in tokens]
+            found += vlm.image_tokens([item.picture for item in items[begin : begin + 10]], side=side)
+        tokens = [one.tokens for one in found]
+        images = [Image(one.tokens.double().numpy(), grid=one.grid, side=one.side) for one in found]
         for run, key in zip(self.runs, self.keys, strict=True):
             if key in missing:
                 everything = {1.0: [np.arange(len(one)) for one in tokens]}
@@ -134,7 +135,7 @@ def evaluate(
     model: str | PathLike[str],
     *,
     benchmarks: Sequence[str] = tuple(BENCHMARKS),
-    methods: Sequence[str | Selector] = tuple(SELECTORS),
+    methods: Sequence[str | Selector] | None = None,
     ratios: Sequence[float] = RATIOS,
     gammas: Sequence[float] = (RELEASED_GAMMA,),
     seeds: Sequence[int] = (0,),
@@ -157,7 +158,8 @@ def evaluate(
         Folder of an image-text model in Hugging Face format that was trained on the scenes.
     benchmarks, methods, ratios, gammas, seeds
         What to measure; seeds apply to methods that draw at random, gammas to those that have a gamma, for
-        each in its own unit. A selector of one's own is measured again when its code has changed.
+        each in its own unit. A selector of one's own is measured again when its code has changed. By default
+        all methods whose side information the model gives.
     questions : int
         Questions a benchmark, each about a held-out scene of its own.
     out : path
@@ -180,7 +182,8 @@ def evaluate(
     Raises
     ------
     InputError
-        A name is unknown, a number out of range, or the folder holds no model.
+        A name is unknown, a number out of range, the folder holds no model, or its image encoder has not the
+        attention that a method needs.
     StorageError
         A folder cannot be written, or another process writes there.
     MissingDependencyError
@@ -193,8 +196,10 @@ def evaluate(
             f"At least 2 questions a benchmark are needed for a standard error, got {questions}."
         )
     table_path = accuracy_path(out)
-    settings = SweepSettings(tuple(methods), tuple(ratios), tuple(gammas), tuple(seeds), ("none",))
     vlm = load_model(model)
+    asked = measurable_methods(vlm) if methods is None else methods
+    settings = SweepSettings(tuple(asked), tuple(ratios), tuple(gammas), tuple(seeds), ("none",))
+    check_attention(vlm.model, _side_of(settings.runs()))
     fingerprint = model_fingerprint(model)
     folder = Path(parts) / f"{vlm.name}-{fingerprint[:12]}"
     runs = (None, *settings.runs())
@@ -215,6 +220,23 @@ def evaluate(
     return table
 
 
+def measurable_methods(vlm: VisionLanguageModel) -> tuple[str, ...]:
+    """Return the names of the methods that can be measured on a model, which gives what they need.
+
+    >>> from otanalysis.mini import bundled_model_path
+    >>> methods = measurable_methods(load_model(bundled_model_path()))
+    >>> [name in methods for name in ("otprune", "attention", "cdprune")]
+    [True, True, False]
+    """
+    given = set(attention_sides(vlm.model))
+    return tuple(name for name, method in SELECTORS.items() if given.issuperset(method.needs))
+
+
+def _side_of(runs: Iterable[Run | None]) -> tuple[str, ...]:
+    """Return the names of the side information that runs need."""
+    return tuple(dict.fromkeys(name for run in runs if run for name in needs_of(run.selector)))
+
+
 def _means(answers: pd.DataFrame) -> pd.DataFrame:
     """Return mean score, number of questions and standard error of every run at every ratio."""
     keys = ["benchmark", "method", "ratio", "gamma", "seed", "metric"]
@@ -226,12 +248,6 @@ def _means(answers: pd.DataFrame) -> pd.DataFrame:
 @lru_cache(maxsize=1)
 def _loaded(model: Path) -> VisionLanguageModel:
     return load_model(model)
-
-
-def _square(count: int) -> tuple[int, int] | None:
-    """Return the grid of so many tokens of a scene, which is square; None where they are not its patches."""
-    side = math.isqrt(count)
-    return (side, side) if side * side == count else None
 
 
 def _select(

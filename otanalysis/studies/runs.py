@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from functools import cached_property
 from typing import Any, ClassVar, cast, get_args
@@ -16,8 +16,9 @@ from otanalysis.defaults import DEFAULT_GAMMAS, RELEASED_GAMMA
 from otanalysis.distances import further_distances
 from otanalysis.errors import InputError
 from otanalysis.files import sha256_of_json
+from otanalysis.image import Image
 from otanalysis.scalars import check_seed, listed, shown
-from otanalysis.selection import SELECTORS
+from otanalysis.selection import SELECTORS, Selection, select_many
 from otanalysis.selection.fingerprint import code_fingerprint
 from otanalysis.selection.otprune import OTPrunePaper
 from otanalysis.selection.selector import Selector, check_recorded, is_own
@@ -144,6 +145,14 @@ class SweepSettings:
             for variant in self._variants(method):
                 for seed in self.seeds if variant.stochastic else (None,):
                     yield Run(variant, seed)
+
+    def select(self, image: Image, sample_id: str, keeps: Iterable[int]) -> dict[Run, dict[int, Selection]]:
+        """Return what every run keeps of an image: its selections by the number of tokens kept."""
+        sizes = tuple(keeps)
+        return {
+            run: select_many(image, run.selector, sizes, seed=run.image_seed(sample_id))
+            for run in self.runs()
+        }
 
     def _variants(self, method: str | Selector) -> list[Selector]:
         if not isinstance(method, str):

@@ -1,6 +1,6 @@
 """Token dumps on disk: shards of tokens and thumbnails, a manifest, checksums; written, read, verified.
 
-May import errors, files, locks, scalars and arrays.
+May import errors, files, locks, scalars, arrays and side.
 """
 
 from __future__ import annotations

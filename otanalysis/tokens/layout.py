@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from otanalysis.scalars import shown
+from otanalysis.side import is_side_name
 
 DTYPES = ("float16", "float32")
 """Types of stored tensors."""
@@ -16,7 +17,7 @@ RESERVED_ID = "__metadata__"
 """The safetensors format keeps this tensor name for itself."""
 
 
-BESIDE = {"thumbnails": "thumbnail", "weights": "weights"}
+BESIDE = {"thumbnails": "thumbnail", "weights": "weights", "side": "side"}
 """Files beside those of the tokens, one array a sample that has one: the manifest's entry, and a sample's."""
 
 LARGEST = 2**63 - 1
@@ -45,6 +46,12 @@ def _whole(least: int | None = None) -> Callable[[Any], bool]:
 
 def _known_of_sample(value: object) -> bool:
     return isinstance(value, Mapping) and is_grid(value.get("grid"))
+
+
+def _are_side_names(value: object) -> bool:
+    if not isinstance(value, list | tuple) or not all(map(is_side_name, value)):
+        return False
+    return 0 < len(value) == len(set(value))
 
 
 def is_text(value: object) -> bool:
@@ -96,6 +103,7 @@ _SAMPLE = {
         )
         for name in BESIDE.values()
     },
+    "side_names": _Kind("a list of distinct plain names, at least one", _are_side_names, may_lack=True),
 }
 _FILE = {
     "file": _TEXT,
@@ -112,7 +120,7 @@ def file_name(kind: str, number: int, count: int | None = None) -> str:
     Parameters
     ----------
     kind : str
-        ``"tokens"``, ``"thumbnails"`` or ``"weights"``.
+        ``"tokens"``, ``"thumbnails"``, ``"weights"`` or ``"side"``.
     number : int
         Place of the file among those of its kind, from 0.
     count : int, optional
@@ -169,6 +177,8 @@ def _problems(content: Mapping[str, Any], *, finished: bool) -> Iterator[str]:
             place = entry.get(part)
             if place is not None and place >= len(files[kind]):
                 yield f"the sample {name!r} points to {kind} {place}, which are not listed"
+        if (entry.get("side") is None) != ("side_names" not in entry):
+            yield f"the sample {name!r} must have both side and side_names, or neither"
 
 
 def _misfits(

@@ -47,6 +47,10 @@ class SampleEntry:
         Index of the file in :attr:`Manifest.thumbnails` that holds its small picture, if there is one.
     weights : int or None
         Index of the file in :attr:`Manifest.weights` that holds the weights of its tokens, if there are any.
+    side : int or None
+        Index of the file in :attr:`Manifest.side` that holds its side information, if there is any.
+    side_names : tuple of str
+        Names of its side information, in the order of the rows in the file.
     """
 
     id: str
@@ -56,6 +60,8 @@ class SampleEntry:
     extra: Mapping[str, Any] = field(default_factory=dict)
     thumbnail: int | None = None
     weights: int | None = None
+    side: int | None = None
+    side_names: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -97,6 +103,8 @@ class Manifest:
         The files with small pictures, in order; empty if there are none.
     weights : tuple of ShardEntry
         The files with weights of tokens, in order; empty if there are none.
+    side : tuple of ShardEntry
+        The files with side information of tokens, in order; empty if there are none.
     extra : Mapping
         Whatever else should be known, JSON values.
     writer_version : str
@@ -120,6 +128,7 @@ class Manifest:
     shards: tuple[ShardEntry, ...] = ()
     thumbnails: tuple[ShardEntry, ...] = ()
     weights: tuple[ShardEntry, ...] = ()
+    side: tuple[ShardEntry, ...] = ()
     extra: Mapping[str, Any] = field(default_factory=dict)
     writer_version: str = ""
     schema_version: int = SCHEMA_VERSION
@@ -132,6 +141,12 @@ class Manifest:
         The form is JSON with sorted names, without spaces and with all but ASCII escaped.
         """
         return _digest(self.content())
+
+    @property
+    def common_side(self) -> frozenset[str]:
+        """Names of the side information that every sample has."""
+        names = [frozenset(entry.side_names) for entry in self.samples]
+        return frozenset.intersection(*names) if names else frozenset()
 
     def settings(self) -> dict[str, Any]:
         """Return everything that must agree for a writer to go on with an unfinished dump, as JSON values."""
@@ -151,6 +166,8 @@ class Manifest:
             for name in BESIDE.values():
                 if entry[name] is None:
                     del entry[name]
+            if not entry["side_names"]:
+                del entry["side_names"]
         return {name: value for name, value in content.items() if value or name not in _LATER_FIELDS}
 
     @classmethod
@@ -173,7 +190,10 @@ class Manifest:
         digest = content.pop(_DIGEST, None)
         _check(content, digest, path)
         values = {name: content[name] for name in _FIELDS if name not in _LATER_FIELDS}
-        values["samples"] = tuple(SampleEntry(**entry) for entry in content["samples"])
+        values["samples"] = tuple(
+            SampleEntry(**{**entry, "side_names": tuple(entry.get("side_names", ()))})
+            for entry in content["samples"]
+        )
         for name in ("shards", *BESIDE):
             values[name] = tuple(ShardEntry(**entry) for entry in content.get(name, ()))
         values["grid"] = None if content["grid"] is None else tuple(content["grid"])

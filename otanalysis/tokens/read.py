@@ -20,6 +20,7 @@ from otanalysis.arrays import check_weights
 from otanalysis.errors import DumpError, InputError
 from otanalysis.files import as_path, sha256_of_file
 from otanalysis.scalars import shown
+from otanalysis.side import check_side
 from otanalysis.tokens.manifest import MANIFEST_NAME, PARTIAL_MANIFEST_NAME, Manifest, SampleEntry, ShardEntry
 from otanalysis.tokens.thumbnails import decode_thumbnail
 
@@ -109,6 +110,27 @@ def read_weights(path: Path, entry: SampleEntry) -> NDArray[np.float64]:
     return stored
 
 
+def read_side(path: Path, entry: SampleEntry) -> dict[str, NDArray[np.float64]]:
+    """Return the side information of a sample's tokens from its file: vectors [m] by name.
+
+    Raises
+    ------
+    DumpError
+        It is no such file, or does not hold one finite number for each name and token.
+    """
+    stored = read_array(path, entry.id)
+    wanted = (len(entry.side_names), entry.m)
+    if stored.shape != wanted or stored.dtype != np.float64:
+        raise DumpError(
+            f"The side information of {entry.id!r} in {path} has the shape {stored.shape} of {stored.dtype}, "
+            f"not {wanted} of float64; {ADVICE}."
+        )
+    try:
+        return check_side(dict(zip(entry.side_names, stored, strict=True)), entry.m)
+    except InputError as error:
+        raise DumpError(f"The side information of {entry.id!r} in {path}: {error} Or {ADVICE}.") from error
+
+
 @dataclass(frozen=True)
 class Stored:
     """Where the array of one sample lies.
@@ -168,6 +190,8 @@ class Sample:
         Where its thumbnail lies, if the dump keeps one.
     weights : array, shape ``[m]``, float64, or None
         Weight of each token, as it was written, if the dump keeps any.
+    side : Mapping from str to array, shape ``[m]``, float64
+        Other numbers of each token by their name, as they were written; empty if the dump keeps none.
     """
 
     id: str
@@ -176,6 +200,7 @@ class Sample:
     extra: Mapping[str, Any]
     picture: Stored | None = field(default=None, repr=False)
     weights: NDArray[np.float64] | None = field(default=None, repr=False)
+    side: Mapping[str, NDArray[np.float64]] = field(default_factory=dict, repr=False)
 
     @cached_property
     def thumbnail(self) -> NDArray[np.uint8] | None:
@@ -266,6 +291,7 @@ class Dump:
             )
         picture = self._beside(self.manifest.thumbnails, entry.thumbnail, entry.id)
         weights = self._beside(self.manifest.weights, entry.weights, entry.id)
+        side = self._beside(self.manifest.side, entry.side, entry.id)
         return Sample(
             entry.id,
             stored.astype(np.float32),
@@ -273,6 +299,7 @@ class Dump:
             entry.extra,
             picture,
             None if weights is None else read_weights(weights.path_checked(), entry),
+            {} if side is None else read_side(side.path_checked(), entry),
         )
 
     def _beside(self, files: tuple[ShardEntry, ...], number: int | None, sample_id: str) -> Stored | None:

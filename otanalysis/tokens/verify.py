@@ -14,7 +14,7 @@ from safetensors import safe_open
 from otanalysis.errors import DumpError
 from otanalysis.tokens.layout import BESIDE
 from otanalysis.tokens.manifest import MANIFEST_NAME, SampleEntry, ShardEntry, is_as_written
-from otanalysis.tokens.read import Dump, check_file, open_dump, read_array, read_weights
+from otanalysis.tokens.read import Dump, check_file, open_dump, read_array, read_side, read_weights
 from otanalysis.tokens.thumbnails import decode_thumbnail
 
 ProblemsOf: TypeAlias = "Callable[[Dump, SampleEntry, Path], Iterator[str]]"
@@ -34,6 +34,8 @@ class DumpReport:
         How many samples have a small picture.
     weights : int
         How many samples have weights of their tokens.
+    side : int
+        How many samples have side information of their tokens.
     size : int
         Bytes of all files according to the manifest.
     problems : tuple of str
@@ -48,6 +50,7 @@ class DumpReport:
     shards: int
     thumbnails: int
     weights: int
+    side: int
     size: int
     problems: tuple[str, ...]
     sealed: bool
@@ -63,7 +66,8 @@ def verify_dump(path: str | PathLike[str]) -> DumpReport:
 
     Checked are the manifest (its digest, and that it has the very bytes that were written), the SHA-256 of
     each file, that it holds exactly the ids that are listed, the shape, dtype and finiteness of each tensor,
-    that weights are one number a token, none negative and not all zero, and that each thumbnail is a picture.
+    that weights are one number a token, none negative and not all zero, that side information is one finite
+    number a name and token, and that each thumbnail is a picture.
 
     Parameters
     ----------
@@ -96,7 +100,7 @@ def verify_dump(path: str | PathLike[str]) -> DumpReport:
         kind: sum(getattr(entry, part) is not None for entry in manifest.samples)
         for kind, part in BESIDE.items()
     }
-    files = (*manifest.shards, *manifest.thumbnails, *manifest.weights)
+    files = [*manifest.shards, *(file for kind in BESIDE for file in getattr(manifest, kind))]
     return DumpReport(
         path=dump.path,
         samples=len(dump),
@@ -154,14 +158,20 @@ def _problems_of_thumbnail(_: Dump, entry: SampleEntry, file: Path) -> Iterator[
         yield f"The thumbnail of the sample {entry.id!r}: {error}"
 
 
-def _problems_of_weights(_: Dump, entry: SampleEntry, file: Path) -> Iterator[str]:
-    try:
-        read_weights(file, entry)
-    except DumpError as error:
-        yield str(error)
+def _problems_of(read: Callable[[Path, SampleEntry], object]) -> ProblemsOf:
+    """Return a check that reads, and yields what the reader says against it."""
+
+    def problems(_: Dump, entry: SampleEntry, file: Path) -> Iterator[str]:
+        try:
+            read(file, entry)
+        except DumpError as error:
+            yield str(error)
+
+    return problems
 
 
 _PROBLEMS_BESIDE: Mapping[str, ProblemsOf] = {
     "thumbnails": _problems_of_thumbnail,
-    "weights": _problems_of_weights,
+    "weights": _problems_of(read_weights),
+    "side": _problems_of(read_side),
 }

@@ -24,6 +24,7 @@ from otanalysis.errors import DumpError, InputError, StorageError
 from otanalysis.files import as_path, json_bytes, sha256_of_file, storing, write_atomic
 from otanalysis.locks import LOCK_NAME, Hold, held
 from otanalysis.scalars import check_choice, check_integer, listed, shown
+from otanalysis.side import check_side
 from otanalysis.tokens.layout import (
     BESIDE,
     DTYPES,
@@ -116,6 +117,7 @@ class DumpWriter:
         self._known = {entry.id for entry in self._manifest.samples}
         self._pending: dict[str, NDArray[np.floating]] = {}
         self._pending_extra: dict[str, Mapping[str, Any]] = {}
+        self._pending_names: dict[str, tuple[str, ...]] = {}
         self._pending_beside: dict[str, dict[str, NDArray[Any]]] = {kind: {} for kind in BESIDE}
         self._finished = False
 
@@ -161,6 +163,7 @@ class DumpWriter:
         extra: Mapping[str, Any] | None = None,
         thumbnail: ArrayLike | None = None,
         weights: ArrayLike | None = None,
+        side: Mapping[str, ArrayLike] | None = None,
     ) -> None:
         """Add one sample; its shard is written as soon as it is full.
 
@@ -178,12 +181,15 @@ class DumpWriter:
         weights : array, shape ``[m]``, optional
             Weight of each token: non-negative, finite, not all zero, in any unit; kept in float64 as they
             are. What measures distances of the dump takes them for the tokens' masses. Uniform if left out.
+        side : mapping from str to array, shape ``[m]``, optional
+            Other numbers of each token by their name (ASCII letters, digits and _), such as the attention
+            that it gets: finite, in any unit; kept in float64 as they are, for the methods that need them.
 
         Raises
         ------
         InputError
             The id is taken, the tokens are not a finite, non-empty floating-point matrix (masked, sparse and
-            meta tensors are none), the thumbnail is no picture, or the weights are not as described.
+            meta tensors are none), the thumbnail is no picture, or weights or side are not as described.
         DumpError
             The dump is finished, or the writer was closed.
         StorageError
@@ -206,10 +212,13 @@ class DumpWriter:
             beside["thumbnails"] = encode_thumbnail(thumbnail)
         if weights is not None:
             beside["weights"] = _as_weights(sample_id, weights, len(stored))
+        if named := check_side(side, len(stored), name=f"the side information of {sample_id!r}"):
+            beside["side"] = np.stack(list(named.values()))
         for kind, array in beside.items():
             self._pending_beside[kind][sample_id] = array
         self._pending[sample_id] = stored
         self._pending_extra[sample_id] = kept_extra
+        self._pending_names[sample_id] = tuple(named)
         self._known.add(sample_id)
         if len(self._pending) == self._manifest.shard_size:
             self._write_shard()
@@ -318,6 +327,7 @@ class DumpWriter:
                 array.shape[0],
                 array.shape[1],
                 self._pending_extra[name],
+                side_names=self._pending_names[name],
                 **{part: len(files[kind]) for kind, part in BESIDE.items() if name in beside[kind]},
             )
             for name, array in self._pending.items()
@@ -328,7 +338,7 @@ class DumpWriter:
         shard = self._write_file("tokens", number, self._pending)
         self._manifest = replace(self._manifest, samples=self._manifest.samples + entries)
         self._publish(PARTIAL_MANIFEST_NAME, shards=(*self._manifest.shards, shard), **files)
-        self._pending, self._pending_extra = {}, {}
+        self._pending, self._pending_extra, self._pending_names = {}, {}, {}
         self._pending_beside = {kind: {} for kind in BESIDE}
 
     def _write_file(self, kind: str, number: int, arrays: Mapping[str, NDArray[Any]]) -> ShardEntry:

@@ -8,7 +8,15 @@ from otanalysis.image import squared_distances
 from otanalysis.transport.effective_rank import effective_rank
 from otanalysis.transport.energy import energy_distance
 from otanalysis.transport.exact import ExactTransport, verify_transport, wasserstein2
-from otanalysis.transport.floor import DistanceFloor, lagrangian_bound, spectral_bound, wasserstein2_floor
+from otanalysis.transport.floor import (
+    DistanceFloor,
+    QuantisationFloor,
+    lagrangian_bound,
+    quantisation_bound,
+    quantisation_floor,
+    spectral_bound,
+    wasserstein2_floor,
+)
 from otanalysis.transport.gaussian import TokenMoments, bures_squared, gelbrich_squared, trace_objective
 from otanalysis.transport.hausdorff import hausdorff_radius
 from otanalysis.transport.projection import projection_residual
@@ -18,6 +26,7 @@ from otanalysis.transport.sliced import sliced_wasserstein2
 __all__ = [
     "DistanceFloor",
     "ExactTransport",
+    "QuantisationFloor",
     "TokenMoments",
     "bures_squared",
     "effective_rank",
@@ -26,7 +35,9 @@ __all__ = [
     "hausdorff_radius",
     "lagrangian_bound",
     "projection_residual",
+    "quantisation_bound",
     "quantisation_error",
+    "quantisation_floor",
     "sliced_wasserstein2",
     "spectral_bound",
     "squared_distances",

@@ -12,6 +12,7 @@ from otanalysis.arrays import Array, resolve_keep
 from otanalysis.defaults import FULL
 from otanalysis.image import Image
 from otanalysis.selection import Selection, Selector, StackSelector, select_batch
+from otanalysis.selection.selector import needs_of
 from otanalysis.vlm.layout import Box, ImageTokens, PatchView
 
 if TYPE_CHECKING:
@@ -107,6 +108,11 @@ class TokenChooser:
         self._seed, self._keep_newlines = seed, keep_newlines
         self._drawn = 0
 
+    @property
+    def needs(self) -> tuple[str, ...]:
+        """Names of the attention that the images must bring."""
+        return needs_of(self._selector)
+
     def choose(self, images: Sequence[ImageTokens]) -> list[KeptImage]:
         """Choose tokens of every image; images with equal numbers of tokens are chosen from together."""
         counts = [self._count(len(image.patches)) for image in images]
@@ -135,8 +141,10 @@ class TokenChooser:
         )
 
     def _cloud(self, image: ImageTokens) -> Array | Image:
-        """Return the tokens of an image, with its grid for a method that takes images one by one."""
+        """Return the tokens of an image, with what else its method looks at: the grid, what it needs."""
         tokens = image.tokens.detach()
+        if self.needs:
+            return Image(tokens, grid=image.grid, side=image.side)
         # The others run on the model's device, many images at once, on plain tokens.
         return tokens if isinstance(self._selector, StackSelector) else Image(tokens, grid=image.grid)
 

@@ -6,13 +6,14 @@ import inspect
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from otanalysis.errors import InputError
-from otanalysis.vlm.families import Family, PlaceholderRun, family_of
+from otanalysis.vlm.attention import attention_seen
+from otanalysis.vlm.families import Family, PlaceholderRun, base_of, family_of
 from otanalysis.vlm.layout import ImageTokens, PatchView, Picture
 from otanalysis.vlm.requirements import require_transformers
 
@@ -45,6 +46,7 @@ def encode_images(
     *,
     pictures: Sequence[Picture | None] | None = None,
     untried: bool = False,
+    side: Sequence[str] = (),
 ) -> EncodedImages:
     """Encode the images of a batch with the model's own ``get_image_features``.
 
@@ -58,6 +60,8 @@ def encode_images(
         What is known of the picture of every image, for the boxes of the views.
     untried
         Encode kinds of models that no family names, as single grids of patches.
+    side
+        Names of attention to take beside the tokens, see :mod:`otanalysis.vlm.attention`.
 
     Returns
     -------
@@ -67,15 +71,16 @@ def encode_images(
     Raises
     ------
     InputError
-        The kind of model is not supported, or ids and pictures do not belong together.
+        The kind of model is not supported, ids and pictures do not belong together, or the model has no such
+        attention.
     MissingDependencyError
         torch or transformers is missing or too old.
 
     Notes
     -----
     LLaVA-NeXT and LLaVA-OneVision pack newline rows between the patches. Which rows these are is not computed
-    a second time here: the model's own packing runs once more on labels (patch or not, tile), so
-    that rows and labels cannot disagree.
+    a second time here: the model's own packing runs once more on labels (patch or not, tile, attention), so
+    that rows and labels cannot disagree. Where it resizes the tokens of the tiles, so it does the attention.
 
     Examples
     --------
@@ -92,7 +97,8 @@ def encode_images(
     import torch
 
     family = family_of(model, untried=untried)
-    with _packing_seen(_base(model), family) as packed:
+    base = base_of(model)
+    with attention_seen(model, inputs, side) as seen, _packing_seen(base, family, seen) as packed:
         output = model.get_image_features(**vision_inputs(model, inputs), return_dict=True)
     if not untried:
         _refuse_side_channels(model, output)
@@ -114,15 +120,19 @@ def encode_images(
     views = [_packed_views(labels) for labels in packed] or family.views(model, inputs, images, known)
     rows = [(labels[:, 0] > 0.5).nonzero()[:, 0] for labels in packed]
     rows = rows or [torch.arange(count, device=features.device) for count in counts]
-    seen = _numbers([image[0].prompt for image in images])
+    beside = [dict(zip(seen, labels[:, 2:].T, strict=True)) for labels in packed] or _merged(
+        seen, partial(family.merge, base, inputs), counts, features.device
+    )
+    numbers = _numbers([image[0].prompt for image in images])
     found = [
         ImageTokens(
             prompt=image[0].prompt,
-            number=seen[place],
+            number=numbers[place],
             features=part,
             patches=rows[place].to(features.device),
             places=torch.cat([torch.arange(run.start, run.stop, device=ids.device) for run in image]),
             views=views[place],
+            side={name: values[rows[place]] for name, values in beside[place].items()},
         )
         for place, (image, part) in enumerate(zip(images, features.split(counts), strict=True))
     ]
@@ -138,7 +148,7 @@ def encode_images(
 
 def vision_inputs(model: Any, inputs: Mapping[str, Any]) -> dict[str, Any]:
     """Return those of the inputs that the model's image encoder takes."""
-    method = _base(model).get_image_features
+    method = base_of(model).get_image_features
     taken = parameters_of(getattr(method, "__func__", method))
     return {name: inputs[name] for name in taken if name != "kwargs" and inputs.get(name) is not None}
 
@@ -158,11 +168,6 @@ def image_token_id(model: Any) -> int:
     if found is None:
         raise InputError(f"The configuration of {type(model).__name__} names no image_token_id; set it.")
     return int(found)
-
-
-def _base(model: Any) -> Any:
-    inner = getattr(model, "base_model", model)
-    return inner if hasattr(inner, "get_image_features") else model
 
 
 def _refuse_side_channels(model: Any, output: Any) -> None:
@@ -190,9 +195,34 @@ def _numbers(prompts: list[int]) -> list[int]:
     return [prompts[:place].count(prompt) for place, prompt in enumerate(prompts)]
 
 
+def _merged(
+    attention: Mapping[str, torch.Tensor],
+    merge: Callable[[torch.Tensor], torch.Tensor],
+    counts: Sequence[int],
+    place: torch.device,
+) -> list[dict[str, torch.Tensor]]:
+    """Return the attention of the tokens of each image, merged as the model merges its patches."""
+    images: list[dict[str, torch.Tensor]] = [{} for _ in counts]
+    for name, values in attention.items():
+        merged = merge(values).reshape(-1).to(place)
+        if len(merged) != sum(counts):
+            raise InputError(
+                f"There is {name} of {len(merged)} tokens, but there are {sum(counts)} tokens: this image "
+                "encoder merges patches in a way that is not known."
+            )
+        for image, own in zip(images, merged.split(list(counts)), strict=True):
+            image[name] = own
+    return images
+
+
 @contextmanager
-def _packing_seen(base: Any, family: Family) -> Iterator[list[torch.Tensor]]:
-    """Let the packing of newline rows run once more on labels; yields the labels [n, 2] of each image."""
+def _packing_seen(
+    base: Any, family: Family, attention: Mapping[str, torch.Tensor]
+) -> Iterator[list[torch.Tensor]]:
+    """Let the packing of newline rows run once more on labels; yields the labels [n, 2 + a] of each image.
+
+    ``attention`` holds, by the time that the model packs, one number a patch under each of ``a`` names.
+    """
     labels: list[torch.Tensor] = []
     if not family.packs:
         yield labels
@@ -200,9 +230,14 @@ def _packing_seen(base: Any, family: Family) -> Iterator[list[torch.Tensor]]:
     original: Callable[..., Any] = base.pack_image_features
 
     def pack(image_features: Sequence[torch.Tensor], *args: Any, **settings: Any) -> Any:
-        marked = [_label(feature) for feature in image_features]
+        tiles = [len(feature) for feature in image_features]
+        beside = [values.split(tiles) for values in attention.values()]
+        marked = [_label(feature, *own) for feature, *own in zip(image_features, *beside, strict=True)]
         newline = settings["image_newline"]
-        labelled = {**settings, "image_newline": None if newline is None else newline.new_zeros(2)}
+        labelled = {
+            **settings,
+            "image_newline": None if newline is None else newline.new_zeros(2 + len(beside)),
+        }
         labels.extend(original(marked, *args, **labelled)[0])
         return original(image_features, *args, **settings)
 
@@ -213,13 +248,14 @@ def _packing_seen(base: Any, family: Family) -> Iterator[list[torch.Tensor]]:
         del base.pack_image_features
 
 
-def _label(feature: torch.Tensor) -> torch.Tensor:
-    """Return labels [tiles, n, 2] of features [tiles, n, d]: one for a patch, and its tile."""
+def _label(feature: torch.Tensor, *values: torch.Tensor) -> torch.Tensor:
+    """Return labels [tiles, n, 2 + a] of features [tiles, n, d]: one for a patch, its tile, its a values."""
     import torch
 
     tiles, count = feature.shape[:2]
     tile = torch.arange(tiles, device=feature.device)[:, None].expand(tiles, count)
-    return torch.stack([torch.ones_like(tile), tile], dim=-1).float()
+    beside = [one.to(feature.device) for one in values]
+    return torch.stack([torch.ones_like(tile).float(), tile.float(), *beside], dim=-1)
 
 
 def _packed_views(labels: torch.Tensor) -> tuple[PatchView, ...]:

@@ -11,6 +11,13 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 from otanalysis.errors import InputError
 from otanalysis.vlm.layout import WHOLE, Box, PatchView, Picture, square_grid
+from otanalysis.vlm.merging import (
+    merged_in_blocks,
+    merged_in_windows,
+    shuffled_in_the_connector,
+    shuffled_on_the_grid,
+    unmerged,
+)
 
 if TYPE_CHECKING:
     import torch
@@ -58,12 +65,16 @@ class Family:
         encoder finds them itself, see :func:`otanalysis.vlm.encode.encode_images`.
     packs : bool
         Whether features are packed with newline rows (``pack_image_features``).
+    merge : callable or None
+        ``(base, inputs, values) -> values``: numbers of the encoder's patches to numbers of the visual
+        tokens, see :mod:`otanalysis.vlm.merging`; families that pack do without.
     """
 
     name: str
     group: Callable[[torch.Tensor, list[PlaceholderRun], list[int]], list[ImageRuns]]
     views: Callable[[Any, Inputs, list[ImageRuns], Known], Views]
     packs: bool = False
+    merge: Callable[[Any, Inputs, torch.Tensor], torch.Tensor] = unmerged
 
 
 def family_of(model: Any, *, untried: bool = False) -> Family:
@@ -91,6 +102,12 @@ def family_of(model: Any, *, untried: bool = False) -> Family:
             f"{', '.join(sorted(FAMILIES))}."
         )
     return FAMILIES[kind]
+
+
+def base_of(model: Any) -> Any:
+    """Return the part of a model that encodes images: the model without its head, where that does."""
+    inner = getattr(model, "base_model", model)
+    return inner if hasattr(inner, "get_image_features") else model
 
 
 def is_tried(model: Any) -> bool:
@@ -256,11 +273,11 @@ FAMILIES: Mapping[str, Family] = MappingProxyType(
         "llava": Family("LLaVA-1.5", _one_part_each, _single_view),
         "llava_next": Family("LLaVA-NeXT", _one_part_each, _found_while_packing, packs=True),
         "llava_onevision": Family("LLaVA-OneVision", _one_part_each, _found_while_packing, packs=True),
-        "qwen2_vl": Family("Qwen2-VL", _one_part_each, _merged_grid),
-        "qwen2_5_vl": Family("Qwen2.5-VL", _one_part_each, _merged_grid),
-        "internvl": Family("InternVL", _one_run_each, _tiles_side_by_side),
-        "idefics3": Family("Idefics3", _until_global, _tiles_between_words),
-        "smolvlm": Family("SmolVLM", _until_global, _tiles_between_words),
+        "qwen2_vl": Family("Qwen2-VL", _one_part_each, _merged_grid, merge=merged_in_blocks),
+        "qwen2_5_vl": Family("Qwen2.5-VL", _one_part_each, _merged_grid, merge=merged_in_windows),
+        "internvl": Family("InternVL", _one_run_each, _tiles_side_by_side, merge=shuffled_on_the_grid),
+        "idefics3": Family("Idefics3", _until_global, _tiles_between_words, merge=shuffled_in_the_connector),
+        "smolvlm": Family("SmolVLM", _until_global, _tiles_between_words, merge=shuffled_in_the_connector),
         # The picture was resized to a square.
         "paligemma": Family("PaliGemma", _one_part_each, partial(_square, box=WHOLE)),
     }

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from math import isqrt
 from typing import TYPE_CHECKING, Any
 
@@ -95,6 +95,8 @@ class ImageTokens:
         that of the features.
     views : tuple of PatchView
         Grids of the patches, in the order of ``patches``.
+    side : Mapping from str to torch.Tensor, shape ``[m]``
+        Attention of the patches by its name, in float32, as far as it was asked for.
     """
 
     prompt: int
@@ -103,6 +105,7 @@ class ImageTokens:
     patches: torch.Tensor
     places: torch.Tensor
     views: tuple[PatchView, ...]
+    side: Mapping[str, torch.Tensor] = field(default_factory=dict)
 
     @property
     def tokens(self) -> torch.Tensor:

@@ -17,7 +17,9 @@ from numpy.typing import NDArray
 from otanalysis.errors import InputError, MissingDependencyError
 from otanalysis.files import sha256_of_file
 from otanalysis.progress import progress_bar
-from otanalysis.vlm.encode import vision_inputs
+from otanalysis.vlm.encode import encode_images, vision_inputs
+from otanalysis.vlm.families import is_tried
+from otanalysis.vlm.layout import ImageTokens
 from otanalysis.vlm.requirements import require_transformers
 
 if TYPE_CHECKING:
@@ -66,14 +68,48 @@ class VisionLanguageModel:
             One ``[m, d]`` tensor a picture, in the model's dtype and on its device.
         """
         import torch
+
+        inputs = self._inputs(pictures)
+        with torch.inference_mode():
+            return list(self.model.get_image_features(**vision_inputs(self.model, inputs)).pooler_output)
+
+    def image_tokens(
+        self, pictures: Sequence[NDArray[np.uint8]], *, side: Sequence[str] = ()
+    ) -> tuple[ImageTokens, ...]:
+        """Encode pictures to the same tokens, with what is known of them.
+
+        Parameters
+        ----------
+        pictures
+            As for :meth:`visual_tokens`.
+        side
+            Names of attention to take beside the tokens, see :mod:`otanalysis.vlm.attention`.
+
+        Returns
+        -------
+        tuple of ImageTokens
+            One a picture.
+
+        Raises
+        ------
+        InputError
+            The model's image encoder has no such attention.
+        """
+        import torch
+
+        with torch.inference_mode():
+            return encode_images(
+                self.model, self._inputs(pictures), untried=not is_tried(self.model), side=side
+            ).images
+
+    def _inputs(self, pictures: Sequence[NDArray[np.uint8]]) -> Any:
+        """Return what the processor makes of pictures, each in a prompt that is its placeholder alone."""
         from PIL import Image
 
         images = [Image.fromarray(picture) for picture in pictures]
         prompts = [self.image_token] * len(images)
         inputs = self.processor(images=images, text=prompts, return_tensors="pt", padding=True)
-        inputs = inputs.to(self.model.device)
-        with torch.inference_mode():
-            return list(self.model.get_image_features(**vision_inputs(self.model, inputs)).pooler_output)
+        return inputs.to(self.model.device)
 
 
 def load_model(

@@ -13,6 +13,7 @@ from otanalysis.defaults import FULL, RELEASED_GAMMA, GammaOf
 from otanalysis.errors import InputError
 from otanalysis.selection import SELECTORS
 from otanalysis.selection.registry import configured
+from otanalysis.vlm.attention import check_attention
 from otanalysis.vlm.choose import KeptImage, TokenChooser
 from otanalysis.vlm.encode import encode_images, parameters_of, vision_inputs
 from otanalysis.vlm.families import family_of
@@ -86,7 +87,8 @@ class Pruned:
     model
         A Hugging Face image-text model of a supported family (see :data:`otanalysis.vlm.families.FAMILIES`).
     selector : str or Selector
-        Name of a method, ``"full"`` for all tokens, or a selector of one's own.
+        Name of a method, ``"full"`` for all tokens, or a selector of one's own. What it needs of the image
+        encoder's attention is taken in the model's own pass, see :mod:`otanalysis.vlm.attention`.
     ratio : float, optional
         Share of the tokens of each image to keep, in ``(0, 1]``.
     keep : int, optional
@@ -117,7 +119,8 @@ class Pruned:
     Raises
     ------
     InputError
-        An argument is out of range, or the kind of model is not supported; in a call, if something cannot be
+        An argument is out of range, the kind of model is not supported, or its image encoder has not what the
+        method needs; in a call, if something cannot be
         pruned, or the model's code does not hand on what it is handed
         (see :mod:`otanalysis.vlm.handover`).
     MissingDependencyError
@@ -170,6 +173,7 @@ class Pruned:
             seed=seed,
             keep_newlines=newlines == "keep",
         )
+        check_attention(self.model, self._chooser.needs)
         self._positions = positions
         self._pictures = pictures
         self._originals: dict[str, Callable[..., Any]] = {}
@@ -255,7 +259,7 @@ class Pruned:
         import torch
 
         require_prunable(self.model, inputs, generating=generating)
-        encoded = encode_images(self.model, inputs, pictures=self._pictures)
+        encoded = encode_images(self.model, inputs, pictures=self._pictures, side=self._chooser.needs)
         kept = self._chooser.choose(encoded.images)
         ids = inputs["input_ids"]
         stays = torch.ones_like(ids, dtype=torch.bool)

@@ -21,6 +21,7 @@ from typer.testing import CliRunner, Result
 import otanalysis as ota
 from otanalysis.cli import app
 from otanalysis.errors import StorageError
+from otanalysis.selection import TOKEN_METHODS
 from otanalysis.studies.sweep import read_sweep
 from otanalysis.tokens import DumpWriter
 
@@ -127,7 +128,7 @@ def test_help_loads_nothing_heavy() -> None:
     assert result.returncode == 0, result.stderr
 
 
-@pytest.mark.parametrize("method", sorted(ota.SELECTORS))
+@pytest.mark.parametrize("method", sorted(TOKEN_METHODS))
 def test_select_says_what_the_library_says(tokens_file: Path, method: str) -> None:
     result = run("select", tokens_file, "--method", method, "--ratio", 0.2, "--seed", 3, "--json")
     assert result.exit_code == 0, result.stderr

@@ -18,6 +18,7 @@ from otanalysis.cli.certify import certify
 from otanalysis.defaults import COMPARED_METHODS
 from otanalysis.progress import reported
 from otanalysis.selection import SELECTORS
+from otanalysis.studies.coverage import COVERAGE_METHODS
 from otanalysis.tokens import DumpWriter
 from otanalysis.transport import ExactTransport, wasserstein2
 
@@ -40,17 +41,23 @@ def test_the_printed_numbers_are_those_of_the_written_tables(make_dump: MakeDump
     assert result.stderr == ""
     rows = pd.read_parquet(tmp_path / "out" / "certify.parquet")
     assert len(rows) == 4 * 2 * (len(COMPARED_METHODS) + DRAWN + 1)
-    summary = pd.read_csv(tmp_path / "out" / "certify_summary.csv")
-    overall = summary[summary["benchmark"] == "mean"].set_index(["quantity", "method", "ratio"])
+    overall = [
+        table[table["benchmark"] == "mean"].set_index(["quantity", "method", "ratio"])
+        for table in (
+            pd.read_csv(tmp_path / "out" / f"{name}_summary.csv") for name in ("certify", "coverage")
+        )
+    ]
+    said = [(table, quantity) for table in overall for quantity in ("over_floor", "gap_closed")]
     for method in (*COMPARED_METHODS, "best"):
         lines = [line for line in result.stdout.splitlines() if re.match(rf"│ {method} ", line)]
-        for quantity, line in zip(("over_floor", "gap_closed"), lines, strict=True):
+        for (table, quantity), line in zip(said, lines, strict=True):
             for ratio in (0.25, 0.5):
-                row = overall.loc[(quantity, method, ratio)]
+                row = table.loc[(quantity, method, ratio)]
                 if row["low"] < row["high"]:
                     assert f"{row['value']:.2f} ({row['low']:.2f} to {row['high']:.2f})" in line
                 else:
                     assert f"{row['value']:.2f}" in line
+    assert set(overall[1].index.get_level_values("method")) == {*COVERAGE_METHODS, "best"}
     greedy = pd.read_csv(tmp_path / "out" / "certify_greedy.csv").set_index(["benchmark", "ratio"])
     row = greedy.loc[("mean", 0.25)]
     shown = " │ ".join(f"{row[name]:.4f}" for name in ("median", "low", "worst"))
@@ -58,7 +65,8 @@ def test_the_printed_numbers_are_those_of_the_written_tables(make_dump: MakeDump
     said = " ".join(result.stdout.split())
     assert "4 images." in said
     assert f"{len(rows)} of {len(rows)}" in said
-    assert str(tmp_path / "out" / "certify.parquet") in result.stdout.replace("\n", "")
+    for name in ("certify", "coverage"):
+        assert str(tmp_path / "out" / f"{name}.parquet") in result.stdout.replace("\n", "")
 
 
 def test_images_of_one_name_in_two_dumps_are_two(tmp_path: Path) -> None:
@@ -75,15 +83,15 @@ def test_json_holds_the_overall_rows_of_the_chosen_methods(make_dump: MakeDump, 
     result = run(make_dump("a", samples=2), *SMALL, *options, "--gamma", 0.5, "--out", out)
     assert result.exit_code == 0, result.stderr
     said = json.loads(result.stdout)
-    assert set(said) == {"distance", "greedy"}
-    distance = pd.DataFrame(said["distance"])
-    assert set(distance["method"]) == {"otprune", "random", "best"}
-    assert len(distance) == 2 * 2 * 3
-    assert set(distance["n"]) == {1}
-    assert set(distance["normalisation"]) == {"rows"}
-    assert (distance.loc[distance["quantity"] == "over_floor", "value"] >= 1.0).all()
-    rows = pd.read_parquet(out / "certify.parquet")
-    assert set(rows["gamma"].dropna()) == {0.5}
+    assert set(said) == {"distance", "coverage", "greedy"}
+    for name, file in (("distance", "certify"), ("coverage", "coverage")):
+        table = pd.DataFrame(said[name])
+        assert set(table["method"]) == {"otprune", "random", "best"}
+        assert len(table) == 2 * 2 * 3
+        assert set(table["n"]) == {1}
+        assert set(table["normalisation"]) == {"rows"}
+        assert (table.loc[table["quantity"] == "over_floor", "value"] >= 1.0).all()
+        assert set(pd.read_parquet(out / f"{file}.parquet")["gamma"].dropna()) == {0.5}
     assert [one["n"] for one in said["greedy"]] == [1, 1]
     assert {one["benchmark"] for one in said["greedy"]} == {"mean"}
 
@@ -123,6 +131,7 @@ def test_a_second_call_says_the_same_and_measures_nothing(
     call = (make_dump("a", samples=1), *SMALL, "--methods", "random", "--out", tmp_path / "out")
     first = run(*call)
     monkeypatch.delattr("otanalysis.studies.certify.wasserstein2_floor")
+    monkeypatch.delattr("otanalysis.studies.coverage.quantisation_floor")
     assert run(*call).stdout == first.stdout
 
 
@@ -142,7 +151,7 @@ def test_a_broken_certificate_is_a_failure(
     assert f"{int(rows['certified'].sum())} of {len(rows)}" in " ".join(result.stdout.split())
     asked = run(make_dump("b", samples=1), *SMALL, "--methods", "first", "--json", "--out", tmp_path / "json")
     assert asked.exit_code == 1
-    assert set(json.loads(asked.stdout)) == {"distance", "greedy"}
+    assert set(json.loads(asked.stdout)) == {"distance", "coverage", "greedy"}
 
 
 @pytest.mark.parametrize(

@@ -15,14 +15,14 @@ from otanalysis.distances import DISTANCES, EVERYWHERE
 from otanalysis.errors import InputError
 from otanalysis.explore import state as room
 from otanalysis.explore.state import CURVE_RATIOS, Measurements, View
-from otanalysis.selection import SELECTORS
+from otanalysis.selection import SELECTORS, TOKEN_METHODS
 from otanalysis.surrogate import logdet_value, otprune_kernel, paper_objective
 from otanalysis.tokens import DumpWriter
 
 from .conftest import MakePictured
 
 
-@pytest.mark.parametrize("method", SELECTORS)
+@pytest.mark.parametrize("method", TOKEN_METHODS)
 @pytest.mark.parametrize("settings", [{}, {"gamma": 1.0, "kernel_normalise": "rows", "normalise": "columns"}])
 def test_a_reading_is_what_the_package_says(pictured: MakePictured, method: str, settings: dict) -> None:
     view = View(sample=1, methods=(method, "uniform"), ratio=0.2, **settings)

@@ -51,6 +51,16 @@ def table(rows: pd.DataFrame) -> pd.DataFrame:
     return floor_table(rows, resamples=20)
 
 
+@pytest.fixture(scope="module")
+def coverage(rows: pd.DataFrame) -> pd.DataFrame:
+    """Rows of the study of coverage: halves of the squared distances, and a floor a twentieth below."""
+    more = rows[rows["method"] == "kmedoids"].assign(method="facility-location")
+    errors = pd.concat([rows[rows["method"] != BEST], more, rows[rows["method"] == BEST]])
+    error = 0.5 * errors["w2_squared"]
+    floors = error.groupby([errors[name] for name in ("dump", "sample", "ratio")]).transform("min") / 1.05
+    return errors.assign(quantisation_error=error, quantisation_floor=floors)
+
+
 def panel_of(figure: Figure, title: str) -> Axes:
     (found,) = [panel for panel in figure.axes if panel.get_title() == title]
     return found
@@ -179,3 +189,45 @@ def test_the_caption_follows_its_tables(rows: pd.DataFrame) -> None:
     ]
     # Two decimals are said.
     np.testing.assert_allclose(numbers[1], 2.0 * np.array(numbers[0]), atol=0.016)
+
+
+def test_coverage_is_a_second_row_with_its_own_floor(table: pd.DataFrame, coverage: pd.DataFrame) -> None:
+    relative = floor_table(coverage, distance="quantisation_error", resamples=20)
+    figure = draw_floor(table, relative)
+    panel = panel_of(figure, "Coverage, average over benchmarks")
+    own = relative[relative["benchmark"] == MEAN].sort_values("ratio")
+    edges, met = hatched_edges(panel), dotted(panel)
+    np.testing.assert_allclose(edges, own.loc[own["method"] == FLOOR, "value"], rtol=ROUNDING)
+    np.testing.assert_allclose(met, own.loc[own["method"] == BEST, "value"], rtol=ROUNDING)
+    assert len(panel.patches) == 10 * 4, "facility location is in this row"
+    assert len(panel_of(figure, "Average over benchmarks").patches) == 9 * 4, (
+        "and not in that of the distance"
+    )
+    assert "error" in panel.get_ylabel()
+    of_distance = table[(table["benchmark"] == MEAN) & (table["method"] == FLOOR)].sort_values("ratio")
+    edges = hatched_edges(panel_of(figure, "Average over benchmarks"))
+    np.testing.assert_allclose(edges, of_distance["value"], rtol=ROUNDING)
+    assert LAYOUT.cut(figure) == []
+    assert LAYOUT.overlapping(figure) == []
+    with pytest.raises(InputError, match="lacks the floor"):
+        draw_floor(table, relative[relative["method"] != FLOOR])
+
+
+def test_the_caption_tells_who_covers_best_first(rows: pd.DataFrame, coverage: pd.DataFrame) -> None:
+    proven, greedy = certificate_table(rows, resamples=5), greedy_table(rows)
+    covered = certificate_table(coverage, distance="quantisation_error", resamples=5)
+    plain, caption = caption_floor(proven, greedy), caption_floor(proven, greedy, covered)
+    assert "Coverage" not in plain
+    assert "coverage" not in plain
+    for part in plain.split("\n\n"):
+        assert part in caption, "what is said of the distance stays"
+    (told,) = [part for part in caption.split("\n\n") if part not in plain and part.startswith("- ")]
+    mean = covered[(covered["benchmark"] == MEAN) & (covered["quantity"] == "over_floor")]
+    first = re.match(r"- (.*?): ([\d., ]+) ", told)
+    assert first is not None
+    assert first[1] == "the closest kept set met"
+    own = mean[mean["method"] == BEST].sort_values("ratio")["value"]
+    assert first[2] == ", ".join(f"{value:.3f}" for value in own)
+    leads = [float(re.search(r": ([\d.]+)", line)[1]) for line in told.splitlines()]  # type: ignore[index]
+    assert len(leads) == mean["method"].nunique() > 9
+    assert leads[0] == min(leads)

@@ -24,7 +24,7 @@ import pandas as pd
 
 import otanalysis as ota
 from otanalysis.errors import OtAnalysisError
-from otanalysis.selection import SELECTORS, Selection, Selector, build_selection
+from otanalysis.selection import SELECTORS, TOKEN_METHODS, Selection, Selector, build_selection
 from otanalysis.stats import spearman_test
 from otanalysis.studies import random_distances, select_all
 from otanalysis.surrogate import (
@@ -303,6 +303,15 @@ def sound_weights(generator: np.random.Generator, m: int) -> Any:
     return one_of(weights, weights.tolist(), torch().as_tensor(weights))(generator, m)
 
 
+def sound_side(generator: np.random.Generator, m: int) -> Any:
+    return {name: sound_weights(generator, m) for name in ("cls_attention", "x1")[: generator.integers(3)]}
+
+
+def no_side(generator: np.random.Generator, m: int) -> Any:
+    name = one_of("", "../x", "a b", None, 3, "cls_attention")(generator, m)
+    return one_of({name: odd(generator, m)}, {name: [np.nan] * m}, [1.0] * m, "side", 3)(generator, m)
+
+
 def no_indices(generator: np.random.Generator, m: int) -> Any:
     kinds: list[Callable[[], Any]] = [
         lambda: None,
@@ -465,7 +474,7 @@ OWN = (
     "text",
 )
 
-SOUND_METHODS = (*SELECTORS, *SELECTORS.values(), *(Own(what) for what in OWN))
+SOUND_METHODS = (*TOKEN_METHODS, *map(SELECTORS.get, TOKEN_METHODS), *(Own(what) for what in OWN))
 NO_METHODS = (
     None,
     3,
@@ -499,10 +508,11 @@ KINDS: Mapping[str, Draw] = {
     "gamma_of": either(one_of("released", "paper", np.str_("paper")), one_of(*NO_NAMES)),
     "normalise": either(one_of("none", "columns", "rows", np.str_("rows")), one_of(*NO_NAMES)),
     "weights": either(sound_weights, odd),
+    "side": either(sound_side, no_side),
     "kept_weights": either(one_of("uniform", "optimal"), one_of(*NO_NAMES, [1.0, 2.0], [np.nan], -1.0)),
     "method": either(one_of(*SOUND_METHODS), one_of(*NO_METHODS)),
     "methods": either(
-        one_of(["first"], ("random", "dpp"), [Own("list"), "last"], tuple(SELECTORS)),
+        one_of(["first"], ("random", "dpp"), [Own("list"), "last"], TOKEN_METHODS),
         one_of(None, [], 3, [None], "otprune", [["dpp"]]),
     ),
     "kernel": either(kernel, no_kernel),
@@ -823,6 +833,15 @@ TARGETS: Mapping[str, Target] = {
         {"gamma": "gamma", "gamma_of": "gamma_of", "kernel_normalise": "normalise", "normalise": "normalise"},
         0.15,
     ),
+    "quantisation_floor": Target(
+        ota.quantisation_floor,
+        SIZED,
+        a_floor,
+        {"normalise": "normalise", "effort": "effort", "weights": "weights"},
+    ),
+    "quantisation_bound": Target(
+        ota.quantisation_bound, {**SIZED, "multipliers": "multipliers"}, finite, {"weights": "weights"}
+    ),
     "wasserstein2_floor": Target(
         ota.wasserstein2_floor,
         {"tokens": "tokens", "keep": "keep", "effort": "effort"},
@@ -841,7 +860,11 @@ TARGETS: Mapping[str, Target] = {
     "trace_objective": Target(ota.trace_objective, KEPT, not_negative, {}),
     "TokenMoments": Target(ota.TokenMoments, {"tokens": "tokens"}, anything, {}, 0.3),
     "Image": Target(
-        ota.Image, {"tokens": "tokens"}, lambda r, g: finite(r.tokens, g), {"weights": "weights"}, 0.5
+        ota.Image,
+        {"tokens": "tokens"},
+        lambda r, g: [finite(one, g) for one in (r.tokens, *r.side.values())],
+        {"weights": "weights", "side": "side"},
+        0.5,
     ),
     "squared_distances": Target(ota.squared_distances, {"a": "tokens"}, not_negative, {"b": "tokens"}),
     "spectral_bound": Target(ota.spectral_bound, SIZED, not_negative, {}),

@@ -15,6 +15,7 @@ from safetensors.numpy import load, save
 
 from otanalysis.errors import OtAnalysisError
 from otanalysis.tokens import DumpWriter, open_dump, verify_dump
+from otanalysis.tokens.layout import BESIDE
 
 SETTINGS: dict[str, Any] = {
     "model": "tiny",
@@ -35,7 +36,7 @@ ODD_VALUES: tuple[Any, ...] = (
 
 
 def write_dump(folder: Path, *, finish: bool = True, go_on: bool = False) -> Path:
-    """Write a dump of three samples in two files, with thumbnails; or begin one, and write the first file."""
+    """Write a dump of three samples in two files, with all that lies beside; or the first file alone."""
     if go_on and (folder / "manifest.json").exists():
         return folder
     generator = np.random.default_rng(0)
@@ -43,8 +44,9 @@ def write_dump(folder: Path, *, finish: bool = True, go_on: bool = False) -> Pat
         for name in "abc":
             picture = generator.integers(0, 256, (4, 6, 3), dtype=np.uint8)
             tokens = generator.standard_normal((6, 4))
+            side = {"cls_attention": generator.random(6), "x": generator.standard_normal(6)}
             if name not in writer:
-                writer.add(name, tokens, extra={"n": 1}, thumbnail=picture)
+                writer.add(name, tokens, extra={"n": 1}, thumbnail=picture, side=side)
         if finish:
             writer.finish()
     return folder
@@ -63,6 +65,7 @@ def _read_samples(folder: Path) -> None:
     for sample in open_dump(folder):
         assert sample.tokens.dtype == np.float32
         _ = sample.thumbnail, sample.grid
+        assert all(values.shape == (len(sample.tokens),) for values in sample.side.values())
 
 
 def _go_on(folder: Path) -> None:
@@ -86,7 +89,7 @@ def damage_dump(rng: np.random.Generator, folder: Path, *, forge: bool = True) -
     """
     ways = [_flip, _overwrite, _truncate, _append, _remove, _swap, _edit_manifest, _blank_manifest]
     if forge:
-        ways += [_forge_manifest, _forge_shard, _forge_thumbnail, _link, _make_folder]
+        ways += [_forge_manifest, _forge_shard, _forge_thumbnail, _forge_side, _link, _make_folder]
     return _choice(rng, ways)(rng, folder)
 
 
@@ -222,7 +225,7 @@ def _forge(folder: Path, file: Path, data: bytes, told: str) -> str:
     file.write_bytes(data)
 
     def change(content: dict[str, Any]) -> str:
-        for entry in (*content["shards"], *content.get("thumbnails", ())):
+        for entry in [*content["shards"], *(one for kind in BESIDE for one in content.get(kind, ()))]:
             if entry["file"] == file.name:
                 entry.update(size=len(data), sha256=hashlib.sha256(data).hexdigest())
         _seal(content)
@@ -270,6 +273,15 @@ def _forge_thumbnail(rng: np.random.Generator, folder: Path) -> str:
     stored = np.frombuffer(bytes(data[: int(rng.integers(1, len(data) + 1))]), np.uint8)
     stored = _choice(rng, (stored, stored.astype(np.float32), stored[:0], np.array(3)))
     return _forge(folder, file, save({**held, name: stored}), "a broken picture")
+
+
+def _forge_side(rng: np.random.Generator, folder: Path) -> str:
+    file = _choice(rng, sorted(folder.glob("side*")) or sorted(folder.glob("tokens*")))
+    held = load(file.read_bytes())
+    name = _choice(rng, sorted(held))
+    array = held[name].astype(np.float64)
+    forged = (array * np.nan, array[:1], array[:, :0], array.astype(np.float32), array.ravel(), np.array(1.0))
+    return _forge(folder, file, save({**held, name: _choice(rng, forged)}), "other side information")
 
 
 def _link(rng: np.random.Generator, folder: Path) -> str:

@@ -12,7 +12,14 @@ from otanalysis.arrays import Normalisation
 from otanalysis.defaults import DEFAULT_GAMMAS
 from otanalysis.errors import InputError
 from otanalysis.image import Image
-from otanalysis.selection import SELECTORS, Selection, select, select_batch, select_many
+from otanalysis.selection import (
+    SELECTORS,
+    TOKEN_METHODS,
+    Selection,
+    select,
+    select_batch,
+    select_many,
+)
 from otanalysis.selection.otprune import OTPrune, OTPrunePaper
 from otanalysis.surrogate import logdet_value, otprune_kernel, paper_factor, paper_objective
 
@@ -97,7 +104,7 @@ def test_both_names_are_one_method(how: Normalisation) -> None:
         assert by_name.provenance == f"OTPrunePaper(gamma={gamma}, normalise={how!r})"
 
 
-@pytest.mark.parametrize("name", [name for name in SELECTORS if name != "otprune"])
+@pytest.mark.parametrize("name", [name for name in TOKEN_METHODS if name != "otprune"])
 def test_methods_without_the_parameter_ignore_whose_gamma_it_is(name: str) -> None:
     tokens = cloud(30, 6)
 

@@ -12,13 +12,13 @@ import pytest
 from otanalysis.defaults import COMPARED_METHODS
 from otanalysis.errors import ConvergenceError, InputError
 from otanalysis.image import Image
-from otanalysis.selection import SELECTORS, Selection, Selector, select, select_many
+from otanalysis.selection import SELECTORS, TOKEN_METHODS, Selection, Selector, select, select_many
 from otanalysis.selection.medoids import KMedoids
 from otanalysis.selection.otprune import OTPrune
 from otanalysis.surrogate import logdet_value, otprune_kernel
 from otanalysis.transport import quantisation_error
 
-NAMES = sorted(SELECTORS)
+NAMES = sorted(TOKEN_METHODS)
 NESTED = [name for name in NAMES if SELECTORS[name].nested]
 STOCHASTIC = [name for name in NAMES if SELECTORS[name].stochastic]
 

@@ -11,10 +11,18 @@ import numpy as np
 import pytest
 
 from otanalysis.errors import InputError
-from otanalysis.selection import SELECTORS, Selection, StackSelector, registry, select, select_batch
+from otanalysis.selection import (
+    SELECTORS,
+    TOKEN_METHODS,
+    Selection,
+    StackSelector,
+    registry,
+    select,
+    select_batch,
+)
 from otanalysis.surrogate import greedy_logdet, otprune_kernel
 
-NAMES = sorted(SELECTORS)
+NAMES = sorted(TOKEN_METHODS)
 ON_DEVICE = ["divprune", "dpp", "facility-location", "otprune", "otprune-paper"]
 """Methods that copy nothing to the host."""
 TOGETHER = [*ON_DEVICE, "fps", "herding", "max-sum", "pivoted-qr"]

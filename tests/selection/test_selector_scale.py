@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from otanalysis.errors import InputError
-from otanalysis.selection import SELECTORS, select, select_batch
+from otanalysis.selection import TOKEN_METHODS, select, select_batch
 from otanalysis.surrogate import Ladder, logdet_upper_bound, otprune_kernel, paper_objective
 
 TOKENS = np.random.default_rng(3).standard_normal((30, 6))
@@ -22,7 +22,7 @@ def of(library: str, tokens: np.ndarray) -> Any:
 
 @pytest.mark.parametrize("library", ["numpy", "torch"])
 @pytest.mark.parametrize("power", POWERS)
-@pytest.mark.parametrize("method", sorted(SELECTORS))
+@pytest.mark.parametrize("method", sorted(TOKEN_METHODS))
 def test_a_power_of_two_changes_no_selection(method: str, power: int, library: str) -> None:
     wanted = select(TOKENS, method, keep=7).indices.tolist()
     scaled = of(library, np.ldexp(TOKENS, power))

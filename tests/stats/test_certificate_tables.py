@@ -216,3 +216,27 @@ def test_missing_columns_and_methods_are_named() -> None:
         greedy_table(rows.drop(columns="greedy_ratio"))
     with pytest.raises(InputError, match="no row of it: add it"):
         floor_table(rows[rows["method"] != "otprune"])
+
+
+def test_coverage_has_its_own_floor_in_the_same_tables() -> None:
+    rows = made_up()
+    error = {
+        "quantisation_error": rows["w2_squared"] / 2.0,
+        "quantisation_floor": rows["floor_squared"] / 3.0,
+    }
+    covered = rows.drop(columns=["w2", "w2_squared", "floor", "floor_squared"]).assign(**error)
+    table, distances = (
+        certificate_table(one, distance=name, resamples=50)
+        for one, name in ((covered, "quantisation_error"), (rows, "w2_squared"))
+    )
+    over, before = (one[one["quantity"] == "over_floor"] for one in (table, distances))
+    assert len(over) > 0
+    np.testing.assert_allclose(over["value"], 1.5 * before["value"], rtol=ROUNDING)
+    relative = floor_table(covered, distance="quantisation_error", resamples=50)
+    own, base = covered[covered["benchmark"] == "beta"], SQUARED["beta"]["otprune"]
+    assert len(own) > 0
+    row = value(relative, benchmark="beta", method=FLOOR, ratio=0.1)
+    assert row["value"] == pytest.approx((np.sum(FLOORS["beta"]) / 3.0) / (np.sum(base) / 2.0), rel=ROUNDING)
+    assert set(relative["distance_kind"]) == {"quantisation_error"}
+    with pytest.raises(InputError, match="lack the columns quantisation_floor: run otanalysis certify"):
+        certificate_table(covered.drop(columns="quantisation_floor"), distance="quantisation_error")

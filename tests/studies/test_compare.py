@@ -24,10 +24,12 @@ def test_every_number_is_what_the_public_functions_say() -> None:
     assert set(table.index) == {"otprune", "random", "ot-medoids"}
     ladder = ota.Ladder(TOKENS, normalise="rows", gamma=0.1)
     floor = ota.wasserstein2_floor(ladder.tokens, 6).squared_distance
+    coverage = ota.quantisation_floor(ladder.tokens, 6).squared_distance
     for method, row in table.iterrows():
         kept = ota.select(TOKENS, str(method), keep=6, gamma=0.1, seed=3).indices
-        assert row.drop("over_floor").to_dict() == ladder.values(kept)
+        assert row.drop(["over_floor", "over_coverage_floor"]).to_dict() == ladder.values(kept)
         assert row["over_floor"] == row["w2_squared"] / floor >= 1.0
+        assert row["over_coverage_floor"] == row["quantisation_error"] / coverage >= 1.0
 
 
 def test_further_distances_come_after_the_others() -> None:
@@ -70,7 +72,8 @@ def _paper_value(kept: np.ndarray) -> float:
 def test_a_floor_of_zero_leaves_only_perfect_sets_at_one() -> None:
     twins = np.repeat(np.eye(2), 2, axis=0)
     table = compare(twins, ["uniform", "first"], keep=2)
-    assert table["over_floor"].to_dict() == {"uniform": 1.0, "first": np.inf}
+    for column in ("over_floor", "over_coverage_floor"):
+        assert table[column].to_dict() == {"uniform": 1.0, "first": np.inf}
 
 
 def test_samples_are_taken_as_their_tokens(make_dump: Callable[..., Path]) -> None:
@@ -101,11 +104,13 @@ def test_weights_are_masses_in_every_number_and_choose_medoids() -> None:
     table = compare(TOKENS, methods, keep=6, normalise="rows", weights=weights)
     image = ota.Image(TOKENS, weights=weights)
     floor = ota.wasserstein2_floor(image, 6, normalise="rows").squared_distance
+    coverage = ota.quantisation_floor(image, 6, normalise="rows").squared_distance
     for method, row in table.iterrows():
         kept = ota.select(image, str(method), keep=6).indices
         exact = ota.wasserstein2(TOKENS, kept, normalise="rows", weights=weights)
         assert row["w2"] == exact.distance
         assert row["over_floor"] == exact.squared_distance / floor >= 1.0
+        assert row["over_coverage_floor"] == row["quantisation_error"] / coverage >= 1.0
         assert row["quantisation_error"] == ota.quantisation_error(image.normalised("rows"), kept)
         assert row["gelbrich_w2_squared"] <= row["w2_squared"]
     plain = compare(TOKENS, methods, keep=6, normalise="rows")

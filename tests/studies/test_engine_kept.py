@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 from collections.abc import Callable
 from importlib import import_module
@@ -12,6 +13,7 @@ import pandas as pd
 import pyarrow.parquet as pq
 import pytest
 
+from otanalysis.cli.certify import certify
 from otanalysis.mini.bundled import bundled_model_path
 from otanalysis.studies.certify import CertifyStudy
 from otanalysis.studies.engine import measure_samples
@@ -139,3 +141,16 @@ def test_answers_are_read_and_not_given_again(folder: Path) -> None:
     assert after == before
     with pytest.raises(AssertionError, match="measured again"):
         run_evaluate(folder, seeds=(1,))
+
+
+def test_coverage_is_measured_beside_stored_certificates(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    asked = {"methods": "otprune,random", "ratios": "0.25", "seeds": "0,1"}
+    certify([folder / "dumps/noise"], **asked, out=folder / "results", jobs=1, as_json=True, quiet=True)
+    before, after = files(STORED), files(folder)
+    assert before.items() <= after.items(), "certificates are read, and not measured again"
+    added = {path.name for path in after.keys() - before.keys()}
+    assert {"certify_summary.csv", "coverage.parquet", "coverage_summary.csv"} <= added
+    told = pd.DataFrame(json.loads(capsys.readouterr().out)["coverage"])
+    assert set(told["method"]) == {"otprune", "random", "best"}

@@ -18,7 +18,7 @@ from safetensors.numpy import load_file, save_file
 import otanalysis as ota
 from otanalysis.arrays import normalise_tokens
 from otanalysis.errors import DumpError, InputError
-from otanalysis.selection import build_selection
+from otanalysis.selection import TOKEN_METHODS, build_selection
 from otanalysis.selection.otprune import OTPrune
 from otanalysis.studies.provenance import read_provenance
 from otanalysis.studies.runs import SweepSettings
@@ -149,12 +149,12 @@ def test_every_row_is_what_the_public_functions_say(
     table = small(
         [folder],
         tmp_path / "out",
-        methods=tuple(ota.SELECTORS),
+        methods=TOKEN_METHODS,
         normalisations=(normalisation,),
         ratios=(0.3, 1.0),
     )
     dump = open_dump(folder)
-    assert set(table["method"]) == set(ota.SELECTORS)
+    assert set(table["method"]) == set(TOKEN_METHODS)
     for row in table.itertuples():
         tokens = dump.sample(row.sample).tokens.astype(float)
         kept = np.asarray(row.kept_indices)

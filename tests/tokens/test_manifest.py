@@ -36,10 +36,14 @@ OTHERS: dict[str, Any] = {
     "samples.0.d": 5,
     "samples.0.extra": {"n": 2},
     "samples.0.thumbnail": 1,
+    "samples.0.side": 1,
+    "samples.0.side_names": ["cls_attention", "y"],
     "shards.0.size": 1,
     "shards.0.sha256": "0" * 64,
     "thumbnails.0.size": 1,
     "thumbnails.0.sha256": "0" * 64,
+    "side.0.size": 1,
+    "side.0.sha256": "0" * 64,
     "extra": {"seed": 8},
     "writer_version": "0.1.1",
     "digest": "0" * 64,
@@ -84,7 +88,7 @@ def test_every_entry_has_another_value_in_these_tests(dump: Path) -> None:
     content = content_of(dump)
     named = {place.split(".")[0] for place in OTHERS}
     assert named == content.keys() - {"schema_version"}  # which is refused as another layout
-    for kind in ("samples", "shards", "thumbnails"):
+    for kind in ("samples", "shards", "thumbnails", "side"):
         named = {place.split(".")[2] for place in OTHERS if place.startswith(kind)}
         assert named == content[kind][0].keys() - {"file"}  # which has one value alone
 

@@ -70,7 +70,7 @@ def test_a_checksum_is_compared_once_an_opening_and_file(dump: Path, monkeypatch
 
     monkeypatch.setattr(read, "sha256_of_file", counting)
     opened = open_dump(dump)
-    names = [f"tokens-0000{number}-of-00002.safetensors" for number in (1, 2)]
+    names = [f"{kind}-0000{number}-of-00002.safetensors" for number in (1, 2) for kind in ("tokens", "side")]
     assert compared == []
     for _ in range(3):
         list(opened)

@@ -11,7 +11,7 @@ import pytest
 import torch
 
 from otanalysis.errors import InputError
-from otanalysis.selection import SELECTORS, select
+from otanalysis.selection import SELECTORS, TOKEN_METHODS, select
 from otanalysis.selection.selector import Selection, build_selection
 from otanalysis.vlm import Pruned
 from otanalysis.vlm.encode import encode_images, image_token_id
@@ -238,7 +238,7 @@ def test_newline_rows_stay_or_go_and_are_never_chosen_from(zoo: Any, kind: str) 
     assert lengths["drop"] < lengths["keep"]
 
 
-@pytest.mark.parametrize("method", sorted(SELECTORS))
+@pytest.mark.parametrize("method", sorted(TOKEN_METHODS))
 def test_every_method_runs_in_a_model(zoo: Any, method: str) -> None:
     model, _ = zoo.load("llava")
     inputs = batch(zoo, "llava")

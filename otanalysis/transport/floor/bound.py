@@ -20,7 +20,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from math import ceil, gcd
 from types import MappingProxyType
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 
@@ -120,11 +120,32 @@ class DistanceFloor:
         return 1.0 - ratio_of_squares(self, self.best) if self.best.distance > 0.0 else 0.0
 
 
-def ratio_of_squares(over: ExactTransport | DistanceFloor, under: ExactTransport | DistanceFloor) -> float:
+class _Far(Protocol):
+    """What has a distance and its square."""
+
+    @property
+    def distance(self) -> float: ...
+    @property
+    def squared_distance(self) -> float: ...
+
+
+def ratio_of_squares(over: _Far, under: _Far) -> float:
     """Return the ratio of two squared distances, right too where the squares themselves vanish."""
     if under.squared_distance >= _LEAST_SQUARE:
         return over.squared_distance / under.squared_distance
     return (over.distance / under.distance) ** 2 if under.distance > 0.0 else float("inf")
+
+
+def check_effort(effort: float) -> float:
+    """Return a factor of the steps of a search as a float; raise InputError if it is none."""
+    return check_number(
+        effort,
+        "effort",
+        wanted="positive and finite",
+        above=0.0,
+        high=1e6,
+        advice="1 is about half a second for 576 tokens, 1e6 the most",
+    )
 
 
 def spectral_bound(tokens: Array | Image, keep: int, *, weights: Array | None = None) -> float:
@@ -245,14 +266,7 @@ def wasserstein2_floor(
     >>> 0.49 < floor.squared_distance <= 0.5, floor.best.squared_distance
     (True, 0.5)
     """
-    effort = check_number(
-        effort,
-        "effort",
-        wanted="positive and finite",
-        above=0.0,
-        high=1e6,
-        advice="1 is about half a second for 576 tokens, 1e6 the most",
-    )
+    effort = check_effort(effort)
     image = Image.of(tokens).normalised(normalise)
     matrix = image.unit_distances
     count = resolve_keep(len(matrix), keep=keep)

@@ -175,9 +175,7 @@ def lagrangian_bound(
     matrix, sizes = image.squared_distances, token_sizes(image.masses(weights))
     m = len(matrix)
     count = resolve_keep(m, keep=keep)
-    prices = real_numbers(multipliers, "multipliers")
-    if prices.shape != (m,) or not np.isfinite(prices).all():
-        raise InputError(f"multipliers must be {m} finite numbers, one a token; got shape {prices.shape}.")
+    prices = check_multipliers(multipliers, m)
     if (cuts is None) != (cut_prices is None):
         raise InputError("cuts and cut_prices belong together: give both or neither.")
     if cuts is None or cut_prices is None:
@@ -195,6 +193,14 @@ def lagrangian_bound(
     # A capacity or a size that is nearly right would give cuts that are nearly valid.
     exact = CapacityCuts(cuts.served, cuts.keepers, m / count, sizes)
     return bound_at(matrix, count, Prices(prices, exact, np.maximum(given, 0.0)))
+
+
+def check_multipliers(multipliers: Array, m: int) -> FloatArray:
+    """Return prices of the tokens [m] as float64; raise InputError if they are not one finite number each."""
+    prices = real_numbers(multipliers, "multipliers")
+    if prices.shape != (m,) or not np.isfinite(prices).all():
+        raise InputError(f"multipliers must be {m} finite numbers, one a token; got shape {prices.shape}.")
+    return prices
 
 
 def token_sizes(masses: FloatArray | None) -> FloatArray | None:
@@ -216,7 +222,11 @@ def bound_at(cost: FloatArray, keep: int, prices: Prices) -> float:
 def _bound_of(cost: FloatArray, keep: int, prices: Prices, largest: float) -> float:
     # No sum may overflow; powers of two change no digit.
     exponent = int(np.frexp(largest)[1])
-    unit = evaluate(np.ldexp(cost, -exponent), keep, prices.scaled(-exponent))
+    return less_allowances(evaluate(np.ldexp(cost, -exponent), keep, prices.scaled(-exponent)), exponent)
+
+
+def less_allowances(unit: float, exponent: int) -> float:
+    """Return a bound times a power of two, less what errors in the distances may have added to it."""
     with np.errstate(over="ignore"):
         bound = float(np.ldexp(unit, exponent))
     return bound - COST_ERROR * max(bound, 0.0) - TINY

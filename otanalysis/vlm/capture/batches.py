@@ -59,7 +59,11 @@ def prepare_pictures(vlm: VisionLanguageModel, pictures: Sequence[NDArray[np.uin
 
 
 def encode_pictures(
-    vlm: VisionLanguageModel, inputs: dict[str, Any], sizes: Sequence[tuple[int, int]], layer: int | None
+    vlm: VisionLanguageModel,
+    inputs: dict[str, Any],
+    sizes: Sequence[tuple[int, int]],
+    layer: int | None,
+    side: Sequence[str] = (),
 ) -> tuple[ImageTokens, ...]:
     """Encode prepared pictures to the tokens that the language model gets.
 
@@ -73,6 +77,8 @@ def encode_pictures(
         Height and width of each picture.
     layer
         Vision layer whose states are projected, see :func:`captured_layer`; None for the model's own.
+    side
+        Names of attention to take beside the tokens, see :mod:`otanalysis.vlm.attention`.
 
     Returns
     -------
@@ -93,7 +99,7 @@ def encode_pictures(
     tried = is_tried(vlm.model)
     try:
         with torch.inference_mode():
-            return encode_images(vlm.model, chosen, pictures=known, untried=not tried).images
+            return encode_images(vlm.model, chosen, pictures=known, untried=not tried, side=side).images
     except (InputError, TypeError, ValueError, AttributeError, KeyError, IndexError) as error:
         if tried:
             raise
@@ -103,11 +109,14 @@ def encode_pictures(
         ) from error
 
 
-def common_grid(vlm: VisionLanguageModel, layer: int | None) -> tuple[int, int] | None:
-    """Return the grid that two blank pictures of different shapes have in common, if any."""
+def common_grid(
+    vlm: VisionLanguageModel, layer: int | None, side: Sequence[str] = ()
+) -> tuple[int, int] | None:
+    """Return the grid that two blank pictures of different shapes have in common, if any; a trial of all."""
     captured_layer(vlm.model, layer)
     blank = [np.zeros((*shape, 3), np.uint8) for shape in _PROBE_SHAPES]
-    grids = {image.grid for image in encode_pictures(vlm, prepare_pictures(vlm, blank), _PROBE_SHAPES, layer)}
+    images = encode_pictures(vlm, prepare_pictures(vlm, blank), _PROBE_SHAPES, layer, side)
+    grids = {image.grid for image in images}
     return grids.pop() if len(grids) == 1 else None
 
 

@@ -23,6 +23,7 @@ from otanalysis.errors import DumpError, InputError
 from otanalysis.progress import progress_bar
 from otanalysis.tokens import DumpWriter
 from otanalysis.tokens.manifest import PARTIAL_MANIFEST_NAME, Manifest
+from otanalysis.vlm.attention import check_attention
 from otanalysis.vlm.capture.batches import (
     captured_layer,
     check_capturable,
@@ -70,6 +71,7 @@ def capture_tokens(
     batch_size: int = 8,
     limit: int | None = None,
     layer: int | None = None,
+    side: Sequence[str] = (),
     shard_size: int = 64,
     dump_dtype: Literal["float16", "float32"] = "float16",
     thumbnails: bool = False,
@@ -100,6 +102,10 @@ def capture_tokens(
         Only so many pictures, the first ones.
     layer
         Vision layer whose states are projected, for classes that take one; by default the model's own.
+    side
+        Attention to keep beside the tokens, ``"cls_attention"`` or ``"received_attention"``: of that layer,
+        as :mod:`otanalysis.vlm.attention` defines it, for the methods that choose by it. The tokens are the
+        same with it and without.
     shard_size
         Samples a file.
     dump_dtype
@@ -121,7 +127,8 @@ def capture_tokens(
     ------
     InputError
         Pictures cannot be read (all are listed, and what was captured is kept), the kind of model cannot be
-        captured, an option is out of range, or tokens are too large for ``dump_dtype``.
+        captured or has no such attention, an option is out of range, or tokens are too large for
+        ``dump_dtype``.
     DumpError
         The dump is finished, was begun with other settings or from other pictures, or is damaged.
     StorageError
@@ -147,7 +154,9 @@ def capture_tokens(
         if value < 1:
             raise InputError(f"{name} must be at least 1, got {value}.")
     check_capturable(vlm)
-    grid = common_grid(vlm, layer)
+    taken = tuple(dict.fromkeys(side))
+    check_attention(vlm.model, taken)
+    grid = common_grid(vlm, layer, taken)
     total = len(source) if limit is None else min(limit, len(source))
     writer = DumpWriter(
         out,
@@ -166,12 +175,14 @@ def capture_tokens(
             "limit": limit,
             "thumbnails": thumbnails,
             "model": model_provenance(vlm),
+            **({"side": list(taken)} if taken else {}),
         },
         wait=wait,
     )
     with writer:
         # Read now that the folder is this one's: another process may have gone on with it before.
-        job = CaptureJob(vlm, writer, layer, grid, _known_checksums(writer.path), thumbnails, skip_bad)
+        known = _known_checksums(writer.path)
+        job = CaptureJob(vlm, writer, layer, grid, known, thumbnails, skip_bad, taken)
         resumed = len(writer)
         skipped = _write(job, source, total, batch_size, progress)
     return CaptureReport(writer.path, len(writer), resumed, tuple(skipped))
@@ -246,6 +257,8 @@ class CaptureJob:
         Whether small pictures are kept.
     skip_bad : bool
         Whether batches are added without those of their pictures that cannot be read.
+    side : tuple of str
+        Names of the attention that is kept.
     """
 
     vlm: VisionLanguageModel
@@ -255,6 +268,7 @@ class CaptureJob:
     known: Mapping[str, str]
     thumbnails: bool
     skip_bad: bool
+    side: tuple[str, ...]
 
     def add(self, batch: Sequence[PictureItem]) -> list[str]:
         """Add the pictures of a batch that the dump lacks; return those that cannot be read, with the reason.
@@ -290,7 +304,7 @@ class CaptureJob:
     def _encode(self, inputs: dict[str, Any], pictures: Mapping[str, ReadPicture]) -> tuple[ImageTokens, ...]:
         sizes = [(one.pixels.shape[0], one.pixels.shape[1]) for one in pictures.values()]
         try:
-            return encode_pictures(self.vlm, inputs, sizes, self.layer)
+            return encode_pictures(self.vlm, inputs, sizes, self.layer, self.side)
         except InputError as error:
             raise InputError(f"The pictures {', '.join(pictures)} cannot be captured: {error}") from error
 
@@ -300,6 +314,7 @@ class CaptureJob:
             _storable(name, image, self.writer.dtype),
             extra=sample_provenance(image, picture, extra, self.grid),
             thumbnail=_under_the_grid(picture.pixels, image) if self.thumbnails else None,
+            side={name: values.double().cpu().numpy() for name, values in image.side.items()},
         )
 
     def _check_unchanged(self, name: str, checksum: str) -> None:

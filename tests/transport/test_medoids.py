@@ -6,9 +6,8 @@ import kmedoids
 import numpy as np
 import pytest
 
-from otanalysis.selection import medoids as build
-from otanalysis.selection.medoids import build_medoids
-from otanalysis.transport import squared_distances
+from otanalysis.transport import medoids as build, squared_distances
+from otanalysis.transport.medoids import build_medoids
 
 
 def cloud(kind: str, seed: int) -> np.ndarray:

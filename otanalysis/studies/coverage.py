@@ -1,0 +1,163 @@
+"""Coverage of every method on every sample: how far its quantisation error is at most from the best one.
+
+A study of its own beside that of the certificates, whose parts stay as they were measured.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from operator import itemgetter
+from os import PathLike
+from typing import ClassVar
+
+import pandas as pd
+import pyarrow as pa
+
+from otanalysis.arrays import Normalisation, resolve_keep
+from otanalysis.defaults import COMPARED_METHODS, RATIOS, RELEASED_GAMMA
+from otanalysis.image import Image
+from otanalysis.stats.certificate_tables import certificate_table
+from otanalysis.studies.certify import BEST, timed
+from otanalysis.studies.chunks import OF_TABLE, Record
+from otanalysis.studies.compare import over_floor
+from otanalysis.studies.provenance import read_table, write_summaries
+from otanalysis.studies.runs import SweepSettings
+from otanalysis.tokens.read import Sample
+from otanalysis.transport import quantisation_error, quantisation_floor
+from otanalysis.transport.floor.bound import check_effort
+
+COVERAGE_METHODS = (*COMPARED_METHODS, "facility-location")
+"""The methods whose coverage is certified unless told otherwise: those compared, and one made for it."""
+
+
+@dataclass(frozen=True)
+class CoverageStudy:
+    """Quantisation error of every method over its certified floor, for a sample at every ratio.
+
+    See :func:`~otanalysis.studies.engine.measure_samples`.
+
+    Attributes
+    ----------
+    methods : tuple of str
+        Names in :data:`otanalysis.selection.SELECTORS`.
+    ratios : tuple of float
+        Kept shares of the tokens, in (0, 1].
+    normalise : {"none", "columns", "rows"}
+        Of the tokens under the error.
+    seeds : tuple of int
+        For the methods that draw at random.
+    gamma : float
+        Of the methods that have one, for each in its own unit.
+    effort : float
+        Of the search for the floor, see :func:`~otanalysis.transport.floor.coverage.quantisation_floor`.
+
+    Raises
+    ------
+    InputError
+        If a setting is missing, repeated, unknown or out of range.
+
+    Examples
+    --------
+    >>> import tempfile, numpy as np
+    >>> from otanalysis.studies import measure_samples
+    >>> from otanalysis.tokens import DumpWriter
+    >>> folder = tempfile.TemporaryDirectory()
+    >>> with DumpWriter(f"{folder.name}/dump", model="demo", benchmark="noise") as writer:
+    ...     writer.add("first", np.random.default_rng(0).standard_normal((12, 3)))
+    >>> study = CoverageStudy(methods=("kmedoids",), ratios=(0.25,))
+    >>> path = measure_samples(study, [f"{folder.name}/dump"], out=folder.name, progress=False)
+    >>> read_coverage(path)["method"].tolist(), bool((summarise_coverage(path)["value"] >= 1).all())
+    (['kmedoids', 'best'], True)
+    >>> folder.cleanup()
+    """
+
+    methods: tuple[str, ...] = COVERAGE_METHODS
+    ratios: tuple[float, ...] = RATIOS
+    normalise: Normalisation = "none"
+    seeds: tuple[int, ...] = (0, 1, 2)
+    gamma: float = RELEASED_GAMMA
+    effort: float = 1.0
+
+    name: ClassVar[str] = "coverage"
+    version: ClassVar[int] = 1
+    schema: ClassVar[pa.Schema] = pa.schema(
+        [
+            ("m", pa.int32()),
+            ("ratio", pa.float64()),
+            ("keep", pa.int32()),
+            ("method", pa.string()),
+            ("gamma", pa.float64()),
+            ("seed", pa.int64()),
+            ("normalisation", pa.string()),
+            ("quantisation_error", pa.float64()),
+            ("quantisation_floor", pa.float64()),
+            ("over_coverage_floor", pa.float64()),
+            ("floor_seconds", pa.float64()),
+        ]
+    )
+
+    def __post_init__(self) -> None:
+        self._settings()
+        check_effort(self.effort)
+
+    def __call__(self, sample: Sample) -> list[Record]:
+        """Return one row a ratio and selection, and one for the best kept set that was met."""
+        image = Image.of_sample(sample)
+        keeps = {ratio: resolve_keep(len(image), ratio=ratio) for ratio in self.ratios}
+        selections = self._settings().select(image, sample.id, keeps.values())
+        measured = image.normalised(self.normalise)
+        rows: list[Record] = []
+        for ratio, keep in keeps.items():
+            floor, seconds = timed(lambda keep=keep: quantisation_floor(measured, keep, effort=self.effort))
+            head: Record = {"m": len(image), "ratio": ratio, "keep": keep, "normalisation": self.normalise}
+            head |= {"quantisation_floor": floor.squared_distance, "floor_seconds": seconds}
+            chosen = [
+                head
+                | {"method": run.selector.name, "gamma": run.gamma, "seed": run.seed}
+                | _measured(quantisation_error(measured, by_keep[keep].indices), floor.squared_distance)
+                for run, by_keep in selections.items()
+            ]
+            met = head | _measured(floor.best.squared_distance, floor.squared_distance)
+            closest = min([*chosen, met], key=itemgetter("quantisation_error"))
+            rows += [*chosen, closest | {"method": BEST, "gamma": None, "seed": None}]
+        return rows
+
+    def _settings(self) -> SweepSettings:
+        """Return the sweep that makes the selections; it checks its settings when made."""
+        return SweepSettings(self.methods, self.ratios, (self.gamma,), self.seeds, (self.normalise,))
+
+
+def _measured(error: float, floor: float) -> Record:
+    return {"quantisation_error": error, "over_coverage_floor": float(over_floor(error, floor))}
+
+
+def read_coverage(path: str | PathLike[str]) -> pd.DataFrame:
+    """Read the table of a :class:`CoverageStudy`.
+
+    Raises
+    ------
+    InputError
+        The file is missing, damaged, without rows, or holds something else.
+    """
+    schema = pa.schema([*OF_TABLE, *CoverageStudy.schema])
+    return read_table(path, schema, cure="make it with `otanalysis certify`").astype({"seed": "Int64"})
+
+
+def summarise_coverage(path: str | PathLike[str]) -> pd.DataFrame:
+    """Tabulate a study and write ``coverage_summary.csv``, with its provenance, beside its table.
+
+    See :class:`CoverageStudy`.
+
+    Returns
+    -------
+    DataFrame
+        From :func:`~otanalysis.stats.certificate_tables.certificate_table`.
+
+    Raises
+    ------
+    InputError
+        As for :func:`read_coverage`.
+    """
+    summary = certificate_table(read_coverage(path), distance="quantisation_error")
+    write_summaries(path, {"coverage_summary.csv": summary}, indent=2)
+    return summary
