@@ -65,6 +65,7 @@ def test_every_cell_has_its_number(drawn: Figure) -> None:
 
 
 def test_a_colour_is_where_the_interval_excludes_zero_and_says_which_way_is_closer(drawn: Figure) -> None:
+    assert len(drawn.axes) == 2
     for panel in drawn.axes:
         shown = np.ma.filled(panel.images[0].get_array(), np.nan)
         assert shown[:, 0].tolist() == pytest.approx([0.9, -0.5, np.nan, 0.8], nan_ok=True)
@@ -72,6 +73,7 @@ def test_a_colour_is_where_the_interval_excludes_zero_and_says_which_way_is_clos
 
 
 def test_a_dot_is_where_holm_leaves_a_small_p_value(drawn: Figure) -> None:
+    assert len(drawn.axes) == 2
     for panel in drawn.axes:
         dots = [line for line in panel.lines if line.get_marker() == "o"]
         assert {round(float(line.get_ydata()[0]) + 0.26) for line in dots} == {0, 3}
