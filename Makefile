@@ -147,10 +147,11 @@ notebooks: $(STAMP)  ## Bring notebooks and their scripts together, without outp
 evaluate: $(STAMP)  ## Measure the accuracy of the bundled model again.
 	$(BIN)/otanalysis evaluate
 
-benchmark: $(STAMP)  ## Measure how tight the certified bounds are, and how fast they, the explorer and Table 2.
+benchmark: $(STAMP)  ## Measure how tight the certified bounds are, and how fast they, selectors, explorer and Table 2.
 	$(BIN)/python benchmarks/floor.py
 	$(BIN)/python benchmarks/explorer.py
 	$(BIN)/python benchmarks/checksums.py
+	$(BIN)/python benchmarks/methods.py
 	$(BIN)/python benchmarks/synthetic.py
 
 benchmark-vlm: $(STAMP)  ## Measure batched selection, capture and pruned answers at LLaVA-1.5's shape.

@@ -11,7 +11,7 @@ import numpy as np
 
 from otanalysis.errors import OtAnalysisError
 from otanalysis.explore.overlay import Backdrop
-from otanalysis.figures.style import method_look
+from otanalysis.figures.style import Marker, method_look
 
 STYLE = """<style>
 .otx { --otx-fg: var(--jp-ui-font-color1, var(--vscode-editor-foreground, #222));
@@ -112,7 +112,7 @@ def theme_colour(method: str) -> str:
     return f"color-mix(in oklab, {colour} {share}%, var(--otx-fg))"
 
 
-_SHAPES: dict[str | tuple[int, int, int], str] = {
+_SHAPES: dict[Marker, str] = {
     "o": '<circle cx="6" cy="6" r="4.6"/>',
     "s": '<path d="M2 2h8v8h-8z"/>',
     "D": '<path d="M6 .8L11.2 6L6 11.2L.8 6z"/>',

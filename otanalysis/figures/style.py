@@ -12,7 +12,7 @@ import io
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal, TypeAlias
 
 import matplotlib as mpl
 from matplotlib.figure import Figure
@@ -55,13 +55,17 @@ _RC: dict[Any, Any] = {
 }
 
 
+Marker: TypeAlias = str | tuple[int, Literal[0, 1, 2], int]
+"""A name of matplotlib's, or the corners of a regular polygon (0) or star (1) and its turn in degrees."""
+
+
 @dataclass(frozen=True)
 class MethodLook:
     """How a method is named and drawn, in every figure."""
 
     label: str
     colour: str
-    marker: str | tuple[int, int, int]
+    marker: Marker
 
     @property
     def mark(self) -> dict[str, Any]:

@@ -161,7 +161,8 @@ def objective_values(
     tokens : array [m, d], Image or Sample
         All tokens.
     methods : iterable of str or Selector
-        Names, or selectors of one's own; by default all that need no side information. Each has its own parameters.
+        Names, or selectors of one's own, each with its own parameters; by default all that need no side
+        information.
     ratio, keep, seed
         As for :func:`otanalysis.select`.
 
