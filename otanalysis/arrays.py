@@ -451,6 +451,6 @@ def of_unit_size(values: FloatArray) -> FloatArray:
     Examples
     --------
     >>> of_unit_size(np.array([[3e-170, 0.0], [0.0, 6e-170]])).max()  # 6e-170 times 2 ** 562
-    0.9056808731098903
+    np.float64(0.90575098195717)
     """
     return np.asarray(np.ldexp(values, -int(np.frexp(np.abs(values).max())[1])))

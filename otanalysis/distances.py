@@ -135,7 +135,7 @@ def measure_distances(image: Image, indices: IntArray, names: Iterable[str]) -> 
     Examples
     --------
     >>> import numpy as np
-    >>> measure_distances(Image([[0.0], [1.0], [4.0]]), np.array([0]), ["hausdorff_radius"])
+    >>> measure_distances(Image([[0.0], [2.0], [4.0]]), np.array([0]), ["hausdorff_radius"])
     {'hausdorff_radius': 4.0}
     """
     return {name: DISTANCES[name].measure(image, indices) for name in names}

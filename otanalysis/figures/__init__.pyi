@@ -7,6 +7,7 @@ from .figure4 import caption4 as caption4, draw_figure4 as draw_figure4
 from .figure5 import caption5 as caption5, draw_figure5 as draw_figure5
 from .floor import caption_floor as caption_floor, draw_floor as draw_floor
 from .ladder import caption_ladder as caption_ladder, draw_ladder as draw_ladder
+from .predictors import caption_predictors as caption_predictors, draw_predictors as draw_predictors
 from .registry import FIGURES as FIGURES
 from .scatter import caption_scatter as caption_scatter, draw_scatter as draw_scatter
 from .style import (

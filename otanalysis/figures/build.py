@@ -296,7 +296,7 @@ def _measured(
     if figures[0].needs == "weights":
         return read_weights(measure_samples(WeightsStudy(normalise=kind), dumps, **how))
     asked: dict[str, Any] = {
-        "methods": [name for name in SELECTORS if any(name in figure.methods for figure in figures)],
+        "methods": _methods(figures, dumps),
         "gammas": _gammas(figures),
         "seeds": SEEDS,
     }
@@ -316,6 +316,13 @@ def _coverage(
     """Measure how well methods cover the images, as far as it is not yet, and read it."""
     study = CoverageStudy(normalise=cast("Normalisation", normalise))
     return read_coverage(measure_samples(study, dumps, out=results / "figures", **running))
+
+
+def _methods(figures: Sequence[Declaration[Any]], dumps: Sequence[str | PathLike[str]]) -> list[str]:
+    """Return the methods that figures together want measured, as far as the dumps have what they need."""
+    carried = frozenset.intersection(*(open_dump(path).manifest.common_side for path in dumps))
+    possible = [name for name, selector in SELECTORS.items() if carried.issuperset(selector.needs)]
+    return [name for name in possible if any(name in figure.methods for figure in figures)]
 
 
 def _gammas(figures: Sequence[Declaration[Any]]) -> dict[str, list[float]]:

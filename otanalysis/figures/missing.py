@@ -25,6 +25,9 @@ from otanalysis.stats.cells import RATIO_DIGITS
 TABLE = "accuracy.csv"
 """Where the commands put the scores if there is no table yet."""
 
+_ORDER = (*COMPARED_METHODS, *(name for name in SELECTORS if name not in COMPARED_METHODS))
+"""In which methods are named: first those that most figures compare."""
+
 
 @dataclass(frozen=True)
 class MissingScores:
@@ -159,8 +162,8 @@ def needed_settings(rows: pd.DataFrame, only: Sequence[int | str], ratio: float)
     if not shown:
         return {}
     swept = rows[["method", "ratio", "gamma"]].drop_duplicates()
-    swept = swept[swept["method"].isin(COMPARED_METHODS)].round({"ratio": RATIO_DIGITS})
-    swept = swept.sort_values("method", key=lambda column: column.map(COMPARED_METHODS.index), kind="stable")
+    swept = swept[swept["method"].isin(_ORDER)].round({"ratio": RATIO_DIGITS})
+    swept = swept.sort_values("method", key=lambda column: column.map(_ORDER.index), kind="stable")
     needed = {Setting(FULL, 1.0): False}
     for scores in shown:
         needed |= scores(swept, ratio)
@@ -235,5 +238,5 @@ def _order(setting: Setting) -> tuple[bool, bool, int, float, float]:
     """All tokens first, which every share needs; then the default gammas; then the rest."""
     gamma = setting.gamma or 0.0
     usual = setting.gamma in (None, DEFAULT_GAMMAS.get(setting.method))
-    place = COMPARED_METHODS.index(setting.method) if setting.method in COMPARED_METHODS else -1
+    place = _ORDER.index(setting.method) if setting.method in _ORDER else -1
     return (setting.method != FULL, not usual, place, setting.ratio, gamma)

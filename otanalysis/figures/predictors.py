@@ -26,7 +26,7 @@ from otanalysis.figures.layout import (
     tokens_words,
 )
 from otanalysis.figures.style import TEXT_WIDTH, method_look, paper_style
-from otanalysis.selection import TOKEN_METHODS
+from otanalysis.selection import SELECTORS
 from otanalysis.stats.cells import MEAN
 from otanalysis.stats.predictors import ENDS, PredictorTables, predictor_tables
 
@@ -168,10 +168,24 @@ def agreement(rows: pd.DataFrame) -> FloatArray:
 def caption_predictors(tables: PredictorTables) -> str:
     """Write the caption of Figure P.
 
+    Parameters
+    ----------
+    tables : PredictorTables
+        From :func:`otanalysis.stats.predictors.predictor_tables`.
+
     Returns
     -------
     str
         Markdown.
+
+    Examples
+    --------
+    >>> row = {"without_ends": False, "distance": "w2", "closer": "lower is closer", "benchmark": MEAN}
+    >>> row |= {"rho": -0.9, "low": -1.0, "high": -0.5, "p": 0.001, "p_holm": 0.001, "n_methods": 20}
+    >>> matrix = pd.DataFrame([row | {"samples": 8, "ratio": 0.1, "normalisation": "none"}])
+    >>> points = pd.DataFrame({"benchmark": [MEAN], "method": ["dpp"], "score": [0.5], "w2": [1.0]})
+    >>> caption_predictors(PredictorTables(matrix, points)).rpartition("remain ")[2]
+    'exact W2 (−0.90).'
     """
     table = tables.matrix
     one = table.iloc[0]
@@ -240,7 +254,7 @@ FIGURE = Declaration(
     title="Figure P. Which distance predicts the score?",
     file="predictors",
     needs="predictors",
-    methods=TOKEN_METHODS,
+    methods=tuple(SELECTORS),
     table=_table,
     draw=lambda tables: draw_predictors(tables.matrix),
     caption=lambda tables: caption_predictors(tables["predictors"]),

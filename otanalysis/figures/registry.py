@@ -18,8 +18,8 @@ _FILES = {
     "scatter": "scatter",
     "weights": "weights",
     "floor": "floor",
-    "distances": "distances",
     "predictors": "predictors",
+    "distances": "distances",
 }
 
 

@@ -115,8 +115,8 @@ def predictor_tables(
     >>> score = {"model": "m", "benchmark": "gqa", "metric": "acc", "ratio": 0.1, "value": [0.9, 0.8, 0.3]}
     >>> accuracy = pd.DataFrame(score | {"method": ["dpp", "uniform", "random"]})
     >>> found = predictor_tables(sweep, accuracy, ratio=0.1, resamples=100).matrix
-    >>> found.loc[0, ["distance", "benchmark", "rho", "n_methods"]].tolist()
-    ['w2', 'gqa', -1.0, 3]
+    >>> found["distance"].tolist(), found["rho"].tolist()  # on gqa and overall, with and without the ends
+    (['w2', 'w2', 'w2', 'w2'], [-1.0, -1.0, -1.0, -1.0])
     """
     compared = _compared(sweep, accuracy, ratio=ratio, normalise=normalise, resamples=resamples, seed=seed)
     matrix = pd.concat([_matrix(compared, without_ends, seed) for without_ends in (False, True)])

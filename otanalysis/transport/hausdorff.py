@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import numpy as np
+from math import sqrt
 
 from otanalysis.arrays import Array, check_indices
 from otanalysis.image import Image, rescaled_number
@@ -45,5 +45,5 @@ def hausdorff_radius(tokens: Array | Image, indices: Array, *, weights: Array | 
     image = Image.of(tokens)
     nearest = image.unit_distances[:, check_indices(indices, len(image))].min(axis=1)
     masses = image.masses(weights)
-    farthest = nearest.max() if masses is None else nearest[masses > 0.0].max()
-    return rescaled_number(float(np.sqrt(farthest)), image.exponent)
+    farthest = float(nearest.max() if masses is None else nearest[masses > 0.0].max())
+    return rescaled_number(sqrt(farthest), image.exponent)

@@ -44,8 +44,8 @@ def projection_residual(tokens: Array | Image, indices: Array, *, weights: Array
 
     Examples
     --------
-    >>> projection_residual([[3.0, 0.0], [6.0, 0.0], [0.0, 2.0]], [0])  # 4 / (9 + 36 + 4)
-    0.08163265306122448
+    >>> round(projection_residual([[3.0, 0.0], [6.0, 0.0], [0.0, 2.0]], [0]), 12)  # 4 / (9 + 36 + 4)
+    0.081632653061
     """
     image = Image.of(tokens)
     kept, masses = check_indices(indices, len(image)), image.masses(weights)
