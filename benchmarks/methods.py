@@ -34,6 +34,14 @@ def show(rows: list[Record], title: str) -> None:
     Console().print(table)
 
 
+def choose(tokens: np.ndarray, name: str, keep: int) -> None:
+    """Select once, with a feature of the tokens for the side information that a method needs."""
+    from otanalysis import SELECTORS, Image, select
+
+    side = dict.fromkeys(SELECTORS[name].needs, tokens[:, 0])
+    select(Image(tokens, side=side) if side else tokens, name, keep=keep)
+
+
 def main(
     tokens: Annotated[int, typer.Option(min=1, help="Tokens of the image.")] = 576,
     width: Annotated[int, typer.Option(min=1, help="Features of a token.")] = 1024,
@@ -43,7 +51,7 @@ def main(
     quiet: Annotated[bool, typer.Option("--quiet", help="Show no progress.")] = False,
 ) -> None:
     """Time every registered selector on one image, in milliseconds."""
-    from otanalysis import SELECTORS, select
+    from otanalysis import SELECTORS
     from otanalysis.progress import progress_bar, reported
 
     with reported():
@@ -51,7 +59,7 @@ def main(
         rows: list[Record] = []
         with progress_bar("selectors", "methods", shown=not quiet) as bar:
             for name, selector in bar.track(list(SELECTORS.items())):
-                once = partial(select, image, name, keep=keep)
+                once = partial(choose, image, name, keep)
                 once()  # loads libraries
                 seconds = statistics.median(timed(once, "cpu")[1] for _ in range(repeats))
                 rows.append({"method": name, "seconds": seconds, "objective": selector.objective})

@@ -38,7 +38,7 @@ import otanalysis as ota
 from otanalysis.explore import Explorer, overlays
 from otanalysis.figures import caption4, draw_against_random, draw_figure4, use_paper_style
 from otanalysis.mini import bundled_dumps
-from otanalysis.selection import Selector
+from otanalysis.selection import TOKEN_METHODS, Selector
 from otanalysis.stats import figure4_table
 from otanalysis.studies import objective_values, random_distances, read_sweep, select_all, sweep
 
@@ -116,9 +116,7 @@ print(f"from the multipliers: {again:.4f}; with the multipliers reversed: {wrong
 # from numerical linear algebra, and each says what it works for:
 
 # %%
-objectives = pd.Series(
-    {name: selector.objective for name, selector in ota.SELECTORS.items()}, name="objective"
-)
+objectives = pd.Series({name: ota.SELECTORS[name].objective for name in TOKEN_METHODS}, name="objective")
 objectives.to_frame().style.set_properties(**{"text-align": "left"})
 
 # %% [markdown]
