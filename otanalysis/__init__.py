@@ -1,9 +1,9 @@
 """Theory and analysis of visual-token pruning through optimal transport.
 
 A vision-language model turns an image into hundreds of visual tokens, and most can be dropped before the
-language model reads them. This package chooses which to keep, with ten methods or yours; measures how far
-the kept tokens are from all of them, exactly and on every step down to the log-determinant that OTPrune
-(arXiv:2602.20205) maximises; proves how good a kept set can be at all; and draws what comes out.
+language model reads them. This package chooses which to keep, with some twenty methods or yours; measures
+how far the kept tokens are from all of them, exactly and on every step down to the log-determinant that
+OTPrune (arXiv:2602.20205) maximises; proves how good a kept set can be at all; and draws what comes out.
 
 Where to start
 --------------

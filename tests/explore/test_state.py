@@ -15,6 +15,7 @@ from otanalysis.distances import DISTANCES, EVERYWHERE
 from otanalysis.errors import InputError
 from otanalysis.explore import state as room
 from otanalysis.explore.state import CURVE_RATIOS, Measurements, View
+from otanalysis.image import Image
 from otanalysis.selection import SELECTORS, TOKEN_METHODS
 from otanalysis.surrogate import logdet_value, otprune_kernel, paper_objective
 from otanalysis.tokens import DumpWriter
@@ -28,8 +29,9 @@ def test_a_reading_is_what_the_package_says(pictured: MakePictured, method: str,
     view = View(sample=1, methods=(method, "uniform"), ratio=0.2, **settings)
     measured = Measurements(pictured())
     tokens = measured.dump[1].tokens
+    image = Image.of_sample(measured.dump[1])
     for name, reading in zip(view.methods, measured.readings(view), strict=True):
-        kept = ota.select(tokens, name, ratio=0.2, gamma=view.gamma, normalise=view.kernel_normalise)
+        kept = ota.select(image, name, ratio=0.2, gamma=view.gamma, normalise=view.kernel_normalise)
         np.testing.assert_array_equal(reading.selection.indices, kept.indices)
         exact = ota.wasserstein2(tokens, kept.indices, normalise=view.normalise)
         assert reading.transport.squared_distance == pytest.approx(exact.squared_distance)
