@@ -18,8 +18,9 @@ _FILES = {
     "scatter": "scatter",
     "weights": "weights",
     "floor": "floor",
-    "distances": "distances",
     "predictors": "predictors",
+    "within": "within",
+    "distances": "distances",
 }
 
 

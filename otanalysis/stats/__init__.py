@@ -1,7 +1,7 @@
 """Statistics: tables in, tables out; reads and writes no files, and draws nothing.
 
-May import errors, defaults, arrays, the names of the rungs from surrogate and those of the pools of kept
-sets from selection.
+May import errors, defaults, arrays, the names of the rungs from surrogate, those of the distances, and those
+of the pools of kept sets from selection.
 """
 
 from otanalysis.stats.cells import MEAN
@@ -9,5 +9,15 @@ from otanalysis.stats.figure_tables import figure4_table
 from otanalysis.stats.ladder_tables import ladder_table, scatter_table
 from otanalysis.stats.rank_tables import figure2_tables
 from otanalysis.stats.statistics import spearman_test
+from otanalysis.stats.within_tables import swaps_table, within_table
 
-__all__ = ["MEAN", "figure2_tables", "figure4_table", "ladder_table", "scatter_table", "spearman_test"]
+__all__ = [
+    "MEAN",
+    "figure2_tables",
+    "figure4_table",
+    "ladder_table",
+    "scatter_table",
+    "spearman_test",
+    "swaps_table",
+    "within_table",
+]
