@@ -51,7 +51,7 @@ def figures(
     wait: options.Wait = False,
     quiet: Annotated[bool, typer.Option("--quiet", help="Show no progress.")] = False,
 ) -> None:
-    """Draw Figures 2 to 5, ladder, scatter, floor, distances, predictors, weights; judge the paper's claims.
+    """Draw Figures 2 to 5 and those that --only names, and judge the paper's claims.
 
     What is missing for them is measured first.
     """

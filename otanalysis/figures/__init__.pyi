@@ -17,3 +17,4 @@ from .style import (
     paper_style as paper_style,
     use_paper_style as use_paper_style,
 )
+from .within import draw_within as draw_within

@@ -34,12 +34,14 @@ from otanalysis.reading import read_text
 from otanalysis.scores.table import read_accuracy
 from otanalysis.selection import SELECTORS
 from otanalysis.stats.cells import check_accuracy
+from otanalysis.stats.within_tables import with_between
 from otanalysis.studies.certify import CertifyStudy, read_certificates
 from otanalysis.studies.coverage import CoverageStudy, read_coverage
 from otanalysis.studies.engine import measure_samples
 from otanalysis.studies.ladder import LadderStudy, measure_ladder, read_ladder
 from otanalysis.studies.sweep import read_sweep, sweep
 from otanalysis.studies.weights import WeightsStudy, read_weights
+from otanalysis.studies.within_summary import find_summary, read_matrix
 from otanalysis.tokens import open_dump
 
 SEEDS = (0, 1, 2)
@@ -90,14 +92,15 @@ def run(
     progress: bool = True,
     wait: bool = False,
 ) -> list[Path]:
-    """Draw Figures 2 to 5, A to C, E, P, W, and judge the paper's claims, after what is missing for them.
+    """Draw Figures 2 to 5, A to C, E, I, P, W, and judge the paper's claims, after what is missing for them.
 
     Parameters
     ----------
     only : sequence of int or str
         Names in :data:`~otanalysis.figures.registry.FIGURES`: 2 to 5, ``"ladder"`` (A), ``"scatter"`` (B),
-        ``"floor"`` (C), ``"distances"`` (E), ``"predictors"`` (P), ``"weights"`` (W); and ``"verdicts"``,
-        the table of the paper's claims.
+        ``"floor"`` (C), ``"distances"`` (E), ``"within"`` (I; left out where `otanalysis within` has not run
+        with the model), ``"predictors"`` (P), ``"weights"`` (W); and ``"verdicts"``, the table of the
+        paper's claims.
     dumps : sequence of paths, optional
         Dumps of one model, one per benchmark; without them the bundled model's, written on first use.
     accuracy : path, optional
@@ -160,6 +163,8 @@ def run(
     scores, model = _fitting(given, dumps, say)
     needed = {*chosen, *(BASIS if VERDICTS in chosen else ())}
     wanted = {name: FIGURES[name] for name in FIGURES if name in needed}
+    inside = find_summary(Path(results), model) if _inside(wanted) else None
+    wanted = _without_inside(wanted, model, results, say) if inside is None else wanted
     how: dict[str, Any] = {"limit": samples, "jobs": jobs, "progress": progress, "wait": wait}
     files: Files = {}
     captions: list[str] = []
@@ -172,8 +177,11 @@ def run(
     ):
         for kind in dict.fromkeys(figure.needs for figure in wanted.values()):
             figures = {name: figure for name, figure in wanted.items() if figure.needs == kind}
-            rows = _measured(list(figures.values()), dumps, normalise, ratio, Path(results), **how)
-            what = Given(rows, scores, distance, normalise, ratio)
+            if kind == "within" and inside is not None:
+                measured = _beside_methods(inside, made, Path(out))
+            else:
+                measured = _measured(list(figures.values()), dumps, normalise, ratio, Path(results), **how)
+            what = Given(measured, scores, distance, normalise, ratio)
             if kind == "certificates":
                 what = replace(what, coverage=_coverage(dumps, normalise, Path(results), **how))
             tables = {name: tabulate(figure, what) for name, figure in figures.items()}
@@ -323,6 +331,34 @@ def _methods(figures: Sequence[Declaration[Any]], dumps: Sequence[str | PathLike
     carried = frozenset.intersection(*(open_dump(path).manifest.common_side for path in dumps))
     possible = [name for name, selector in SELECTORS.items() if carried.issuperset(selector.needs)]
     return [name for name in possible if any(name in figure.methods for figure in figures)]
+
+
+def _inside(wanted: Mapping[str, Declaration[Any]]) -> list[str]:
+    """Return those of the figures that show the test inside the image."""
+    return [name for name, figure in wanted.items() if figure.needs == "within"]
+
+
+def _without_inside(
+    wanted: Mapping[str, Declaration[Any]], model: str, results: str | PathLike[str], say: Say
+) -> dict[str, Declaration[Any]]:
+    """Return the figures without the test inside the image, which takes the model itself; say so."""
+    if lacking := _inside(wanted):
+        said = (
+            f"{' and '.join(lacking)} cannot be drawn: nobody made the test inside the image with {model} in "
+            f"{results}; make it with `otanalysis within MODEL --out {results}`."
+        )
+        if len(lacking) == len(wanted):
+            raise InputError(said[0].upper() + said[1:])
+        say(said)
+    return {name: figure for name, figure in wanted.items() if name not in lacking}
+
+
+def _beside_methods(inside: pd.DataFrame, made: Mapping[str, Any], out: Path) -> pd.DataFrame:
+    """Return correlations inside an image with those between methods, if these were drawn now or before."""
+    written = out / "predictors.csv"
+    if "predictors" in made:
+        return with_between(inside, made["predictors"].matrix)
+    return with_between(inside, read_matrix(written)) if written.is_file() else inside
 
 
 def _gammas(figures: Sequence[Declaration[Any]]) -> dict[str, list[float]]:

@@ -16,11 +16,12 @@ from matplotlib.figure import Figure
 from otanalysis.defaults import COMPARED_METHODS, DEFAULT_GAMMAS
 from otanalysis.stats.cells import RATIO_DIGITS
 
-Measured = Literal["sweep", "ladder", "certificates", "normalisations", "weights", "predictors"]
+Measured = Literal["sweep", "ladder", "certificates", "normalisations", "weights", "predictors", "within"]
 """What can be measured for a figure: distances of the methods' kept sets, all rungs for a pool of subsets,
 distances and quantisation errors beside their certified floors, distances of few images under all
-normalisations, or under several weights of the tokens, or all distances of all methods' kept sets of one
-size. :mod:`~otanalysis.figures.build` measures each at most once a run."""
+normalisations, or under several weights of the tokens, all distances of all methods' kept sets of one size,
+or what `otanalysis within` found inside single images. :mod:`~otanalysis.figures.build` measures each at most
+once a run; the last, which takes the model itself, it only reads."""
 
 Tables = TypeVar("Tables")
 
@@ -96,7 +97,7 @@ class Declaration(Generic[Tables]):
         With which its caption begins: ``Figure``, a digit or letter that orders the captions, and words.
     file : str
         Of what is written, without ``.pdf``, ``.png``, ``.csv``.
-    needs : {"sweep", "ladder", "certificates", "normalisations", "weights", "predictors"}
+    needs : {"sweep", "ladder", "certificates", "normalisations", "weights", "predictors", "within"}
         Which measured rows it is made of.
     table : callable
         From what is given to the numbers that are drawn.

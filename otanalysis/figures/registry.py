@@ -19,6 +19,7 @@ _FILES = {
     "weights": "weights",
     "floor": "floor",
     "predictors": "predictors",
+    "within": "within",
     "distances": "distances",
 }
 

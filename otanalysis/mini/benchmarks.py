@@ -101,11 +101,14 @@ class Benchmark:
 
     def items(self, count: int, split: Split = "test") -> Iterator[Item]:
         """Yield ``count`` items, each with a scene of its own; item ``i`` does not depend on ``count``."""
-        bank = digit_bank(split)
-        for number in range(count):
-            generator = self._generator(split, number)
-            scene, question = self._draw(generator)
-            yield Item(f"{self.name}-{split}-{number:05d}", paint(scene, bank, generator), scene, question)
+        return (self.item(number, split) for number in range(count))
+
+    def item(self, number: int, split: Split = "test") -> Item:
+        """Return the item of a number, from 0 on."""
+        generator = self._generator(split, number)
+        scene, question = self._draw(generator)
+        picture = paint(scene, digit_bank(split), generator)
+        return Item(f"{self.name}-{split}-{number:05d}", picture, scene, question)
 
     def _generator(self, split: Split, number: int) -> np.random.Generator:
         return np.random.default_rng([crc32(self.name.encode()), split == "test", number])

@@ -10,6 +10,7 @@ from otanalysis.stats.ladder_tables import ladder_table, scatter_table
 from otanalysis.stats.predictors import predictor_tables
 from otanalysis.stats.rank_tables import figure2_tables
 from otanalysis.stats.statistics import spearman_test
+from otanalysis.stats.within_tables import swaps_table, within_table
 
 __all__ = [
     "MEAN",
@@ -19,4 +20,6 @@ __all__ = [
     "predictor_tables",
     "scatter_table",
     "spearman_test",
+    "swaps_table",
+    "within_table",
 ]

@@ -5,6 +5,7 @@ Long studies run in parallel and go on where they stopped. A reader finds in
 * ``engine``: how what was measured is kept, found again and put into one table,
 * ``runs``: what a sweep asks for, and the keys of the answers,
 * ``sweep``, ``ladder``, ``certify``, ``coverage``, ``evaluate``: what each study measures,
+* ``within``, ``questions``: the test inside the image, and what is asked in it,
 * ``table2``: the study of synthetic tokens, a room of its own,
 * ``compare``: methods side by side on one image, without a table on disk,
 * ``chunks``, ``provenance``: which samples are measured together, and what a table says of how it came about.

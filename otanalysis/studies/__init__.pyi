@@ -24,4 +24,12 @@ from .ladder import (
     summarise_ladder as summarise_ladder,
 )
 from .provenance import environment as environment, read_provenance as read_provenance
+from .questions import bundled_questions as bundled_questions, read_questions as read_questions
 from .sweep import read_sweep as read_sweep, sweep as sweep
+from .within import (
+    ModelSource as ModelSource,
+    WithinStudy as WithinStudy,
+    measure_within as measure_within,
+    read_within as read_within,
+)
+from .within_summary import summarise_within as summarise_within

@@ -13,13 +13,16 @@ from otanalysis.vlm.choose import KeptImage
 from otanalysis.vlm.encode import encode_images
 from otanalysis.vlm.families import FAMILIES, is_tried
 from otanalysis.vlm.layout import layers_of
+from otanalysis.vlm.likelihood import AskedPicture, Likelihood
 from otanalysis.vlm.model import Dtype, VisionLanguageModel, best_device, load_model, model_fingerprint
 from otanalysis.vlm.pruned import Pruned, PrunedCall
 
 __all__ = [
     "FAMILIES",
+    "AskedPicture",
     "Dtype",
     "KeptImage",
+    "Likelihood",
     "Pruned",
     "PrunedCall",
     "Trial",

@@ -150,15 +150,11 @@ class TokenChooser:
     def _kept(self, image: ImageTokens, selection: Selection | None) -> KeptImage:
         import torch
 
-        stays = torch.ones(len(image.features), dtype=torch.bool, device=image.features.device)
-        indices = torch.arange(len(image.patches), device=stays.device)
+        indices = torch.arange(len(image.patches), device=image.features.device)
         if selection is not None:
-            indices = torch.as_tensor(selection.indices, device=stays.device)
-            stays.fill_(self._keep_newlines)
-            stays.index_fill_(0, image.patches, False).index_fill_(0, image.patches[indices], True)
-        beside = len(stays) - len(image.patches) if selection is None or self._keep_newlines else 0
-        # A mask would have to be counted, and the host would wait for it; a stable sort keeps the order.
-        rows = (~stays).byte().argsort(stable=True)[: len(indices) + beside]
+            indices = torch.as_tensor(selection.indices, device=indices.device)
+        keep_newlines = selection is None or self._keep_newlines
+        stays, rows = rows_with(image, indices, keep_newlines=keep_newlines)
         return KeptImage(
             prompt=image.prompt,
             number=image.number,
@@ -171,3 +167,33 @@ class TokenChooser:
             views=image.views,
             boxes=image.boxes,
         )
+
+
+def rows_with(
+    image: ImageTokens, indices: torch.Tensor, *, keep_newlines: bool
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """Return which rows of an image go to the language model where some of its patches are kept.
+
+    Parameters
+    ----------
+    image
+        The image.
+    indices
+        Kept patches [k], int64, among the ``m``.
+    keep_newlines
+        Whether rows that are no patches stay.
+
+    Returns
+    -------
+    stays : torch.Tensor, shape ``[n]``, bool
+    rows : torch.Tensor, shape ``[rows]``, int64
+        The same by number, ascending.
+    """
+    import torch
+
+    stays = torch.full((len(image.features),), keep_newlines, device=image.features.device)
+    stays.index_fill_(0, image.patches, False).index_fill_(0, image.patches[indices], True)
+    beside = len(stays) - len(image.patches) if keep_newlines else 0
+    # A mask would have to be counted, and the host would wait for it; a stable sort keeps the order.
+    rows = (~stays).byte().argsort(stable=True)[: len(indices) + beside]
+    return stays, rows

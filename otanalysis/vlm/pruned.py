@@ -15,19 +15,13 @@ from otanalysis.selection import SELECTORS
 from otanalysis.selection.registry import configured
 from otanalysis.vlm.attention import check_attention
 from otanalysis.vlm.choose import KeptImage, TokenChooser
-from otanalysis.vlm.encode import encode_images, parameters_of, vision_inputs
+from otanalysis.vlm.encode import encode_images, parameters_of
 from otanalysis.vlm.families import family_of
-from otanalysis.vlm.handover import FEATURES, require_takes_features, seen_by_the_language_model
+from otanalysis.vlm.handover import require_takes_features, seen_by_the_language_model
+from otanalysis.vlm.kept_call import Positions, kept_call
 from otanalysis.vlm.layout import Picture
 from otanalysis.vlm.prunable import require_prunable
-from otanalysis.vlm.shorten import (
-    Side,
-    full_positions,
-    has_grid_positions,
-    pad_id_of,
-    shorten_prompts,
-    shortened_places,
-)
+from otanalysis.vlm.shorten import Side, has_grid_positions
 from otanalysis.vlm.whole import WholePrompts
 
 if TYPE_CHECKING:
@@ -35,9 +29,6 @@ if TYPE_CHECKING:
 
     from otanalysis.arrays import Normalisation
     from otanalysis.selection import Selector
-
-Positions = Literal["renumbered", "original"]
-"""What becomes of the positions of kept tokens."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -256,63 +247,28 @@ class Pruned:
         self, inputs: Mapping[str, Any], *, side: Side, generating: bool
     ) -> tuple[dict[str, Any], list[torch.Tensor]]:
         """Return the inputs of a call that sees the kept tokens instead of the pictures, and these tokens."""
-        import torch
-
         require_prunable(self.model, inputs, generating=generating)
         encoded = encode_images(self.model, inputs, pictures=self._pictures, side=self._chooser.needs)
         kept = self._chooser.choose(encoded.images)
-        ids = inputs["input_ids"]
-        stays = torch.ones_like(ids, dtype=torch.bool)
-        for image, own in zip(encoded.images, kept, strict=True):
-            stays[image.prompt, image.places] = own.stays.to(stays.device)
-        features = [image.features[own.rows] for image, own in zip(encoded.images, kept, strict=True)]
-        encoded.output.pooler_output = _as_the_model_wants(encoded.output.pooler_output, features)
-        taken = vision_inputs(self.model, inputs)
-        rest = {name: value for name, value in inputs.items() if name not in taken}
-        rest[FEATURES] = {"image": encoded.output}
-        dropped = any(own.dropped for own in kept)
-        if dropped:
-            rest = self._shortened(inputs, rest, stays, side=side, generating=generating)
-        else:
-            # Qwen-VL computes positions from the grids of the pictures.
-            rest |= {name: value for name, value in taken.items() if name == "image_grid_thw"}
-        kind = "grid" if has_grid_positions(self.model) else self._positions
-        self.last = PrunedCall(tuple(kept), ids.shape[1], rest["input_ids"].shape[1], kind)
+        short, features = kept_call(
+            self.model,
+            inputs,
+            encoded,
+            [(own.stays, own.rows) for own in kept],
+            positions=self._positions,
+            side=side,
+            generating=generating,
+        )
+        grid = has_grid_positions(self.model)
+        if grid and any(own.dropped for own in kept):
+            longest = short["position_ids"][-3:].amax(dim=(0, 2)) + 1 - short["attention_mask"].sum(dim=1)
+            self.model.base_model.rope_deltas = longest[:, None]
+        ids, kind = inputs["input_ids"], "grid" if grid else self._positions
+        self.last = PrunedCall(tuple(kept), ids.shape[1], short["input_ids"].shape[1], kind)
         self.images += len(kept)
         self.tokens += sum(own.m for own in kept)
         self.kept += sum(own.keep for own in kept)
-        return rest, features
-
-    def _shortened(
-        self,
-        inputs: Mapping[str, Any],
-        rest: Mapping[str, Any],
-        stays: torch.Tensor,
-        *,
-        side: Side,
-        generating: bool,
-    ) -> dict[str, Any]:
-        """Return the rest of the inputs with shortened prompts and, where they are asked for, positions."""
-        import torch
-
-        short = shorten_prompts(rest, stays, side=side, pad_id=pad_id_of(self.model, inputs))
-        grid = has_grid_positions(self.model)
-        if self._positions == "renumbered" and not grid:
-            short.pop("position_ids", None)
-            return short
-        full = inputs.get("position_ids")
-        if full is None:
-            full = full_positions(self.model, inputs, generating=generating)
-        index, real = shortened_places(inputs, stays, side=side)
-        positions = full.gather(-1, index.expand(*full.shape[:-1], index.shape[1])).masked_fill(~real, 0)
-        if grid and generating and len(positions) == 3:
-            # While generating, plain places of the tokens come before time, row and column.
-            plain = (real.long().cumsum(-1) - 1).clamp(min=0)
-            positions = torch.cat([plain[None], positions])
-        if grid:
-            longest = positions[-3:].amax(dim=(0, 2)) + 1 - real.sum(dim=1)
-            self.model.base_model.rope_deltas = longest[:, None]
-        return {**short, "position_ids": positions}
+        return short, features
 
 
 def _built(selector: str | Selector, **parameters: Any) -> Selector | None:
@@ -332,13 +288,3 @@ def _named(method: Callable[..., Any], args: Sequence[Any], inputs: Mapping[str,
 
 def _has_images(call: Mapping[str, Any]) -> bool:
     return call.get("pixel_values") is not None
-
-
-def _as_the_model_wants(original: Any, features: list[torch.Tensor]) -> Any:
-    """Return the kept features in the form that the model's encoder gives: parts, or one tensor."""
-    import torch
-
-    if isinstance(original, torch.Tensor):
-        # A part for every token, so that images may keep different numbers of them.
-        return torch.cat(features)[:, None]
-    return type(original)(features)

@@ -12,8 +12,8 @@ from otanalysis.arrays import Normalisation
 from otanalysis.defaults import FULL, RELEASED_GAMMA, GammaOf
 from otanalysis.errors import InputError
 from otanalysis.selection import SELECTORS
+from otanalysis.vlm.kept_call import Positions
 from otanalysis.vlm.model import Dtype
-from otanalysis.vlm.pruned import Positions
 
 Newlines = Literal["keep", "drop"]
 

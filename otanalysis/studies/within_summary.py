@@ -1,0 +1,101 @@
+"""The numbers of the test inside the image, written beside its table, and found again for the figure."""
+
+from __future__ import annotations
+
+from os import PathLike
+from pathlib import Path
+
+import pandas as pd
+
+from otanalysis.errors import InputError
+from otanalysis.files import data_folder
+from otanalysis.mini.bundled import MODEL_NAME
+from otanalysis.reading import read_csv
+from otanalysis.stats.within_tables import swaps_table, within_table
+from otanalysis.studies.provenance import write_summaries
+from otanalysis.studies.within import read_within
+
+SUMMARY_NAME = "within_summary.csv"
+"""Name of the table of correlations, beside the table that it is of."""
+
+SWAPS_NAME = "within_swaps.csv"
+"""Name of the table of what swaps do."""
+
+BUNDLED_NAME = "within.csv"
+"""Name of the table of correlations of the bundled model, beside the model."""
+
+_WORDS = ["model", "positions", "pool", "benchmark", "measure", "given"]
+_NUMBERS = ["ratio", "value", "low", "high", "n", "scenes", "subsets"]
+
+
+def summarise_within(path: str | PathLike[str]) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Summarise a table of the test inside the image; summaries and provenance are written beside it.
+
+    Parameters
+    ----------
+    path : path
+        What :func:`~otanalysis.studies.within.measure_within` returned.
+
+    Returns
+    -------
+    correlations, swaps : DataFrame
+        As :func:`~otanalysis.stats.within_tables.within_table` and
+        :func:`~otanalysis.stats.within_tables.swaps_table` describe them, also written as
+        :data:`SUMMARY_NAME` and :data:`SWAPS_NAME`; how they came about stands in
+        ``within_summary.provenance.json``.
+
+    Raises
+    ------
+    InputError
+        If the file is missing or is another table.
+    """
+    rows = read_within(path)
+    correlations, swaps = within_table(rows), swaps_table(rows)
+    write_summaries(path, {SUMMARY_NAME: correlations, SWAPS_NAME: swaps}, indent=1, sort_keys=True)
+    return correlations, swaps
+
+
+def read_summary(path: Path) -> pd.DataFrame:
+    """Read a table of correlations that :func:`summarise_within` wrote.
+
+    Raises
+    ------
+    InputError
+        The file is missing or damaged, or is another table.
+    """
+    return _read(path, _WORDS, _NUMBERS, cure="run `otanalysis within` again")
+
+
+def read_matrix(path: Path) -> pd.DataFrame:
+    """Read the matrix of correlations over methods that Figure P wrote.
+
+    Raises
+    ------
+    InputError
+        The file is missing or damaged, or is another table.
+    """
+    words, numbers = ["without_ends", "distance", "closer", "benchmark"], ["rho", "low", "high", "n_methods"]
+    table = _read(path, words, numbers, cure="draw `--only predictors` again")
+    return table.assign(without_ends=table["without_ends"] == "True")
+
+
+def _read(path: Path, words: list[str], numbers: list[str], *, cure: str) -> pd.DataFrame:
+    table = read_csv(path).frame()
+    if absent := [name for name in (*words, *numbers) if name not in table.columns]:
+        raise InputError(f"{path} lacks the columns {', '.join(absent)}: {cure}.")
+    try:
+        table[numbers] = table[numbers].apply(pd.to_numeric)
+    except (TypeError, ValueError) as error:
+        raise InputError(f"{path} has no number ({error}): {cure}.") from error
+    return table
+
+
+def find_summary(results: Path, model: str) -> pd.DataFrame | None:
+    """Return the correlations of a model: those in a folder of results, else the bundled ones, else None."""
+    for path in (results / SUMMARY_NAME, data_folder() / MODEL_NAME / BUNDLED_NAME):
+        if path.is_file():
+            table = read_summary(path)
+            own = table[table["model"] == model]
+            if not own.empty:
+                return own.reset_index(drop=True)
+    return None
