@@ -39,8 +39,8 @@ $(STAMP): pyproject.toml constraints.txt
 figures: $(STAMP)  ## Draw all figures of the bundled model into figures/, and judge the paper's claims.
 	$(BIN)/python -m otanalysis.figures
 
-test: $(STAMP)  ## Run all tests and the examples of the documentation.
-	$(BIN)/python -m pytest
+test: $(STAMP)  ## Run all tests and the examples of the documentation, on up to four cores.
+	OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses auto --maxprocesses 4 --dist loadfile
 
 test-browser: $(STAMP)  ## Run the explorer and a notebook in JupyterLab and a headless Chromium.
 	$(BIN)/python -m pytest tests/browser -m browser -rs

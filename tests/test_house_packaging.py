@@ -58,6 +58,7 @@ TOOLS = {
     "import-linter": ("Makefile", "$(BIN)/lint-imports"),
     "jupyterlab": ("Makefile", "$(BIN)/jupyter lab"),
     "uv": ("Makefile", "$(BIN)/uv pip install"),
+    "pytest-xdist": ("Makefile", "--numprocesses auto"),
     # Types that mypy reads, and that strict checking needs.
     "pandas-stubs": ("pyproject.toml", "[tool.mypy]\nstrict = true"),
     "scipy-stubs": ("pyproject.toml", "[tool.mypy]\nstrict = true"),
