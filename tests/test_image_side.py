@@ -7,7 +7,6 @@ from collections.abc import Callable
 
 import numpy as np
 import pytest
-import torch
 
 from otanalysis.errors import InputError
 from otanalysis.image import Image
@@ -36,6 +35,7 @@ def same(side: object) -> bool:
     ],
 )
 def test_side_information_survives(make: Callable[[Image], Image]) -> None:
+    torch = pytest.importorskip("torch")
     for tokens in (TOKENS, torch.from_numpy(TOKENS)):
         image = make(Image(tokens, weights=WEIGHTS, side=SIDE))
         assert same(image.side)

@@ -9,7 +9,6 @@ from typing import Any, ClassVar
 
 import numpy as np
 import pytest
-import torch
 
 import otanalysis as ota
 from otanalysis.errors import InputError
@@ -63,6 +62,7 @@ def test_equal_attention_keeps_the_first_tokens_and_the_tokens_decide_nothing() 
 
 
 def test_it_moves_with_the_tokens_and_runs_beside_torch() -> None:
+    torch = pytest.importorskip("torch")
     order = np.random.default_rng(1).permutation(9)
     moved = Image(TOKENS[order], side={"cls_attention": ATTENTION[order]})
     np.testing.assert_array_equal(
@@ -129,6 +129,7 @@ def test_what_is_missing_is_said_in_one_sentence(call: Callable[[Any], Any], met
 
 @pytest.mark.parametrize("call", [select, lambda tokens, *how, **more: select_batch([tokens], *how, **more)])
 def test_plain_tokens_have_none(call: Any) -> None:
+    torch = pytest.importorskip("torch")
     for tokens in (TOKENS, torch.from_numpy(TOKENS), TOKENS.tolist()):
         with pytest.raises(
             InputError, match=r"these tokens came without any: capture .*--side cls-attention"

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-import torch
 
 from otanalysis.image import Image
 from otanalysis.selection import SELECTORS, select, select_batch
@@ -90,6 +89,7 @@ def test_relevance_is_scaled_from_zero_to_one_whatever_its_size() -> None:
 
 
 def test_images_of_a_batch_give_what_each_gives_alone_on_any_library() -> None:
+    torch = pytest.importorskip("torch")
     images = [image(3), image(4), image(5, m=6)]
     on_torch = [Image(torch.from_numpy(one.host.copy()), side=one.side) for one in images]
     for batch in (images, on_torch):
