@@ -103,9 +103,9 @@ def wasserstein2(
         Normalisation of the tokens before the distance.
     weights : array [m], optional
         Weights of all tokens: non-negative, finite, not all zero, in any unit; the masses are these over
-        their sum. By default those of the image, or uniform. A token of weight zero may be kept. Where positive
-        weights, of these or the kept tokens, lie 1e16-fold or more apart, a distance that is owed to the
-        least of them may be beyond a certificate, and raises.
+        their sum. By default those of the image, or uniform. A token of weight zero may be kept. Where
+        positive weights, of these or the kept tokens, lie 1e16-fold or more apart, a distance that is owed
+        to the least of them may be beyond a certificate, and raises.
     kept_weights : {"uniform", "optimal"} or array [k]
         Of the kept tokens: ``1/k`` each, the best there are, or weights as above in the order of ``indices``.
 

@@ -345,4 +345,4 @@ def test_weights_a_subnormal_share_of_the_largest_bring_no_warning() -> None:
     weights = [1.4e-170, 1.4e20, 2.2e-173, 4.7e51, 1.8e-27, 1.5e28]
     kept_weights = [7.9e114, 1.2e-169, 4.2e-174, 5.5e139]
     with pytest.raises(ConvergenceError, match="leave those out or give them zero"):
-        wasserstein2(tokens, [5, 0, 1, 3], weights=weights, kept_weights=kept_weights)
+        ota.wasserstein2(tokens, [5, 0, 1, 3], weights=weights, kept_weights=kept_weights)
