@@ -337,7 +337,7 @@ def _as_images(clouds: Sequence[Array] | Array) -> list[Array]:
 def _is_matrix(image: Any) -> bool:
     if not is_array_api_obj(image) or getattr(image, "is_nested", False):
         return False
-    return image.ndim == 2 and 0 not in image.shape
+    return bool(image.ndim == 2 and 0 not in image.shape)
 
 
 def _one_each(seeds: int | Sequence[int], images: int) -> list[int]:
