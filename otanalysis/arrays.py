@@ -123,9 +123,10 @@ def dense(values: Array, name: str = "values") -> Array:
     """
     if isinstance(values, np.ndarray):
         if isinstance(values, np.ma.MaskedArray) and np.ma.is_masked(values):
+            left = "[~mask]" if values.ndim == 1 else "[~mask.any(axis=1)]"
             raise InputError(
-                f"{name} must not be masked; got {int(np.sum(values.mask))} masked values: leave "
-                "those tokens out, for instance tokens[~mask.any(axis=1)], or fill them."
+                f"{name} must not be masked; got {int(np.sum(values.mask))} masked values: leave those "
+                f"{'entries' if values.ndim == 1 else 'tokens'} out, for instance {name}{left}, or fill them."
             )
         return np.asarray(values)  # a matrix would multiply where arrays multiply entry by entry
     if is_array_api_obj(values):
@@ -331,9 +332,11 @@ def check_weights(weights: Array | None, m: int, *, name: str = "weights") -> Fl
     given = real_numbers(weights, name)
     if given.shape != (m,):
         raise InputError(f"{name} must be {m} numbers, one a token; got shape {given.shape}.")
-    if not np.isfinite(given).all() or given.min() < 0.0 or given.max() == 0.0:
+    finite = np.isfinite(given)
+    if not finite.all() or given.min() < 0.0 or given.max() == 0.0:
+        got = f"{given.min():g} to {given.max():g}" if finite.all() else f"{(~finite).sum()} NaN or infinite"
         raise InputError(
-            f"{name} must be finite, not negative and not all zero; got {given.min():g} to {given.max():g}: "
+            f"{name} must be finite, not negative and not all zero; got {got}: "
             "a token without a mass has the weight 0."
         )
     if (given == given[0]).all():

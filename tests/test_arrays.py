@@ -9,7 +9,14 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from otanalysis.arrays import check_indices, check_tokens, normalise_tokens, resolve_keep, to_numpy
+from otanalysis.arrays import (
+    check_indices,
+    check_tokens,
+    check_weights,
+    normalise_tokens,
+    resolve_keep,
+    to_numpy,
+)
 from otanalysis.errors import InputError
 
 
@@ -238,3 +245,22 @@ def test_what_is_no_integer_is_no_count(keep: object) -> None:
 def test_what_is_no_normalisation_is_refused(how: object) -> None:
     with pytest.raises(InputError, match="normalise must be one of none, columns, rows"):
         normalise_tokens([[1.0]], how)  # type: ignore[arg-type]
+
+
+def test_a_masked_vector_is_advised_what_a_vector_can_do() -> None:
+    masked = np.ma.array([0, 1, 2], mask=[False, True, False])
+    with pytest.raises(InputError, match=r"leave those entries out, for instance indices\[~mask\], or fill"):
+        check_indices(masked, 3)
+    with pytest.raises(InputError, match=r"for instance kept_weights\[~mask\], or fill"):
+        check_weights(masked, 3, name="kept_weights")
+    with pytest.raises(InputError, match=r"those tokens out, for instance tokens\[~mask\.any\(axis=1\)\]"):
+        check_tokens(masked[:, None])
+
+
+@pytest.mark.parametrize(
+    ("weights", "got"),
+    [([1.0, np.nan, np.inf], "2 NaN or infinite"), ([1.0, -2.0, 3.0], "-2 to 3"), ([0.0] * 3, "0 to 0")],
+)
+def test_weights_that_are_refused_are_counted_or_bounded(weights: list[float], got: str) -> None:
+    with pytest.raises(InputError, match=rf"weights must be finite.*; got {got}: "):
+        check_weights(weights, 3)

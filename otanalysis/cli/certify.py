@@ -117,7 +117,7 @@ def _print_tables(
         f"{images} images. Seconds of one core an image and ratio, median: floor "
         f"{once['floor_seconds'].median():.2f}, ceiling {once['ceiling_seconds'].median():.2f}. Distances "
         f"verified again from plan and potentials: {int(rows['certified'].sum())} of {len(rows)}, largest "
-        f"error {rows['certificate_error'].max():.1e} of the largest cost.",
+        f"error {rows['certificate_error'].max():.1e} of the squared distance.",
         style="dim",
     )
 

@@ -317,6 +317,8 @@ def _tokens(image: Array | Image, selector: StackSelector) -> Array | Image:
 
 def _as_images(clouds: Sequence[Array] | Array) -> list[Array]:
     """Return the matrices one by one, lists of rows as NumPy arrays."""
+    if is_array_api_obj(clouds):
+        clouds = dense(clouds, "clouds")  # a nested tensor has no shape to be asked for
     shape = clouds.tokens.shape if isinstance(clouds, Image) else getattr(clouds, "shape", None)
     if shape is not None and len(shape) != 3:
         raise InputError(
@@ -326,10 +328,16 @@ def _as_images(clouds: Sequence[Array] | Array) -> list[Array]:
     whole = clouds if shape is None else dense(clouds, "clouds")
     return [
         image
-        if isinstance(image, Image) or (is_array_api_obj(image) and image.ndim == 2 and 0 not in image.shape)
+        if isinstance(image, Image) or _is_matrix(image)
         else check_tokens(image, name=f"clouds[{place}]")
         for place, image in enumerate(listed(whole, "clouds"))
     ]
+
+
+def _is_matrix(image: Any) -> bool:
+    if not is_array_api_obj(image) or getattr(image, "is_nested", False):
+        return False
+    return bool(image.ndim == 2 and 0 not in image.shape)
 
 
 def _one_each(seeds: int | Sequence[int], images: int) -> list[int]:

@@ -37,7 +37,7 @@ FREE_WEIGHTS = "quantisation_error"
 
 DIGITS = 9
 """Values of a pool are compared after rounding to so many digits of the largest, so that subsets which differ
-by rounding alone tie; exact distances are certified to 1e-10 of the largest cost."""
+by rounding alone tie; exact distances are certified to 1e-10 of their own value."""
 
 _EXACT = RUNGS[0].column
 _MEASURES = (*(rung.column for rung in RUNGS), DROPPED_TERM, FREE_WEIGHTS)

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Literal, TypeAlias
+from dataclasses import dataclass, replace
+from typing import Any, Literal, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -15,10 +15,12 @@ from otanalysis.arrays import (
     Normalisation,
     check_indices,
     check_weights,
+    real_numbers,
+    to_numpy,
 )
 from otanalysis.errors import InputError
 from otanalysis.image import Image, rescaled, rescaled_number
-from otanalysis.scalars import check_choice
+from otanalysis.scalars import check_choice, shown
 from otanalysis.transport.marginals import Marginals, UniformMarginals, WeightedMarginals
 from otanalysis.transport.quantisation import mean_over
 from otanalysis.transport.simplex import MARGINAL_TOLERANCE, Solution, solve_uniform, solve_weighted
@@ -103,7 +105,9 @@ def wasserstein2(
         Normalisation of the tokens before the distance.
     weights : array [m], optional
         Weights of all tokens: non-negative, finite, not all zero, in any unit; the masses are these over
-        their sum. By default those of the image, or uniform. A token of weight zero may be kept.
+        their sum. By default those of the image, or uniform. A token of weight zero may be kept. Where
+        positive weights, of these or the kept tokens, lie 1e16-fold or more apart, a distance that is owed
+        to the least of them may be beyond a certificate, and raises.
     kept_weights : {"uniform", "optimal"} or array [k]
         Of the kept tokens: ``1/k`` each, the best there are, or weights as above in the order of ``indices``.
 
@@ -116,7 +120,7 @@ def wasserstein2(
     InputError
         If tokens, indices, normalise or a weight are not as described.
     ConvergenceError
-        If the solver stopped early or the certificate does not hold.
+        If the solver stopped early or the certificate does not hold, as where weights lie very far apart.
 
     Examples
     --------
@@ -217,6 +221,7 @@ def _potential(unit: FloatArray, exponent: int) -> FloatArray:
 LongArray: TypeAlias = npt.NDArray[np.longdouble]
 
 _TINY = float(np.finfo(np.float64).tiny)
+_SUBNORMAL = float(np.finfo(np.float64).smallest_subnormal)
 _CHUNK_ENTRIES = 2**20  # of the differences at a time: they stay in the cache
 
 # Relative to the value: the costs that the solver saw are right to 1e-9 each, and nearly all far closer.
@@ -243,8 +248,9 @@ class Verification:
     largest_cost : float
         Largest squared distance to a kept token.
     error : float
-        Width of the bracket and the claimed distance together, relative to the upper end of the bracket;
-        infinite if that is zero and the width is not.
+        Width of the bracket and the claimed distance together, or the claimed gap if that is larger, relative
+        to the upper end of the bracket; infinite if that is zero and the width is not, or if the claimed
+        infeasibility is not that of the potentials.
     """
 
     lower: float
@@ -285,7 +291,8 @@ def verify_transport(tokens: Array | Image, transport: ExactTransport) -> Verifi
     Raises
     ------
     InputError
-        If the transport is not one of these tokens, or its masses are not those of any weights.
+        If the transport is not one of these tokens, a field has another type or shape, or its masses
+        are not those of any weights.
 
     Examples
     --------
@@ -294,22 +301,73 @@ def verify_transport(tokens: Array | Image, transport: ExactTransport) -> Verifi
     >>> verify_transport(tokens, wasserstein2(tokens, [0, 2])).sound
     True
     """
+    transport = _checked(transport)
     image = Image.of(tokens).normalised(transport.normalise)
-    rows, exponent = image.host, image.exponent
     m = len(transport.plan)
-    if len(rows) != m:
-        raise InputError(f"The transport is of {m} tokens; got {len(rows)}: pass the tokens it was made of.")
-    cost = _costs(rows, rows[check_indices(transport.indices, m)], exponent)
+    if len(image) != m:
+        raise InputError(f"The transport is of {m} tokens; got {len(image)}: pass the tokens it was made of.")
+    with np.errstate(all="ignore"):  # what is not finite proves nothing, and is unsound
+        return _verified(image, transport)
+
+
+def _checked(transport: Any) -> ExactTransport:
+    """Return a transport whose fields have the types and shapes of one, or raise InputError."""
+    if not isinstance(transport, ExactTransport):
+        raise InputError(f"transport must be what wasserstein2 returns; got {shown(transport)}.")
+    plan = real_numbers(transport.plan, "transport.plan")
+    if plan.ndim != 2 or 0 in plan.shape:
+        raise _misshapen("plan", "[m, k]", plan.shape)
+    m, k = plan.shape
+    pair: Any = transport.potentials
+    if not isinstance(pair, tuple | list) or len(pair) != 2:
+        raise InputError(f"transport.potentials must be two vectors, u and v; got {shown(pair)}.")
+    numbers = {
+        name: float(_of_shape(getattr(transport, name), name, ()))
+        for name in ("distance", "squared_distance", "duality_gap", "infeasibility")
+    }
+    return replace(
+        transport,
+        plan=plan,
+        potentials=(_of_shape(pair[0], "potentials[0]", (m,)), _of_shape(pair[1], "potentials[1]", (k,))),
+        indices=_of_shape(check_indices(transport.indices, m), "indices", (k,)),
+        weights=_of_shape(transport.weights, "weights", (m,)).astype(np.float64),
+        kept_weights=_of_shape(transport.kept_weights, "kept_weights", (k,)).astype(np.float64),
+        **numbers,
+    )
+
+
+def _of_shape(values: Any, name: str, shape: tuple[int, ...]) -> npt.NDArray[Any]:
+    """Return real numbers of a shape, long double as it is, which small potentials need."""
+    array = to_numpy(values, name=f"transport.{name}")
+    if array.dtype.kind not in "fiu":
+        raise InputError(
+            f"transport.{name} must hold real numbers; got {shown(values)}: pass what wasserstein2 returned."
+        )
+    if array.shape != shape:
+        raise _misshapen(name, str(shape), array.shape)
+    return array
+
+
+def _misshapen(name: str, wanted: str, got: tuple[int, ...]) -> InputError:
+    return InputError(
+        f"transport.{name} must have shape {wanted}; got {got}: pass what wasserstein2 returned, unchanged."
+    )
+
+
+def _verified(image: Image, transport: ExactTransport) -> Verification:
+    rows, exponent = image.host, image.exponent
+    cost = _costs(rows, rows[transport.indices], exponent)
     largest = cost.max()
     potentials = (np.ldexp(one.astype(np.longdouble), -2 * exponent) for one in transport.potentials)
     sides = _Sides.of(transport)
     upper, missing = sides.cost_of_plan(cost, transport.plan)
     lower, excess = sides.value_of_potentials(cost, *potentials)
-    with np.errstate(over="ignore", under="ignore"):
-        lower_end, upper_end, violation, dearest = (
-            float(np.ldexp(one, 2 * exponent)) for one in (lower, upper, excess, largest)
-        )
+    lower_end, upper_end, violation, dearest = (
+        float(np.ldexp(one, 2 * exponent)) for one in (lower, upper, excess, largest)
+    )
     width = _width(lower, upper, transport, exponent)
+    if not abs(transport.infeasibility - violation) <= max(_TOLERANCE * dearest, _SUBNORMAL):
+        width = np.longdouble(np.inf)
     return Verification(
         lower=lower_end,
         upper=upper_end,
@@ -395,13 +453,14 @@ def _width(
     lower: np.longdouble, upper: np.longdouble, transport: ExactTransport, exponent: int
 ) -> np.longdouble:
     """Return how far apart bracket, distance and squared distance are, over ``4**exponent``."""
-    from_distance = np.ldexp(np.longdouble(transport.distance), -exponent) ** 2
-    squared, least = (
+    root = np.ldexp(np.longdouble(transport.distance), -exponent)
+    from_distance = root * abs(root)  # a negative distance is none
+    squared, gap, least = (
         np.ldexp(np.longdouble(one), -2 * exponent)
-        for one in (transport.squared_distance, np.finfo(np.float64).smallest_subnormal)
+        for one in (transport.squared_distance, transport.duality_gap, _SUBNORMAL)
     )
     # A square that float64 has no digits for is as close as it can be.
-    off = max(abs(squared - lower), abs(squared - upper)) - least
+    off = np.max(np.abs(np.array([squared - lower, squared - upper, gap]))) - least
     width: np.longdouble = np.max(
         np.array([np.ptp(np.array([lower, upper, from_distance])), off]), initial=0.0
     )

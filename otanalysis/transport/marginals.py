@@ -163,7 +163,8 @@ class WeightedMarginals:
     @property
     def shares(self) -> float:
         """One over the smallest mass, within limits."""
-        return float(min(1.0 / min(self.rows.min(), self.columns.min()), _SHARES))
+        least = min(self.rows.min(), self.columns.min())
+        return float(1.0 / max(least, 1.0 / _SHARES))  # one over a subnormal mass would overflow
 
     @cached_property
     def _whole(self) -> tuple[list[int], int]:

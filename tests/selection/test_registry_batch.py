@@ -436,3 +436,14 @@ def test_a_device_without_double_precision_is_named() -> None:
     with NoDouble(), pytest.raises(InputError, match=r"float64, which the device cpu does not have.*cpu\(\)"):
         select_batch(images, "otprune", keep=3)
     assert len(select_batch(images, "otprune", keep=3)) == 2
+
+
+@pytest.mark.parametrize("name", ["otprune", "random"])
+def test_a_nested_tensor_is_refused_before_it_is_asked_for_a_shape(name: str) -> None:
+    torch = pytest.importorskip("torch")
+    nested = torch.nested.nested_tensor([torch.ones(3, 2), torch.ones(4, 2)])
+    with pytest.raises(InputError, match=r"clouds must be a plain tensor.*nested"):
+        select_batch(nested, name, keep=1)
+    vectors = torch.nested.nested_tensor([torch.ones(3), torch.ones(4)])
+    with pytest.raises(InputError, match=r"clouds\[0\] must be a plain tensor.*nested"):
+        select_batch([vectors], name, keep=1)

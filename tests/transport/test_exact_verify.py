@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -189,3 +190,49 @@ def test_the_order_of_the_kept_tokens_does_not_matter_and_chunks_agree(
     assert verify_transport(tokens, transport) == whole
     turned = verify_transport(tokens, wasserstein2(tokens, KEPT[::-1]))
     assert turned.upper == pytest.approx(whole.upper, rel=ROUNDING)
+
+
+@pytest.mark.parametrize(
+    "field", ["distance", "squared_distance", "duality_gap", "infeasibility", "plan", "potentials"]
+)
+@pytest.mark.parametrize("value", [-1.0, 1.0, np.nan, np.inf, -np.inf])
+def test_a_number_that_was_changed_is_unsound(
+    tokens: np.ndarray, transport: ExactTransport, field: str, value: float
+) -> None:
+    u, v = transport.potentials
+    lies = {"plan": np.full_like(transport.plan, value), "potentials": (np.full_like(u, value), v)}
+    assert not verify_transport(tokens, replace(transport, **{field: lies.get(field, value)})).sound
+
+
+def test_the_distance_with_the_other_sign_is_unsound(tokens: np.ndarray, transport: ExactTransport) -> None:
+    assert not verify_transport(tokens, replace(transport, distance=-transport.distance)).sound
+
+
+@pytest.mark.parametrize(
+    "lie",
+    [
+        {"indices": np.array([4, 0])},
+        {"indices": None},
+        {"plan": [[1.0], [2.0, 3.0]]},
+        {"plan": None},
+        {"plan": np.ones(M)},
+        {"plan": np.ones((M, 4)) * 1j},
+        {"weights": None},
+        {"kept_weights": None},
+        {"weights": np.ones(4), "kept_weights": np.ones(M)},
+        {"potentials": None},
+        {"potentials": (None, None)},
+        {"potentials": (np.ones(4), np.ones(M))},
+        {"distance": "far"},
+        {"distance": None},
+        {"duality_gap": 1j},
+        {"normalise": None},
+    ],
+)
+def test_what_is_no_transport_is_refused(
+    tokens: np.ndarray, transport: ExactTransport, lie: dict[str, Any]
+) -> None:
+    with pytest.raises(InputError, match="must"):
+        verify_transport(tokens, replace(transport, **lie))
+    with pytest.raises(InputError, match="transport must be what wasserstein2 returns; got None"):
+        verify_transport(tokens, None)  # type: ignore[arg-type]

@@ -337,3 +337,12 @@ def test_torch_weights_give_the_same_answer() -> None:
     found = ota.wasserstein2(torch.tensor(tokens), KEPT, weights=torch.tensor(weights))
 
     assert found.squared_distance == ota.wasserstein2(tokens, KEPT, weights=weights).squared_distance
+
+
+def test_weights_a_subnormal_share_of_the_largest_bring_no_warning() -> None:
+    # One over the least mass is beyond float64. Warnings are errors here.
+    tokens = [[0.83], [-1.76], [-0.37], [-0.71], [-0.69], [2.84]]
+    weights = [1.4e-170, 1.4e20, 2.2e-173, 4.7e51, 1.8e-27, 1.5e28]
+    kept_weights = [7.9e114, 1.2e-169, 4.2e-174, 5.5e139]
+    with pytest.raises(ConvergenceError, match="leave those out or give them zero"):
+        ota.wasserstein2(tokens, [5, 0, 1, 3], weights=weights, kept_weights=kept_weights)
