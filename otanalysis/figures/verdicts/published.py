@@ -12,6 +12,7 @@ from otanalysis.files import bundled_data
 from otanalysis.scores.table import read_accuracy
 from otanalysis.stats.judging import Evidence, Exactly, Positive
 from otanalysis.stats.paired_scores import ALL, PRINTED_P, compare_scores
+from otanalysis.studies.table2.study import gaps_to_published
 from otanalysis.studies.table2.tables import method_name
 
 COMPARE = "otanalysis accuracy compare otprune divprune"
@@ -81,11 +82,19 @@ def _gain(row: pd.Series, where: str) -> Evidence:
 
 
 def table2_claim(results: Path) -> PaperClaim:
-    """Return the claim that Table 2 can be reproduced, measured or not."""
-    summary = results / "synthetic_published.csv"
+    """Return the claim that Table 2 can be reproduced, measured or not.
+
+    Raises
+    ------
+    InputError
+        If the table of trials is there and damaged. The summaries beside it, which anyone may edit, are not
+        read.
+    """
+    trials = results / "synthetic.parquet"
+    gaps = gaps_to_published(trials) if trials.exists() else pd.DataFrame()
     evidence: tuple[Evidence, ...] = ()
-    if summary.is_file():
-        closest = pd.read_csv(summary).iloc[0]
+    if not gaps.empty:
+        closest = gaps.iloc[0]
         where = f"{closest['law']} tokens, normalised by {closest['normalise']}, {method_name(closest)}"
         evidence = (Evidence(float(closest["gap"]), where=where),)
     return PaperClaim(

@@ -420,13 +420,37 @@ def summarise_synthetic(path: str | PathLike[str]) -> SyntheticSummary:
     InputError
         The file is missing, damaged, without rows, or another table, or the published table is not there.
     """
-    rows = read_table(path, _SCHEMA, cure="pass the synthetic.parquet of `otanalysis synthetic`")
-    table = synthetic_table(rows)
+    table = synthetic_table(_read_trials(path))
     comparison = compare_with_published(table)
     summary = SyntheticSummary(table, comparison, closest_sentence(table, comparison))
     files = {"synthetic_summary.csv": table, "synthetic_published.csv": summary.comparison}
     write_summaries(path, files, indent=1, sort_keys=True)
     return summary
+
+
+def gaps_to_published(path: str | PathLike[str]) -> pd.DataFrame:
+    """Compare a table of trials with the published one, and write nothing.
+
+    Parameters
+    ----------
+    path : path
+        What :func:`synthetic` returned.
+
+    Returns
+    -------
+    DataFrame
+        See :func:`~otanalysis.studies.table2.tables.compare_with_published`.
+
+    Raises
+    ------
+    InputError
+        As :func:`summarise_synthetic`.
+    """
+    return compare_with_published(synthetic_table(_read_trials(path), resamples=1))
+
+
+def _read_trials(path: str | PathLike[str]) -> pd.DataFrame:
+    return read_table(path, _SCHEMA, cure="pass the synthetic.parquet of `otanalysis synthetic`")
 
 
 def _check(listed: dict[str, list[Any]], **numbers: int) -> None:

@@ -12,6 +12,7 @@ import pytest
 import typer
 
 from otanalysis.cli import app
+from otanalysis.errors import InputError
 from otanalysis.figures.registry import FIGURES
 from otanalysis.figures.verdicts import as_markdown, theory, verdict_table
 from otanalysis.figures.verdicts.claim import PaperClaim
@@ -26,6 +27,7 @@ from otanalysis.stats.figure_tables import figure3_table, figure5_table
 from otanalysis.stats.judging import FAILS, HOLDS, OPEN, Evidence, Within
 from otanalysis.stats.ladder_tables import ladder_table
 from otanalysis.stats.rank_tables import figure2_ratios
+from otanalysis.studies.table2 import Size, summarise_synthetic, synthetic
 from otanalysis.theorem import SubmodularEverywhere, build_claims, negative_controls
 from otanalysis.theorem.check import Claim
 from tests.neighbours import load
@@ -157,13 +159,27 @@ def test_tables_that_are_missing_decide_nothing_and_name_the_command(tmp_path: P
     assert table2_claim(tmp_path).evidence == ()
 
 
-@pytest.mark.parametrize(("gap", "verdict"), [(7.6, FAILS), (0.4, HOLDS)])
-def test_table_2_is_read_where_it_was_measured(tmp_path: Path, gap: float, verdict: str) -> None:
-    rows = {"law": ["gaussian", "sphere"], "normalise": "columns", "method": "otprune", "gamma": 0.01}
-    pd.DataFrame(rows | {"gap": [gap, 50.0]}).to_csv(tmp_path / "synthetic_published.csv", index=False)
-    row = verdict_table([table2_claim(tmp_path)]).iloc[0]
-    where = "gaussian tokens, normalised by columns, otprune, gamma 0.01"
-    assert (row["verdict"], row["value"], row["where"]) == (verdict, gap, where)
+def test_table_2_is_judged_from_the_trials_and_not_from_the_summary(tmp_path: Path) -> None:
+    summary = tmp_path / "synthetic_published.csv"
+    summary.write_text("gap,law,normalise,method,gamma\n0.5,gaussian,columns,otprune,0.01\n")
+    assert table2_claim(tmp_path).evidence == (), "by hand, without trials"
+    size = Size(20, 10, 5)
+    how: dict[str, Any] = {"laws": ["gaussian"], "trials": 2, "draws": 5, "progress": False}
+    path = synthetic(sizes=[size], out=tmp_path, **how)
+    best = summarise_synthetic(path).comparison.iloc[0]
+    for damaged in (b"", b"gap\n", b"\xff\xfe", b"law\nx\n"):
+        summary.write_bytes(damaged)
+        row = verdict_table([table2_claim(tmp_path)]).iloc[0]
+        assert row["value"] == pytest.approx(best["gap"])
+        assert row["verdict"] == (HOLDS if best["gap"] <= 1 else FAILS)
+        assert row["where"].startswith(f"gaussian tokens, normalised by {best['normalise']}, otprune")
+
+
+@pytest.mark.parametrize("damaged", [b"", b"PAR1", b"\xff\xfe", b"law\nx\n"])
+def test_damaged_trials_of_table_2_are_refused(tmp_path: Path, damaged: bytes) -> None:
+    (tmp_path / "synthetic.parquet").write_bytes(damaged)
+    with pytest.raises(InputError, match="otanalysis synthetic|is not a table that otanalysis wrote"):
+        table2_claim(tmp_path)
 
 
 def test_table_1_is_judged_from_its_cells_and_the_other_way_round() -> None:
