@@ -253,6 +253,15 @@ def test_a_mark_of_the_encoding_changes_nothing(
     assert [score.value for score in before] == [79.5]
 
 
+@pytest.mark.parametrize(
+    ("n", "part"), [(8, ", part of the questions (8 of 12578)"), (12578, ""), (12579, "")]
+)
+def test_fewer_questions_than_there_are_count_as_a_part(write_lmms: Write, n: int, part: str) -> None:
+    rows = import_results([write_lmms({"gqa": 0.5}, n=n, of=12578)])
+    assert rows.source.item().endswith(f"exact_match,none{part}")
+    assert rows.n.item() == n
+
+
 # Types and numbers.
 
 WRONG: list[Any] = [5, "text", True, [], [{}], {"gqa": 5}, {"gqa": []}, {"gqa": "text"}]
