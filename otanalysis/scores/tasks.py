@@ -28,6 +28,10 @@ TOTAL = "Overall"
 """What VLMEvalKit calls the row of all splits together."""
 
 
+PART_COLUMNS = ("split", "subset", "category")
+"""Columns of a CSV, in letters of any case, that say of which part of a benchmark a row is."""
+
+
 @dataclass(frozen=True)
 class Task:
     """Headline metric of one task of lmms-eval.

@@ -266,6 +266,45 @@ def test_fewer_questions_than_there_are_count_as_a_part(write_lmms: Write, n: in
     assert rows.n.item() == n
 
 
+@pytest.mark.parametrize("column", ["split", "Split", "SUBSET", "subset", "category", "Category"])
+def test_a_part_is_told_by_any_column_of_parts(tmp_path: Path, column: str) -> None:
+    plain = tmp_path / "scores.csv"
+    file = kit(tmp_path, "POPE_score", f"{column},Overall\nadversarial,84.2\n")
+    with pytest.raises(InputError, match=r"1 row \(split adversarial\), and one of split Overall"):
+        import_results([file], NAMED)
+    plain.write_text(f"Benchmark,metric,VALUE,{column}\npope,F1,84.2,adversarial\n")
+    with pytest.raises(InputError, match=rf"of the {column.lower()} adversarial and not of all of pope"):
+        import_results([plain], Settings("m", "full"))
+    kit(tmp_path, "POPE_score", f"{column},Overall\nadversarial,84.2\nOverall,86.1\n")
+    plain.write_text(f"Benchmark,metric,VALUE,{column}\npope,F1,86.1,Overall\n")
+    assert import_results([file], NAMED).value.tolist() == [86.1]
+    assert import_results([plain], Settings("m", "full")).value.tolist() == [86.1]
+
+
+def test_a_part_within_the_row_of_the_whole_split_is_a_part(tmp_path: Path) -> None:
+    file = kit(tmp_path, "POPE_score", "split,category,Overall\nOverall,adversarial,84.2\n")
+    with pytest.raises(InputError, match=r"split adversarial\), and one of split Overall"):
+        import_results([file], NAMED)
+    kit(tmp_path, "POPE_score", "split,category,Overall\nOverall,Overall,84.2\n")
+    assert import_results([file], NAMED).value.tolist() == [84.2]
+
+
+def test_columns_that_are_not_known_are_named(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    file = tmp_path / "scores.csv"
+    head = "benchmark,metric,value,method,comment,kind\n"
+    file.write_text(f"{head}pope,F1,84.2,full,one,x\ngqa,EM,56.2,full,two,y\n")
+    assert len(import_results([file], Settings("m"))) == 2
+    assert "scores.csv that are not known are passed over: kind." in caplog.text
+    file.write_text(f"{head}pope,F1,84.2,full,,x\npope,accuracy,56.2,full,,y\n")
+    with pytest.raises(
+        InputError, match="of one benchmark and method that differ in kind, and that is no col"
+    ):
+        import_results([file], Settings("m"), metrics={"pope": "accuracy"})
+    file.write_text("benchmark,metric,value,Value\npope,F1,84.2,84.3\n")
+    with pytest.raises(InputError, match="has several columns value, in letters of another case"):
+        import_results([file], Settings("m", "full"))
+
+
 # Scales.
 
 
