@@ -104,7 +104,7 @@ def task_scores(
     members = member(document, "group_subtasks", dict, file) or {}
     groups = {name for name, tasks in members.items() if tasks}
     groups |= set(member(document, "groups", dict, file) or {})
-    part = _part(document, file)
+    limited = _part(document, file)
     found = []
     for task, entry in document["results"].items():
         keys = [key for key in entry or {} if "," in key and "_stderr" not in key]
@@ -126,7 +126,7 @@ def task_scores(
                 standard_error=None if error is None else scaled(error, described.factor),
                 n=_questions(document, task, file),
                 settings=settings,
-                source=f"{program}, {place_of(file)}, {key}{part}",
+                source=f"{program}, {place_of(file)}, {key}{limited or _fewer(document, task, file)}",
             )
         )
     return found
@@ -224,6 +224,15 @@ def _part(document: Document, file: Path) -> str:
             "file is as the evaluation wrote it."
         )
     return f", {PART} (--limit {number:g})" if number > 0 else ""  # lmms-eval takes others for no limit
+
+
+def _fewer(document: Document, task: str, file: Path) -> str:
+    """Return what a source says of a task of which fewer questions were asked than it has; else empty."""
+    counts = member(member(document, "n-samples", dict, file) or {}, task, dict, file) or {}
+    asked, all_of_them = (number_or_none(counts.get(name)) for name in ("effective", "original"))
+    if asked is None or all_of_them is None or asked >= all_of_them:
+        return ""
+    return f", {PART} ({asked:.15g} of {all_of_them:.15g})"
 
 
 def _check_split(document: Document, task: str, file: Path) -> None:

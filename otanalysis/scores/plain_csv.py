@@ -2,17 +2,22 @@
 
 ``benchmark``, ``metric`` and ``value`` are needed. A task of :data:`~otanalysis.scores.tasks.TASKS` is on the
 table's scale where its metric is named as in the table, and on lmms-eval's where it is named by lmms-eval's
-key. Other benchmarks are taken as they are.
+key. Other benchmarks are taken as they are. Names of columns are read in letters of any case; a row whose
+``split``, ``subset`` or ``category`` is a part of its benchmark is refused, and so is a column that is not
+known where it tells rows of one benchmark and method apart. Other columns that are not known are passed over
+with a message.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import logging
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
 from math import nan
 from pathlib import Path
 
 from otanalysis.errors import InputError
-from otanalysis.reading import number_in, read_csv, shortened
+from otanalysis.reading import Lines, number_in, read_csv, shortened
 from otanalysis.scores.score import (
     Choice,
     Reader,
@@ -24,28 +29,66 @@ from otanalysis.scores.score import (
     unknown_task,
 )
 from otanalysis.scores.table import ACCURACY_COLUMNS, VARIABLE_RATIO
-from otanalysis.scores.tasks import TASKS, Measure, is_whole, measure
+from otanalysis.scores.tasks import PART_COLUMNS, TASKS, Measure, is_whole, measure
 
 _NEEDED = ("benchmark", "metric", "value")
+_KNOWN = {*ACCURACY_COLUMNS, *PART_COLUMNS, "source", "comment"}
+_LOG = logging.getLogger(__name__)
 Row = Mapping[str, str | None]
 
 
 def _recognises(file: Path) -> bool:
-    return file.suffix == ".csv" and file.is_file() and {"benchmark", "value"} <= set(read_csv(file).columns)
+    return (
+        file.suffix == ".csv" and file.is_file() and {"benchmark", "value"} <= set(_columns(read_csv(file)))
+    )
 
 
 def _read(file: Path, choice: Choice) -> list[Score]:
     lines = read_csv(file)
-    if missing := [name for name in _NEEDED if name not in lines.columns]:
+    columns = _columns(lines)
+    if missing := [name for name in _NEEDED if name not in columns]:
         raise InputError(
             f"{file} lacks the column{'s' * (len(missing) > 1)} {', '.join(missing)}: add what is missing; "
             f"the columns are {', '.join(ACCURACY_COLUMNS)}."
         )
-    return [
-        _score(row, file, number, choice)
-        for number, row in zip(lines.numbers, lines.records(), strict=True)
+    if twice := sorted({name for name in columns if columns.count(name) > 1}):
+        raise InputError(
+            f"{file} has several columns {', '.join(twice)}, in letters of another case: keep one of each."
+        )
+    rows = [dict(zip(columns, row, strict=True)) for row in lines.rows]
+    wanted = [
+        (number, row)
+        for number, row in zip(lines.numbers, rows, strict=True)
         if choice.wants(str(row["benchmark"]))
     ]
+    scores = [_score(row, file, number, choice) for number, row in wanted]
+    _check_strangers([row for _, row in wanted], columns, file)
+    return scores
+
+
+def _columns(lines: Lines) -> list[str]:
+    """Return the names of the columns, of which those that are known are in small letters."""
+    return [name.lower() if name.lower() in _KNOWN else name for name in lines.columns]
+
+
+def _check_strangers(rows: Sequence[Row], columns: Sequence[str], file: Path) -> None:
+    """Refuse columns that are not known and tell rows apart; name the others."""
+    strangers = [name for name in columns if name not in _KNOWN]
+    if telling := [name for name in strangers if _tells_apart(rows, name)]:
+        raise InputError(
+            f"{file} has rows of one benchmark and method that differ in {', '.join(telling)}, and that is "
+            f"no column of the table: leave it out if it says nothing of the score, or write what it says "
+            f"into the name of the benchmark; the columns are {', '.join(ACCURACY_COLUMNS)}, source, comment."
+        )
+    if strangers and rows:
+        _LOG.warning("Columns of %s that are not known are passed over: %s.", file, ", ".join(strangers))
+
+
+def _tells_apart(rows: Sequence[Row], column: str) -> bool:
+    said: defaultdict[tuple[str | None, str | None], set[str | None]] = defaultdict(set)
+    for row in rows:
+        said[row["benchmark"], row.get("method")].add(row[column])
+    return any(len(values) > 1 for values in said.values())
 
 
 def _score(row: Row, file: Path, number: int, choice: Choice) -> Score:
@@ -53,12 +96,8 @@ def _score(row: Row, file: Path, number: int, choice: Choice) -> Score:
     for name in ("benchmark", "metric"):
         if row[name] is None:
             raise InputError(f"The {name} in {where} is empty: fill it in.")
-    task, metric, split = str(row["benchmark"]), str(row["metric"]), row.get("split")
-    if not is_whole(task, split):
-        raise InputError(
-            f"The score in {where} is of the split {split} and not of all of {task}: leave it out, or give "
-            "the part a benchmark name of its own."
-        )
+    task, metric = str(row["benchmark"]), str(row["metric"])
+    _check_whole(row, task, where)
     if (value := _optional(row, "value", where)) is None:
         raise InputError(f"The value in {where} is empty: fill it in, or leave the line out.")
     described = _measure(task, metric, choice, file)
@@ -73,6 +112,15 @@ def _score(row: Row, file: Path, number: int, choice: Choice) -> Score:
         settings=_settings(row, where),
         source=row.get("source") or place_of(file),
     )
+
+
+def _check_whole(row: Row, task: str, where: str) -> None:
+    for column in PART_COLUMNS:
+        if not is_whole(task, row.get(column)):
+            raise InputError(
+                f"The score in {where} is of the {column} {row[column]} and not of all of {task}: leave it "
+                "out, or give the part a benchmark name of its own."
+            )
 
 
 def _check_share(task: str, metric: str, value: float, where: str) -> None:

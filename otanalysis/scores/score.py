@@ -12,7 +12,7 @@ from otanalysis.defaults import FULL
 from otanalysis.errors import InputError
 from otanalysis.reading import number_in, shortened
 from otanalysis.scores.table import FAILED_SCORE, LARGEST_WHOLE, VARIABLE_RATIO, name_fault
-from otanalysis.scores.tasks import TASKS
+from otanalysis.scores.tasks import HUNDREDFOLD_TOPS, TASKS
 
 
 @dataclass(frozen=True)
@@ -284,7 +284,8 @@ def checked_value(value: Any, *, top: float | None, factor: float, where: str) -
     Raises
     ------
     InputError
-        If it is no finite number, marks a failed metric, or lies off the metric's scale.
+        If it is no finite number, marks a failed metric, lies off the metric's scale, or is so small on a
+        scale of hundredths that it may be meant on the plain one.
     """
     number = number_or_none(value)
     if number is None:
@@ -302,7 +303,19 @@ def checked_value(value: Any, *, top: float | None, factor: float, where: str) -
             f"{where} is {number:g}, and this metric lies between 0 and {top:g}: check that the file is as "
             "the evaluation wrote it."
         )
+    if top in HUNDREDFOLD_TOPS:
+        _check_hundredfold(number, top, where)
     return scaled(number, factor)
+
+
+def _check_hundredfold(number: float, top: float, where: str) -> None:
+    """Refuse what may be a share where per cent are wanted: 0.842 would be taken for less than one."""
+    if 0 < number <= top / 100:
+        raise InputError(
+            f"{where} is {number:g}, and this metric is printed a hundredfold, from 0 to {top:g}: write "
+            f"{scaled(number, 100.0):g} if that is meant. If it is so small, write it into a plain CSV "
+            "under lmms-eval's key and on its scale, or leave the task out with --tasks."
+        )
 
 
 def scaled(value: float, factor: float) -> float:

@@ -11,6 +11,9 @@ from otanalysis.errors import InputError
 CIDER_TOP = 10.0
 """CIDEr-D is ten times a mean cosine."""
 
+HUNDREDFOLD_TOPS = (100.0, 100 * CIDER_TOP)
+"""Largest values of the scales on which a metric is printed a hundredfold: in per cent, or CIDEr-D so."""
+
 MME_PERCEPTION_TOP = 2000.0
 """Ten categories of at most 200 points."""
 
@@ -23,6 +26,10 @@ NO_SPLIT = "none"
 
 TOTAL = "Overall"
 """What VLMEvalKit calls the row of all splits together."""
+
+
+PART_COLUMNS = ("split", "subset", "category")
+"""Columns of a CSV, in letters of any case, that say of which part of a benchmark a row is."""
 
 
 @dataclass(frozen=True)
@@ -195,6 +202,7 @@ class KitDataset:
 
 
 _KIT = (
+    # The kit prints what its scorer of captions gives a hundredfold: a CIDEr of 1.1 is 110 there.
     KitDataset("COCO_VAL", "coco2017_cap_val", "CIDEr", "", 100 * CIDER_TOP, 0.01),
     KitDataset("GQA_TestDev_Balanced", "gqa", "Overall", "Overall", 100.0, 1.0),
     KitDataset("MMBench_DEV_EN", "mmbench_en_dev", "Overall", "dev", 1.0, 100.0),

@@ -2,7 +2,8 @@
 
 ``<work_dir>/<model>/T<date>-<time>/<model>_<dataset>_acc.csv`` (multiple choice and VQA), ``_score.csv``
 (yes-no questions) or ``_score.json`` (captions); the same files are linked from ``<work_dir>/<model>/``.
-A CSV has one row, or one a ``split``. Scales differ by dataset; how tokens were pruned is not recorded.
+A CSV has one row, or one a ``split`` (or ``Category``). Scales differ by dataset;
+how tokens were pruned is not recorded.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from typing import Any
 from otanalysis.errors import InputError
 from otanalysis.reading import number_in, read_csv, read_json
 from otanalysis.scores.score import Choice, Reader, Score, Settings, checked_value, place_of, unknown_task
-from otanalysis.scores.tasks import KIT_DATASETS, NO_SPLIT, TOTAL, KitDataset, kit_measure
+from otanalysis.scores.tasks import KIT_DATASETS, NO_SPLIT, PART_COLUMNS, TOTAL, KitDataset, kit_measure
 
 _NAME = re.compile(r"(?P<stem>.+)_(acc\.csv|score\.csv|score\.json)", re.DOTALL)
 _RUN = re.compile(r"T?\d{8}[-_].+")  # the folder of one run, between the model's folder and the file
@@ -86,17 +87,25 @@ def _cell(rows: list[dict[str, Any]], dataset: KitDataset, column: str, split: s
             f"{', '.join(_numeric(rows)) or 'none'}. Name one of them with --metric {dataset.task}=COLUMN."
         )
     wanted = split or dataset.split or TOTAL
-    chosen = [row for row in rows if row.get("split") == wanted]
+    chosen = [row for row in rows if _part(row) == wanted]
     if not chosen and not split:
-        chosen = [row for row in rows if row.get("split") in (None, "", NO_SPLIT)]
+        chosen = [row for row in rows if _part(row) == NO_SPLIT]
     if len(chosen) != 1:
-        said = [str(row.get("split") or NO_SPLIT) for row in rows]
+        said = [_part(row) for row in rows]
         raise InputError(
             f"{file} has {len(rows)} row{'s' * (len(rows) != 1)} (split {', '.join(said) or 'none at all'}), "
             f"and one of split {wanted} is wanted: check that VLMEvalKit evaluated it, or name the part that "
             f"is meant with --metric {dataset.task}={column},SPLIT, under which it is stored."
         )
     return chosen[0][column]
+
+
+def _part(row: dict[str, Any]) -> str:
+    """Return of which part a row is: what its columns of parts say, without those that say the whole."""
+    cells = [str(cell) for name, cell in row.items() if name.strip().lower() in PART_COLUMNS and cell]
+    said = [cell for cell in cells if cell != NO_SPLIT]
+    parts = [cell for cell in said if cell != TOTAL]
+    return ",".join(parts or said[:1]) or NO_SPLIT
 
 
 def _numeric(rows: list[dict[str, Any]]) -> list[str]:

@@ -44,7 +44,12 @@ def entry(task: str, value: Any, *, older: bool = False) -> dict[str, Any]:
 
 
 def document(
-    scores: dict[str, Any], *, model: str = "otanalysis_hf", arguments: Any = ARGUMENTS, n: Any = 100
+    scores: dict[str, Any],
+    *,
+    model: str = "otanalysis_hf",
+    arguments: Any = ARGUMENTS,
+    n: Any = 100,
+    of: Any = None,
 ) -> dict[str, Any]:
     """A results file of lmms-eval 0.7."""
     return {
@@ -54,7 +59,7 @@ def document(
         "versions": dict.fromkeys(scores, "Yaml"),
         "n-shot": dict.fromkeys(scores, 0),
         "higher_is_better": {task: {TASKS[task].keys[0]: True} for task in scores},
-        "n-samples": {task: {"original": 12578, "effective": n} for task in scores},
+        "n-samples": {task: {"original": n if of is None else of, "effective": n} for task in scores},
         "config": {"model": model, "model_args": arguments, "batch_size": "1", "limit": None},
         "git_hash": "0123abc",
         "date": "20260101_120000",

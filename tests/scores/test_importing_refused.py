@@ -80,10 +80,14 @@ def test_a_row_of_another_split_is_not_the_whole_and_can_be_asked_for(tmp_path: 
 @pytest.mark.parametrize("split", ["none", "", "NaN"])
 @pytest.mark.parametrize("name", ["SEEDBench_IMG_acc", "POPE_score", "MMMU_DEV_VAL_acc"])
 def test_a_row_without_a_split_is_the_whole(tmp_path: Path, name: str, split: str) -> None:
-    file = kit(tmp_path, name, f'"split","Overall"\n"{split}","0.5947"\n')
+    written = "59.47" if name.startswith("POPE") else "0.5947"
+    file = kit(tmp_path, name, f'"split","Overall"\n"{split}","{written}"\n')
     [value] = import_results([file], NAMED).value
-    assert value == (0.5947 if name.startswith("POPE") else 59.47)
-    assert import_results([kit(tmp_path, name, "Overall\n0.5\n")], NAMED).metric.item() in ("Acc", "F1")
+    assert value == 59.47
+    assert import_results([kit(tmp_path, name, f"Overall\n{written}\n")], NAMED).metric.item() in (
+        "Acc",
+        "F1",
+    )
 
 
 def test_a_part_of_an_unknown_dataset_keeps_its_name(tmp_path: Path) -> None:
@@ -251,6 +255,89 @@ def test_a_mark_of_the_encoding_changes_nothing(
     assert READERS[name].recognises(file)
     assert READERS[name].read(file, Choice()) == before
     assert [score.value for score in before] == [79.5]
+
+
+@pytest.mark.parametrize(
+    ("n", "part"), [(8, ", part of the questions (8 of 12578)"), (12578, ""), (12579, "")]
+)
+def test_fewer_questions_than_there_are_count_as_a_part(write_lmms: Write, n: int, part: str) -> None:
+    rows = import_results([write_lmms({"gqa": 0.5}, n=n, of=12578)])
+    assert rows.source.item().endswith(f"exact_match,none{part}")
+    assert rows.n.item() == n
+
+
+@pytest.mark.parametrize("column", ["split", "Split", "SUBSET", "subset", "category", "Category"])
+def test_a_part_is_told_by_any_column_of_parts(tmp_path: Path, column: str) -> None:
+    plain = tmp_path / "scores.csv"
+    file = kit(tmp_path, "POPE_score", f"{column},Overall\nadversarial,84.2\n")
+    with pytest.raises(InputError, match=r"1 row \(split adversarial\), and one of split Overall"):
+        import_results([file], NAMED)
+    plain.write_text(f"Benchmark,metric,VALUE,{column}\npope,F1,84.2,adversarial\n")
+    with pytest.raises(InputError, match=rf"of the {column.lower()} adversarial and not of all of pope"):
+        import_results([plain], Settings("m", "full"))
+    kit(tmp_path, "POPE_score", f"{column},Overall\nadversarial,84.2\nOverall,86.1\n")
+    plain.write_text(f"Benchmark,metric,VALUE,{column}\npope,F1,86.1,Overall\n")
+    assert import_results([file], NAMED).value.tolist() == [86.1]
+    assert import_results([plain], Settings("m", "full")).value.tolist() == [86.1]
+
+
+def test_a_part_within_the_row_of_the_whole_split_is_a_part(tmp_path: Path) -> None:
+    file = kit(tmp_path, "POPE_score", "split,category,Overall\nOverall,adversarial,84.2\n")
+    with pytest.raises(InputError, match=r"split adversarial\), and one of split Overall"):
+        import_results([file], NAMED)
+    kit(tmp_path, "POPE_score", "split,category,Overall\nOverall,Overall,84.2\n")
+    assert import_results([file], NAMED).value.tolist() == [84.2]
+
+
+def test_columns_that_are_not_known_are_named(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    file = tmp_path / "scores.csv"
+    head = "benchmark,metric,value,method,comment,kind\n"
+    file.write_text(f"{head}pope,F1,84.2,full,one,x\ngqa,EM,56.2,full,two,y\n")
+    assert len(import_results([file], Settings("m"))) == 2
+    assert "scores.csv that are not known are passed over: kind." in caplog.text
+    file.write_text(f"{head}pope,F1,84.2,full,,x\npope,accuracy,56.2,full,,y\n")
+    with pytest.raises(
+        InputError, match="of one benchmark and method that differ in kind, and that is no col"
+    ):
+        import_results([file], Settings("m"), metrics={"pope": "accuracy"})
+    file.write_text("benchmark,metric,value,Value\npope,F1,84.2,84.3\n")
+    with pytest.raises(InputError, match="has several columns value, in letters of another case"):
+        import_results([file], Settings("m", "full"))
+
+
+# Scales.
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "hundredfold"),
+    [
+        ("POPE_score", "split,Overall\nOverall,{}\n", (0.842, 84.2, 84.2)),
+        ("POPE_score", "split,Overall\nOverall,{}\n", (1, 100, 100.0)),
+        ("GQA_TestDev_Balanced_acc", "split,Overall\nOverall,{}\n", (0.56, 56, 56.0)),
+        ("COCO_VAL_score", "CIDEr\n{}\n", (1.1, 110, 1.1)),
+        ("COCO_VAL_score", "CIDEr\n{}\n", (10, 10.5, 0.105)),
+    ],
+)
+def test_a_share_where_the_kit_prints_a_hundredfold_is_refused(
+    tmp_path: Path, name: str, content: str, hundredfold: tuple[float, float, float]
+) -> None:
+    share, printed, stored = hundredfold
+    file = kit(tmp_path, name, content.format(share))
+    with pytest.raises(InputError, match=rf"is {share:g}, and .* a hundredfold, .* write {100 * share:g} if"):
+        import_results([file], NAMED)
+    kit(tmp_path, name, content.format(printed))
+    assert import_results([file], NAMED).value.tolist() == [stored]
+    kit(tmp_path, name, content.format(0))
+    assert import_results([file], NAMED).value.tolist() == [0.0]
+
+
+def test_a_share_where_lmms_eval_prints_per_cent_is_refused(write_lmms: Write, tmp_path: Path) -> None:
+    plain = tmp_path / "scores.csv"
+    plain.write_text("benchmark,metric,value\nmmbench_en_dev,Acc,0.6\n")
+    for file, given in ((write_lmms({"mmbench_en_dev": 0.6}), None), (plain, Settings("m", "full"))):
+        with pytest.raises(InputError, match=r"is 0\.6, and .* write 60 if"):
+            import_results([file], given)
+    assert import_results([write_lmms({"mmbench_en_dev": 60.0})]).value.tolist() == [60.0]
 
 
 # Types and numbers.
