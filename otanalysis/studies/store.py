@@ -16,7 +16,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from otanalysis.errors import InputError
+from otanalysis.errors import InputError, StorageError
 from otanalysis.files import make_folder, remove_strays, sha256_of_json, write_atomic
 from otanalysis.studies.chunks import Record
 from otanalysis.studies.fault import fault_of
@@ -105,6 +105,11 @@ class Store:
                 except InputError:
                     path.unlink(missing_ok=True)
                     damaged += 1
+                except OSError as error:
+                    raise StorageError(
+                        f"{path} should be a file of a part and cannot be read ({error.strerror or error}): "
+                        "move or remove it, or choose another folder."
+                    ) from error
         if damaged:
             print(
                 f"Damaged files of parts in {self.folder}: {damaged}; what is missing is measured again.",

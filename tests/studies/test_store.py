@@ -170,6 +170,18 @@ def test_a_part_of_another_dump_is_said_and_measured_again(
     assert len(counted) == 6
 
 
+def test_a_folder_in_place_of_a_part_is_told(make_dump: MakeDump, tmp_path: Path) -> None:
+    dump, out = make_dump("a", samples=1), tmp_path / "out"
+    run(dump, out).unlink()
+    [part] = (out / "parts").rglob("*.parquet")
+    part.unlink()
+    part.mkdir()
+    with pytest.raises(StorageError, match=r"should be a file of a part .* move or remove it"):
+        run(dump, out)
+    part.rmdir()
+    run(dump, out)
+
+
 def test_versions_of_the_libraries_are_recorded_and_said_where_they_moved(
     make_dump: MakeDump,
     tmp_path: Path,
