@@ -211,7 +211,12 @@ def evaluate(
         for start in range(0, questions, _CHUNK)
     ]
     plan = [
-        Part(one.keys, one.measure, holds={"benchmark": frozenset([BENCHMARKS[one.benchmark].name])})
+        Part(
+            one.keys,
+            one.measure,
+            holds={"benchmark": frozenset([BENCHMARKS[one.benchmark].name])},
+            whose=fingerprint,
+        )
         for one in chunks
     ]
     study = Study("evaluate", _SCHEMA, plan, packages=_NUMERIC)

@@ -50,6 +50,8 @@ class Part:
         What stands before the other columns of the table in every row, but in no file.
     holds : mapping of str to frozenset of str
         By column, the values that its rows have: by them a file is known that does not say whose it is.
+    whose : str
+        What decides the rows and is in no key, such as the model; without it, the place.
     work : int
         Parts with much work are started first, or one process would end with them alone.
     """
@@ -59,6 +61,7 @@ class Part:
     place: str = ""
     columns: Mapping[str, str] = field(default_factory=dict)
     holds: Mapping[str, frozenset[str]] = field(default_factory=dict)
+    whose: str = ""
     work: int = 0
 
 
@@ -127,9 +130,10 @@ class Store:
                 _KEYS: json.dumps(keys),
                 _VERSIONS: versions_now(self.packages),
             }
+            if whose := part.whose or part.place:
+                told[_PLACE] = whose
             path = self.folder / f"{keys[0]}.parquet"
             if part.place:
-                told[_PLACE] = part.place
                 path = self.folder / part.place / f"{sha256_of_json(keys)[:24]}.parquet"
             make_folder(path.parent)
             write_atomic(path, sealed(table.replace_schema_metadata(told)))
@@ -191,9 +195,11 @@ def _strange(data: bytes, path: Path, part: Part) -> str | None:
     keys = json.loads(metadata.get(_KEYS, b"[]"))
     if not part.place and keys and path.stem not in keys:
         return "is a part of another key"
-    owner = _PLACE if part.place else _KEYS
-    if owner in metadata:
-        return "is a part of another place" if metadata.get(_PLACE, b"").decode() != part.place else None
+    if _PLACE in metadata:
+        same = metadata[_PLACE].decode() == (part.whose or part.place)
+        return None if same else "is a part of another dump or model"
+    if not part.place and keys:
+        return None
     wanted = dict(part.holds)
     if part.place:
         wanted[_KEY] = frozenset(keys)

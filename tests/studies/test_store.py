@@ -170,6 +170,16 @@ def test_a_part_of_another_dump_is_said_and_measured_again(
     assert len(counted) == 6
 
 
+def test_a_part_of_another_model_is_measured_again_under_an_equal_key(tmp_path: Path) -> None:
+    def part(model: str) -> Any:
+        return store_module.Part(("key",), lambda _: [(["key"], [{"model": model}])], whose=model)
+
+    store = store_module.Store(tmp_path, pa.schema([("model", pa.string())]))
+    store.measure(part("one"), ["key"])
+    assert store.missing(part("one")) == ()
+    assert store.missing(part("other")) == ("key",)
+
+
 def test_a_folder_in_place_of_a_part_is_told(make_dump: MakeDump, tmp_path: Path) -> None:
     dump, out = make_dump("a", samples=1), tmp_path / "out"
     run(dump, out).unlink()
