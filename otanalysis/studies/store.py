@@ -105,7 +105,7 @@ class Store:
             for path in place.glob("*.parquet"):
                 try:
                     self._schema_in(path, placed.get(place) or named.get(path.stem))
-                except InputError:
+                except (ValueError, TypeError, RecursionError):  # InputError is a ValueError
                     path.unlink(missing_ok=True)
                     damaged += 1
                 except OSError as error:
