@@ -41,6 +41,16 @@ class Chunk:
         """Name of the chunk; says which content was measured, not where it lay."""
         return sha256_of_json([self.dump.manifest.fingerprint, self.sample_ids])[:24]
 
+    @property
+    def holds(self) -> dict[str, frozenset[str]]:
+        """By column of the origin, the values that the rows have."""
+        manifest = self.dump.manifest
+        return {
+            "model": frozenset([manifest.model]),
+            "benchmark": frozenset([manifest.benchmark]),
+            "sample": frozenset(self.sample_ids),
+        }
+
     def measure(self, measure: Callable[[Sample], Iterable[Record]]) -> list[Record]:
         """Return the rows of every sample, with the columns of its origin.
 

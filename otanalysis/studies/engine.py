@@ -244,6 +244,7 @@ def measure_samples(
             keys=(sha256_of_json([key, chunk.name])[:24],),
             measure=partial(_measure, study, chunk),
             columns={"dump": name},
+            holds=chunk.holds,
         )
         for name, chunk in chunks
     ]

@@ -210,7 +210,15 @@ def evaluate(
         for benchmark in benchmarks
         for start in range(0, questions, _CHUNK)
     ]
-    plan = [Part(chunk.keys, chunk.measure) for chunk in chunks]
+    plan = [
+        Part(
+            one.keys,
+            one.measure,
+            holds={"benchmark": frozenset([BENCHMARKS[one.benchmark].name])},
+            whose=fingerprint,
+        )
+        for one in chunks
+    ]
     study = Study("evaluate", _SCHEMA, plan, packages=_NUMERIC)
     with held(table_path.parent, "evaluating", wait=wait):
         found = collect(study, folder, jobs=jobs, progress=progress, wait=wait)

@@ -14,8 +14,9 @@ from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
+import pyarrow.parquet as pq
 
-from otanalysis.errors import InputError
+from otanalysis.errors import InputError, StorageError
 from otanalysis.files import make_folder, remove_strays, sha256_of_json, write_atomic
 from otanalysis.studies.chunks import Record
 from otanalysis.studies.fault import fault_of
@@ -26,6 +27,7 @@ NUMERIC = ("numpy", "scipy", "POT", "kmedoids")
 
 _KEY = "key"  # the column that tells apart the rows of several keys in one file
 _KEYS = b"otanalysis.keys"  # and where a file says which keys it holds
+_PLACE = b"otanalysis.place"  # and of which place they are, for equal keys of two dumps have other rows
 _VERSIONS = b"otanalysis.versions"  # of the libraries that decided its numbers
 
 
@@ -46,6 +48,10 @@ class Part:
         a key is the name of its file.
     columns : mapping of str to str
         What stands before the other columns of the table in every row, but in no file.
+    holds : mapping of str to frozenset of str
+        By column, the values that its rows have: by them a file is known that does not say whose it is.
+    whose : str
+        What decides the rows and is in no key, such as the model; without it, the place.
     work : int
         Parts with much work are started first, or one process would end with them alone.
     """
@@ -54,6 +60,8 @@ class Part:
     measure: Callable[[Sequence[str]], Iterable[tuple[Sequence[str], list[Record]]]]
     place: str = ""
     columns: Mapping[str, str] = field(default_factory=dict)
+    holds: Mapping[str, frozenset[str]] = field(default_factory=dict)
+    whose: str = ""
     work: int = 0
 
 
@@ -83,18 +91,28 @@ class Store:
         return tuple(key for key in part.keys if key not in held)
 
     def clean(self, parts: Iterable[Part]) -> None:
-        """Remove damaged files, and say so, and what killed processes left; only for who holds the folder."""
-        damaged = 0
+        """Remove damaged files, those of another part too, and say so, and what killed processes left.
+
+        Only for who holds the folder.
+        """
+        damaged, parts = 0, list(parts)
+        placed = {self.folder / part.place: part for part in parts if part.place}
+        named = {key: part for part in parts if not part.place for key in part.keys}
         for place in sorted({self.folder / part.place for part in parts}):
             if not place.is_dir():
                 continue
             remove_strays(place)
             for path in place.glob("*.parquet"):
                 try:
-                    self._schema_in(path)
-                except InputError:
+                    self._schema_in(path, placed.get(place) or named.get(path.stem))
+                except (ValueError, TypeError, RecursionError):  # InputError is a ValueError
                     path.unlink(missing_ok=True)
                     damaged += 1
+                except OSError as error:
+                    raise StorageError(
+                        f"{path} should be a file of a part and cannot be read ({error.strerror or error}): "
+                        "move or remove it, or choose another folder."
+                    ) from error
         if damaged:
             print(
                 f"Damaged files of parts in {self.folder}: {damaged}; what is missing is measured again.",
@@ -108,11 +126,16 @@ class Store:
             if odd := {name for row in rows for name in row.keys() ^ names}:
                 raise TypeError(f"Rows and their schema differ in the columns {', '.join(sorted(odd))}.")
             table = pa.Table.from_pylist(rows, schema=self.schema)
+            told: dict[bytes | str, bytes | str] = {
+                _KEYS: json.dumps(keys),
+                _VERSIONS: versions_now(self.packages),
+            }
+            if whose := part.whose or part.place:
+                told[_PLACE] = whose
             path = self.folder / f"{keys[0]}.parquet"
             if part.place:
                 path = self.folder / part.place / f"{sha256_of_json(keys)[:24]}.parquet"
             make_folder(path.parent)
-            told = {_KEYS: json.dumps(keys), _VERSIONS: versions_now(self.packages)}
             write_atomic(path, sealed(table.replace_schema_metadata(told)))
 
     def read(self, part: Part) -> tuple[pa.Table, Counter[str]]:
@@ -142,30 +165,47 @@ class Store:
 
     def _files(self, part: Part) -> Iterator[Kept]:
         """Yield the files of a part that are there and whole."""
-        named = (self.folder / f"{key}.parquet" for key in part.keys)
+        named = [self.folder / f"{key}.parquet" for key in part.keys]
         for path in sorted((self.folder / part.place).glob("*.parquet")) if part.place else named:
             try:
-                schema = self._schema_in(path)
+                schema = self._schema_in(path, part)
                 metadata = schema.metadata or {}
                 keys = frozenset(json.loads(metadata.get(_KEYS, b"[]")))
             except (OSError, ValueError, TypeError, RecursionError):
                 continue  # missing, or damaged after it was written: measured again, and then replaced
             if not part.place:
-                if _KEYS in metadata and path.stem not in keys:
-                    continue  # another key's file under this name
                 keys = frozenset([path.stem])
             if schema.names == self.schema.names:
                 yield Kept(path, keys, metadata.get(_VERSIONS, b"").decode())
 
-    def _schema_in(self, path: Path) -> pa.Schema:
-        """Return the schema of a file that is whole; one without a checksum is looked through for that."""
+    def _schema_in(self, path: Path, part: Part | None) -> pa.Schema:
+        """Return the schema of a file that is whole and the part's; an older one is looked through."""
         data = path.read_bytes()
         table = unsealed(data, path, schema_only=True)
-        if table.schema.names == self.schema.names and (
-            fault := fault_of(table, self.schema, rows=not is_sealed(data))
-        ):
-            raise InputError(f"{path} {fault}.")
+        if table.schema.names == self.schema.names:
+            fault = fault_of(table, self.schema, rows=not is_sealed(data))
+            if fault := fault or (_strange(data, path, part) if part else None):
+                raise InputError(f"{path} {fault}.")
         return table.schema
+
+
+def _strange(data: bytes, path: Path, part: Part) -> str | None:
+    """Say in which way a file is another part's, by what it says in its seal or by what its rows hold."""
+    metadata = pq.read_schema(pa.BufferReader(data)).metadata or {}
+    keys = json.loads(metadata.get(_KEYS, b"[]"))
+    if not part.place and keys and path.stem not in keys:
+        return "is a part of another key"
+    if _PLACE in metadata:
+        same = metadata[_PLACE].decode() == (part.whose or part.place)
+        return None if same else "is a part of another dump or model"
+    if not part.place and keys:
+        return None
+    wanted = dict(part.holds)
+    if part.place:
+        wanted[_KEY] = frozenset(keys)
+    rows = unsealed(data, path).select(list(wanted))
+    odd = [name for name, values in wanted.items() if set(rows[name].unique().to_pylist()) != values]
+    return f"has rows of another {', '.join(odd)} than was asked for" if odd else None
 
 
 @cache

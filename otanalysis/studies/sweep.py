@@ -139,7 +139,13 @@ def sweep(
         "sweep",
         schema=schema,
         parts=[
-            Part(keys, partial(_measure, chunk, measurements), place=chunk.name, columns={"dump": name})
+            Part(
+                keys,
+                partial(_measure, chunk, measurements),
+                place=chunk.name,
+                columns={"dump": name},
+                holds=chunk.holds,
+            )
             for name, chunk in chunks
         ],
         request=[fingerprints, settings.digest(), limit, schema.names],

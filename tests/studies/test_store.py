@@ -134,6 +134,64 @@ def test_a_file_under_the_name_of_another_key_is_not_taken(tmp_path: Path, make_
     pd.testing.assert_frame_equal(again.drop(columns=["floor_seconds", "ceiling_seconds"]), truth)
 
 
+@pytest.mark.parametrize("sealed_before", [False, True])
+def test_a_part_of_another_dump_is_said_and_measured_again(
+    make_dump: MakeDump,
+    tmp_path: Path,
+    counted: list[str],
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+    sealed_before: bool,
+) -> None:
+    dumps, out = (
+        [make_dump("a", samples=2), make_dump("b", seed=1, benchmark="other", samples=2)],
+        tmp_path / "out",
+    )
+    how: dict[str, Any] = {"methods": ("first",), "ratios": (0.5,), "out": out, "progress": False}
+    if sealed_before:
+        write = store_module.sealed
+
+        def without_place(table: pa.Table) -> bytes:
+            told = {k: v for k, v in table.schema.metadata.items() if k != b"otanalysis.place"}
+            return bytes(write(table.replace_schema_metadata(told)))
+
+        monkeypatch.setattr(store_module, "sealed", without_place)
+    path = sweep(dumps, **how)
+    truth = numbers(path)
+    path.unlink()
+    sweep(dumps, **how)
+    assert len(counted) == 4, "what is whole stays"
+    one, other = sorted((out / "parts").rglob("*.parquet"))
+    shutil.copyfile(one, other)
+    path.unlink()
+    capsys.readouterr()
+    pd.testing.assert_frame_equal(numbers(sweep(dumps, **how)), truth)
+    assert "Damaged files of parts" in capsys.readouterr().err
+    assert len(counted) == 6
+
+
+def test_a_part_of_another_model_is_measured_again_under_an_equal_key(tmp_path: Path) -> None:
+    def part(model: str) -> Any:
+        return store_module.Part(("key",), lambda _: [(["key"], [{"model": model}])], whose=model)
+
+    store = store_module.Store(tmp_path, pa.schema([("model", pa.string())]))
+    store.measure(part("one"), ["key"])
+    assert store.missing(part("one")) == ()
+    assert store.missing(part("other")) == ("key",)
+
+
+def test_a_folder_in_place_of_a_part_is_told(make_dump: MakeDump, tmp_path: Path) -> None:
+    dump, out = make_dump("a", samples=1), tmp_path / "out"
+    run(dump, out).unlink()
+    [part] = (out / "parts").rglob("*.parquet")
+    part.unlink()
+    part.mkdir()
+    with pytest.raises(StorageError, match=r"should be a file of a part .* move or remove it"):
+        run(dump, out)
+    part.rmdir()
+    run(dump, out)
+
+
 def test_versions_of_the_libraries_are_recorded_and_said_where_they_moved(
     make_dump: MakeDump,
     tmp_path: Path,
