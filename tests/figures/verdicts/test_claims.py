@@ -178,7 +178,7 @@ def test_table_2_is_judged_from_the_trials_and_not_from_the_summary(tmp_path: Pa
 @pytest.mark.parametrize("damaged", [b"", b"PAR1", b"\xff\xfe", b"law\nx\n"])
 def test_damaged_trials_of_table_2_are_refused(tmp_path: Path, damaged: bytes) -> None:
     (tmp_path / "synthetic.parquet").write_bytes(damaged)
-    with pytest.raises(InputError, match="otanalysis synthetic|is not a table that otanalysis wrote"):
+    with pytest.raises(InputError, match=r"otanalysis synthetic|is not a table that otanalysis wrote"):
         table2_claim(tmp_path)
 
 
