@@ -321,7 +321,7 @@ def _checked(transport: Any) -> ExactTransport:
     pair: Any = transport.potentials
     if not isinstance(pair, tuple | list) or len(pair) != 2:
         raise InputError(f"transport.potentials must be two vectors, u and v; got {shown(pair)}.")
-    numbers = {
+    numbers: dict[str, Any] = {
         name: float(_of_shape(getattr(transport, name), name, ()))
         for name in ("distance", "squared_distance", "duality_gap", "infeasibility")
     }

@@ -119,12 +119,14 @@ def _score_claims(table: pd.DataFrame | None) -> Iterator[PaperClaim]:
 def _lead(rows: pd.DataFrame, method: str) -> Evidence | None:
     """Return how far a method's score lies above the best rival's, paired over the benchmarks."""
     scores = rows.pivot(index="benchmark", columns="method", values="value").dropna(axis="columns")
-    rivals = [name for name in PAPER_RIVALS if name in scores.columns]
-    if method not in scores.columns or not rivals:
+    if method not in scores.columns:
         return None
-    best = scores[rivals].mean().idxmax()
+    kept = f"{per_cent(float(rows['ratio'].iloc[0]))} kept"
+    if missing := [name for name in PAPER_RIVALS if name not in scores.columns]:
+        return Evidence(float("nan"), where=f"no score of {method_look(missing[0]).label}, {kept}")
+    best = scores[list(PAPER_RIVALS)].mean().idxmax()
     lead = (scores[method] - scores[best]).to_numpy(dtype=np.float64)
-    where = f"against {method_look(str(best)).label}, {per_cent(float(rows['ratio'].iloc[0]))} kept"
+    where = f"against {method_look(str(best)).label}, {kept}"
     return Evidence(float(lead.mean()), *mean_interval(lead), where)
 
 
@@ -173,6 +175,8 @@ def _closest(
         own = grid[(grid["baseline"] == baseline) & (grid["normalisation"] == kind)]
         rows = own[(own["distance_kind"] == column) & own["method"].isin(PAPER_RIVALS)]
         evidence = [_at_ratio(row, method_look(str(row["method"])).label) for _, row in rows.iterrows()]
+        if set(rows["method"]) != set(PAPER_RIVALS):
+            evidence.append(Evidence(float("nan"), where="a rival is missing"))
         tokens = f"{tokens}, {int(rows['n'].max())} images" if len(rows) else tokens
     return PaperClaim(
         words,
@@ -194,7 +198,10 @@ def _some_reading(grid: pd.DataFrame | None) -> PaperClaim:
         rows = grid[grid["distance_kind"].isin(distances)]
         groups = rows.groupby(["baseline", "distance_kind", "normalisation"])["place"]
         places = [set(own) for _, own in groups]
-        evidence = (Evidence(float(places.count({"closest"})), where=f"of {len(places)}"),)
+        closest = places.count({"closest"})
+        # With none of them, one that is not told decides nothing.
+        told = closest > 0 or all("not closest" in own for own in places)
+        evidence = (Evidence(float(closest) if told else float("nan"), where=f"of {len(places)}"),)
     return PaperClaim(
         "OTPrune is the closest by some distance: W2, W2², Gelbrich, equation 3 or the quantisation error",
         "Figure 4",

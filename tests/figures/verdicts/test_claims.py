@@ -69,6 +69,21 @@ def test_ranks_that_chance_could_give_decide_nothing(tables: Any) -> None:
     assert of(judged({"figure2_ranks": ranks}), "a smaller distance")["verdict"] == OPEN
 
 
+@pytest.mark.parametrize("missing", ["divprune", "random"])
+def test_a_rival_that_is_missing_leaves_the_claim_open(tables: Any, missing: str) -> None:
+    table = figure3_table(tables.sweep, tables.accuracy, resamples=QUICK)
+    ahead = table.assign(value=table.value + 0.5 * (table.method == "otprune"))
+    of_distance = distance_grid(tables.sweep, resamples=QUICK).assign(value=2.0, low=1.9, high=2.1)
+    whole = {"figure3": ahead, "distances": {"all": of_distance}}
+    some = {
+        "figure3": ahead[ahead.method != missing],
+        "distances": {"all": of_distance[of_distance.method != missing]},
+    }
+    for words in ("keeps the most accuracy", "are the closest"):
+        assert of(judged(whole), words, "released code's")["verdict"] == HOLDS
+        assert of(judged(some), words, "released code's")["verdict"] == OPEN
+
+
 @pytest.mark.parametrize("method", OTPRUNE)
 @pytest.mark.parametrize(("shift", "verdict"), [(0.5, HOLDS), (-0.5, FAILS)])
 def test_the_lead_in_score_is_that_over_the_best_rival(
