@@ -207,6 +207,19 @@ def commands(place: Path) -> dict[str, Command]:
     figures = ("--out", "OUT", "--results", "OUT/results", "--only", "2", "--jobs", "1", "--quiet")
     drawn = ("figures", "--dumps", str(dump), *figures)
     tried = ("synthetic", "--sizes", "8x3x3", "--laws", "gaussian", "--trials", "3", *alone, "--seed")
+    inside = (
+        "within",
+        "--questions",
+        "2",
+        "--subsets",
+        "8",
+        "--jobs",
+        "1",
+        "--quiet",
+        "--out",
+        "OUT",
+        "--ratio",
+    )
     trained = ("train-mini", "--out", "OUT", "--work", "OUT/work", "--threads", "1", "--seed")
     return {
         "sweep": Command(swept, (*swept, "--seeds", "7"), _table("sweep.parquet")),
@@ -223,5 +236,6 @@ def commands(place: Path) -> dict[str, Command]:
         "figures": Command(drawn, (*drawn, "--distance", "w2_squared"), _tables),
         # It adds to what is there, so that the other one brings all.
         "accuracy import": Command(imported, (*imported, str(place / "pope.csv")), _tables),
+        "within": Command((*inside, "0.05"), (*inside, "0.1"), _table("within.parquet")),
         "train-mini": Command((*trained, "0"), (*trained, "1"), _model, program=("-c", _IN_MINIATURE)),
     }

@@ -19,7 +19,7 @@ BRIEF = ("accuracy import",)
 """Commands that write for milliseconds, too short a time to stop them."""
 
 KINDS = ("kills", "stops", "two", "refused", "flips")
-NAMES = (*KILLED, "ladder", "certify", "synthetic", "evaluate", "figures", "train-mini", *BRIEF)
+NAMES = (*KILLED, "ladder", "certify", "synthetic", "evaluate", "figures", "within", "train-mini", *BRIEF)
 
 
 def chaos(

@@ -25,6 +25,7 @@ def pictures(tmp_path: Path) -> Path:
 
 
 def test_bundled_questions_are_those_of_the_benchmarks_in_turn() -> None:
+    pytest.importorskip("sklearn")
     asked = bundled_questions(2, benchmarks=("presence", "read-row"))
     assert [one.benchmark for one in asked] == ["presence", "read-row"] * 2
     for one in asked:
@@ -55,6 +56,7 @@ def test_a_csv_is_read_with_kinds_in_turn(pictures: Path) -> None:
 
 
 def test_json_lines_are_the_lists_that_capture_reads(tmp_path: Path) -> None:
+    pytest.importorskip("sklearn")
     asked = read_questions(write_pictures(tmp_path, "presence", 2))
     items = list(BENCHMARKS["presence"].items(2))
     assert [(one.id, one.question, one.answer) for one in asked] == [

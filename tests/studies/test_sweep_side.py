@@ -87,6 +87,7 @@ def test_certificates_and_comparisons_take_them_where_they_are(tmp_path: Path) -
 
 def test_accuracy_is_measured_by_the_attention_of_the_model(tmp_path: Path) -> None:
     """The bundled model has a class token: by hand from its attention, and every method that it can serve."""
+    pytest.importorskip("torch")
     how: dict[str, Any] = {"benchmarks": ("presence",), "ratios": (0.05,), "questions": 3, "progress": False}
     methods = ("attention", CDPrune("cls_attention"))
     out = tmp_path / "a.csv"

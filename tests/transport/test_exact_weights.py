@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 from fractions import Fraction
+from itertools import product
 from typing import Any
 
 import numpy as np
@@ -346,3 +347,13 @@ def test_weights_a_subnormal_share_of_the_largest_bring_no_warning() -> None:
     kept_weights = [7.9e114, 1.2e-169, 4.2e-174, 5.5e139]
     with pytest.raises(ConvergenceError, match="leave those out or give them zero"):
         ota.wasserstein2(tokens, [5, 0, 1, 3], weights=weights, kept_weights=kept_weights)
+
+
+@pytest.mark.parametrize("copies", list(product((1, 2, 3), repeat=3)))
+def test_duplicates_whose_masses_fit_but_for_rounding_cost_nothing(copies: tuple[int, ...]) -> None:
+    """A mass of 1/6 + 1/2 is not quite the 2/3 that is kept at the same place."""
+    tokens = np.array([[1.0, 0.0], [0.0, 0.0], [1.0, 0.0]])
+    found = ota.wasserstein2(tokens, [0, 1, 2], weights=copies)
+    share = Fraction(copies[1], sum(copies)) - Fraction(1, 3)
+    assert found.squared_distance == pytest.approx(float(abs(share)), rel=1e-12, abs=0.0)
+    assert verify_transport(tokens, found).sound

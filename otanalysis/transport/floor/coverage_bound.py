@@ -28,6 +28,7 @@ from otanalysis.image import Image
 from otanalysis.transport.floor.lagrangian import EPS, check_multipliers, less_allowances
 from otanalysis.transport.quantisation import mean_over
 
+_LARGEST = float(np.finfo(np.float64).max)
 _ROUNDINGS = 4.0  # of a term in the sums: of the difference, the mass, their product, and the sum's own
 
 
@@ -78,7 +79,9 @@ def bound_at(cost: FloatArray, keep: int, prices: FloatArray, masses: FloatArray
     # No sum may overflow; powers of two change no digit.
     exponent = int(np.frexp(max(float(cost.max()), float(np.abs(prices).max())))[1])
     unit = evaluate(np.ldexp(cost, -exponent), keep, np.ldexp(prices, -exponent), masses)
-    return less_allowances(unit, exponent)
+    return max(
+        less_allowances(unit, exponent), -_LARGEST
+    )  # below zero any number is a bound, and this one finite
 
 
 def evaluate(cost: FloatArray, keep: int, prices: FloatArray, masses: FloatArray | None) -> float:
