@@ -120,7 +120,8 @@ def wasserstein2(
     InputError
         If tokens, indices, normalise or a weight are not as described.
     ConvergenceError
-        If the solver stopped early or the certificate does not hold, as where weights lie very far apart.
+        If the solver stopped early or the certificate does not hold, as where weights lie very far apart, or
+        leave nothing to move between duplicates but the rounding of their sums.
 
     Examples
     --------
@@ -368,9 +369,6 @@ def _verified(image: Image, transport: ExactTransport) -> Verification:
     width = _width(lower, upper, transport, exponent)
     if not abs(transport.infeasibility - violation) <= max(_TOLERANCE * dearest, _SUBNORMAL):
         width = np.longdouble(np.inf)
-    # A claim of nothing stands where all that is left is the rounding of the masses.
-    if transport.squared_distance == 0.0 and width <= sides.marginals.vague * largest:
-        width = np.longdouble(0.0)
     return Verification(
         lower=lower_end,
         upper=upper_end,

@@ -21,7 +21,6 @@ from otanalysis.arrays import FloatArray, IntArray
 
 # Of the lowest ceiling of the costs between any weights, over what is left to gain; see `Marginals.shares`.
 _SHARES = 2.0**30
-_ROUNDOFF = float(np.finfo(np.float64).eps) / 2.0
 
 
 class Masses(NamedTuple):
@@ -68,10 +67,6 @@ class Marginals(Protocol):
         """What to do where plan and potentials do not prove each other."""
 
     @property
-    def vague(self) -> float:
-        """Mass that rounding may have put elsewhere: what it costs is told from nothing by no plan."""
-
-    @property
     def roundings(self) -> float:
         """Of the value of potentials, in halves of an ulp of the mean size of the potentials."""
 
@@ -97,7 +92,6 @@ class UniformMarginals:
 
     advice = "report the tokens as a solver bug"
     roundings = 4.0
-    vague = 0.0
 
     @property
     def rows(self) -> FloatArray:
@@ -159,9 +153,6 @@ class WeightedMarginals:
 
     advice = "where nearly all of it is owed to tokens of tiny weights, leave those out or give them zero"
     roundings = 8.0  # those of uniform weights, of the products, and of the masses' own sum
-    vague = (
-        16.0 * _ROUNDOFF
-    )  # what the masses' division by their sum leaves of a transport that costs nothing
     units = 1
 
     @property

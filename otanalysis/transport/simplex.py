@@ -172,7 +172,7 @@ def _solve(cost: FloatArray, marginals: Marginals, max_pivots: int) -> Solution:
     found = _assessed(scaled, marginals, plan, prices)
     if found.marginal <= MARGINAL_TOLERANCE and not found.proven:
         found = _refined(scaled, marginals, found, max_pivots)
-    _check(found, marginals)
+    _check(found, marginals.advice)
     return replace(
         found,
         u=found.u * scale,
@@ -299,15 +299,14 @@ _OF_COST = ("value", "value_rounding", "dual", "dual_rounding", "infeasibility")
 _OF_POTENTIALS = ("u", "v", "dual", "dual_rounding", "infeasibility")
 
 
-def _check(found: Solution, marginals: Marginals) -> None:
+def _check(found: Solution, advice: str) -> None:
     """Raise unless plan and potentials prove each other optimal; for costs of at most one."""
-    nothing = found.value == 0.0 and found.width <= marginals.vague
     if 0.0 < found.value < _VANISHED:
         raise ConvergenceError(
             "The exact distance is to be known to ten digits, but it is 1e-112 of the largest one between "
             "tokens or less, and squares lose digits there: leave out the tokens that lie so far away."
         )
-    relative = found.width / found.value if found.value else (np.inf if found.width and not nothing else 0.0)
+    relative = found.width / found.value if found.value else (np.inf if found.width else 0.0)
     evidence = (
         ("marginal error", found.marginal, MARGINAL_TOLERANCE, "one"),
         ("dual infeasibility", found.infeasibility, FEASIBILITY_TOLERANCE, "the largest cost"),
@@ -317,5 +316,5 @@ def _check(found: Solution, marginals: Marginals) -> None:
         if not value <= tolerance:
             raise ConvergenceError(
                 f"The certificate of the exact distance does not hold: {what} {value:.3g} (relative to {of}) "
-                f"where at most {tolerance:.0e} is allowed; {marginals.advice}."
+                f"where at most {tolerance:.0e} is allowed; {advice}."
             )
