@@ -21,7 +21,11 @@ THEORY_FIGURES = ("ladder", "scatter", "floor")
 
 def names_of(only: tuple[str, ...]) -> set[str]:
     names = {f"{name}.{kind}" for name in only for kind in ("pdf", "png", "csv")}
-    return names | {"captions.md"} | ({"floor_certificates.csv"} if "floor" in only else set())
+    return (
+        names
+        | {"captions.md"}
+        | ({"floor_certificates.csv", "floor_coverage.csv"} if "floor" in only else set())
+    )
 
 
 def test_figures_a_to_c_are_drawn_and_a_second_run_measures_nothing(

@@ -438,6 +438,7 @@ def test_a_device_without_double_precision_is_named() -> None:
     assert len(select_batch(images, "otprune", keep=3)) == 2
 
 
+@pytest.mark.filterwarnings("ignore:The PyTorch API of nested tensors")
 @pytest.mark.parametrize("name", ["otprune", "random"])
 def test_a_nested_tensor_is_refused_before_it_is_asked_for_a_shape(name: str) -> None:
     torch = pytest.importorskip("torch")

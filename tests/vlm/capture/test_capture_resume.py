@@ -75,9 +75,9 @@ def test_batches_begin_at_the_same_pictures_after_a_stop(
     batches: list[list[tuple[int, int]]] = []
     original = capture_module.encode_pictures
 
-    def encode(vlm: Any, inputs: Any, sizes: Any, layer: Any) -> Any:
+    def encode(vlm: Any, inputs: Any, sizes: Any, *rest: Any) -> Any:
         batches.append(sizes)
-        return original(vlm, inputs, sizes, layer)
+        return original(vlm, inputs, sizes, *rest)
 
     monkeypatch.setattr(capture_module, "encode_pictures", encode)
     capture(vlm, made_up(pictures), tmp_path / "whole")
