@@ -108,7 +108,7 @@ class CertifyStudy:
         return f"CertifyStudy({', '.join(f'{one.name}={getattr(self, one.name)!r}' for one in said)})"
 
     def __post_init__(self) -> None:
-        self._settings()
+        SweepSettings.of(self)
         check_gamma_of(self.gamma_of)
         check_effort(self.effort)
 
@@ -117,7 +117,7 @@ class CertifyStudy:
         image = Image.of_sample(sample)
         keeps = {ratio: resolve_keep(len(image), ratio=ratio) for ratio in self.ratios}
         ladder = Ladder(image, normalise=self.normalise, gamma=self.gamma, gamma_of=self.gamma_of)
-        selections = self._settings().select(image, sample.id, keeps.values())
+        selections = SweepSettings.of(self).select(image, sample.id, keeps.values())
         rows: list[Record] = []
         for ratio, keep in keeps.items():
             bounds, best = self._bounds(image, ladder, keep)
@@ -161,10 +161,6 @@ class CertifyStudy:
             "certified": verification.sound,
             "logdet": ladder.released.value(kept, ladder.factor(len(kept))),
         }
-
-    def _settings(self) -> SweepSettings:
-        """Return the sweep that makes the selections; it checks its settings when made."""
-        return SweepSettings(self.methods, self.ratios, (self.gamma,), self.seeds, (self.normalise,))
 
 
 def read_certificates(path: str | PathLike[str]) -> pd.DataFrame:

@@ -98,14 +98,14 @@ class CoverageStudy:
     )
 
     def __post_init__(self) -> None:
-        self._settings()
+        SweepSettings.of(self)
         check_effort(self.effort)
 
     def __call__(self, sample: Sample) -> list[Record]:
         """Return one row a ratio and selection, and one for the best kept set that was met."""
         image = Image.of_sample(sample)
         keeps = {ratio: resolve_keep(len(image), ratio=ratio) for ratio in self.ratios}
-        selections = self._settings().select(image, sample.id, keeps.values())
+        selections = SweepSettings.of(self).select(image, sample.id, keeps.values())
         measured = image.normalised(self.normalise)
         rows: list[Record] = []
         for ratio, keep in keeps.items():
@@ -122,10 +122,6 @@ class CoverageStudy:
             closest = min([*chosen, met], key=itemgetter("quantisation_error"))
             rows += [*chosen, closest | {"method": BEST, "gamma": None, "seed": None}]
         return rows
-
-    def _settings(self) -> SweepSettings:
-        """Return the sweep that makes the selections; it checks its settings when made."""
-        return SweepSettings(self.methods, self.ratios, (self.gamma,), self.seeds, (self.normalise,))
 
 
 def _measured(error: float, floor: float) -> Record:

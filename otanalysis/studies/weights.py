@@ -117,7 +117,7 @@ class WeightsStudy:
     )
 
     def __post_init__(self) -> None:
-        self._settings()
+        SweepSettings.of(self)
 
     def __call__(self, sample: Sample) -> list[Record]:
         """Return one row a weighting that the sample has, selection, ratio and kind of kept weights."""
@@ -131,7 +131,7 @@ class WeightsStudy:
 
     def _rows(self, sample_id: str, image: Image) -> Iterator[Record]:
         keeps = {ratio: resolve_keep(len(image), ratio=ratio) for ratio in self.ratios}
-        for run in self._settings().runs():
+        for run in SweepSettings.of(self).runs():
             chosen = select_many(image, run.selector, keeps.values(), seed=run.image_seed(sample_id))
             head = {"method": run.selector.name, "gamma": run.gamma, "seed": run.seed, "m": len(image)}
             for ratio, keep in keeps.items():
@@ -147,10 +147,6 @@ class WeightsStudy:
                         "w2": far.distance,
                         "w2_squared": far.squared_distance,
                     }
-
-    def _settings(self) -> SweepSettings:
-        """Return the sweep that makes the selections; it checks its settings when made."""
-        return SweepSettings(self.methods, self.ratios, (self.gamma,), self.seeds, (self.normalise,))
 
 
 def read_weights(path: str | PathLike[str]) -> pd.DataFrame:
