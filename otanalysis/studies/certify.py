@@ -25,8 +25,8 @@ from otanalysis.studies.runs import SweepSettings
 from otanalysis.surrogate import Ladder, logdet_upper_bound
 from otanalysis.tokens.read import Sample
 from otanalysis.transport import wasserstein2, wasserstein2_floor
-from otanalysis.transport.exact import verify_transport
 from otanalysis.transport.floor.bound import check_effort
+from otanalysis.transport.verification import verify_transport
 
 BEST = "best"
 """Method name of the closest kept set that the search for the floor, or any method, met."""

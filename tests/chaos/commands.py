@@ -15,6 +15,7 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+import psutil
 from PIL import Image as Picture
 
 from otanalysis.files import data_folder
@@ -129,15 +130,22 @@ def is_held(out: Path) -> bool:
 def left_alive(group: int, seconds: float) -> bool:
     """Wait for the processes of a group, and tell whether some go on; they are then killed."""
     end = time.monotonic() + seconds
-    while time.monotonic() < end:
-        try:
-            os.killpg(group, 0)
-        except ProcessLookupError:
-            return False
+    while _goes_on(group):
+        if time.monotonic() > end:
+            with suppress(ProcessLookupError):  # the last of them may end just now, too late as well
+                os.killpg(group, signal.SIGKILL)
+            return True
         time.sleep(0.02)
-    with suppress(ProcessLookupError):  # the last of them may end just now, too late as well
-        os.killpg(group, signal.SIGKILL)
-    return True
+    return False
+
+
+def _goes_on(group: int) -> bool:
+    """Tell whether a process of a group does anything: one that only waits to be buried does not."""
+    for process in psutil.process_iter():
+        with suppress(psutil.NoSuchProcess, ProcessLookupError):
+            if os.getpgid(process.pid) == group and process.status() != psutil.STATUS_ZOMBIE:
+                return True
+    return False
 
 
 def litter(out: Path) -> str:

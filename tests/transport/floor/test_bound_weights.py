@@ -14,11 +14,12 @@ from scipy.optimize import linear_sum_assignment
 import otanalysis as ota
 from otanalysis.errors import InputError
 from otanalysis.transport import squared_distances
-from otanalysis.transport.exact import solve_exact, verify_transport
+from otanalysis.transport.exact import solve_exact
 from otanalysis.transport.floor import bound, lagrangian
 from otanalysis.transport.floor.bound import _whole_units
 from otanalysis.transport.floor.cuts import CapacityCuts, cluster_cuts, dendrogram, violated_cuts
 from otanalysis.transport.floor.lagrangian import cheapest_fill
+from otanalysis.transport.verification import verify_transport
 
 Cloud = Callable[[str, int, int], np.ndarray]
 

@@ -16,8 +16,8 @@ from otanalysis.arrays import normalise_tokens
 from otanalysis.errors import InputError
 from otanalysis.image import Image
 from otanalysis.transport import quantisation_bound, quantisation_error, quantisation_floor
-from otanalysis.transport.exact import verify_transport
 from otanalysis.transport.floor import coverage_bound
+from otanalysis.transport.verification import verify_transport
 
 Cloud = Callable[[str, int, int], np.ndarray]
 
