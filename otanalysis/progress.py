@@ -9,7 +9,7 @@ import signal
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 import typer
 from rich.console import Console
@@ -57,21 +57,24 @@ def reported() -> Iterator[None]:
     try:
         yield
     except OtAnalysisError as error:
-        print(error, file=sys.stderr)
+        _say(error)
         raise SystemExit(2) from None
     except BrokenPipeError:
         raise  # who reads what is printed has gone, which click ends quietly
     except OSError as error:
         place = f"{error.filename}: " if error.filename else ""
-        print(f"{place}{error.strerror or error}; check the path, the disk and your rights.", file=sys.stderr)
+        _say(f"{place}{error.strerror or error}; check the path, the disk and your rights.")
         raise SystemExit(2) from None
     except KeyboardInterrupt as stop:
-        print(
-            str(stop) or "Stopped; what was finished is kept, and nothing is half-written.", file=sys.stderr
-        )
+        _say(str(stop) or "Stopped; what was finished is kept, and nothing is half-written.")
         raise SystemExit(130) from None
     finally:
         _insist(0.0)
+
+
+def _say(what: object) -> None:
+    with suppress(OSError):  # on a full disk the status alone tells
+        print(what, file=sys.stderr)
 
 
 def begin_program() -> None:
