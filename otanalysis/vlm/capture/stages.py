@@ -7,7 +7,7 @@ after another. Threads serve, because reading, the model and the disk let each o
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable
 from concurrent.futures import Future, ThreadPoolExecutor
 from itertools import islice
 from types import TracebackType
@@ -17,7 +17,7 @@ T = TypeVar("T")
 R = TypeVar("R")
 
 
-def ahead(tasks: Iterable[T], do: Callable[[T], R], *, depth: int) -> Iterator[R]:
+def ahead(tasks: Iterable[T], do: Callable[[T], R], *, depth: int) -> Generator[R, None, None]:
     """Yield ``do(task)`` of every task, in order; up to ``depth`` more are made while one is used.
 
     Parameters
@@ -75,7 +75,7 @@ class Behind:
         self._waiting: deque[Future[None]] = deque()
         self._failed = False
 
-    def hand(self, work: Callable[[], None]) -> None:
+    def hand(self, work: Callable[[], object]) -> None:
         """Hand on work, once there is room for it."""
         self._settle(self._depth)
         self._waiting.append(self._pool.submit(self._do, work))
@@ -84,7 +84,7 @@ class Behind:
         """Wait until all is done that was handed on."""
         self._settle(0)
 
-    def _do(self, work: Callable[[], None]) -> None:
+    def _do(self, work: Callable[[], object]) -> None:
         if self._failed:
             return
         try:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import closing
+from functools import partial
 
 import pytest
 
@@ -77,10 +78,15 @@ def test_who_stops_early_stops_the_thread() -> None:
 
 
 def test_work_is_done_in_order_and_all_of_it_by_the_end() -> None:
-    before, done = threading.active_count(), []
+    done: list[tuple[int, int]] = []
+
+    def work(number: int) -> None:
+        done.append((number, threading.get_ident()))
+
+    before = threading.active_count()
     with Behind(depth=2) as behind:
         for number in range(20):
-            behind.hand(lambda number=number: done.append((number, threading.get_ident())))
+            behind.hand(partial(work, number))
         behind.finish()
         assert len(done) == 20
     assert [number for number, _ in done] == list(range(20))
