@@ -29,6 +29,7 @@ from otanalysis.image import Image, rescaled_number
 from otanalysis.scalars import check_number
 from otanalysis.transport.exact import ExactTransport, solve_exact
 from otanalysis.transport.floor.coarse_start import coarse_prices
+from otanalysis.transport.floor.compiled import compile_floor
 from otanalysis.transport.floor.cuts import CapacityCuts, cluster_cuts, dendrogram
 from otanalysis.transport.floor.dual_ascent import ascend_dual
 from otanalysis.transport.floor.lagrangian import (
@@ -231,8 +232,8 @@ def wasserstein2_floor(
     The dual ascent maximises smooth forms of the bound, from wide to narrow, and between them adds the cuts
     that its fractional plan violates; the plan then says where to search for the set. On the tokens of the
     bundled model (56 of 576 kept) about 2.6 % are left open in the median, of which the search is about 0.2;
-    on unstructured clouds less than 1 %. Deterministic. The first call on a machine compiles for some
-    seconds.
+    on unstructured clouds less than 1 %. Deterministic. The first call after an installation compiles for up
+    to a minute, and says so.
 
     Parameters
     ----------
@@ -271,6 +272,7 @@ def wasserstein2_floor(
     matrix = image.unit_distances
     count = resolve_keep(len(matrix), keep=keep)
     masses = image.masses(weights)
+    compile_floor()
     prices, best = _of_any_spread(matrix, count, effort, masses)
     exponent = int(np.frexp(matrix.max())[1])
     spectral_unit = _spectral_bound_of(np.ldexp(matrix, -exponent), count, masses)
@@ -311,7 +313,7 @@ def _of_any_spread(
     for _ in range(_RESTARTS):
         # The solvers' tolerances are absolute: they want costs of about one. Powers of two change no digit.
         exponent = int(np.frexp(lowered.max())[1])
-        prices, best = _bracket(np.ldexp(lowered, -exponent), keep, effort, masses)
+        prices, best = bracket(np.ldexp(lowered, -exponent), keep, effort, masses)
         value = solve_exact(matrix, best.indices, masses=masses).squared_distance
         limit = 2.0 * given.shares * value
         if value == 0.0 or value > _LEAST_SHARE * lowered.max() or limit > 0.5 * lowered.max():
@@ -320,7 +322,7 @@ def _of_any_spread(
     return prices.scaled(exponent), best.indices
 
 
-def _bracket(
+def bracket(
     cost: FloatArray, keep: int, effort: float, masses: FloatArray | None
 ) -> tuple[Prices, ExactTransport]:
     """Return prices of a good bound, and a good kept set; for costs of about one."""
