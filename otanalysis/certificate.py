@@ -17,7 +17,7 @@ from otanalysis.surrogate import (
 )
 from otanalysis.transport import DistanceFloor, ExactTransport, wasserstein2, wasserstein2_floor
 from otanalysis.transport.exact import Verification, verify_transport
-from otanalysis.transport.floor.bound import ratio_of_squares
+from otanalysis.transport.floor.certified import ratio_of_squares
 
 __all__ = ["Certificate", "certify"]
 
