@@ -145,7 +145,7 @@ notebooks: $(STAMP)  ## Bring notebooks and their scripts together, without outp
 	$(BIN)/jupytext --quiet --sync notebooks/*.py
 	$(BIN)/jupyter nbconvert --log-level WARN --clear-output --inplace notebooks/*.ipynb
 
-evaluate: $(STAMP)  ## Measure the accuracy of the bundled model again.
+evaluate: $(STAMP)  ## Measure what the accuracy table of the bundled model lacks.
 	$(BIN)/otanalysis evaluate
 
 benchmark: $(STAMP)  ## Measure how tight the certified bounds are, and how fast they, selectors, explorer and Table 2.

@@ -210,8 +210,8 @@ def commands(place: Path) -> dict[str, Command]:
     certified = ("certify", *few, "--methods", "otprune,random", "--effort", "0.1")
     shards = ("--shard-size", "2", "--batch-size", "2", "--quiet", "--out", "OUT")
     captured = ("capture", "--model", str(model), *shards, "--images")
-    asked = ("--benchmarks", "presence,count-digits", "--methods", "first", "--questions", "4")
-    evaluated = ("evaluate", *accuracy, *asked, "--ratios")
+    asked = ("--benchmarks", "presence,count-digits", "--methods", "first", "--ratios", "0.05")
+    evaluated = ("evaluate", *accuracy, *asked, "--questions")
     figures = ("--out", "OUT", "--results", "OUT/results", "--only", "2", "--jobs", "1", "--quiet")
     drawn = ("figures", "--dumps", str(dump), *figures)
     tried = ("synthetic", "--sizes", "8x3x3", "--laws", "gaussian", "--trials", "3", *alone, "--seed")
@@ -240,7 +240,7 @@ def commands(place: Path) -> dict[str, Command]:
         "ladder": Command(laddered, (*laddered, "--seed", "7"), _table("ladder.parquet")),
         "certify": Command(certified, (*certified, "--seeds", "7"), _table("certify.parquet")),
         "synthetic": Command((*tried, "0"), (*tried, "7"), _table("synthetic.parquet")),
-        "evaluate": Command((*evaluated, "0.05"), (*evaluated, "0.2"), _tables),
+        "evaluate": Command((*evaluated, "4"), (*evaluated, "5"), _tables),
         "figures": Command(drawn, (*drawn, "--distance", "w2_squared"), _tables),
         # It adds to what is there, so that the other one brings all.
         "accuracy import": Command(imported, (*imported, str(place / "pope.csv")), _tables),
