@@ -58,7 +58,7 @@ print(f"{sample.id}: {len(sample.tokens)} tokens, question: {sample.extra['quest
 # | 0 | $W_2^2(P, Q_C)$ | |
 # | 1 | Gelbrich distance of means and covariances | all but two moments; a lower bound |
 # | 2 | the same of zero-mean Gaussians, $\mathrm{tr}\,\Sigma + \mathrm{tr}\,\Sigma_C - 2\,T(C)$ | the means; a lower bound |
-# | 3 | $T(C) = \mathrm{tr}\,(\Sigma^{1/2} \Sigma_C \Sigma^{1/2})^{1/2}$, to be maximised | $\mathrm{tr}\,\Sigma_C$, "constant" |
+# | 3 | $T(C) = \mathrm{tr}\,(\Sigma^{1/2} \Sigma_C \Sigma^{1/2})^{1/2}$, to be maximised | $\mathrm{tr}\,\Sigma_C$, as if constant |
 # | 4 | $F(C) = \log\det (I + \gamma\, \Sigma^{1/2} \Sigma_C \Sigma^{1/2})$ | $\sqrt{t}$ becomes $\log(1 + \gamma t)$ |
 # | 5 | $F(C)$ as the released code has it | the tokens: their columns are normalised |
 #
@@ -124,8 +124,8 @@ Markdown(caption_ladder(ladder_table(rows)))
 # ## The dropped trace
 #
 # Between rung 2 and rung 3 stands $\mathrm{tr}\,\Sigma_C$, the mean squared length of the kept tokens. The derivation
-# drops it because it is constant. It is, if all tokens have the same length. First check the identity, then look at
-# the lengths.
+# drops it and says nothing of it. That changes no order of kept sets if it is the same for all of them, as where all
+# tokens have the same length. First check the identity, then look at the lengths.
 
 # %%
 trace = float(np.mean(np.sum(sample.tokens.astype(float) ** 2, axis=1)))

@@ -112,7 +112,7 @@ print(f"from the multipliers: {again:.4f}; with the multipliers reversed: {wrong
 # %% [markdown]
 # ## Twenty methods, by what they work for
 #
-# The ten above are those of the published tables. `ota.SELECTORS` has more of them, from the literature on pruning and
+# The ten above are those of the README's tables. `ota.SELECTORS` has more of them, from the literature on pruning and
 # from numerical linear algebra, and each says what it works for:
 
 # %%

@@ -68,13 +68,14 @@ print(f"{len(few)} of the {len(sample.tokens)} tokens of {sample.id}: {2 ** len(
 # %% [markdown]
 # ## The claim
 #
-# The surrogate is $F(C) = \log\det K_{CC}$ with $K = I + \gamma \tilde V \tilde V^\top$. Theorem 1 of
-# [arXiv:2602.20205](https://arxiv.org/abs/2602.20205) says three things about it:
+# The surrogate is $F(C) = \log\det K_{CC}$ with $K = I + \gamma \tilde V \tilde V^\top$. Of it
+# [arXiv:2602.20205](https://arxiv.org/abs/2602.20205) says three things, the first two with a proof (its Proposition 1),
+# the last in the text alone:
 #
 # - **normalised**: $F(\emptyset) = 0$;
-# - **monotone**: one more token never lowers $F$;
 # - **submodular**: one more token brings less to a larger set, $F(A \cup x) - F(A) \geq F(B \cup x) - F(B)$ for
-#   $A \subseteq B$ and $x \notin B$.
+#   $A \subseteq B$ and $x \notin B$;
+# - **monotone**: one more token never lowers $F$.
 #
 # From these three alone it follows that greedy reaches $1 - 1/e$ of the best $F$ of the size.
 #
@@ -106,8 +107,8 @@ print(f"-F: {wrong.margins.size} cases, {wrong.violations} violations, worst mar
 
 # %% [markdown]
 # A sneakier one: a quarter of the kernel. Its log-determinant is still submodular (Lemma 1 asks only for positive
-# definite), but no longer monotone, since eigenvalues now fall below one. Theorem 1 needs $K \succeq I$, and this is
-# where:
+# definite), but no longer monotone, since eigenvalues now fall below one. The guarantee needs $K \succeq I$, and this
+# is where:
 
 # %%
 quarter = MonotoneEverywhere(controls.shrunk_table)(instance)

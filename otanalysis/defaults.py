@@ -36,7 +36,7 @@ Of otprune it is the factor in the released code's kernel, of otprune-paper the 
 """
 
 RATIOS = (0.05, 0.098, 0.15, 0.2)
-"""Shares of the tokens that the paper keeps: 29, 56, 86 and 115 of LLaVA-1.5's 576."""
+"""Shares of the tokens that the paper keeps in its Figures 3 and 4: 29, 56, 86 and 115 of LLaVA-1.5's 576."""
 
 COMPARED_METHODS = (
     *("otprune", "otprune-paper", "divprune", "dpp", "random", "first", "last", "uniform"),
@@ -44,7 +44,7 @@ COMPARED_METHODS = (
 )
 """The methods that studies and figures compare unless told otherwise: the paper's, controls, and two medoids.
 
-Those of the published tables. A method that is added to the registry does not join them: it would move ranks,
+Those of the README's tables. A method that is added to the registry does not join them: it would move ranks,
 verdicts and the pools that subsets are drawn from. Ask for it by name.
 """
 

@@ -72,7 +72,7 @@ SOURCES = {
     "greedy_logdet": "arXiv:1709.05135",
     "kernel_upper_bound": "Nemhauser, Wolsey and Fisher, 1978",
     "quantisation_bound": "Cornuéjols, Fisher and Nemhauser, 1977",
-    "GreedyRatio": "Theorem 1 of arXiv:2602.20205",
+    "GreedyRatio": "The guarantee of arXiv:2602.20205",
     "SubmodularEverywhere": "Lemma 1 of arXiv:2602.20205",
     "synthetic": "Table 2 of arXiv:2602.20205",
     "published_synthetic": "Table 2 of arXiv:2602.20205",

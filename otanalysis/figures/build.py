@@ -21,7 +21,7 @@ from otanalysis.arrays import Normalisation
 from otanalysis.defaults import DEFAULT_GAMMAS, RATIOS
 from otanalysis.distances import DISTANCES, further_distances
 from otanalysis.errors import InputError
-from otanalysis.figures.captions import join_captions
+from otanalysis.figures.captions import join_captions, single_images
 from otanalysis.figures.declaration import Declaration, Given
 from otanalysis.figures.missing import missing_scores
 from otanalysis.figures.registry import FIGURES, VERDICTS
@@ -243,7 +243,8 @@ def draw_all(
         drawn, caption = _drawn(FIGURES[name], own)
         files |= drawn
         sentence = missing(only=[name]).sentence()
-        captions.append(f"{caption}\n\n**Missing scores.** {sentence}" if sentence else caption)
+        notes = [single_images(given.rows), f"**Missing scores.** {sentence}" if sentence else ""]
+        captions.append("\n\n".join([caption, *filter(None, notes)]))
     files[CAPTIONS] = ("\n\n".join(captions) + "\n").encode()
     lacking = missing(only=names)
     if lacking.benchmarks:

@@ -15,7 +15,7 @@ from matplotlib.patches import Patch
 
 from otanalysis.arrays import FloatArray
 from otanalysis.defaults import DEFAULT_GAMMAS
-from otanalysis.figures.captions import DISTANCES, listed, span
+from otanalysis.figures.captions import DISTANCES, counted, listed, span
 from otanalysis.figures.declaration import Declaration, Given
 from otanalysis.figures.layout import INTERVAL, Sheet, methods_of, per_cent, require_columns, tokens_words
 from otanalysis.figures.style import TEXT_WIDTH, method_look, paper_style
@@ -64,8 +64,8 @@ def draw_distances(table: pd.DataFrame) -> Figure:
     -------
     Figure
         One panel a gamma of OTPrune. Blue: the method is closer to all tokens than OTPrune, by this
-        reading; orange: OTPrune is closer. Grey numbers: the interval holds 1. A dot marks the rows in which
-        OTPrune is the closest of all, a ring those in which that is not decided.
+        reading; orange: OTPrune is closer. Grey numbers: no interval that lies apart from 1. A dot marks the
+        rows in which OTPrune is the closest of all, a ring those in which that is not decided.
 
     Raises
     ------
@@ -128,10 +128,10 @@ def _cells(panel: Axes, table: pd.DataFrame, rows: Sequence[tuple[str, str]]) ->
     higher = (own["closer"] == "higher").to_numpy().reshape(shape)
     panel.imshow(_nearness(value, higher), cmap=_colours(), vmin=-1, vmax=1, aspect="auto")
     for (line, column), number in np.ndenumerate(value):
-        inside = low[line, column] <= 1 <= high[line, column]
+        inside = not (low[line, column] > 1 or high[line, column] < 1)
         dark = abs(_nearness(value, higher)[line, column]) > 0.75
         colour = "0.5" if inside else "white" if dark else "0.1"
-        words = f"{number:.2f}" if number < 9.95 else f"{number:.0f}"
+        words = "–" if np.isnan(number) else f"{number:.2f}" if number < 9.95 else f"{number:.0f}"
         panel.text(column, line, words, ha="center", va="center", fontsize=CELL_SIZE, color=colour)
     for line in range(1, len(rows)):
         new = rows[line][0] != rows[line - 1][0]
@@ -192,12 +192,12 @@ def caption_distances(table: pd.DataFrame) -> str:
     ratios = ", ".join(per_cent(float(ratio)) for ratio in sorted(table["ratio"].unique()))
     head = (
         f"**{FIGURE.title}** What Figure 4 divides, for every quantity and normalisation that it could mean: "
-        "each method's over OTPrune's, ratio of the means over "
-        f"{int(table['n'].max())} images, for OTPrune with the released gamma and with the paper's. Beside "
-        "each quantity stands which values are the close ones: blue always means that the method is closer "
-        "than OTPrune. The columns have unit variance, as in the paper's derivation. Numbers in grey have a "
-        "95% paired bootstrap interval that holds 1. A dot marks where OTPrune is the closest of all, with "
-        f"intervals that lie apart from 1. Drawn is one share kept; the table has {ratios}."
+        f"each method's over OTPrune's, ratio of the means over {counted(table['n'].max(), 'image')}, for "
+        "OTPrune with the released gamma and with the paper's. Beside each quantity stands which values are "
+        "the close ones: blue always means that the method is closer than OTPrune. The columns have "
+        "unit variance, as in the paper's derivation. Numbers in grey have no 95% paired bootstrap interval "
+        "that lies apart from 1. A dot marks where OTPrune is the closest of all, with intervals that "
+        f"lie apart from 1. Drawn is one share kept; the table has {ratios}."
     )
     found = [_verdict(str(name), own) for name, own in table.groupby("baseline", sort=False)]
     literal = table[(table["distance_kind"] == LITERAL)]
@@ -211,9 +211,11 @@ def _verdict(baseline: str, rows: pd.DataFrame) -> str:
     places = {_reading(str(kind), str(tokens)): set(own) for (kind, tokens), own in groups}
     always = [words for words, own in places.items() if own == {"closest"}]
     never = sum(own == {"not closest"} for own in places.values())
+    untold = sum("undecided" in own for own in places.values())
     said = (
         f"OTPrune with {_GAMMAS.get(baseline, baseline)} gamma is the closest of all at every share kept in "
-        f"{len(always)} of {len(places)} readings ({listed(always)}), and at none in {never}."
+        f"{len(always)} of {len(places)} readings ({listed(always)}), and at none in {never}"
+        + (f"; in {untold} it is not decided at some share." if untold else ".")
     )
     exact = rows[(rows["distance_kind"] == "w2") & ~rows["method"].isin(list(DEFAULT_GAMMAS))]
     nearest = exact.groupby(["normalisation", "ratio"])["value"].min()

@@ -13,7 +13,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from otanalysis.figures.captions import DISTANCES, basis, listed, samples_words, two_decimals
+from otanalysis.figures.captions import DISTANCES, basis, interval_words, listed, samples_words, two_decimals
 from otanalysis.figures.declaration import Declaration, Given, Setting
 from otanalysis.figures.layout import (
     PointLabel,
@@ -237,6 +237,8 @@ def _distance_rows(panel: Axes, rows: pd.DataFrame) -> None:
 
 
 def _p(value: float) -> str:
+    if np.isnan(value):
+        return "–"
     if value >= 0.001:
         return f"{value:.3f}"
     digits, power = f"{value:.0e}".split("e")
@@ -287,13 +289,15 @@ def _verdict2(overall: Numbers, correlations: pd.DataFrame) -> str:
     rho, p = float(overall["rho"]), float(overall["p_value"])
     if not np.isfinite(rho):
         return "No score is given for these methods on all benchmarks, so there is no overall correlation."
-    each = correlations.loc[correlations["benchmark"] != MEAN, ["rho", "p_value"]].dropna()
+    each = correlations[correlations["benchmark"] != MEAN].dropna(subset=["rho"])
     where = (
         f"Per benchmark ρ is negative on {int((each['rho'] < 0).sum())} and positive on "
         f"{int((each['rho'] > 0).sum())} of {len(each)}, with p ≤ {SIGNIFICANT:g} on "
         f"{int((each['p_value'] <= SIGNIFICANT).sum())}."
     )
-    interval = f"{two_decimals(overall['rho_low'])} to {two_decimals(overall['rho_high'])}"
+    if not np.isfinite(p):
+        return f"Undecided: ρ = {two_decimals(rho)} overall, without an interval or a test. {where}"
+    interval = interval_words(overall["rho_low"], overall["rho_high"])
     numbers = f"ρ = {two_decimals(rho)} overall (95% interval {interval}; {_p_words(overall)})"
     if p <= SIGNIFICANT:
         said = "The claim holds here" if rho < 0 else "The opposite of the claim holds here"
@@ -323,8 +327,9 @@ def _versions_table(versions: Mapping[str, Figure2Tables]) -> str:
 def _version_numbers(row: Numbers) -> str:
     if not np.isfinite(float(row["rho"])):
         return "not known | – | – | – | –"
-    interval = f"{two_decimals(row['rho_low'])} to {two_decimals(row['rho_high'])}"
-    tests = f"{float(row['p_value']):.3g} | {float(row['smallest_p']):.2g}"
+    interval = interval_words(row["rho_low"], row["rho_high"])
+    p = float(row["p_value"])
+    tests = f"{p:.3g} | {float(row['smallest_p']):.2g}" if np.isfinite(p) else "– | –"
     return f"{two_decimals(row['rho'])} | {interval} | {two_decimals(row['rank_rho'])} | {tests}"
 
 

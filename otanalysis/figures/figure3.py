@@ -14,7 +14,7 @@ from matplotlib.patches import Patch
 from matplotlib.ticker import MaxNLocator, PercentFormatter
 
 from otanalysis.defaults import DEFAULT_GAMMAS, FULL
-from otanalysis.figures.captions import basis, listed
+from otanalysis.figures.captions import basis, benchmarks_words, listed, overlap_words
 from otanalysis.figures.declaration import Declaration, Setting
 from otanalysis.figures.layout import (
     BASIS,
@@ -228,18 +228,18 @@ def caption3(table: pd.DataFrame) -> str:
     """Write the caption of Figure 3 from the table of :func:`draw_figure3`."""
     names = [method_look(name).label for name in methods_of(table)]
     head = f"**{FIGURE.title}** {listed(names)}; {basis(table)}."
-    count = len(benchmarks_of(table))
+    count = benchmarks_words(table)
     rows = table[(table["benchmark"] == MEAN) & table["value"].notna() & (table["method"] != FULL)]
     quantity = "relative_score" if (rows["quantity"] == "relative_score").any() else "score"
     scores = rows[rows["quantity"] == quantity]
     if scores.empty:
         return (
-            f"{head} Distance divided by OTPrune's, as the mean over {count} benchmarks and for each; bars "
+            f"{head} Distance divided by OTPrune's, as the mean over {count} and for each; bars "
             "are 95% paired bootstrap intervals over samples.\n\n**Verdict.** No score is given for all "
             "benchmarks, so there is no mean score to compare."
         )
     head += (
-        f" Top: means over {count} benchmarks of the score, of the score divided by that with all tokens, "
+        f" Top: means over {count} of the score, of the score divided by that with all tokens, "
         "and of the distance divided by OTPrune's. Below: each benchmark; the right axis reads the score as "
         "a share of the score with all tokens. Bars are 95% intervals: 1.96 standard errors for scores "
         "(relative scores by the delta method with independent errors, which is conservative), a paired "
@@ -259,14 +259,8 @@ def _ranking_at(scores: pd.DataFrame, ratio: float) -> str:
         return said
     best, second = rows[:2]
     if own is best:
-        apart = best["low"] > second["high"]
-        return f"{said} (OTPrune is highest; {_overlap(apart)} the next one's)"
-    apart = best["low"] > own["high"]
-    return f"{said} (OTPrune is not highest; {_overlap(apart)} the highest one's)"
-
-
-def _overlap(apart: bool) -> str:
-    return "its interval lies apart from" if apart else "its interval overlaps"
+        return f"{said} (OTPrune is highest; it and the next have {overlap_words(best, second)})"
+    return f"{said} (OTPrune is not highest; it and the highest have {overlap_words(best, own)})"
 
 
 def _scores(swept: pd.DataFrame, _: float) -> dict[Setting, bool]:

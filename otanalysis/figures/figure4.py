@@ -13,7 +13,7 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 
 from otanalysis.defaults import DEFAULT_GAMMAS
-from otanalysis.figures.captions import basis, listed, samples_words, span
+from otanalysis.figures.captions import basis, benchmarks_words, listed, samples_words, span
 from otanalysis.figures.declaration import Declaration
 from otanalysis.figures.layout import (
     BASIS,
@@ -225,7 +225,7 @@ def caption4(table: pd.DataFrame) -> str:
     head = (
         f"**{FIGURE.title}** Mean distance of each method's tokens to all tokens, "
         f"divided by that of OTPrune's ({basis(table)}), per benchmark and as the average over "
-        f"{len(benchmarks_of(table))} benchmarks. Bars start at 1 on a log axis. Intervals are 95% paired "
+        f"{benchmarks_words(table)}. Bars start at 1 on a log axis. Intervals are 95% paired "
         f"bootstraps over {samples_words(table)}."
     )
     rows = table[(table["benchmark"] == MEAN) & table["value"].notna()]
@@ -246,6 +246,8 @@ def _named(method: str, rows: pd.DataFrame) -> str:
 
 def _verdict4(groups: dict[str, list[str]]) -> str:
     count = sum(len(names) for names in groups.values())
+    if not count:
+        return "There is no other method to compare OTPrune with."
     if len(groups["farther"]) == count:
         return f"OTPrune has the smallest distance at every ratio, as claimed: {listed(groups['farther'])}."
     if not groups["closer"]:

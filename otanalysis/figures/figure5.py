@@ -14,7 +14,7 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import FixedLocator, LogFormatterMathtext, LogLocator, MaxNLocator, NullLocator
 
 from otanalysis.defaults import DEFAULT_GAMMAS, RELEASED_GAMMA
-from otanalysis.figures.captions import basis, span
+from otanalysis.figures.captions import basis, benchmarks_words, interval_words, overlap_words, span
 from otanalysis.figures.declaration import Declaration, Setting
 from otanalysis.figures.layout import (
     BASIS,
@@ -247,7 +247,7 @@ def caption5(table: pd.DataFrame) -> str:
     head = (
         f"**{FIGURE.title}** {'Score, distance' if scored else 'Distance'} "
         f"({basis(table)}) and surrogate (log det with the same γ: it grows with γ by construction) as "
-        f"means over {len(benchmarks_of(table))} benchmarks and per benchmark, against γ as the factor in "
+        f"means over {benchmarks_words(table)} and per benchmark, against γ as the factor in "
         f"the released code, whose {RELEASED_GAMMA:g} is marked. The paper's γ is this factor times k/m: its "
         "grid (hollow markers, strokes on the axis) lies elsewhere for every share kept; the last panel of "
         "the top row reads the same numbers in both units. Bands are 95% intervals."
@@ -264,11 +264,10 @@ def _gamma_score(scores: pd.DataFrame) -> str:
         if len(rows) < 2:
             continue
         worst, best = rows[0], rows[-1]
-        apart = best["low"] > worst["high"]
         parts.append(
             f"{worst['value']:.3f} (γ = {worst['factor']:.2g}) to {best['value']:.3f} "
             f"(γ = {best['factor']:.2g}) "
-            f"at {per_cent(float(ratio))} kept, with intervals that {'lie apart' if apart else 'overlap'}"
+            f"at {per_cent(float(ratio))} kept, with {overlap_words(best, worst)}"
         )
     return f"The mean score runs from {'; from '.join(parts)}." if parts else ""
 
@@ -294,7 +293,8 @@ def _claim(table: pd.DataFrame) -> list[str]:
 
 
 def _difference(one: Evidence) -> str:
-    return f"{one.value:+.3f}, {one.low:+.3f} to {one.high:+.3f} at {one.where}".replace("-", "−")
+    interval = interval_words(one.low, one.high, "{:+.3f}".format)
+    return f"{one.value:+.3f}, {interval} at {one.where}".replace("-", "−")
 
 
 def _gamma_distance(mean: pd.DataFrame) -> str:

@@ -9,9 +9,10 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from otanalysis.errors import InputError
+from otanalysis.figures.captions import benchmarks_words, counted
 from otanalysis.figures.declaration import Declaration
 from otanalysis.figures.figure4 import draw_figure4
-from otanalysis.figures.layout import benchmarks_of, per_cent, require_columns, tokens_words
+from otanalysis.figures.layout import per_cent, require_columns, tokens_words
 from otanalysis.figures.style import method_look
 from otanalysis.stats.cells import MEAN
 from otanalysis.stats.certificate_tables import FLOOR, certificate_table, floor_table, greedy_table
@@ -84,13 +85,13 @@ def caption_floor(
         Markdown.
     """
     mean = certificates[certificates["benchmark"] == MEAN]
-    count = len(benchmarks_of(certificates))
+    count = benchmarks_words(certificates)
     tokens = tokens_words(str(certificates["normalisation"].iloc[0]))
     head = (
         f"**{FIGURE.title}** Mean distance of each method's tokens to all tokens over "
         f"that of OTPrune's ({tokens}). No kept set of the size reaches into the hatched region: its edge is "
         "the certified floor (Lagrangian and spectral bounds). Dotted: the closest kept set met; the best "
-        f"possible lies between. {int(mean['n'].max())} images of {count} benchmark{'s' * (count != 1)}; "
+        f"possible lies between. {counted(mean['n'].max(), 'image')} of {count}; "
         "intervals are 95% paired bootstraps over images."
     )
     pooled = greedy[greedy["benchmark"] == MEAN]

@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from otanalysis.arrays import FloatArray
-from otanalysis.figures.captions import span, two_decimals
+from otanalysis.figures.captions import benchmarks_words, counted, span, two_decimals
 from otanalysis.figures.declaration import Declaration
 from otanalysis.figures.layout import (
     INTERVAL,
@@ -223,13 +223,14 @@ def caption_ladder(table: pd.DataFrame) -> str:
     str
         Markdown.
     """
-    count, images = len(benchmarks_of(table)), int(table.loc[table["benchmark"] == MEAN, "n"].max())
+    count = benchmarks_words(table)
+    images = counted(table.loc[table["benchmark"] == MEAN, "n"].max(), "image")
     sizes = {pool: int(own["subsets"].iloc[0]) for pool, own in table.groupby("pool")}
     head = (
         f"**{FIGURE.title}** Spearman's ρ between each rung and "
         f"the exact W2² over {sizes['all']} subsets of one size of an image (those of all methods, "
-        f"{sizes[RANDOM]} random ones, mixtures and swaps), mean over {images} images of {count} "
-        f"benchmark{'s' * (count != 1)}; bars are 95% bootstrap intervals over images. ρ over such a pool "
+        f"{sizes[RANDOM]} random ones, mixtures and swaps), mean over {images} of {count}; "
+        "bars are 95% bootstrap intervals over images. ρ over such a pool "
         "depends on what is in it: hollow markers show the random subsets alone. The log-determinants have "
         f"γ = {float(table['gamma'].iloc[0]):g}. (a) By normalisation and ratio. (b) Per benchmark."
     )
@@ -268,18 +269,21 @@ def _losses(values: list[FloatArray]) -> str:
 def _last_rung(rows: pd.DataFrame) -> str:
     own = rows[(rows["quantity"] == "rho") & (rows["measure"] == RUNGS[-1].column)]
     whole = own[own["pool"] == "all"]
-    if (whole["low"] > 0).all():
-        said = "orders the subsets in the direction of the exact distance at every ratio"
-    elif (whole["high"] < 0).all():
-        said = "orders the subsets against the exact distance at every ratio"
-    else:
-        said = "does not order the subsets in one direction at every ratio"
-    ends = f"{two_decimals(whole['low'].min())} to {two_decimals(whole['high'].max())}"
     alone = own.loc[own["pool"] == RANDOM, "value"].to_numpy(dtype=np.float64)
-    return (
-        f"The released surrogate {said} (95% intervals within {ends}; ρ among random subsets alone "
-        f"{span(alone)})."
-    )
+    said, ends = _direction(whole)
+    return f"The released surrogate {said} ({ends}; ρ among random subsets alone {span(alone)})."
+
+
+def _direction(whole: pd.DataFrame) -> tuple[str, str]:
+    """Say in which direction a rung orders subsets at every ratio, and within what the intervals lie."""
+    if whole[["low", "high"]].isna().any(axis=None):
+        return "may order the subsets in either direction", "no intervals"
+    ends = f"95% intervals within {two_decimals(whole['low'].min())} to {two_decimals(whole['high'].max())}"
+    if (whole["low"] > 0).all():
+        return "orders the subsets in the direction of the exact distance at every ratio", ends
+    if (whole["high"] < 0).all():
+        return "orders the subsets against the exact distance at every ratio", ends
+    return "does not order the subsets in one direction at every ratio", ends
 
 
 def _favourites(rows: pd.DataFrame) -> str:

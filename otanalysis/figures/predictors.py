@@ -14,7 +14,7 @@ from matplotlib.patches import Patch
 
 from otanalysis.arrays import BoolArray, FloatArray
 from otanalysis.distances import DISTANCES
-from otanalysis.figures.captions import listed, two_decimals
+from otanalysis.figures.captions import benchmarks_words, counted, listed, two_decimals
 from otanalysis.figures.declaration import Declaration, Given, Setting
 from otanalysis.figures.distances import CLOSER, FARTHER
 from otanalysis.figures.layout import (
@@ -194,7 +194,7 @@ def caption_predictors(tables: PredictorTables) -> str:
         f"**{FIGURE.title}** Spearman's ρ, over methods, between the mean distance of their kept tokens to "
         "all tokens and the score that the model reaches with them; "
         f"{per_cent(float(one['ratio']))} of the tokens kept, {tokens_words(str(one['normalisation']))}, "
-        f"{len(benchmarks_of(table))} benchmarks, {int(table['samples'].max())} images. An arrow says which "
+        f"{benchmarks_words(table)}, {counted(table['samples'].max(), 'image')}. An arrow says which "
         "values are the close ones. Coloured where the 95% bootstrap interval, over images, scores and "
         "methods at once, excludes zero: blue if the closer kept tokens have the better score, orange if the "
         "farther ones do. About one cell in twenty is coloured by accident; a dot marks p < "

@@ -82,8 +82,10 @@ def _words(row: pd.Series) -> str:
     if not np.isfinite(row["rank_rho"]):
         return r"$\rho$ undefined"
     low, high = row["rank_rho_low"], row["rank_rho_high"]
-    words = rf"$\rho={row['rank_rho']:.2f}$ [{low:.2f}, {high:.2f}]".replace("-", "−")
-    return f"{words}, p = {row['p_value']:.2g}"
+    words = rf"$\rho={row['rank_rho']:.2f}$".replace("-", "−")
+    if not np.isfinite([low, high]).all():
+        return f"{words}, no interval"
+    return f"{words} [{low:.2f}, {high:.2f}]".replace("-", "−") + f", p = {row['p_value']:.2g}"
 
 
 def _each_benchmark(

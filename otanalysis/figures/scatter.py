@@ -11,7 +11,7 @@ from matplotlib.cm import ScalarMappable
 from matplotlib.colors import LogNorm
 from matplotlib.figure import Figure
 
-from otanalysis.figures.captions import two_decimals
+from otanalysis.figures.captions import counted, two_decimals
 from otanalysis.figures.declaration import Declaration
 from otanalysis.figures.ladder import SMALL_LOSS
 from otanalysis.figures.layout import Sheet, method_legend, per_cent, require_columns, set_ticks, tokens_words
@@ -162,9 +162,9 @@ def caption_scatter(table: pd.DataFrame) -> str:
     str
         Markdown.
     """
-    images = len(table[["benchmark", "sample"]].drop_duplicates())
+    images = counted(len(table[["benchmark", "sample"]].drop_duplicates()), "image")
     head = (
-        f"**{FIGURE.title}** One point a subset of {images} images, "
+        f"**{FIGURE.title}** One point a subset of {images}, "
         f"{per_cent(float(table['ratio'].iloc[0]))} of the tokens kept; W2 and the rungs relative to the "
         "random subsets of the same image, on log axes, what the rung prefers on the left: agreement is a "
         "rising cloud. Markers are the methods' subsets, dots the drawn ones, coloured by their mean squared "

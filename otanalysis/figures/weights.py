@@ -9,7 +9,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from otanalysis.figures.captions import listed
+from otanalysis.figures.captions import benchmarks_words, counted, listed
 from otanalysis.figures.declaration import Declaration, Given
 from otanalysis.figures.layout import (
     INTERVAL,
@@ -74,7 +74,7 @@ def draw_weights(table: pd.DataFrame) -> Figure:
     require_columns(table, ("method", "ratio", "weighting", "kept_weights", *INTERVAL), "Figure W")
     mean = table[table["benchmark"] == MEAN]
     columns = [name for name in WEIGHTINGS if (mean["weighting"] == name).any()]
-    ends = mean[["low", "high"]].to_numpy(dtype=np.float64)
+    ends = mean[list(INTERVAL)].to_numpy(dtype=np.float64)
     limits = min(0.95, 0.95 * float(np.nanmin(ends))), max(1.05, 1.05 * float(np.nanmax(ends)))
     width = (TEXT_WIDTH - _LEFT - 0.06 - (len(columns) - 1) * _BETWEEN) / len(columns)
     far = distance_name(mean)
@@ -128,13 +128,13 @@ def _caption(table: pd.DataFrame) -> str:
     return (
         f"**{FIGURE.title}** Mean distance of each method's tokens to all tokens over that of OTPrune's "
         f"({tokens_words(str(mean['normalisation'].iloc[0]))}), average over "
-        f"{table.loc[table['benchmark'] != MEAN, 'benchmark'].nunique()} benchmarks, log axis; "
-        f"{int(mean['n'].max())} images, 95% paired bootstraps over images. Left to right the tokens weigh "
-        "all alike, by their norm, by one over the density around them (a Gaussian as wide as the median "
-        "distance), and on the patches under a scene's objects alone. Top: kept tokens of one weight each; "
-        "bottom: with the weights that bring them closest, where the squared distance is the quantisation "
-        "error (not on objects alone: a set that holds them whole is at distance zero). K-medoids and "
-        "OT-medoids choose by the weights, the other methods know none.\n\n"
+        f"{benchmarks_words(table)}, log axis; {counted(mean['n'].max(), 'image')}, 95% paired bootstraps "
+        "over images. Left to right the tokens weigh all alike, by their norm, by one over the density "
+        "around them (a Gaussian as wide as the median distance), and on the patches under a scene's objects "
+        "alone. Top: kept tokens of one weight each; bottom: with the weights that bring them closest, where "
+        "the squared distance is the quantisation error (not on objects alone: a set that holds them whole "
+        "is at distance zero). K-medoids and OT-medoids choose by the weights, the other methods know none."
+        "\n\n"
         "**Verdict.** Methods closer than OTPrune, or farther, at every ratio beyond the interval:\n\n"
         + "\n".join(verdicts)
     )

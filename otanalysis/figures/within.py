@@ -12,7 +12,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from otanalysis.distances import DISTANCES
-from otanalysis.figures.captions import listed, two_decimals
+from otanalysis.figures.captions import counted, interval_words, listed, two_decimals
 from otanalysis.figures.declaration import Declaration, Given
 from otanalysis.figures.layout import INTERVAL, Sheet, error_lengths, per_cent, require_columns
 from otanalysis.figures.style import TEXT_WIDTH, method_look, paper_style
@@ -132,9 +132,9 @@ def caption_within(table: pd.DataFrame) -> str:
         "uniformly random ones, and others that lean to places, to long or short tokens, to a smaller W2 or "
         "to a smaller quantisation error. Shown is Spearman's correlation, over the sets of a question, "
         "between closeness (a distance, signed so that larger is closer) and the log-probability of the "
-        f"right answer, averaged over {int(mean['n'].max())} questions; 95% bootstraps over "
-        f"{int(mean['scenes'].max())} scenes, without a correction for many comparisons. Kept tokens are "
-        "renumbered from 0, as in LLaVA's code, or keep their positions."
+        f"right answer, averaged over {counted(mean['n'].max(), 'question')}; 95% bootstraps over "
+        f"{counted(mean['scenes'].max(), 'scene')}, without a correction for many comparisons. Kept tokens "
+        "are renumbered from 0, as in LLaVA's code, or keep their positions."
     )
     found = [_verdict(str(kind), own) for kind, own in mean.groupby("positions", sort=False)]
     if not between.empty:
@@ -162,7 +162,8 @@ def _sided(words: str, rows: pd.DataFrame) -> str:
     """Say by which distances closer sets are told to be better, or worse."""
     better = [_label(row) for row in rows[rows["low"] > 0].to_dict("records")]
     worse = [_label(row) for row in rows[rows["high"] < 0].to_dict("records")]
-    return f"{words} the better answers by {listed(better)}, and the worse ones by {listed(worse)}."
+    untold = " (there is no interval)" if rows["low"].isna().all() else ""
+    return f"{words} the better answers by {listed(better)}, and the worse ones by {listed(worse)}{untold}."
 
 
 def _label(row: dict[Any, Any]) -> str:
@@ -174,8 +175,7 @@ def _name(measure: str) -> str:
 
 
 def _number(row: dict[Any, Any]) -> str:
-    value, low, high = (two_decimals(row[name]) for name in INTERVAL)
-    return f"{value} ({low} to {high})"
+    return f"{two_decimals(row['value'])} ({interval_words(row['low'], row['high'])})"
 
 
 def _table(given: Given) -> pd.DataFrame:

@@ -7,14 +7,13 @@ for all cells, so that any ratio or ranking of cells is a paired comparison. Sco
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from types import MappingProxyType
 
 import numpy as np
 import pandas as pd
 
-from otanalysis.arrays import FloatArray
+from otanalysis.arrays import BoolArray, FloatArray
 from otanalysis.defaults import DEFAULT_GAMMAS, FULL, RELEASED_GAMMA
 from otanalysis.errors import InputError
 from otanalysis.scalars import shown
@@ -59,7 +58,8 @@ class DistanceCells:
     means : ndarray, shape (b, c)
         Mean over samples; NaN where a benchmark lacks a cell. Unit of the quantity.
     replicates : ndarray, shape (b, r, c)
-        Means of the bootstrap resamples of the samples, independent between benchmarks.
+        Means of the bootstrap resamples of the samples, independent between benchmarks; NaN where a benchmark
+        has a single sample.
     samples : tuple of int, length b
         Samples used: those that have every cell of their benchmark.
     """
@@ -168,7 +168,7 @@ def score_cells(
     cells: Sequence[Cell],
     *,
     keys: Sequence[str],
-    fixed: Mapping[str, str | float] = MappingProxyType({}),
+    ratio: float | None = None,
 ) -> ScoreCells:
     """Look up the score of every benchmark and cell.
 
@@ -177,12 +177,13 @@ def score_cells(
     accuracy : DataFrame or None
         Columns ``model, benchmark, method, ratio, gamma, metric, value, n, standard_error``; several seeds
         of one setting are averaged. All seeds answer the same questions, so their errors are averaged too
-        and not divided by the root of their number. None gives NaN everywhere.
+        and not divided by the root of their number; a score of a single question has no error that could be
+        known. None gives NaN everywhere.
     benchmarks, cells, keys
-        As in :class:`DistanceCells`.
-    fixed : mapping
-        Further columns that the rows must match (``method`` or ``gamma``). A missing gamma in the table
-        matches any.
+        As in :class:`DistanceCells`. Without ``gamma`` among the keys, methods that have one stand with
+        their default, see :func:`at_default_gamma`.
+    ratio : float, optional
+        Share of tokens kept, where it is not among the keys. One that is missing in the table matches any.
 
     Returns
     -------
@@ -201,10 +202,14 @@ def score_cells(
     check_accuracy(accuracy, benchmarks)
     optional = [name for name in ("gamma", "standard_error", "n") if name not in accuracy.columns]
     accuracy = accuracy.assign(**dict.fromkeys(optional, np.nan))
+    alone = accuracy["n"].astype(float) < 2
+    accuracy = accuracy.assign(standard_error=accuracy["standard_error"].astype(float).mask(alone))
     whole = _averaged(accuracy[accuracy["method"] == FULL], ["benchmark"])
     pruned = accuracy[~accuracy["method"].isin([FULL, "majority"])]
-    for column, wanted in fixed.items():
-        pruned = pruned[_matches(pruned[column], wanted)]
+    if ratio is not None:
+        pruned = pruned[_fits(pruned["ratio"], ratio)]
+    if "gamma" not in keys:
+        pruned = pruned[at_default_gamma(pruned)]
     found = _averaged(rounded_settings(pruned, keys), ["benchmark", *keys])
     for b, name in enumerate(benchmarks):
         blank.full[b], blank.full_error[b], _ = whole.get((name,), (np.nan, np.nan, np.nan))
@@ -268,12 +273,24 @@ def check_accuracy(accuracy: pd.DataFrame, benchmarks: Sequence[str]) -> None:
         )
 
 
-def _matches(column: pd.Series, wanted: str | float) -> pd.Series:
-    if isinstance(wanted, str):
-        return column == wanted
-    numbers = column.astype(float)
-    close: pd.Series = numbers.isna() | ((numbers - wanted).abs() <= 10**-RATIO_DIGITS * abs(wanted))
-    return close
+def at_default_gamma(rows: pd.DataFrame) -> BoolArray:
+    """Say which rows have no gamma, or the default one of their method in the method's own unit.
+
+    Examples
+    --------
+    >>> rows = pd.DataFrame({"method": ["otprune", "otprune", "dpp"], "gamma": [0.01, 0.1, np.nan]})
+    >>> at_default_gamma(rows).tolist()
+    [True, False, True]
+    """
+    default = rows["method"].map(DEFAULT_GAMMAS).fillna(RELEASED_GAMMA)  # of a method of the user's own
+    return _fits(rows["gamma"], default.to_numpy(dtype=np.float64))
+
+
+def _fits(column: pd.Series, wanted: float | FloatArray) -> BoolArray:
+    """Say which numbers are the wanted ones but for their rounding, or missing."""
+    numbers = column.to_numpy(dtype=np.float64, na_value=np.nan)
+    close = np.abs(numbers - wanted) <= 10**-RATIO_DIGITS * np.abs(wanted)
+    return np.asarray(np.isnan(numbers) | close)
 
 
 def _averaged(rows: pd.DataFrame, keys: list[str]) -> dict[tuple[object, ...], tuple[float, float, float]]:
@@ -307,9 +324,13 @@ def with_mean(values: FloatArray, replicates: FloatArray, scale: FloatArray | No
 
 
 def drawn_scores(good: ScoreCells, resamples: int, generator: np.random.Generator) -> list[Measured]:
-    """Scores and draws with their standard error (held fixed if it is unknown), per benchmark and mean."""
+    """Scores and draws with their standard error, per benchmark and mean.
+
+    A score whose error is unknown is held fixed; one of a single question has no draws.
+    """
     noise = generator.normal(size=(good.score.shape[0], resamples, good.score.shape[1]))
     drawn = good.score[:, None, :] + np.nan_to_num(good.error)[:, None, :] * noise
+    drawn = np.where(good.counts[:, None, :] < 2, np.nan, drawn)
     scale = None if good.common_scale else 1.0 / np.where(good.full == 0, np.nan, good.full)
     return with_mean(good.score, drawn, scale)
 
@@ -345,7 +366,5 @@ def rows_with(sweep: pd.DataFrame, *, methods: Sequence[str], ratios: Sequence[f
 def main_rows(sweep: pd.DataFrame, *, methods: Sequence[str], ratios: Sequence[float] | None) -> pd.DataFrame:
     """Return the rows of these methods that have no gamma, or the method's default one."""
     rows = rows_with(sweep, methods=methods, ratios=ratios)
-    gamma = rows["gamma"].to_numpy(dtype=np.float64, na_value=np.nan)
-    default = rows["method"].map(DEFAULT_GAMMAS).fillna(RELEASED_GAMMA)  # of a method of the user's own
-    chosen: pd.DataFrame = rows[np.isnan(gamma) | np.isclose(gamma, default)]
+    chosen: pd.DataFrame = rows[at_default_gamma(rows)]
     return chosen

@@ -1,11 +1,11 @@
 r"""The numbers of the certificates: distance over the floor, and which share of the possible a method gains.
 
 Means over samples, then over benchmarks; intervals are 95 % bootstraps over samples, paired between methods
-and the floor. ``over_floor`` is mean :math:`W_2^2`, or mean quantisation error, over mean floor: at most so
-many times the smallest possible, 1 where both are zero. ``gap_closed`` is the share of the way from random
-subsets down to the floor: 1 at the floor, 0 at random's value, negative beyond, missing where these two are
-one. The truth is between floor and the best set met, so the shares are lower bounds for methods that are
-better than random.
+and the floor, and missing where a benchmark has a single sample. ``over_floor`` is mean :math:`W_2^2`, or
+mean quantisation error, over mean floor: at most so many times the smallest possible, 1 where both are zero.
+``gap_closed`` is the share of the way from random subsets down to the floor: 1 at the floor, 0 at random's
+value, negative beyond, missing where these two are one. The truth is between floor and the best set met, so
+the shares are lower bounds for methods that are better than random.
 """
 
 from __future__ import annotations

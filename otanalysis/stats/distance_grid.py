@@ -76,7 +76,8 @@ def distance_grid(sweep: pd.DataFrame, *, resamples: int = RESAMPLES, seed: int 
         ratio and other method, averaged over benchmarks: columns ``baseline, normalisation, distance_kind,
         closer`` (``higher`` or ``lower``), ``ratio, method, value, low, high, n, place``. ``value`` is the
         ratio of the means; ``place`` says where OTPrune is among all methods but OTPrune with another gamma:
-        ``closest`` if every interval lies on its far side, ``not closest`` if one lies on its near side.
+        ``closest`` if every interval lies on its far side, ``not closest`` if one lies on its near side,
+        ``undecided`` otherwise, as without intervals, where a benchmark has a single sample.
 
     Raises
     ------
@@ -85,10 +86,10 @@ def distance_grid(sweep: pd.DataFrame, *, resamples: int = RESAMPLES, seed: int 
 
     Examples
     --------
-    >>> row = {"dump": "d", "model": "m", "benchmark": "gqa", "sample": 0, "ratio": 0.1, "seed": None}
+    >>> row = {"dump": "d", "model": "m", "benchmark": "gqa", "ratio": 0.1, "seed": None}
     >>> row |= {"normalisation": "none"} | {reading.column: 2.0 for reading in READINGS}
     >>> own = {"method": ["otprune", "first"], "gamma": [0.01, float("nan")], "w2": [2.0, 1.0]}
-    >>> grid = distance_grid(pd.DataFrame(row | own))
+    >>> grid = distance_grid(pd.concat([pd.DataFrame(row | own | {"sample": one}) for one in (0, 1)]))
     >>> grid.loc[grid["distance_kind"] == "w2", ["method", "value", "place"]].to_dict("records")
     [{'method': 'first', 'value': 0.5, 'place': 'not closest'}]
     """

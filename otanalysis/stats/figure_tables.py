@@ -1,8 +1,9 @@
 r"""The numbers of Figures 3 to 5, as tidy tables: sweep + accuracies -> what is plotted, with its intervals.
 
 Every interval covers 95 %. Those of distances are percentile bootstraps over the samples of a dump, paired
-between methods; those of scores are :math:`\pm 1.96` standard errors. A mean over benchmarks has the
-benchmark name :data:`~otanalysis.stats.cells.MEAN`; it is missing where one of the benchmarks is.
+between methods; those of scores are :math:`\pm 1.96` standard errors. Of a single sample, or question, there
+is no interval. A mean over benchmarks has the benchmark name :data:`~otanalysis.stats.cells.MEAN`; it is
+missing where one of the benchmarks is, and so is its interval.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ import numpy as np
 import pandas as pd
 
 from otanalysis.arrays import FloatArray
-from otanalysis.defaults import DEFAULT_GAMMAS, FULL, RELEASED_GAMMA
+from otanalysis.defaults import DEFAULT_GAMMAS, FULL
 from otanalysis.errors import InputError
 from otanalysis.stats.cells import (
     MEAN,
@@ -67,7 +68,7 @@ def figure3_table(
     rows = main_rows(sweep, methods=wanted, ratios=ratios)
     keys = ("method", "ratio")
     far = distance_cells(rows, distance, keys=keys, normalise=normalise, resamples=resamples, seed=seed)
-    good = score_cells(accuracy, far.benchmarks, far.cells, keys=keys, fixed={"gamma": RELEASED_GAMMA})
+    good = score_cells(accuracy, far.benchmarks, far.cells, keys=keys)
     records = [
         *_score_records(good, far, keys),
         *_distance_records(far, keys, baseline={"method": "otprune"}),
@@ -187,7 +188,7 @@ def figure5_table(
         if quantity == distance:
             good = score_cells(accuracy, far.benchmarks, far.cells, keys=keys)
             records += _score_records(good, far, keys)
-            released: dict[str, str | float] = {"method": "otprune", "gamma": RELEASED_GAMMA}
+            released: dict[str, str | float] = {"method": "otprune", "gamma": DEFAULT_GAMMAS["otprune"]}
             records += _distance_records(far, keys, baseline=released)
         else:
             records += _distance_records(far, keys, name=quantity)

@@ -36,7 +36,8 @@ class Evidence:
     where : str
         What tells it from the other pieces, such as the share of tokens kept.
     p_value : float
-        Of its test; missing where there is none.
+        Of its test: two-sided, or one-sided towards the side on which the value lies; missing where there is
+        none.
     """
 
     value: float
@@ -110,6 +111,8 @@ class Exactly:
 class Positive:
     """Holds if the value is positive and its test significant, fails if it is negative and significant.
 
+    The p-value of the other side could never fail a claim: against the evidence it is close to one.
+
     Attributes
     ----------
     level : float
@@ -120,7 +123,7 @@ class Positive:
 
     def __call__(self, one: Evidence) -> Verdict:
         """Return the verdict; a missing p-value decides nothing."""
-        if not one.p_value <= self.level:
+        if not one.p_value <= self.level or one.value == 0:
             return OPEN
         return HOLDS if one.value > 0 else FAILS
 
@@ -142,7 +145,8 @@ def judge(evidence: Sequence[Evidence], rule: Rule) -> tuple[Verdict, Evidence |
     -------
     verdict : {"holds", "does not hold", "not decidable here"}
     deciding : Evidence or None
-        Of the pieces with this verdict, the one with the least room; None where nothing was measured.
+        Of the pieces with this verdict, the one with the least room; without a number among them, the first
+        that says where it is missing; None where nothing was measured.
 
     Examples
     --------
@@ -154,4 +158,5 @@ def judge(evidence: Sequence[Evidence], rule: Rule) -> tuple[Verdict, Evidence |
     found = FAILS if FAILS in verdicts else OPEN if OPEN in verdicts or not verdicts else HOLDS
     pieces = [one for one, verdict in zip(evidence, verdicts, strict=True) if verdict == found]
     known = [one for one in pieces if not math.isnan(one.value)]
-    return found, min(known, key=rule.room, default=None)
+    missing = next((one for one in pieces if one.where), None)
+    return found, min(known, key=rule.room, default=missing)

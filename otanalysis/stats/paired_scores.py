@@ -94,7 +94,8 @@ def compare_scores(
     DataFrame
         One row per model and group, ``"all"`` among both where there are several: ``model``, ``group`` (or
         the benchmark), ``pairs``, ``better``, ``equal``, ``worse`` (how many), ``median_gain`` (relative,
-        0.01 is one per cent), ``p_exact`` and ``p_normal`` (one-sided; NaN where every gain is zero);
+        0.01 is one per cent), ``p_exact`` and ``p_normal`` (one-sided; NaN where every gain is zero),
+        ``p_against`` (as ``p_exact``, of the opposite: that the gains tend to be negative);
         ``average`` and ``baseline_average`` (share of the unpruned model's score, mean over the pairs),
         ``rank`` and ``baseline_rank`` of these averages among the ``ranked`` methods: both, and the one-shot
         ones that have one setting and a score on every pair. NaN without scores of all tokens.
@@ -241,6 +242,7 @@ def _compared(part: pd.DataFrame, method: str, baseline: str) -> dict[str, objec
         "median_gain": float(np.median(gains)),
         "p_exact": signed_rank_p(gains),
         "p_normal": _normal_p(gains),
+        "p_against": signed_rank_p(-gains),
         "average": averages.get(method, np.nan),
         "baseline_average": averages.get(baseline, np.nan),
         "rank": ranks.get(method, np.nan),

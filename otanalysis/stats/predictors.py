@@ -22,7 +22,7 @@ import numpy as np
 import pandas as pd
 
 from otanalysis.arrays import BoolArray, FloatArray
-from otanalysis.defaults import FULL, RELEASED_GAMMA
+from otanalysis.defaults import FULL
 from otanalysis.distances import DISTANCES
 from otanalysis.errors import InputError
 from otanalysis.stats.cells import (
@@ -62,7 +62,7 @@ class PredictorTables:
         its 95 % interval ``low`` to ``high``, ``p`` (two-sided, by permutations), ``p_holm`` (the same after
         Holm's method over the cells of this matrix), ``n_methods``, ``samples``, ``ratio``,
         ``normalisation`` and ``score_kind`` (``score`` or ``relative_score``, the share of that with all
-        tokens).
+        tokens). Where a benchmark has a single sample, or question, there is neither interval nor p-value.
     points : DataFrame
         One row a benchmark and method: ``score``, and the mean of every distance in a column of its name;
         NaN where it is not known, and the method then not in the cell.
@@ -155,8 +155,7 @@ def _compared(
     draws: dict[str, Any] = {"keys": _KEYS, "normalise": normalise, "resamples": resamples, "seed": seed}
     cells = {name: distance_cells(rows, name, **draws) for name in names}
     far = cells[names[0]]
-    at_ratio: dict[str, str | float] = {"gamma": RELEASED_GAMMA, "ratio": ratio}
-    good = score_cells(accuracy, far.benchmarks, far.cells, keys=_KEYS, fixed=at_ratio)
+    good = score_cells(accuracy, far.benchmarks, far.cells, keys=_KEYS, ratio=ratio)
     return _Compared(
         benchmarks=(*far.benchmarks, MEAN),
         methods=tuple(str(cell[0]) for cell in far.cells),
@@ -198,7 +197,7 @@ def _column(
         draws = np.array([replicates[:, there] for _, replicates in distances.values()])
         low, high = percentile_interval(_resampled(draws, score[1][:, there], generator).T)
         cells = [
-            {"rho": test.rho, "low": float(a), "high": float(b), "p": test.p_value}
+            {"rho": test.rho, "low": float(a), "high": float(b), "p": test.p_value if a == a else np.nan}
             for test, a, b in zip(tests, low, high, strict=True)
         ]
     for name, cell in zip(distances, cells, strict=True):

@@ -20,7 +20,6 @@ import pandas as pd
 from scipy.stats import rankdata
 
 from otanalysis.arrays import FloatArray
-from otanalysis.defaults import RELEASED_GAMMA
 from otanalysis.stats.cells import (
     MEAN,
     RESAMPLES,
@@ -49,7 +48,8 @@ class Figure2Tables:
         One row per benchmark (and :data:`MEAN`): Spearman's ``rho`` between distance and score (negative
         where small distance goes with high score) and ``rank_rho`` between the two ranks (the same with the
         other sign), each with its bootstrap interval, the permutation ``p_value`` and the ``smallest_p`` that
-        so few methods could give.
+        so few methods could give. Where a benchmark has a single sample, or question, there is neither
+        interval nor p-value: another one could order the methods otherwise.
     """
 
     points: pd.DataFrame
@@ -108,8 +108,7 @@ def figure2_tables(
     rows = main_rows(sweep, methods=methods, ratios=[ratio])
     keys = ("method",)
     far = distance_cells(rows, distance, keys=keys, normalise=normalise, resamples=resamples, seed=seed)
-    at_ratio: dict[str, str | float] = {"gamma": RELEASED_GAMMA, "ratio": ratio}
-    good = score_cells(accuracy, far.benchmarks, far.cells, keys=keys, fixed=at_ratio)
+    good = score_cells(accuracy, far.benchmarks, far.cells, keys=keys, ratio=ratio)
     kind = "score" if good.common_scale else "relative_score"
     distances = with_mean(far.means, far.replicates)
     scores = drawn_scores(good, resamples, np.random.default_rng([seed, len(far.benchmarks)]))
@@ -196,7 +195,7 @@ def _correlation(distance: Measured, score: Measured, *, seed: int) -> dict[str,
         "rank_rho": 0.0 - test.rho,
         "rank_rho_low": 0.0 - float(high),
         "rank_rho_high": 0.0 - float(low),
-        "p_value": test.p_value,
+        "p_value": test.p_value if np.isfinite(low) else np.nan,
         "smallest_p": test.smallest_p,
         "p_standard_error": test.standard_error,
         "p_exact": test.exact,

@@ -228,7 +228,9 @@ def bootstrap_means(values: ArrayLike, resamples: int, *, generator: np.random.G
     -------
     ndarray, shape (resamples, c)
         Column means of each resample. Drawing how often each row comes up (multinomial) and multiplying is
-        the same as drawing rows with replacement, and needs no array of shape (resamples, n, c).
+        the same as drawing rows with replacement, and needs no array of shape (resamples, n, c). NaN of a
+        single row: it says nothing of how rows differ, so that what is made of it has no interval, rather
+        than one of no width.
 
     Raises
     ------
@@ -240,6 +242,9 @@ def bootstrap_means(values: ArrayLike, resamples: int, *, generator: np.random.G
     >>> bootstrap_means([[1.0], [1.0]], 2, generator=np.random.default_rng(0))
     array([[1.],
            [1.]])
+    >>> bootstrap_means([[1.0]], 2, generator=np.random.default_rng(0))
+    array([[nan],
+           [nan]])
     """
     table = real_numbers(values, "values")
     number = check_integer(resamples, "resamples", wanted="an integer", low=-np.inf)
@@ -250,6 +255,8 @@ def bootstrap_means(values: ArrayLike, resamples: int, *, generator: np.random.G
         )
     _check_generator(generator)
     n = table.shape[0]
+    if n == 1:
+        return np.full((number, table.shape[1]), np.nan)
     counts = generator.multinomial(n, np.full(n, 1.0 / n), size=number)
     return np.asarray(counts @ table / n, dtype=np.float64)
 

@@ -342,7 +342,8 @@ def kernel_upper_bound(kernel: Array, keep: int) -> LogdetBound:
     ``prefix``
         :math:`\min_i F(S_i) + {}` the k largest marginal gains at :math:`S_i`, over the prefixes :math:`S_i`
         of greedy: :math:`F(C) \le F(C \cup S_i) \le F(S_i) + \sum_{c \in C} (F(S_i + c) - F(S_i))`, since F
-        is monotone and submodular (Lemma 1 of arXiv:2602.20205; Nemhauser, Wolsey and Fisher, 1978).
+        is submodular (Proposition 1 of arXiv:2602.20205) and, with :math:`K \succeq I`, monotone (Nemhauser,
+        Wolsey and Fisher, 1978).
     ``eigenvalue``
         The sum of the logarithms of the k largest eigenvalues of K: Cauchy's interlacing.
     ``factorisation``

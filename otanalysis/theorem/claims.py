@@ -275,7 +275,7 @@ def _distance_claims(suffix: str, sets: Sequence[KeptSet]) -> list[Claim]:
             "rung 2 = tr S + tr S_C - 2 T, with the roots of the definition",
             Identity(_bures, _bures_by_definition, rounding),
             Control(
-                "tr S_C taken as constant, as the paper does",
+                "tr S_C taken as constant",
                 Identity(controls.with_constant_trace, _bures_by_definition, rounding),
             ),
             EQUATION_3,

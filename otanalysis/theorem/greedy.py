@@ -66,7 +66,7 @@ class GreedyRatio:
 
     See :class:`~otanalysis.theorem.instances.Kernel`.
 
-    Theorem 1 of arXiv:2602.20205, after Nemhauser, Wolsey and Fisher (1978).
+    The guarantee of arXiv:2602.20205, after Nemhauser, Wolsey and Fisher (1978).
 
     Parameters
     ----------

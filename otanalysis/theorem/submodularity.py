@@ -48,8 +48,8 @@ class SubmodularEverywhere:
 class MonotoneEverywhere:
     r"""No item ever lowers the value: :math:`f(S \cup x) \geq f(S)` for all :math:`S` and :math:`x \notin S`.
 
-    Needs all eigenvalues of the :class:`~otanalysis.theorem.instances.Kernel` to be at least one, as in
-    Theorem 1 of arXiv:2602.20205.
+    Needs all eigenvalues of the :class:`~otanalysis.theorem.instances.Kernel` to be at least one, as those of
+    the kernel of arXiv:2602.20205 are, whose text says so without proof.
 
     Parameters
     ----------

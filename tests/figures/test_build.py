@@ -96,10 +96,11 @@ def test_without_accuracies_the_distances_are_drawn_and_the_rest_is_named(
 
 
 def test_the_verdicts_are_made_of_figures_that_need_not_be_drawn(make_dump: MakeDump, tmp_path: Path) -> None:
-    dumps = [make_dump(name, samples=2, m=30, d=4, seed=len(name)) for name in ("alpha", "gamma-rays")]
+    """Of dumps with a single image, by which nothing is decided."""
+    dumps = [make_dump(name, samples=1, m=30, d=4, seed=len(name)) for name in ("alpha", "gamma-rays")]
     table = accuracy_of(tmp_path, ["alpha", "gamma-rays"])
     out = tmp_path / "figures"
-    how: dict[str, Any] = {"out": out, "results": tmp_path / "results", "jobs": 1, "samples": 1}
+    how: dict[str, Any] = {"out": out, "results": tmp_path / "results", "jobs": 1}
     said: list[str] = []
     paths = run(("verdicts",), dumps, table, say=said.append, progress=False, **how)
     assert (
@@ -109,7 +110,13 @@ def test_the_verdicts_are_made_of_figures_that_need_not_be_drawn(make_dump: Make
     )
     found = pd.read_csv(out / "verdicts.csv")
     measured = found[found["command"].str.startswith("python -m otanalysis.figures", na=False)]
-    assert measured["value"].notna().all(), "every table that a claim rests on was made"
+    untold = measured["claim"].str.contains("by some distance")
+    assert measured["value"].notna().equals(~untold), "every table that a claim rests on was made"
+    of_images = measured["place"].str.contains("Figure [24]|equation [347]")
+    assert of_images.sum() == 14
+    assert set(measured.loc[of_images, "verdict"]) == {"not decidable here"}
+    assert measured.loc[of_images, ["low", "high"]].isna().all(axis=None)
+    assert "| not known (of 30) |" in (out / "verdicts.md").read_text()
     assert set(found["verdict"]) == {"holds", "does not hold", "not decidable here"}
     assert (out / "verdicts.md").read_text().count("\n") == len(found) + 2
 
@@ -125,7 +132,9 @@ def test_the_verdicts_are_made_of_figures_that_need_not_be_drawn(make_dump: Make
     assert set(grid["normalisation"]) == {"none", "columns", "rows"}
     assert set(grid["baseline"]) == {"otprune", "otprune-paper"}
     assert set(grid["n"]) == {2}, "one image a dump"
-    assert (out / "captions.md").read_text().startswith("**Figure E. ")
+    caption = (out / "captions.md").read_text()
+    assert caption.startswith("**Figure E. ")
+    assert caption.endswith("have no interval and no test, and decide nothing.\n")
     assert said == []
 
 

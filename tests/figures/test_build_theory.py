@@ -46,6 +46,7 @@ def test_figures_a_to_c_are_drawn_and_a_second_run_measures_nothing(
     assert "From before." in captions
     assert "Gone." not in captions
     assert "2 images of 2 benchmarks" in captions
+    assert captions.count("**No intervals.** There is a single image of every benchmark") == 3
 
     floor = pd.read_csv(out / "floor.csv")
     assert {FLOOR, BEST} <= set(floor["method"])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import numpy as np
@@ -73,7 +74,7 @@ def test_figure3_names_the_highest(tables: Any) -> None:
     own = (table.method == "otprune") & (table.quantity == "relative_score")
     raised = table.copy()
     raised.loc[own, ["value", "low", "high"]] += 5.0
-    assert "OTPrune is highest; its interval lies apart" in caption3(raised)
+    assert "OTPrune is highest; it and the next have intervals that lie apart" in caption3(raised)
     assert "no mean score" in caption3(figure3_table(tables.sweep, None))
 
 
@@ -114,3 +115,38 @@ def test_figure5_judges_the_sentence_on_gamma_in_the_unit_that_has_its_grid(tabl
         caption = caption5(table.assign(value=table.value.where(~own, scores)))
         assert "In the paper's unit, better from 0.005 to 0.01: holds (+0.050, +0.050 to +0.050 at" in caption
         assert words in caption
+
+
+def test_figure4_without_a_rival_claims_nothing(tables: Any) -> None:
+    alone = figure4_table(tables.sweep, methods=["otprune-paper"])
+    assert "There is no other method to compare OTPrune with." in caption4(alone)
+
+
+def certain(tables: Any) -> dict[str, str]:
+    """Return the captions of Figures 2 to 5 on numbers that could not be clearer but for their intervals."""
+    own = tables.sweep["method"] == "otprune"
+    sweep = tables.sweep.assign(w2=tables.sweep["w2"].where(~own, tables.sweep["w2"] / 100.0))
+    ranks = {name: with_scores(tables, -0.01) for name in ("figure2", "figure2_again")}
+    found = {"2": caption2(ranks), "4": caption4(figure4_table(sweep, methods=["otprune", *PAPER]))}
+    scores = tables.accuracy.assign(n=1)
+    return found | {
+        "3": caption3(figure3_table(sweep, scores)),
+        "5": caption5(figure5_table(sweep, scores).query("benchmark in ('presence', 'mean')")),
+    }
+
+
+def test_a_single_image_or_question_decides_nothing_and_reads_well(build_tables: Any) -> None:
+    one, several = (certain(build_tables(("presence",), samples=count)) for count in (1, 2))
+    for caption in one.values():
+        assert not re.search(r"\bnan\b", caption)
+        assert not any(words in caption for words in ("lie apart", "overlap", "as claimed", "claim holds"))
+    assert "**Verdict.** Undecided: ρ = −1.00 overall, without an interval or a test." in one["2"]
+    assert "| −1.00 | no interval | 1.00 | – | – |" in one["2"]
+    assert "The claim holds here: ρ = −1.00 overall (95% interval " in several["2"]
+    assert "it and the highest have no intervals to compare" in one["3"]
+    assert "**Verdict.** Undecided for " in one["4"]
+    assert "; farther than OTPrune: none." in one["4"]
+    assert "smallest distance at every ratio, as claimed" in several["4"]
+    assert one["5"].count("with no intervals to compare") == len(KEPT)
+    assert "plateau from 0.01 on: not decidable here (" in one["5"]
+    assert ", no interval at " in one["5"]

@@ -85,6 +85,19 @@ def test_the_caption_counts_readings_and_says_what_the_literal_bars_show(grid: p
     said = caption_distances(once)
     assert "in 1 of 14 readings (W2 on raw tokens), and at none in 13." in said
     assert "with the paper's gamma is the closest" in said
+    assert "at none in 0; in 14 it is not decided at some share." in caption_distances(
+        grid.assign(place="undecided")
+    )
+
+
+def test_a_number_that_is_not_told_from_one_is_grey(grid: pd.DataFrame) -> None:
+    one = grid[(grid["baseline"] == "otprune") & (grid["method"] == "dpp") & (grid["ratio"] == 0.098)]
+    row = one[(one["normalisation"] == "none") & (one["distance_kind"] == "w2")].assign(value=0.9)
+    colours = []
+    for low, high in ((0.8, 0.95), (0.8, 1.1), (np.nan, np.nan)):
+        panel = draw_distances(row.assign(low=low, high=high)).axes[0]
+        colours.append(next(text.get_color() for text in panel.texts if text.get_ha() == "center"))
+    assert colours == ["0.1", "0.5", "0.5"]
 
 
 def test_a_table_of_something_else_is_refused(grid: pd.DataFrame) -> None:

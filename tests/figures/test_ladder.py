@@ -123,6 +123,14 @@ def test_the_verdict_can_fall_the_other_way(rows: pd.DataFrame) -> None:
     )
 
 
+def test_of_one_image_the_ladder_tells_no_direction(rows: pd.DataFrame) -> None:
+    table = ladder_table(rows[rows["sample"] == "s0"], resamples=5)
+    caption = caption_ladder(table)
+    assert "may order the subsets in either direction (no intervals; ρ among" in caption
+    assert "nan" not in caption.split("**Verdict.**")[1]
+    draw_ladder(table).canvas.draw()
+
+
 def test_the_caption_of_the_scatter_says_what_dropping_the_trace_does(rows: pd.DataFrame) -> None:
     table = scatter_table(rows, ratio=0.1)
     caption = caption_scatter(table)

@@ -76,6 +76,14 @@ def test_the_caption_says_which_way_the_numbers_fall(table: pd.DataFrame) -> Non
     assert "farther none" in FIGURE.caption({"weights": turned}).splitlines()[-1]
 
 
+def test_one_image_is_drawn_and_tells_nothing(rows: pd.DataFrame) -> None:
+    table = FIGURE.table(Given(rows[rows["sample"] == "s0"], methods=METHODS))
+    draw_weights(table).canvas.draw()
+    verdicts = [line for line in FIGURE.caption({"weights": table}).splitlines() if line.startswith("- ")]
+    assert len(verdicts) == 4
+    assert all(line.endswith("closer none; farther none.") for line in verdicts)
+
+
 def test_it_is_drawn_from_a_dump_with_the_weightings_that_are_known(
     make_dump: Callable[..., Path], tmp_path: Path
 ) -> None:

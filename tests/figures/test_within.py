@@ -71,6 +71,14 @@ def test_the_verdict_names_what_the_intervals_carry() -> None:
     )
 
 
+def test_without_intervals_nothing_is_told() -> None:
+    table = made_up().assign(low=np.nan, high=np.nan)
+    caption = caption_within(table)
+    assert "the better answers by none, and the worse ones by none (there is no interval)." in caption
+    assert "Given quantisation error, exact W2 squared has −0.10 (no interval)." in caption
+    draw_within(table).canvas.draw()
+
+
 def test_it_is_drawn_from_the_results_of_the_same_model(make_dump: MakeDump, tmp_path: Path) -> None:
     results, out, said = tmp_path / "results", tmp_path / "out", []
     results.mkdir()

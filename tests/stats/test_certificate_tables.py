@@ -137,8 +137,8 @@ def test_without_random_there_is_no_share() -> None:
 
 
 def test_where_all_is_kept_every_method_is_at_its_best_and_no_way_is_left() -> None:
-    nothing = {"alpha": {"otprune": [0.0], "random": [0.0], "best": [0.0]}}
-    rows = made_up(nothing, {"alpha": [0.0]})
+    nothing = {"alpha": {method: [0.0, 0.0] for method in ("otprune", "random", "best")}}
+    rows = made_up(nothing, {"alpha": [0.0, 0.0]})
     rows["w2_squared"] = 0.0
     table = certificate_table(rows, resamples=10)
     over = table[table["quantity"] == "over_floor"]

@@ -100,3 +100,12 @@ def test_a_sweep_without_otprune_is_refused(sweep: pd.DataFrame) -> None:
         distance_grid(sweep[sweep["method"] == "dpp"])
     with pytest.raises(InputError, match="lacks the columns trace_objective"):
         distance_grid(sweep.drop(columns="trace_objective"))
+
+
+def test_of_one_image_it_is_not_told_where_otprune_is(sweep: pd.DataFrame) -> None:
+    far = sweep["w2"].where(sweep["method"] != "otprune", 100.0 * sweep["w2"])
+    alone = sweep.assign(w2=far)[sweep["sample"] == "s0"]
+    own = distance_grid(alone, resamples=5).query("distance_kind == 'w2' and baseline == 'otprune'")
+    assert (own["value"] < 1.0).all()
+    assert set(own["place"]) == {"undecided"}
+    assert own[["low", "high"]].isna().all(axis=None)

@@ -270,3 +270,33 @@ def test_a_benchmark_without_one_complete_sample_is_refused(tables: Any) -> None
         sweep = sweep[~(half & (sweep.method == method))]
     with pytest.raises(InputError, match="no sample"):
         figure4_table(sweep)
+
+
+def test_a_single_image_or_question_has_a_value_and_no_interval(build_tables: Any) -> None:
+    made = build_tables(("presence",), samples=1)
+    accuracy = made.accuracy.assign(n=1)
+    for table in (figure3_table(made.sweep, accuracy), figure5_table(made.sweep, accuracy)):
+        assert {"score", "relative_score", "distance"} < set(table.quantity)
+        assert table.value.notna().any()
+        assert table[["low", "high"]].isna().all(axis=None)
+    asked = figure3_table(made.sweep, made.accuracy).query("quantity == 'score'")
+    assert asked[["low", "high"]].notna().all(axis=None), "of 400 questions the score has one"
+
+
+def test_scores_are_those_of_every_methods_own_default_gamma(
+    tables: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In one unit and the other: were the paper's default 0.05, its method would stand with that."""
+    moved = {"otprune": 0.01, "otprune-paper": 0.05}
+    monkeypatch.setattr("otanalysis.stats.cells.DEFAULT_GAMMAS", moved)
+    table = figure3_table(tables.sweep, tables.accuracy, resamples=5)
+    for method, gamma in moved.items():
+        own = {"benchmark": "presence", "method": method, "ratio": 0.05}
+        score = row_of(tables.accuracy, gamma=gamma, **own)["value"]
+        assert row_of(table, quantity="score", **own)["value"] == pytest.approx(score, rel=ROUNDING)
+    points = figure2_tables(tables.sweep, tables.accuracy, methods=[*moved], ratio=0.05, resamples=5).points
+    one, other = (row_of(points, benchmark="presence", method=name)["score"] for name in moved)
+    assert (one, other) == tuple(
+        row_of(table, benchmark="presence", method=name, ratio=0.05, quantity="score")["value"]
+        for name in moved
+    )

@@ -29,6 +29,7 @@ from otanalysis.stats.judging import FAILS, HOLDS, OPEN, Evidence, Exactly, Posi
         (Positive(), Evidence(1.0, p_value=0.06), OPEN),
         (Positive(), Evidence(-1.0, p_value=0.01), FAILS),
         (Positive(), Evidence(1.0), OPEN),
+        (Positive(), Evidence(0.0, p_value=0.01), OPEN),
     ],
 )
 def test_a_rule_judges_one_piece(rule: Rule, evidence: Evidence, verdict: str) -> None:
@@ -59,3 +60,15 @@ def test_one_failure_is_enough_and_all_must_hold(pieces: list[Evidence], verdict
 def test_nothing_measured_decides_nothing() -> None:
     assert judge([], Within(above=0.0)) == (OPEN, None)
     assert judge([Evidence(math.nan)], Exactly(most=0)) == (OPEN, None)
+    missing = Evidence(math.nan, where="a rival is missing")
+    assert judge([Evidence(math.nan), missing], Exactly(most=0)) == (OPEN, missing)
+    assert judge([missing, GOOD], Within(above=0.0)) == (OPEN, missing), "the piece that leaves it open"
+
+
+@pytest.mark.parametrize("rule", [Within(above=0.0), Positive(), Within(-0.1, 0.1)])
+def test_the_mirrored_evidence_turns_a_one_sided_verdict_and_keeps_a_two_sided_one(rule: Rule) -> None:
+    two_sided = rule == Within(-0.1, 0.1)
+    for value, reach, p_value in ((1.0, 0.5, 0.01), (1.0, 2.0, 0.3), (0.05, 0.01, 0.01)):
+        found = rule(Evidence(value, value - reach, value + reach, p_value=p_value))
+        turned = rule(Evidence(-value, -value - reach, -value + reach, p_value=p_value))
+        assert turned == (found if two_sided else {HOLDS: FAILS, OPEN: OPEN}[found])

@@ -196,3 +196,15 @@ def test_several_settings_of_a_method_are_not_mixed() -> None:
     with pytest.raises(InputError, match="several ratios"):
         compare_scores(table, "a", "b")
     assert compare_scores(table, "a", "b", ratio=0.05).median_gain.tolist() == [1.0]
+
+
+def test_the_p_against_is_that_of_the_gains_with_the_other_sign(found: pd.DataFrame) -> None:
+    rows = found.xs(ALL, level="group")
+    assert len(rows) == 4
+    # Both count the observed sum of ranks, and so exceed one together.
+    assert (rows.p_exact + rows.p_against > 1.0).all()
+    gains = np.random.default_rng(0).normal(-0.5, 1.0, 12)
+    table = made({"a": [*(1.0 + 0.1 * gains)], "b": [1.0] * 12})
+    row = compare_scores(table, "a", "b").iloc[0]
+    assert row.p_against == pytest.approx(wilcoxon(gains, alternative="less", method="exact").pvalue)
+    assert row.p_against < 0.05 < row.p_exact

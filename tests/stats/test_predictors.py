@@ -80,8 +80,8 @@ def test_what_is_a_function_of_the_score_is_found_in_its_direction(found: Predic
     assert (np.sign(planted["rho"]) == np.where(planted["distance"] == "w2", -1.0, 1.0)).all()
     assert (planted["low"] * planted["high"] > 0.0).all()
     assert (planted["p_holm"] < 0.01).all()
-    exact = predictor_tables(*made_up(1, samples=1, w2=lambda score: -score), ratio=RATIO, resamples=50)
-    # Without noise in scores and in the one image of a dump only the methods are drawn anew.
+    exact = predictor_tables(*made_up(1, samples=2, w2=lambda score: -score), ratio=RATIO, resamples=50)
+    # Without noise in scores, and with little in the images, only the methods are drawn anew.
     own = exact.matrix[(exact.matrix["distance"] == "w2") & (exact.matrix["benchmark"] != MEAN)]
     assert own["rho"].to_numpy() == pytest.approx(-1.0, abs=0.02)
 
@@ -107,7 +107,7 @@ def test_noise_stays_unmarked_but_for_about_one_cell_in_twenty() -> None:
 
 @pytest.mark.usefixtures("few_permutations")
 def test_methods_are_drawn_anew_too() -> None:
-    sweep, accuracy = made_up(2, samples=1)
+    sweep, accuracy = made_up(2, samples=2)
     matrix = predictor_tables(sweep, accuracy, ratio=RATIO, resamples=400).matrix
     width = (matrix["high"] - matrix["low"]).mean()
     assert 0.6 < width < 1.1, "about four standard errors of a correlation over twenty methods"
@@ -130,6 +130,17 @@ def test_only_methods_with_distance_and_score_are_compared(
     overall = found.points[found.points["benchmark"] == MEAN].set_index("method")
     assert overall.index[overall["score"].isna() & overall["w2"].notna()].tolist() == ["method-03"]
     assert overall.index[overall["w2"].isna()].tolist() == ["method-05"]
+
+
+def test_one_image_has_a_correlation_and_neither_interval_nor_test() -> None:
+    sweep, accuracy = made_up(1, samples=2, w2=lambda score: -score)
+    alone = sweep[(sweep["benchmark"] != "a") | (sweep["sample"] == "s0")]
+    matrix = predictor_tables(alone, accuracy, ratio=RATIO, resamples=20).matrix
+    w2 = matrix[matrix["distance"] == "w2"].set_index("benchmark")
+    assert (w2["rho"] < -0.9).all()
+    unknown = w2[["low", "high", "p", "p_holm"]].isna()
+    assert unknown.loc[["a", MEAN]].all(axis=None), "and so has a mean that it is part of"
+    assert not unknown.drop(index=["a", MEAN]).any(axis=None)
 
 
 def test_without_scores_nothing_is_known(tables: tuple[pd.DataFrame, pd.DataFrame]) -> None:

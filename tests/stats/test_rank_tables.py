@@ -40,3 +40,26 @@ def test_every_ratio_has_the_rows_that_it_has_alone(tables: Any) -> None:
             pd.testing.assert_frame_equal(mine[mine.ratio == ratio].reset_index(drop=True), its)
     scores = found.points[found.points.benchmark == MEAN].groupby("ratio").score.mean()
     assert scores.nunique() == 4, "a ratio that is not passed on would give the same four times"
+
+
+def test_one_image_has_ranks_and_neither_interval_nor_test(build_tables: Any) -> None:
+    made = build_tables(("presence", "read-row"), samples=2)
+    alone = made.sweep[(made.sweep["benchmark"] != "presence") | (made.sweep["sample"] == "s0")]
+    found = figure2_tables(alone, made.accuracy, methods=PAPER, resamples=20)
+    each = found.correlations.set_index("benchmark")
+    assert each[["rho", "rank_rho", "smallest_p"]].notna().all(axis=None)
+    interval = ["rho_low", "rho_high", "rank_rho_low", "rank_rho_high", "p_value"]
+    assert each.loc[["presence", MEAN], interval].isna().all(axis=None), "a mean that it is part of, too"
+    assert each.loc["read-row", interval].notna().all()
+    points = found.points[found.points["benchmark"] == "presence"]
+    assert points[["distance", "distance_rank"]].notna().all(axis=None)
+    ends = ["distance_low", "distance_high", "distance_rank_low", "distance_rank_high"]
+    assert points[ends].isna().all(axis=None)
+    assert points["score_low"].notna().all(), "scores have their own errors"
+    one_question = made.accuracy.assign(
+        n=made.accuracy["n"].where(made.accuracy["benchmark"] != "presence", 1)
+    )
+    found = figure2_tables(made.sweep, one_question, methods=PAPER, resamples=20)
+    each = found.correlations.set_index("benchmark")
+    assert each.loc["presence", interval].isna().all()
+    assert each.loc["read-row", interval].notna().all()

@@ -323,3 +323,11 @@ def test_holm_counts_only_tests_and_stays_a_probability() -> None:
     assert holm([0.02, np.nan, 0.6, 0.5]) == pytest.approx([0.06, np.nan, 1.0, 1.0], nan_ok=True)
     assert np.isnan(holm([np.nan])).all()
     assert holm([0.04, 0.01, 0.03, 0.02]) == pytest.approx([0.06, 0.04, 0.06, 0.06]), "as R's p.adjust has it"
+
+
+def test_one_row_gives_no_interval_and_two_alike_one_of_no_width() -> None:
+    one = bootstrap_means([[0.7, 0.6]], 5, generator=np.random.default_rng(0))
+    assert one.shape == (5, 2)
+    assert np.isnan(percentile_interval(one)).all()
+    two = bootstrap_means([[0.7, 0.6]] * 2, 5, generator=np.random.default_rng(0))
+    np.testing.assert_allclose(percentile_interval(two), [[0.7, 0.6]] * 2)

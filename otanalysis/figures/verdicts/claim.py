@@ -109,7 +109,7 @@ def as_markdown(table: pd.DataFrame) -> str:
     Returns
     -------
     str
-        Ends with a line feed. A number that was not measured is said to be missing, with the command.
+        Ends with a line feed. A number that was not measured, or does not exist, is said to be missing.
     """
     lines = [f"| {' | '.join(_HEAD)} |", "|---" * len(_HEAD) + "|"]
     for row in table.fillna({"where": "", "tokens": "", "command": ""}).to_dict("records"):
@@ -123,7 +123,8 @@ def as_markdown(table: pd.DataFrame) -> str:
 def _number(row: Mapping[Any, Any]) -> str:
     value, low, high, p = (float(str(row[name])) for name in ("value", "low", "high", "p_value"))
     if math.isnan(value):
-        return "not measured" if row["command"] else "none"
+        why = f"not known ({row['where']})" if row["where"] else "not measured"
+        return why if row["command"] else "none"
     words = _digits(value)
     if not math.isnan(low):
         words += f" [{_digits(low)}, {_digits(high)}]"

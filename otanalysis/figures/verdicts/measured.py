@@ -9,7 +9,8 @@ import numpy as np
 import pandas as pd
 
 from otanalysis.defaults import DEFAULT_GAMMAS, RELEASED_GAMMA
-from otanalysis.figures.layout import benchmarks_of, per_cent, tokens_words
+from otanalysis.figures.captions import benchmarks_words, counted
+from otanalysis.figures.layout import per_cent, tokens_words
 from otanalysis.figures.style import method_look
 from otanalysis.figures.verdicts.claim import PaperClaim
 from otanalysis.stats.cells import MEAN
@@ -83,7 +84,7 @@ def _ladder_claims(ladder: pd.DataFrame | None) -> Iterator[PaperClaim]:
                 rows = whole[(whole["normalisation"] == kind) & (whole["measure"] == measure)]
                 overall = rows[rows["benchmark"] == MEAN]
                 evidence = [_at_ratio(row) for _, row in overall.iterrows()]
-                tokens = f"{tokens}, {int(overall['n'].max())} images" if len(overall) else tokens
+                tokens = f"{tokens}, {counted(overall['n'].max(), 'image')}" if len(overall) else tokens
             yield PaperClaim(
                 words,
                 place,
@@ -103,7 +104,7 @@ def _score_claims(table: pd.DataFrame | None) -> Iterator[PaperClaim]:
         if table is not None:
             rows = table[(table["benchmark"] != MEAN) & (table["quantity"] == "relative_score")]
             evidence = [one for _, own in rows.groupby("ratio") if (one := _lead(own, method)) is not None]
-            tokens = f"{len(benchmarks_of(table))} benchmarks"
+            tokens = benchmarks_words(table)
         yield PaperClaim(
             "OTPrune keeps the most accuracy",
             "Figure 3",
@@ -177,7 +178,7 @@ def _closest(
         evidence = [_at_ratio(row, method_look(str(row["method"])).label) for _, row in rows.iterrows()]
         if set(rows["method"]) != set(PAPER_RIVALS):
             evidence.append(Evidence(float("nan"), where="a rival is missing"))
-        tokens = f"{tokens}, {int(rows['n'].max())} images" if len(rows) else tokens
+        tokens = f"{tokens}, {counted(rows['n'].max(), 'image')}" if len(rows) else tokens
     return PaperClaim(
         words,
         "Figure 4",
@@ -219,7 +220,7 @@ def _gamma_claims(table: pd.DataFrame | None) -> Iterator[PaperClaim]:
         "plateau": ("from gamma 0.01 on the score is on a plateau", f"changes within ±{PLATEAU:g}"),
     }
     found = None if table is None else gamma_claim(table)
-    tokens = "" if table is None else f"{len(benchmarks_of(table))} benchmarks"
+    tokens = "" if table is None else benchmarks_words(table)
     for method in DEFAULT_GAMMAS:
         for part, (words, wanted) in parts.items():
             evidence: list[Evidence] = []
@@ -272,4 +273,4 @@ def _of(row: pd.Series, column: str, where: str, p_value: float = float("nan")) 
 
 def _tokens(table: pd.DataFrame, images: int) -> str:
     kind = tokens_words(str(table["normalisation"].iloc[0]))
-    return f"{kind}, {images} images of {len(benchmarks_of(table))} benchmarks"
+    return f"{kind}, {counted(images, 'image')} of {benchmarks_words(table)}"

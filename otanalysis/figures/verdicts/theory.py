@@ -43,7 +43,7 @@ STATEMENTS: Sequence[tuple[str, str, tuple[str, ...]]] = (
     ),
     (
         "greedy reaches 1 − 1/e of the largest objective",
-        "Theorem 1",
+        "the guarantee for greedy",
         ("greedy-ratio", "greedy-attacked-factor", "greedy-attacked-tokens"),
     ),
 )

@@ -133,20 +133,22 @@ def compare_with_published(table: pd.DataFrame) -> pd.DataFrame:
     -------
     DataFrame
         Columns ``law``, ``normalise``, ``method`` and ``gamma`` (of OTPrune), ``m``, ``d``, ``keep`` (missing
-        in the rows over all sizes), ``sizes``, ``win_gap`` and ``ratio_gap`` (mean absolute difference over
-        the methods, in percentage points) and ``gap``, their mean. Closest first, the rows over all sizes
-        before those of single sizes. Empty where no size is published.
+        in the rows over all sizes), ``sizes``, ``trials`` (the fewest of a size), ``win_gap`` and
+        ``ratio_gap`` (mean absolute difference over the methods, in percentage points) and ``gap``, their
+        mean. Closest first, the rows over all sizes before those of single sizes. Empty where no size is
+        published.
     """
     joined = table[table["published"].notna()].assign(gap=lambda rows: 100 * rows["difference"].abs())
     ours = joined["method"].isin(PUBLISHED_AS)
     combination = ["law", "normalise", *_METHOD]
+    columns = [*combination, *SIZE, "sizes", "trials", "win_gap", "ratio_gap", "gap"]
     parts = []
     for _, own in joined[ours].groupby(_METHOD, sort=False):
         others = joined[~ours].merge(own[["law", "normalise"]].drop_duplicates())
         variant = {name: own[name].iloc[0] for name in _METHOD}
         parts.append(pd.concat([own, others]).assign(**variant))
     if not parts:
-        return pd.DataFrame(columns=[*combination, *SIZE, "sizes", "win_gap", "ratio_gap", "gap"])
+        return pd.DataFrame(columns=columns)
     gaps = pd.concat(parts).groupby([*combination, *SIZE, "measure"], sort=False)["gap"].mean().unstack()
     single = gaps.rename(columns={WIN_RATE: "win_gap", RATIO: "ratio_gap"}).reset_index().assign(sizes=1)
     overall = single.groupby(combination, sort=False).agg(
@@ -156,9 +158,9 @@ def compare_with_published(table: pd.DataFrame) -> pd.DataFrame:
         part.assign(gap=(part["win_gap"] + part["ratio_gap"]) / 2).sort_values("gap", kind="stable")
         for part in (overall.reset_index().assign(**dict.fromkeys(SIZE, np.nan)), single)
     ]
-    columns = [*combination, *SIZE, "sizes", "win_gap", "ratio_gap", "gap"]
-    found = pd.concat([part[columns].astype(dict.fromkeys(SIZE, "Int64")) for part in ranked])
-    return found.reset_index(drop=True)
+    trials = int(joined["trials"].min())
+    kept = [part.assign(trials=trials)[columns].astype(dict.fromkeys(SIZE, "Int64")) for part in ranked]
+    return pd.concat(kept, ignore_index=True)
 
 
 def closest_sentence(table: pd.DataFrame, comparison: pd.DataFrame) -> str:
@@ -250,8 +252,7 @@ def _averaged(own: pd.DataFrame, resamples: int, generator: np.random.Generator)
     values = long.pivot(index="trial", columns="cell", values="value").to_numpy(dtype=np.float64)
     certified = long.groupby("cell")["certified"].mean().where(cells["measure"] == RATIO)
     draws = bootstrap_means(values, resamples, generator=generator)
-    # Resamples of a single trial would all be that trial: no interval is better than one of no width.
-    low, high = percentile_interval(draws if len(values) > 1 else np.full_like(draws, np.nan))
+    low, high = percentile_interval(draws)
     cells = cells.assign(value=values.mean(axis=0), low=low, high=high, certified=certified.to_numpy())
     same = {name: own[name].iloc[0] for name in (*_SETTING, "draws", "every")}
     return cells.assign(trials=len(values), **same)
