@@ -64,8 +64,9 @@ def draw_distances(table: pd.DataFrame) -> Figure:
     -------
     Figure
         One panel a gamma of OTPrune. Blue: the method is closer to all tokens than OTPrune, by this
-        reading; orange: OTPrune is closer. Grey numbers: no interval that lies apart from 1. A dot marks the
-        rows in which OTPrune is the closest of all, a ring those in which that is not decided.
+        reading; orange: OTPrune is closer; no colour without an interval. Grey numbers: no interval that lies
+        apart from 1. A dot marks the rows in which OTPrune is the closest of all, a ring those in which that
+        is not decided.
 
     Raises
     ------
@@ -126,10 +127,12 @@ def _cells(panel: Axes, table: pd.DataFrame, rows: Sequence[tuple[str, str]]) ->
     shape = len(rows), len(methods)
     value, low, high = (own[name].to_numpy(dtype=np.float64).reshape(shape) for name in INTERVAL)
     higher = (own["closer"] == "higher").to_numpy().reshape(shape)
-    panel.imshow(_nearness(value, higher), cmap=_colours(), vmin=-1, vmax=1, aspect="auto")
+    nearness = np.where(np.isnan(low) | np.isnan(high), np.nan, _nearness(value, higher))
+    panel.set_facecolor("0.95")
+    panel.imshow(nearness, cmap=_colours(), vmin=-1, vmax=1, aspect="auto")
     for (line, column), number in np.ndenumerate(value):
         inside = not (low[line, column] > 1 or high[line, column] < 1)
-        dark = abs(_nearness(value, higher)[line, column]) > 0.75
+        dark = abs(nearness[line, column]) > 0.75
         colour = "0.5" if inside else "white" if dark else "0.1"
         words = "–" if np.isnan(number) else f"{number:.2f}" if number < 9.95 else f"{number:.0f}"
         panel.text(column, line, words, ha="center", va="center", fontsize=CELL_SIZE, color=colour)

@@ -93,11 +93,13 @@ def test_the_caption_counts_readings_and_says_what_the_literal_bars_show(grid: p
 def test_a_number_that_is_not_told_from_one_is_grey(grid: pd.DataFrame) -> None:
     one = grid[(grid["baseline"] == "otprune") & (grid["method"] == "dpp") & (grid["ratio"] == 0.098)]
     row = one[(one["normalisation"] == "none") & (one["distance_kind"] == "w2")].assign(value=0.9)
-    colours = []
+    colours, shown = [], []
     for low, high in ((0.8, 0.95), (0.8, 1.1), (np.nan, np.nan)):
         panel = draw_distances(row.assign(low=low, high=high)).axes[0]
         colours.append(next(text.get_color() for text in panel.texts if text.get_ha() == "center"))
+        shown.append(np.ma.filled(panel.images[0].get_array(), np.nan).item())
     assert colours == ["0.1", "0.5", "0.5"]
+    assert np.isfinite(shown).tolist() == [True, True, False], "and without an interval it has no colour"
 
 
 def test_a_table_of_something_else_is_refused(grid: pd.DataFrame) -> None:
