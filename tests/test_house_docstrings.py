@@ -53,6 +53,7 @@ RAISES_NOTHING = {
     "caption_floor": "takes what was drawn",
     "caption_ladder": "takes what was drawn",
     "caption_scatter": "takes what was drawn",
+    "caption_within": "takes what was drawn",
     "model_fingerprint": "a file that is not there does not count",
     "model_revision": "falls back on an empty name",
     "worst_addition": "takes what tabulate returns",

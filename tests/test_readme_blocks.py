@@ -13,8 +13,9 @@ from otanalysis.figures.verdicts import verdict_table
 from otanalysis.figures.verdicts.claim import COLUMNS, PaperClaim
 from otanalysis.figures.verdicts.claims import all_claims
 from otanalysis.figures.verdicts.measured import measured_claims
-from otanalysis.mini.bundled import bundled_accuracy_path
+from otanalysis.mini.bundled import bundled_accuracy_path, bundled_model_path
 from otanalysis.scores.table import read_accuracy
+from otanalysis.stats.cells import MEAN
 from otanalysis.stats.figure_tables import figure3_table, figure5_table
 from otanalysis.stats.judging import Evidence, judge
 from tests.readme_blocks import BLOCKS, README, block_of, kept, marks, methods_table, with_block
@@ -115,3 +116,60 @@ def test_what_follows_from_the_bundled_scores_is_what_the_table_says() -> None:
 
 
 TABLES = {"figure3": figure3_table, "figure5": figure5_table}
+
+
+def paragraph(figure: str) -> str:
+    """Return what the README says of a figure, in one line."""
+    _, _, rest = README.read_text(encoding="utf-8").partition(f"**{figure}")
+    return " ".join(rest.partition("![")[0].split())
+
+
+def bundled_table(name: str) -> pd.DataFrame:
+    return pd.read_csv(bundled_model_path() / name)
+
+
+def overall_rho(distance: str, *, without_ends: bool = False) -> str:
+    matrix = bundled_table("predictors.csv").set_index(["benchmark", "without_ends", "distance"])
+    return f"{matrix.loc[(MEAN, without_ends, distance), 'rho']:.2f}"
+
+
+def test_the_paragraph_of_figure_p_has_the_numbers_of_the_matrix() -> None:
+    text = paragraph("Figure P")
+    for distance, words in {
+        "w2": "{} for W2",
+        "quantisation_error": "{} for the quantisation error",
+        "hausdorff_radius": "{} for the Hausdorff radius",
+        "projection_residual": "{} for the projection residual",
+        "trace_objective": "f of equation 4 ({})",
+        "logdet": "log-determinant ({},",
+    }.items():
+        assert words.format(overall_rho(distance)) in text
+    assert f"without First-K and Last-K {overall_rho('logdet', without_ends=True)}" in text
+
+
+def interval(row: pd.Series) -> str:
+    return f"{row['value']:.2f} [{row['low']:.2f}, {row['high']:.2f}]"
+
+
+def renumbered(name: str) -> pd.DataFrame:
+    """Return the rows of a bundled table for all questions together, kept tokens renumbered."""
+    table = bundled_table(name)
+    return table[(table["benchmark"] == MEAN) & (table["positions"] == "renumbered")]
+
+
+def test_the_paragraph_of_figure_i_has_the_numbers_of_its_tables() -> None:
+    text = paragraph("Figure I")
+    inside = renumbered("within.csv").set_index(["pool", "measure", "given"]).loc["all"]
+    for measure, given, words in (
+        ("projection_residual", "nothing", "projection residual ({})"),
+        ("quantisation_error", "nothing", "quantisation error ({})"),
+        ("w2_squared", "nothing", "by W2 squared {}."),
+        ("w2_squared", "quantisation_error", "nothing of W2 is left ({})"),
+        ("quantisation_error", "w2_squared", "the quantisation error keeps {}"),
+    ):
+        assert words.format(interval(inside.loc[(measure, given)])) in text
+    swaps = renumbered("within_swaps.csv")
+    raised = swaps[(swaps["stage"] == 1) & (swaps["quantity"] == "log_probability")].set_index("moves")
+    kinds = [f"{raised.loc[name, 'value']:.2f}" for name in ("w2-swaps", "quantisation-swaps")]
+    assert f"by {kinds[0]}, the others by {kinds[1]}" in text
+    assert f"the difference is {interval(raised.loc['difference'])}" in text

@@ -17,4 +17,4 @@ from .style import (
     paper_style as paper_style,
     use_paper_style as use_paper_style,
 )
-from .within import draw_within as draw_within
+from .within import caption_within as caption_within, draw_within as draw_within

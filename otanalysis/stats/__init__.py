@@ -7,13 +7,14 @@ of the pools of kept sets from selection.
 from otanalysis.stats.cells import MEAN
 from otanalysis.stats.figure_tables import figure4_table
 from otanalysis.stats.ladder_tables import ladder_table, scatter_table
-from otanalysis.stats.predictors import predictor_tables
+from otanalysis.stats.predictors import PredictorTables, predictor_tables
 from otanalysis.stats.rank_tables import figure2_tables
 from otanalysis.stats.statistics import spearman_test
-from otanalysis.stats.within_tables import swaps_table, within_table
+from otanalysis.stats.within_tables import swaps_table, with_between, within_table
 
 __all__ = [
     "MEAN",
+    "PredictorTables",
     "figure2_tables",
     "figure4_table",
     "ladder_table",
@@ -21,5 +22,6 @@ __all__ = [
     "scatter_table",
     "spearman_test",
     "swaps_table",
+    "with_between",
     "within_table",
 ]

@@ -45,13 +45,15 @@ ENDS = ("first", "last")
 FEWEST = 3
 """Methods below which there is no correlation to speak of."""
 
+_DIGITS = 12  # of a score: two that are equal, one of them a mean over seeds, may differ behind them
+
 _KEYS = ("method",)
 _UNKNOWN = {"rho": np.nan, "low": np.nan, "high": np.nan, "p": np.nan}
 
 
 @dataclass(frozen=True)
 class PredictorTables:
-    """Numbers of the matrix.
+    """Numbers of the matrix, see :func:`predictor_tables`.
 
     Attributes
     ----------
@@ -193,7 +195,8 @@ def _column(
     n = int(there.sum())
     cells = [_UNKNOWN] * len(values)
     if n >= FEWEST:
-        tests = spearman_tests(values[:, there], score[0][there], generator=generator)
+        scores = np.round(score[0][there], _DIGITS)
+        tests = spearman_tests(values[:, there], scores, generator=generator)
         draws = np.array([replicates[:, there] for _, replicates in distances.values()])
         low, high = percentile_interval(_resampled(draws, score[1][:, there], generator).T)
         cells = [

@@ -282,6 +282,15 @@ def with_between(table: pd.DataFrame, matrix: pd.DataFrame) -> pd.DataFrame:
     ------
     InputError
         If a column of the matrix is missing.
+
+    Examples
+    --------
+    >>> inside = pd.DataFrame({"model": ["m"], "ratio": [0.1], "pool": ["all"], "value": [0.2]})
+    >>> row = {"without_ends": False, "distance": "sliced_w2", "closer": "lower is closer", "rho": -0.7}
+    >>> row |= {"benchmark": "mean", "low": -0.9, "high": -0.4, "n_methods": 20}
+    >>> matrix = pd.DataFrame([row])
+    >>> with_between(inside, matrix)[["pool", "value", "high"]].to_dict("records")[1]
+    {'pool': 'methods', 'value': 0.7, 'high': 0.9}
     """
     wanted = ["without_ends", "distance", "closer", "benchmark", "rho", "low", "high", "n_methods"]
     if absent := [name for name in wanted if name not in matrix.columns]:

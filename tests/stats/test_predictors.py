@@ -12,13 +12,17 @@ from scipy.stats import spearmanr
 from otanalysis.defaults import FULL
 from otanalysis.distances import DISTANCES
 from otanalysis.errors import InputError
+from otanalysis.mini.bundled import bundled_accuracy_path, bundled_model_path
+from otanalysis.scores.table import read_accuracy
+from otanalysis.selection import TOKEN_METHODS
 from otanalysis.stats import statistics
 from otanalysis.stats.cells import MEAN
-from otanalysis.stats.predictors import PredictorTables, predictor_tables
+from otanalysis.stats.predictors import ENDS, PredictorTables, predictor_tables
 
 RATIO = 0.1
 METHODS = ("first", "last", *(f"method-{number:02d}" for number in range(18)))
 BENCHMARKS = ("a", "b", "c", "d")
+WRITTEN = 1e-6  # tables are written with eight digits
 OTHERS = [name for name in DISTANCES if name not in ("w2", "effective_rank")]
 
 
@@ -168,3 +172,23 @@ def test_mistakes_are_named(tables: tuple[pd.DataFrame, pd.DataFrame]) -> None:
         predictor_tables(sweep, accuracy, ratio=RATIO, normalise="rows")
     with pytest.raises(InputError, match="must be a DataFrame"):
         predictor_tables(None, accuracy)  # type: ignore[arg-type]
+
+
+def test_the_bundled_matrix_is_that_of_its_methods_and_of_their_scores() -> None:
+    """By SciPy from the means beside it, and these from the table of accuracies."""
+    accuracy = read_accuracy(bundled_accuracy_path())
+    matrix, points = (
+        pd.read_csv(bundled_model_path() / f"{name}.csv") for name in ("predictors", "predictors_methods")
+    )
+    chosen = accuracy[(accuracy.ratio == 0.098) & (accuracy.gamma.isna() | (accuracy.gamma == 0.01))]
+    scores = chosen.groupby(["benchmark", "method"]).value.mean().unstack("benchmark")
+    scores[MEAN] = scores.mean(axis=1)
+    known = points.dropna(subset=["w2"])
+    expected = [scores.loc[row.method, row.benchmark] for row in known.itertuples()]
+    np.testing.assert_allclose(known.score, expected, rtol=WRITTEN)
+    assert set(known.method) == set(TOKEN_METHODS)
+    assert len(matrix) == 2 * len(DISTANCES) * known.benchmark.nunique()
+    for cell in matrix.itertuples():
+        own = known[(known.benchmark == cell.benchmark) & ~(cell.without_ends & known.method.isin(ENDS))]
+        assert cell.rho == pytest.approx(spearmanr(own[cell.distance], own.score).statistic, abs=WRITTEN)
+        assert cell.n_methods == len(own)
