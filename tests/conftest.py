@@ -17,6 +17,13 @@ settings.register_profile("without a clock", deadline=None)  # machines are shar
 settings.load_profile("without a clock")
 
 
+ONLY_ASKED = {
+    "registry": "fetches 183 MB of packages: run `make test-assembly`",
+    "shown": "takes minutes: run `make test-shown`",
+}
+"""Markers of tests that run only where ``-m`` names them, and why."""
+
+
 def pytest_addoption(parser: pytest.Parser) -> None:
     """Add ``--once``: a shorter run that still enters every test."""
     parser.addoption(
@@ -25,11 +32,12 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Skip commands that take minutes unless asked for; keep, with ``--once``, the first parameters."""
-    if "shown" not in (config.getoption("-m") or ""):
-        for item in items:
-            if item.get_closest_marker("shown"):
-                item.add_marker(pytest.mark.skip(reason="takes minutes: run `make test-shown`"))
+    """Skip what only its own target runs, unless asked for; keep, with ``--once``, the first parameters."""
+    asked = config.getoption("-m") or ""
+    for item in items:
+        for marker, reason in ONLY_ASKED.items():
+            if marker not in asked and item.get_closest_marker(marker):
+                item.add_marker(pytest.mark.skip(reason=reason))
     if not config.getoption("once"):
         return
     first: dict[str, pytest.Item] = {}
@@ -42,8 +50,16 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 MakeDump = Callable[..., Path]
 
-# Where torch is not installed, as it need not be, these files cannot even be loaded.
-collect_ignore = [] if importlib.util.find_spec("torch") else ["studies/test_evaluate.py", "vlm"]
+# Where torch, or the readers of ONNX and GGUF, are not installed, these files cannot even be loaded.
+collect_ignore = [
+    file
+    for file, package in {
+        "studies/test_evaluate.py": "torch",
+        "vlm": "torch",
+        "stamps/assembly": "gguf",
+    }.items()
+    if not importlib.util.find_spec(package)
+]
 
 KINDS = (
     "llava",

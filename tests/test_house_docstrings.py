@@ -32,6 +32,7 @@ NOT_RUN = {
     "MissingDependencyError": "a package has to be missing",
     "Explorer": "needs ipywidgets and starts a process; the notebooks show it",
     "other_process": "starts a process",
+    "assemble": "fetches 183 MB of packages and writes 320 MB; `make test-assembly` runs it",
     "build_certified_claims": "needs the optional python-flint",
     "build_claims": "draws instances for some seconds",
     "Effort": "of build_claims",

@@ -30,7 +30,8 @@ LOADS = {
     "otanalysis/mini/training": {"vlm"},
     "otanalysis/vlm": {"vlm"},
     "otanalysis/vlm/lmms_eval": {"lmms-eval"},
-    "tests": {"vlm", "certified", "notebooks", "lmms-eval", "test", "dev"},
+    "otanalysis/stamps/assembly": {"vlm", "pretrained"},
+    "tests": {"vlm", "pretrained", "certified", "notebooks", "lmms-eval", "test", "dev"},
     "benchmarks": {"vlm"},
     "notebooks": {"vlm", "notebooks"},
 }
@@ -278,7 +279,7 @@ def test_no_file_of_the_house_names_an_index() -> None:
 
 def test_ci_runs_what_the_readme_names() -> None:
     commands = re.findall(r"^make (?:--\S+ )*(.+)$", (ROOT / ".ci" / "run").read_text(), flags=re.MULTILINE)
-    assert commands == ["lint test-wheel test-bounds", "test"]
+    assert commands == ["lint test-wheel test-bounds", "test", "test-assembly"]
     script = (ROOT / ".ci" / "run").read_text()
     assert "\n  make test-browser\nelse\n  echo" in script, "what is left out must be said"
     assert (ROOT / ".ci" / "run").stat().st_mode & 0o111

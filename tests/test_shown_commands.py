@@ -53,6 +53,7 @@ SHORTENED = {
 """Commands that take minutes, and the options that make them short where none are shown."""
 NOT_RUN = {
     "otanalysis train-mini": "an hour; the tests of mini/training run its stages",
+    "otanalysis assemble": "fetches 183 MB; make test-assembly runs it",
     "otanalysis select |": "a list of the commands, each of which has its help",
     "make test": "runs this",
     "make lab": "a server; the tests of the notebooks run what it opens",

@@ -26,6 +26,7 @@ _COMMANDS = {
     "evaluate": "otanalysis evaluate --methods otprune,random --ratios 0.05 --out accuracy.csv",
     "within": "otanalysis within --limit 2 --subsets 7",
     "train_mini": "otanalysis train-mini --out my-mini-llava --seed 1",
+    "assemble": "otanalysis assemble stamp-llava --out models/stamp-llava",
     "accuracy_import": "otanalysis accuracy import runs/otprune-0.098 --method otprune --ratio 0.098 "
     "--out accuracy.csv",
     "accuracy_ranks": "otanalysis accuracy ranks --model LLaVA-1.5-7B --methods divprune,fastv,vtw --json",

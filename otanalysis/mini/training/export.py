@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import csv
-import tempfile
 from pathlib import Path
 
-from safetensors import SafetensorError
 from transformers import LlavaForConditionalGeneration
 
-from otanalysis.errors import StorageError
-from otanalysis.files import storing, write_together
+from otanalysis.files import write_together
 from otanalysis.locks import held
 from otanalysis.mini.training.architecture import build_processor
+from otanalysis.vlm.saving import model_files
 
 
 def export(
@@ -42,27 +40,12 @@ def export(
     parameters = sum(parameter.numel() for parameter in model.parameters())
     card = _CARD.format(seed=seed, parameters=parameters, curve=_held_out(work / "training.csv"))
     files = {
-        **_saved(model),
+        **model_files(model.half(), build_processor()),
         "training.csv": (work / "training.csv").read_bytes(),
         "README.md": card.encode(),
     }
     with held(out, "writing the model", wait=wait):
         write_together(out, files)
-
-
-def _saved(model: LlavaForConditionalGeneration) -> dict[str, bytes]:
-    """Return the files of model and processor, by name."""
-    with tempfile.TemporaryDirectory() as name:
-        place = Path(name)
-        try:
-            with storing(place):
-                model.cpu().half().save_pretrained(place)
-                build_processor().save_pretrained(place)
-        except SafetensorError as error:
-            raise StorageError(
-                f"The model cannot be written into {place} ({error}): free some space."
-            ) from error
-        return {path.name: path.read_bytes() for path in sorted(place.iterdir())}
 
 
 def _held_out(curve: Path) -> str:
