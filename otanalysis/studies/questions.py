@@ -17,6 +17,7 @@ from otanalysis.errors import InputError
 from otanalysis.files import as_path, sha256_of_json
 from otanalysis.mini.benchmarks import BENCHMARKS
 from otanalysis.reading import read_csv
+from otanalysis.scenes.benchmark import named
 from otanalysis.vlm.capture.pictures import PictureItem
 from otanalysis.vlm.capture.sources import open_pictures
 
@@ -87,8 +88,7 @@ def bundled_questions(count: int, *, benchmarks: Sequence[str] = tuple(BENCHMARK
     ['is there a 4 ?', 'how many digits ?']
     """
     _check_count(count)
-    if unknown := [name for name in benchmarks if name not in BENCHMARKS]:
-        raise InputError(f"Unknown benchmark {unknown[0]!r}; known are {', '.join(BENCHMARKS)}.")
+    named(benchmarks, BENCHMARKS)
     return [_of_scene(name, number) for number in range(count) for name in benchmarks]
 
 
