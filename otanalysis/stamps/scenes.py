@@ -185,13 +185,11 @@ def _find_room(
     ``size`` is the longer side in pixels; after every 20 places that did not do it becomes smaller.
     """
     cutouts = bank.cutouts[name]
-    photograph = 0
+    photograph = int(generator.integers(len(cutouts)))
+    cutout = cutouts[photograph]
     for attempt in range(_TRIES):
         if attempt % 20 == 19:
             size = max(smallest, size * 0.88)
-        if attempt == 0:
-            photograph = int(generator.integers(len(cutouts)))
-        cutout = cutouts[photograph]
         scale = size / max(cutout.size)
         width, height = (min(SIDE, max(6, round(side * scale))) for side in cutout.size)
         x, y = int(generator.integers(0, SIDE - width + 1)), int(generator.integers(0, SIDE - height + 1))
