@@ -42,7 +42,6 @@ NOT_RUN = {
     "run": "measures and draws for some seconds; the notebooks show it",
     "stamp_benchmarks": "needs the photographs of a package of the system",
     "write_stamp_dumps": "needs the photographs of a package of the system",
-    "StampBenchmark": "needs the photographs of a package of the system",
     "write_bundled_dumps": "runs a model for minutes; open_bundled shows what it writes",
 }
 """Names without an example that is run, each with the reason."""
