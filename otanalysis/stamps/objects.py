@@ -51,12 +51,12 @@ def find_stamps(folder: Path | None = None) -> Path:
     else:
         there = [place for place in (folder / _UNPACKED, folder) if place.is_dir()]
     if not there:
-        looked = f"is no folder: {folder}" if folder else f"is in none of {', '.join(PLACES)}"
+        why = f"are in none of {', '.join(PLACES)}" if folder is None else f"there is no folder {folder}"
         raise InputError(
-            f"The stamps of Tux Paint are wanted, but what was looked for {looked}; install them (Debian, "
-            "Ubuntu: apt install tuxpaint-stamps-default), or unpack the package without rights of an "
-            "administrator (apt download tuxpaint-stamps-default, dpkg-deb -x tuxpaint-stamps-default_*.deb "
-            "FOLDER) and give that folder as --stamps FOLDER."
+            f"The stamps of Tux Paint are wanted, but {why}: install them (Debian, Ubuntu: apt install "
+            "tuxpaint-stamps-default), or unpack that package where you may write (apt download "
+            "tuxpaint-stamps-default, dpkg-deb -x tuxpaint-stamps-default_*.deb FOLDER) and give --stamps "
+            "FOLDER."
         )
     return there[0]
 

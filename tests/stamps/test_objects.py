@@ -81,10 +81,10 @@ def test_stamps_are_found_where_they_were_unpacked_or_installed(
     assert find_stamps() == inside
     monkeypatch.setattr(objects, "PLACES", (str(tmp_path / "nowhere"),))
     with pytest.raises(
-        InputError, match=r"is in none of .*nowhere; install them \(.*tuxpaint-stamps-default"
+        InputError, match=r"are in none of .*nowhere: install them \(.*tuxpaint-stamps-default"
     ):
         find_stamps()
-    with pytest.raises(InputError, match=r"is no folder: .*nowhere"):
+    with pytest.raises(InputError, match=r"there is no folder .*nowhere"):
         find_stamps(tmp_path / "nowhere")
 
 
