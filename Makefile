@@ -67,7 +67,7 @@ mutants: $(STAMP)  ## Plant faults at a sample of places, and list those that no
 	$(BIN)/python -m tests.mutants --sample $(SAMPLE) --part $(PART)
 
 # The tests that load no torch; each of their functions with its first parameters, unless ONCE is empty.
-CORE_TESTS = $(filter-out tests/browser/ tests/data/ tests/fuzz/ tests/mini/ tests/notebooks/ tests/vlm/,$(wildcard tests/*/)) \
+CORE_TESTS = $(filter-out tests/browser/ tests/data/ tests/fuzz/ tests/mini/ tests/notebooks/ tests/stamps/ tests/vlm/,$(wildcard tests/*/)) \
   $(filter-out $(wildcard tests/test_house_*.py) tests/test_shown_commands.py,$(wildcard tests/test_*.py))
 ONCE = --once
 

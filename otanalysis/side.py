@@ -17,6 +17,7 @@ from otanalysis.scalars import shown
 
 __all__ = [
     "CLS_ATTENTION",
+    "OBJECTS",
     "RECEIVED_ATTENTION",
     "TEXT_RELEVANCE",
     "check_side",
@@ -32,6 +33,9 @@ RECEIVED_ATTENTION = "received_attention"
 
 TEXT_RELEVANCE = "text_relevance"
 """How much a patch has to do with the question; from outside, since no dump knows the question."""
+
+OBJECTS = "objects"
+"""Share of a patch that objects cover, in composed scenes, which know where their objects are."""
 
 _NAME = re.compile("[A-Za-z][A-Za-z0-9_]{0,63}")
 _SOURCES = {

@@ -121,10 +121,23 @@ def kind(request: pytest.FixtureRequest) -> str:
 def zoo(tmp_path_factory: pytest.TempPathFactory) -> Any:
     """Return the zoo of small models of the real classes; see tests/vlm/zoo.py."""
     pytest.importorskip("torch")
-    place = Path(__file__).parent / "vlm" / "zoo.py"
-    spec = importlib.util.spec_from_file_location("zoo", place)
+    return _loaded("vlm/zoo.py").Zoo(tmp_path_factory.mktemp("zoo"))
+
+
+@pytest.fixture(scope="session")
+def stamps(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a folder of sixteen made-up stamps of five kinds; see tests/stamps/made_up.py."""
+    folder = tmp_path_factory.mktemp("stamps")
+    _loaded("stamps/made_up.py").write_stamps(folder)
+    return folder
+
+
+def _loaded(name: str) -> Any:
+    """Return a file of the tests as a module."""
+    place = Path(__file__).parent / name
+    spec = importlib.util.spec_from_file_location(place.stem, place)
     assert spec is not None
     assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
-    return module.Zoo(tmp_path_factory.mktemp("zoo"))
+    return module

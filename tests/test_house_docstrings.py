@@ -41,6 +41,8 @@ NOT_RUN = {
     "main": "reads the arguments of the process",
     "use_paper_style": "changes matplotlib for the rest of the process",
     "run": "measures and draws for some seconds; the notebooks show it",
+    "stamp_benchmarks": "needs the photographs of a package of the system",
+    "write_stamp_dumps": "needs the photographs of a package of the system",
     "write_bundled_dumps": "runs a model for minutes; open_bundled shows what it writes",
 }
 """Names without an example that is run, each with the reason."""

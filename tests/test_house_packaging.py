@@ -39,6 +39,7 @@ LOADS = {
 LOADS_LATE = {
     "otanalysis/explore": {"notebooks"},
     "otanalysis/mini": {"vlm"},
+    "otanalysis/stamps": {"vlm"},
     "otanalysis/theorem": {"certified"},
 }
 """Extras that a function of the room loads when it runs; the room itself is loaded without them."""

@@ -54,6 +54,7 @@ SHORTENED = {
 NOT_RUN = {
     "otanalysis train-mini": "an hour; the tests of mini/training run its stages",
     "otanalysis assemble": "fetches 183 MB; make test-assembly runs it",
+    "otanalysis dump-scenes": "needs photographs of objects; tests/cli/test_dump_scenes.py has made-up ones",
     "otanalysis select |": "a list of the commands, each of which has its help",
     "make test": "runs this",
     "make lab": "a server; the tests of the notebooks run what it opens",

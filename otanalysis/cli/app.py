@@ -24,6 +24,7 @@ _COMMANDS = {
     "capture": "otanalysis capture --model llava-hf/llava-1.5-7b-hf --images photos --out dumps/photos",
     "try_": 'otanalysis try --image scene.png --question "is there a 7 ?" --method otprune --ratio 0.098',
     "evaluate": "otanalysis evaluate --methods otprune,random --ratios 0.05 --out accuracy.csv",
+    "dump_scenes": "otanalysis dump-scenes --model models/stamp-llava --stamps stamps --limit 8",
     "within": "otanalysis within --limit 2 --subsets 7",
     "train_mini": "otanalysis train-mini --out my-mini-llava --seed 1",
     "assemble": "otanalysis assemble stamp-llava --out models/stamp-llava",

@@ -15,6 +15,12 @@ def evaluate(
         Path | None,
         typer.Option(help="Folder of a model trained on the scenes.", show_default="bundled model"),
     ] = None,
+    scenes: options.Scenes = "digits",
+    stamps: options.StampsFolder = None,
+    backgrounds: options.Backgrounds = "smooth",
+    object_size: options.ObjectSize = 1.0,
+    crowding: options.Crowding = 1.0,
+    hold_out: options.HoldOut = False,
     benchmarks: Annotated[str, typer.Option(help="Benchmarks, separated by commas.")] = options.ALL,
     methods: options.Methods = options.ALL,
     ratios: options.Ratios = options.PAPER_RATIOS,
@@ -35,16 +41,17 @@ def evaluate(
     What the table already has of the model is not measured again, and new rows follow its own; with another
     --out everything is measured. Stopped with Ctrl-C, the same command goes on where it was.
     """
-    from otanalysis.mini.benchmarks import BENCHMARKS
     from otanalysis.mini.bundled import bundled_model_path, written_accuracy_path
+    from otanalysis.stamps import StampSettings
     from otanalysis.studies.evaluate import evaluate as run
 
+    settings = StampSettings(stamps, backgrounds, object_size, crowding, hold_out)
     folder = bundled_model_path() if model is None else model
     measured = written_accuracy_path() if model is None else model / "accuracy.csv"
     table = measured if out is None else out
     run(
         folder,
-        benchmarks=options.names(benchmarks, "--benchmarks", BENCHMARKS),
+        benchmarks=options.scene_benchmarks(scenes, settings, benchmarks),
         methods=None if methods == options.ALL else options.comma_list(methods, "--methods"),
         ratios=options.numbers(ratios, "--ratios"),
         gammas=options.numbers(gammas, "--gammas"),

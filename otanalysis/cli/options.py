@@ -6,7 +6,7 @@ An option that one command alone has, or that means something else there, stands
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from math import isfinite
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, cast
@@ -23,7 +23,9 @@ if TYPE_CHECKING:
 
     from otanalysis.arrays import Normalisation
     from otanalysis.image import Image
+    from otanalysis.scenes import SceneBenchmark
     from otanalysis.selection import Selection
+    from otanalysis.stamps import StampSettings
 
 ALL = "all"
 """Default of options that list names: every one that there is."""
@@ -48,6 +50,27 @@ Side = Annotated[
     ),
 ]
 Limit = Annotated[int | None, typer.Option(help="Only the first samples of each dump.")]
+
+# Composed scenes.
+Scenes = Annotated[str, typer.Option(help="Which scenes: digits, or stamps (photographs of objects).")]
+StampsFolder = Annotated[
+    Path | None,
+    typer.Option(
+        "--stamps",
+        metavar="DIR",
+        help="Photographs of objects for stamps.",
+        show_default="where tuxpaint-stamps-default or Tux Paint puts them",
+    ),
+]
+Backgrounds = Annotated[
+    str, typer.Option(help="Behind the objects of stamps: smooth, natural, or a folder of photographs.")
+]
+ObjectSize = Annotated[float, typer.Option(help="Factor of the sizes of objects of stamps.")]
+Crowding = Annotated[float, typer.Option(help="Factor of the number of objects of stamps.")]
+HoldOut = Annotated[
+    bool,
+    typer.Option("--hold-out", help="Ask about photographs of objects of stamps that no training shows."),
+]
 
 # One selection.
 Method = Annotated[str, typer.Option(help="Selection method; an unknown one lists all.")]
@@ -197,6 +220,39 @@ def pair(text: str, option: str, wanted: str) -> tuple[str, str]:
     if not name or not value:
         raise InputError(f"{option} wants {wanted}, got {text!r}.")
     return name, value
+
+
+def scene_benchmarks(scenes: str, settings: StampSettings, names: str) -> list[SceneBenchmark[Any]]:
+    """Return benchmarks of a world of scenes.
+
+    Parameters
+    ----------
+    scenes : {"digits", "stamps"}
+        Which world.
+    settings : StampSettings
+        What the pictures are made of; those of digits are always the same.
+    names : str
+        Of the benchmarks, separated by commas, or ``all``.
+
+    Raises
+    ------
+    InputError
+        If there is no such world or benchmark, a setting is not for it, or its photographs are missing.
+    """
+    from otanalysis.mini.benchmarks import BENCHMARKS
+    from otanalysis.scalars import check_choice
+    from otanalysis.scenes import named
+    from otanalysis.stamps import StampSettings, stamp_benchmarks
+
+    known: Mapping[str, SceneBenchmark[Any]] = BENCHMARKS
+    if check_choice(scenes, "--scenes", ("digits", "stamps")) == "stamps":
+        known = stamp_benchmarks(settings)
+    elif settings != StampSettings():
+        raise InputError(
+            "--stamps, --backgrounds, --object-size, --crowding and --hold-out are for photographs of "
+            "objects: add --scenes stamps, or leave them out."
+        )
+    return named(known if names == ALL else comma_list(names, "--benchmarks"), known)
 
 
 def names(text: str, option: str, known: Iterable[str]) -> tuple[str, ...]:

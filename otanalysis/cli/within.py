@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, cast
 
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
     import pandas as pd
     from rich.table import Table
 
+    from otanalysis.scenes import SceneBenchmark
     from otanalysis.studies.questions import Asked
     from otanalysis.vlm.kept_call import Positions
     from otanalysis.vlm.model import Dtype
@@ -37,7 +39,7 @@ def within(
         typer.Option(
             metavar="FILE",
             help="List of image, question, answer (and benchmark, scene, id): .csv, .jsonl or a dataset.",
-            show_default="those of the bundled scenes",
+            show_default="those of --scenes",
         ),
     ] = None,
     questions: Annotated[
@@ -45,6 +47,12 @@ def within(
         typer.Option(help="Questions of every kind.", show_default=f"{_QUESTIONS}, all of a list"),
     ] = None,
     limit: Annotated[int | None, typer.Option(help="Only so many questions, in turn of all kinds.")] = None,
+    scenes: options.Scenes = "digits",
+    stamps: options.StampsFolder = None,
+    backgrounds: options.Backgrounds = "smooth",
+    object_size: options.ObjectSize = 1.0,
+    crowding: options.Crowding = 1.0,
+    hold_out: options.HoldOut = False,
     subsets: Annotated[int, typer.Option(help="Kept sets a question.")] = 40,
     ratio: Annotated[float, typer.Option(help="Share of the tokens that every set keeps.")] = 0.098,
     positions: Annotated[
@@ -73,6 +81,7 @@ def within(
     command goes on where it was.
     """
     from otanalysis.mini.bundled import bundled_model_path
+    from otanalysis.stamps import StampSettings
     from otanalysis.stats.cells import MEAN
     from otanalysis.studies.within import ModelSource, WithinStudy, measure_within
     from otanalysis.studies.within_summary import SUMMARY_NAME, SWAPS_NAME, summarise_within
@@ -85,7 +94,9 @@ def within(
         batch_size=batch_size,
     )
     source = ModelSource(model or str(bundled_model_path()), revision, cast("Dtype", dtype), device)
-    asked = _asked(questions_file, questions, limit)
+    settings = StampSettings(stamps, backgrounds, object_size, crowding, hold_out)
+    benchmarks = options.scene_benchmarks(scenes, settings, options.ALL)
+    asked = _asked(questions_file, questions, limit, benchmarks)
     processes = options.processes(jobs) if model is None else jobs or 1
     # The summaries are of this table, and of no later one.
     with held(out, "the test inside the image", wait=wait), earlier_kept(out / "within.parquet"):
@@ -101,7 +112,9 @@ def within(
         typer.echo(path.with_name(name))
 
 
-def _asked(file: Path | None, questions: int | None, limit: int | None) -> list[Asked]:
+def _asked(
+    file: Path | None, questions: int | None, limit: int | None, benchmarks: Sequence[SceneBenchmark[Any]]
+) -> list[Asked]:
     from otanalysis.errors import InputError
     from otanalysis.studies.questions import bundled_questions, read_questions
 
@@ -109,7 +122,8 @@ def _asked(file: Path | None, questions: int | None, limit: int | None) -> list[
         raise InputError(f"--limit must be at least 1 question, got {limit}.")
     if file is not None:
         return read_questions(file, count=questions)[:limit]
-    return bundled_questions(_QUESTIONS if questions is None else questions)[:limit]
+    count = _QUESTIONS if questions is None else questions
+    return bundled_questions(count, benchmarks=benchmarks)[:limit]
 
 
 def _print_tables(correlations: pd.DataFrame, swaps: pd.DataFrame) -> None:

@@ -1,4 +1,4 @@
-from .benchmarks import BENCHMARKS as BENCHMARKS, Benchmark as Benchmark, Item as Item
+from .benchmarks import BENCHMARKS as BENCHMARKS, Benchmark as Benchmark
 from .bundled import (
     bundled_accuracy_path as bundled_accuracy_path,
     bundled_dumps as bundled_dumps,

@@ -1,92 +1,39 @@
 """The eleven benchmarks: a layout, a kind of question and a metric each, with scenes of their own.
 
-An answer gets between 0 and 1 by its metric, :data:`METRICS`.
+An answer gets between 0 and 1 by its metric, :data:`~otanalysis.scenes.metrics.METRICS`.
 """
 
 from __future__ import annotations
 
 import re
-from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from functools import lru_cache
+from itertools import count as counted
 from types import MappingProxyType
-from typing import Final, cast
+from typing import Any, Final, cast
 from zlib import crc32
 
 import numpy as np
-from numpy.typing import NDArray
 
 from otanalysis.errors import InputError
-from otanalysis.mini.digits import Split, digit_bank
-from otanalysis.mini.questions import QUESTIONS, Question
+from otanalysis.mini.digits import digit_bank
+from otanalysis.mini.questions import QUESTIONS
 from otanalysis.mini.scenes import LAYOUTS, Scene, paint
-
-
-def exact_match(answer: str, truth: str) -> float:
-    """Return 1 if the words agree, else 0."""
-    return float(answer.split() == truth.split())
-
-
-def count_score(answer: str, truth: str) -> float:
-    r"""Return :math:`\max(0, 1 - |a - t| / \max(t, 1))` for counts, 0 for an answer that is no count.
-
-    >>> count_score("3", "4")
-    0.75
-    """
-    if not answer.strip().isdigit():
-        return 0.0
-    return max(0.0, 1.0 - abs(int(answer) - int(truth)) / max(int(truth), 1))
-
-
-def edit_similarity(answer: str, truth: str) -> float:
-    """Return 1 minus the Levenshtein distance between the words, divided by the longer length.
-
-    >>> edit_similarity("1 2 4", "1 2 3 4")
-    0.75
-    """
-    a, b = answer.split(), truth.split()
-    distances = np.arange(len(b) + 1)
-    for row, word in enumerate(a, start=1):
-        previous, distances = distances, np.empty_like(distances)
-        distances[0] = row
-        for column, other in enumerate(b, start=1):
-            distances[column] = min(
-                previous[column] + 1, distances[column - 1] + 1, previous[column - 1] + (word != other)
-            )
-    return 1.0 - float(distances[-1]) / max(len(a), len(b), 1)
-
-
-METRICS: Final[dict[str, Callable[[str, str], float]]] = {
-    "exact_match": exact_match,
-    "count_score": count_score,
-    "edit_similarity": edit_similarity,
-}
-"""Metric name -> function of an answer and the truth."""
+from otanalysis.scenes.benchmark import Item, Question, SceneBenchmark, Split, named
 
 
 @dataclass(frozen=True)
-class Item:
-    """An item of a :class:`Benchmark`: a picture (uint8, [192, 192, 3]), its scene and a question on it."""
-
-    identifier: str
-    picture: NDArray[np.uint8]
-    scene: Scene
-    question: Question
-
-
-@dataclass(frozen=True)
-class Benchmark:
-    """A family of scenes with one kind of question; iterating is deterministic in the split.
+class Benchmark(SceneBenchmark[Scene]):
+    """A family of scenes of digits, each with one question of one kind; deterministic in the split.
 
     Attributes
     ----------
     name
         Name of the benchmark, and of its kind of question in :data:`~otanalysis.mini.questions.QUESTIONS`.
+    metric
+        Name of its metric in :data:`~otanalysis.scenes.metrics.METRICS`.
     layout
         Name of the layout of its scenes in :data:`~otanalysis.mini.scenes.LAYOUTS`.
-    metric
-        Name of its metric in :data:`METRICS`.
 
     Examples
     --------
@@ -95,20 +42,27 @@ class Benchmark:
     ((192, 192, 3), 'is there a 4 ?', 1.0)
     """
 
-    name: str
     layout: str
-    metric: str
 
-    def items(self, count: int, split: Split = "test") -> Iterator[Item]:
-        """Yield ``count`` items, each with a scene of its own; item ``i`` does not depend on ``count``."""
-        return (self.item(number, split) for number in range(count))
+    def items(self, count: int, split: Split = "test", *, start: int = 0) -> Iterator[Item[Scene]]:
+        """Yield the items from ``start`` up to ``count``, each with a scene of its own."""
+        return (self.item(number, split) for number in range(start, count))
 
-    def item(self, number: int, split: Split = "test") -> Item:
+    def scenes(self, count: int, split: Split = "test") -> Iterator[Item[Scene]]:
+        """Yield the items of the first ``count`` scenes, which are all items."""
+        return self.items(count, split)
+
+    def questions(self, split: Split = "test") -> Iterator[Question]:
+        """Yield the questions of the items without end, and paint no picture."""
+        return (self._draw(self._generator(split, number))[1] for number in counted())
+
+    def item(self, number: int, split: Split = "test") -> Item[Scene]:
         """Return the item of a number, from 0 on."""
         generator = self._generator(split, number)
         scene, question = self._draw(generator)
         picture = paint(scene, digit_bank(split), generator)
-        return Item(f"{self.name}-{split}-{number:05d}", picture, scene, question)
+        name = f"{self.name}-{split}-{number:05d}"
+        return Item(name, name, picture, scene, question)
 
     def _generator(self, split: Split, number: int) -> np.random.Generator:
         return np.random.default_rng([crc32(self.name.encode()), split == "test", number])
@@ -121,14 +75,6 @@ class Benchmark:
             if question is not None:
                 return scene, question
         raise InputError(f"benchmark {self.name!r}: none of 1000 scenes of layout {self.layout!r} admits it")
-
-    def score(self, answer: str, truth: str) -> float:
-        """Score an answer with the benchmark's metric, between 0 and 1."""
-        return METRICS[self.metric](answer, truth)
-
-    def majority_answer(self) -> str:
-        """Return the commonest answer over the questions of 2,000 training scenes."""
-        return _majority_answer(self, 2000)
 
 
 def find_scene(identifier: str) -> Scene | None:
@@ -147,28 +93,32 @@ def find_scene(identifier: str) -> Scene | None:
     return benchmark._draw(benchmark._generator(cast(Split, found[2]), int(found[3])))[0]
 
 
-@lru_cache(maxsize=32)
-def _majority_answer(benchmark: Benchmark, count: int) -> str:
-    drawn = (benchmark._draw(benchmark._generator("train", number)) for number in range(count))
-    answers = Counter(question.answer for _, question in drawn)
-    return answers.most_common(1)[0][0]
+def given_benchmarks(given: Iterable[str | SceneBenchmark[Any]]) -> list[SceneBenchmark[Any]]:
+    """Return benchmarks: those of digits by their names, those of any world as they are.
+
+    Raises
+    ------
+    InputError
+        If no benchmark of digits has a name.
+    """
+    return [named([one], BENCHMARKS)[0] if isinstance(one, str) else one for one in given]
 
 
 BENCHMARKS: Final[Mapping[str, Benchmark]] = MappingProxyType(
     {
         benchmark.name: benchmark
         for benchmark in (
-            Benchmark("presence", "scatter", "exact_match"),
-            Benchmark("count-digits", "scatter", "count_score"),
-            Benchmark("corner-digit", "cells", "exact_match"),
-            Benchmark("digit-colour", "scatter", "exact_match"),
-            Benchmark("digit-place", "cells", "exact_match"),
-            Benchmark("largest-digit", "cells", "exact_match"),
-            Benchmark("count-colour", "scatter", "exact_match"),
-            Benchmark("read-row", "row", "edit_similarity"),
-            Benchmark("shape-colour", "scatter", "exact_match"),
-            Benchmark("colour-digit", "cells", "exact_match"),
-            Benchmark("mosaic-majority", "mosaic", "exact_match"),
+            Benchmark("presence", "exact_match", "scatter"),
+            Benchmark("count-digits", "count_score", "scatter"),
+            Benchmark("corner-digit", "exact_match", "cells"),
+            Benchmark("digit-colour", "exact_match", "scatter"),
+            Benchmark("digit-place", "exact_match", "cells"),
+            Benchmark("largest-digit", "exact_match", "cells"),
+            Benchmark("count-colour", "exact_match", "scatter"),
+            Benchmark("read-row", "edit_similarity", "row"),
+            Benchmark("shape-colour", "exact_match", "scatter"),
+            Benchmark("colour-digit", "exact_match", "cells"),
+            Benchmark("mosaic-majority", "exact_match", "mosaic"),
         )
     }
 )

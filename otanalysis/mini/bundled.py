@@ -3,23 +3,21 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
-from itertools import islice
+from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import Final
 
-from otanalysis.errors import InputError
 from otanalysis.files import bundled_data, written_data_folder
-from otanalysis.locks import held
-from otanalysis.mini.benchmarks import BENCHMARKS, Benchmark, Item
+from otanalysis.mini.benchmarks import BENCHMARKS
 from otanalysis.mini.geometry import GRID
-from otanalysis.progress import progress_bar
-from otanalysis.tokens import Dump, DumpWriter, open_dump
+from otanalysis.scenes.benchmark import named
+from otanalysis.scenes.dumps import SceneDumps
+from otanalysis.tokens import Dump, open_dump
 from otanalysis.tokens.manifest import MANIFEST_NAME
-from otanalysis.vlm.model import VisionLanguageModel, load_model, model_fingerprint
+from otanalysis.vlm.model import load_model, model_fingerprint
 
 MODEL_NAME: Final = "mini-llava"
-_BATCH = 8
 _KIND: Final = "{revision}-{scenes}-pictures"
 _LICENCE: Final = "scenes of digits from the UCI optical recognition of handwritten digits, CC BY 4.0"
 
@@ -90,8 +88,7 @@ def open_bundled(benchmark: str = "digit-colour", *, scenes: int = 8, progress: 
     >>> dump[0].tokens.shape, dump.manifest.grid, len(bundled_dumps(8, benchmarks=["digit-colour"]))
     ((576, 128), (24, 24), 1)
     """
-    if benchmark not in BENCHMARKS:
-        raise InputError(f"Unknown benchmark {benchmark!r}; known are {', '.join(BENCHMARKS)}.")
+    named([benchmark], BENCHMARKS)
     return open_dump(bundled_dumps(scenes, benchmarks=[benchmark], progress=progress)[0])
 
 
@@ -169,68 +166,19 @@ def write_bundled_dumps(
     MissingDependencyError
         If torch or transformers is not installed.
     """
-    folder = out or _dumps_folder()
     revision = model_fingerprint(bundled_model_path())[:12]
     kind = _KIND.format(revision=revision, scenes=scenes_per_benchmark)
-    paths = {name: folder / kind / name for name in benchmarks}
-    missing = [name for name, path in paths.items() if not (path / MANIFEST_NAME).is_file()]
-    if not missing:
-        return list(paths.values())
-    vlm = load_model(bundled_model_path())
-    with held(folder / kind, "writing dumps of the bundled model", wait=True):
-        # Another process may have written some, while this one waited.
-        missing = [name for name in missing if not (paths[name] / MANIFEST_NAME).is_file()]
-        _write(paths, missing, vlm, revision, scenes_per_benchmark, progress=progress)
-    return list(paths.values())
-
-
-def _write(
-    paths: Mapping[str, Path],
-    missing: Sequence[str],
-    vlm: VisionLanguageModel,
-    revision: str,
-    scenes_per_benchmark: int,
-    *,
-    progress: bool,
-) -> None:
-    with progress_bar("dumps", "scenes", shown=progress) as bar:
-        task = bar.add_task("dumps", total=len(missing) * scenes_per_benchmark)
-        for name in missing:
-            with _writer(paths[name], name, vlm, revision) as writer:
-                for batch in _batches(BENCHMARKS[name], scenes_per_benchmark):
-                    _add(writer, vlm, batch)
-                    bar.advance(task, len(batch))
+    dumps = SceneDumps(
+        folder=(out or _dumps_folder()) / kind,
+        scenes=scenes_per_benchmark,
+        revision=revision,
+        grid=(GRID, GRID),
+        dtype="float32",
+        about={"thumbnails": _LICENCE},
+    )
+    load = partial(load_model, bundled_model_path())
+    return dumps.write(named(benchmarks, BENCHMARKS), load, progress=progress)
 
 
 def _dumps_folder() -> Path:
     return written_data_folder() / "dumps" / MODEL_NAME
-
-
-def _writer(path: Path, benchmark: str, vlm: VisionLanguageModel, revision: str) -> DumpWriter:
-    return DumpWriter(
-        path,
-        model=vlm.name,
-        revision=revision,
-        benchmark=benchmark,
-        layer=int(vlm.model.config.vision_feature_layer),
-        select_strategy=str(vlm.model.config.vision_feature_select_strategy),
-        processor=vlm.processor.image_processor.to_dict(),
-        grid=(GRID, GRID),
-        dtype="float32",
-        extra={"split": "test", "tokens": "after the projector", "thumbnails": _LICENCE},
-    )
-
-
-def _batches(benchmark: Benchmark, count: int) -> list[list[Item]]:
-    items = benchmark.items(count)
-    return [batch for _ in range(-(-count // _BATCH)) if (batch := list(islice(items, _BATCH)))]
-
-
-def _add(writer: DumpWriter, vlm: VisionLanguageModel, batch: list[Item]) -> None:
-    """Encode and add those items that an earlier, stopped run did not."""
-    batch = [item for item in batch if item.identifier not in writer]
-    if not batch:
-        return
-    for item, tokens in zip(batch, vlm.visual_tokens([item.picture for item in batch]), strict=True):
-        extra = {"question": item.question.text, "answer": item.question.answer}
-        writer.add(item.identifier, tokens.numpy(), extra=extra, thumbnail=item.picture)

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,8 +15,7 @@ from scipy import ndimage
 
 from otanalysis.errors import InputError, MissingDependencyError
 from otanalysis.mini.geometry import PATCH, SIZES
-
-Split = Literal["train", "test"]
+from otanalysis.scenes.benchmark import Split
 
 TRAINING_IMAGES = 1200
 """How many of the 1,797 images, counted from the first, belong to the training split."""

@@ -12,9 +12,9 @@ from typing import Any
 
 import pandas as pd
 
-from otanalysis.errors import InputError
 from otanalysis.files import write_atomic
-from otanalysis.mini.benchmarks import BENCHMARKS
+from otanalysis.mini.benchmarks import given_benchmarks
+from otanalysis.scenes import SceneBenchmark
 from otanalysis.scores.lmms_eval import PLUGIN
 
 LIST_NAME = "questions.jsonl"
@@ -24,22 +24,23 @@ _RESULTS_NAME = "20260101_000000_results.json"
 """As lmms-eval names it; the same at every run, so that a second one writes the same files."""
 
 
-def write_pictures(folder: str | PathLike[str], benchmark: str, count: int) -> Path:
-    """Write scenes of a benchmark as PNG files, and the list of them with their questions.
+def write_pictures(folder: str | PathLike[str], benchmark: str | SceneBenchmark[Any], count: int) -> Path:
+    """Write scenes of a benchmark as PNG files, and the list of the questions about them.
 
     Parameters
     ----------
     folder : path
         Where the pictures go; created if missing.
-    benchmark : str
-        A name in :data:`~otanalysis.mini.benchmarks.BENCHMARKS`.
+    benchmark : str or SceneBenchmark
+        A name in :data:`~otanalysis.mini.benchmarks.BENCHMARKS`, or a benchmark of another world.
     count : int
-        Scenes, the first of the held-out ones.
+        Questions, the first about the held-out scenes.
 
     Returns
     -------
     Path
-        The list, which ``otanalysis capture --images`` reads: ``image``, ``id``, ``question``, ``answer``.
+        The list, which ``otanalysis capture --images`` and ``otanalysis within --questions-file`` read:
+        ``image``, ``id``, ``question``, ``answer``; ``scene`` and ``benchmark`` where pictures are shared.
 
     Raises
     ------
@@ -55,17 +56,21 @@ def write_pictures(folder: str | PathLike[str], benchmark: str, count: int) -> P
     ...     pd.read_json(write_pictures(folder, "presence", 1), lines=True).loc[0, "question"]
     'is there a 4 ?'
     """
-    if benchmark not in BENCHMARKS:
-        raise InputError(f"Unknown benchmark {benchmark!r}; known are {', '.join(BENCHMARKS)}.")
+    (chosen,) = given_benchmarks([benchmark])
     from PIL import Image
 
     target = Path(folder)
     target.mkdir(parents=True, exist_ok=True)
     lines = []
-    for item in BENCHMARKS[benchmark].items(count):
-        name = f"{item.identifier}.png"
-        Image.fromarray(item.picture).save(target / name)
+    written: set[str] = set()
+    for item in chosen.items(count):
+        name = f"{item.scene_identifier}.png"
         asked = {"question": item.question.text, "answer": item.question.answer}
+        if item.identifier != item.scene_identifier:
+            asked |= {"scene": item.scene_identifier, "benchmark": chosen.name}
+        if name not in written:
+            Image.fromarray(item.picture).save(target / name)
+            written.add(name)
         lines.append(json.dumps({"image": name, "id": item.identifier} | asked))
     write_atomic(target / LIST_NAME, ("\n".join(lines) + "\n").encode())
     return target / LIST_NAME

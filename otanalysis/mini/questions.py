@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
 from itertools import pairwise
 from typing import Final
 
@@ -12,14 +11,7 @@ import numpy as np
 
 from otanalysis.mini.geometry import COLOURS, PLACES, SHAPES
 from otanalysis.mini.scenes import Scene, SceneObject
-
-
-@dataclass(frozen=True)
-class Question:
-    """A question and its answer, both as words separated by spaces."""
-
-    text: str
-    answer: str
+from otanalysis.scenes.benchmark import Question
 
 
 def _pick(items: Iterable[SceneObject], generator: np.random.Generator) -> SceneObject | None:

@@ -20,7 +20,8 @@ from otanalysis.errors import InputError
 from otanalysis.files import sha256_of_json
 from otanalysis.image import Image
 from otanalysis.locks import held
-from otanalysis.mini.benchmarks import BENCHMARKS, Item
+from otanalysis.mini.benchmarks import BENCHMARKS, given_benchmarks
+from otanalysis.scenes import Item, SceneBenchmark
 from otanalysis.scores.table import accuracy_path, write_accuracy
 from otanalysis.selection import SELECTORS, Selector, select_many
 from otanalysis.selection.fingerprint import code_fingerprint
@@ -31,7 +32,7 @@ from otanalysis.studies.known_scores import KnownScores
 from otanalysis.studies.provenance import environment
 from otanalysis.studies.runs import Run, SweepSettings
 from otanalysis.studies.store import Part
-from otanalysis.vlm.answer import answer_prompts
+from otanalysis.vlm.answer import answer_prompts, question_prompt
 from otanalysis.vlm.attention import attention_sides, check_attention
 from otanalysis.vlm.layout import ImageTokens
 from otanalysis.vlm.model import VisionLanguageModel, load_model, model_fingerprint
@@ -63,7 +64,7 @@ class _Chunk:
     """
 
     model: Path
-    benchmark: str
+    benchmark: SceneBenchmark[Any]
     start: int
     stop: int
     runs: tuple[Run | None, ...]
@@ -78,8 +79,10 @@ class _Chunk:
             content.append(PACKAGE)
         if run and is_own(run.selector):
             content.append(code_fingerprint(run.selector))
+        if self.benchmark.about:
+            content.append(dict(self.benchmark.about))
         name = FULL if run is None else run.selector.name
-        return f"{self.benchmark}-{self.start:05d}-{self.stop:05d}-{name}-{sha256_of_json(content)[:16]}"
+        return f"{self.benchmark.name}-{self.start:05d}-{self.stop:05d}-{name}-{sha256_of_json(content)[:16]}"
 
     @cached_property
     def keys(self) -> tuple[str, ...]:
@@ -89,13 +92,13 @@ class _Chunk:
     def measure(self, missing: Sequence[str]) -> Iterator[tuple[Sequence[str], list[Record]]]:
         """Measure the missing runs; a worker process keeps the model, and the images are encoded once."""
         vlm = _loaded(self.model)
-        items = list(islice(BENCHMARKS[self.benchmark].items(self.stop), self.start, None))
-        side = _side_of(self.runs)
-        found: list[ImageTokens] = []
-        for begin in range(0, len(items), 10):
-            found += vlm.image_tokens([item.picture for item in items[begin : begin + 10]], side=side)
-        tokens = [one.tokens for one in found]
-        images = [Image(one.tokens.double().numpy(), grid=one.grid, side=one.side) for one in found]
+        items = list(self.benchmark.items(self.stop, start=self.start))
+        found = _encoded(vlm, items, _side_of(self.runs))
+        tokens = [found[item.scene_identifier].tokens for item in items]
+        images = {
+            name: Image(one.tokens.double().numpy(), grid=one.grid, side=one.side)
+            for name, one in found.items()
+        }
         for run, key in zip(self.runs, self.keys, strict=True):
             if key in missing:
                 everything = {1.0: [np.arange(len(one)) for one in tokens]}
@@ -107,16 +110,16 @@ class _Chunk:
         self,
         vlm: VisionLanguageModel,
         run: Run | None,
-        items: list[Item],
+        items: list[Item[Any]],
         tokens: list[Any],
         ratio: float,
         kept: list[np.ndarray],
     ) -> list[Record]:
         """Return one row a question: what was answered with the kept tokens and how it scored."""
-        benchmark = BENCHMARKS[self.benchmark]
-        prompts = [f"{vlm.image_token} {item.question.text}" for item in items]
+        benchmark = self.benchmark
+        prompts = [question_prompt(vlm.processor, item.question.text) for item in items]
         visual = [one[places] for one, places in zip(tokens, kept, strict=True)]
-        answers = answer_prompts(vlm, prompts, visual)
+        answers = answer_prompts(vlm, prompts, visual, max_new_tokens=benchmark.longest_answer)
         return [
             {
                 "benchmark": benchmark.name,
@@ -137,7 +140,7 @@ class _Chunk:
 def evaluate(
     model: str | PathLike[str],
     *,
-    benchmarks: Sequence[str] = tuple(BENCHMARKS),
+    benchmarks: Sequence[str | SceneBenchmark[Any]] = tuple(BENCHMARKS),
     methods: Sequence[str | Selector] | None = None,
     ratios: Sequence[float] = RATIOS,
     gammas: Sequence[float] = (RELEASED_GAMMA,),
@@ -163,11 +166,12 @@ def evaluate(
     model : path
         Folder of an image-text model in Hugging Face format that was trained on the scenes.
     benchmarks, methods, ratios, gammas, seeds
-        What to measure; seeds apply to methods that draw at random, gammas to those that have a gamma, for
-        each in its own unit. A selector of one's own is measured again when its code has changed. By default
-        all methods whose side information the model gives.
+        What to measure. Benchmarks are names of those of the digits, or what
+        :func:`~otanalysis.stamps.stamp_benchmarks` returns; seeds apply to methods that draw at random,
+        gammas to those that have a gamma, for each in its own unit. A selector of one's own is measured again
+        when its code has changed. By default all methods whose side information the model gives.
     questions : int
-        Questions a benchmark, each about a held-out scene of its own.
+        Questions a benchmark, about held-out scenes: one a scene of digits, up to four a scene of stamps.
     out : path
         The table, ``.csv`` or ``.parquet``; its provenance is written beside it. One that is not there yet
         has everything measured.
@@ -196,8 +200,7 @@ def evaluate(
     MissingDependencyError
         torch or transformers is not installed.
     """
-    if unknown := [name for name in benchmarks if name not in BENCHMARKS]:
-        raise InputError(f"Unknown benchmark {unknown[0]!r}; known are {', '.join(BENCHMARKS)}.")
+    asked_of = given_benchmarks(benchmarks)
     if questions < 2:
         raise InputError(
             f"At least 2 questions a benchmark are needed for a standard error, got {questions}."
@@ -207,17 +210,17 @@ def evaluate(
     asked = measurable_methods(vlm) if methods is None else methods
     settings = SweepSettings(tuple(asked), tuple(ratios), tuple(gammas), tuple(seeds), ("none",))
     check_attention(vlm.model, _side_of(settings.runs()))
-    subject = _subject(vlm.name, model_fingerprint(model), questions)
+    subject = _subject(vlm.name, model_fingerprint(model), questions) | _about(asked_of)
     with held(table_path.parent, "evaluating", wait=wait):
         known = KnownScores.in_table(table_path, subject)
         known.say_moved(_NUMERIC, table_path)
-        chunks = list(_chunks(Path(model), known, benchmarks, settings, questions))
+        chunks = list(_chunks(Path(model), known, asked_of, settings, questions))
         if not chunks:
             return known.table
         study = Study("evaluate", _SCHEMA, [_part(one, subject) for one in chunks], packages=_NUMERIC)
         folder = Path(parts) / f"{vlm.name}-{subject['model_fingerprint'][:12]}"
         found = collect(study, folder, jobs=jobs, progress=progress, wait=wait)
-        guesses = [_majority(name, questions) for name in benchmarks if not known.has(name, MAJORITY)]
+        guesses = [_majority(one, questions) for one in asked_of if not known.has(one.name, MAJORITY)]
         fresh = pd.concat([*guesses, _means(found.table.to_pandas(use_threads=False))])
         fresh.insert(0, "model", vlm.name)
         table = known.with_rows(fresh)
@@ -227,14 +230,18 @@ def evaluate(
 
 
 def _chunks(
-    model: Path, known: KnownScores, benchmarks: Sequence[str], settings: SweepSettings, questions: int
+    model: Path,
+    known: KnownScores,
+    benchmarks: Sequence[SceneBenchmark[Any]],
+    settings: SweepSettings,
+    questions: int,
 ) -> Iterator[_Chunk]:
     """Yield what is to be measured: of every benchmark the runs that lack scores, at the ratios they lack."""
     runs = (None, *settings.runs())
     for benchmark in benchmarks:
         lacking: dict[tuple[float, ...], list[Run | None]] = {}
         for run in runs:
-            if ratios := known.lacking(benchmark, run, settings.ratios):
+            if ratios := known.lacking(benchmark.name, run, settings.ratios):
                 lacking.setdefault(ratios, []).append(run)
         for start in range(0, questions, _CHUNK):
             for ratios, own in lacking.items():
@@ -245,7 +252,7 @@ def _part(chunk: _Chunk, subject: Mapping[str, Any]) -> Part:
     return Part(
         chunk.keys,
         chunk.measure,
-        holds={"benchmark": frozenset([BENCHMARKS[chunk.benchmark].name])},
+        holds={"benchmark": frozenset([chunk.benchmark.name])},
         whose=subject["model_fingerprint"],
     )
 
@@ -280,27 +287,43 @@ def _loaded(model: Path) -> VisionLanguageModel:
     return load_model(model)
 
 
+def _about(benchmarks: Sequence[SceneBenchmark[Any]]) -> dict[str, Any]:
+    """Return what decides the pictures of benchmarks, where it is more than their names."""
+    return {} if not benchmarks or not benchmarks[0].about else {"scenes": dict(benchmarks[0].about)}
+
+
+def _encoded(
+    vlm: VisionLanguageModel, items: Sequence[Item[Any]], side: Sequence[str]
+) -> dict[str, ImageTokens]:
+    """Return the tokens of the pictures of items by the names of their scenes, ten pictures at once."""
+    pictures = {item.scene_identifier: item.picture for item in items}
+    found: list[ImageTokens] = []
+    rest = iter(pictures.values())
+    while batch := list(islice(rest, 10)):
+        found += vlm.image_tokens(batch, side=side)
+    return dict(zip(pictures, found, strict=True))
+
+
 def _select(
-    run: Run, items: list[Item], images: list[Image], ratios: Sequence[float]
+    run: Run, items: list[Item[Any]], images: Mapping[str, Image], ratios: Sequence[float]
 ) -> dict[float, list[np.ndarray]]:
-    """Return, per ratio, the kept positions of every image, ascending."""
-    kept: dict[float, list[np.ndarray]] = {ratio: [] for ratio in ratios}
-    for item, image in zip(items, images, strict=True):
+    """Return, per ratio, the kept positions for every item, ascending; one selection a picture."""
+    kept: dict[float, dict[str, np.ndarray]] = {ratio: {} for ratio in ratios}
+    for name, image in images.items():
         keeps = {ratio: resolve_keep(len(image), ratio=ratio) for ratio in ratios}
-        seed = run.image_seed(item.identifier)
-        chosen = select_many(image, run.selector, set(keeps.values()), seed=seed)
+        chosen = select_many(image, run.selector, set(keeps.values()), seed=run.image_seed(name))
         for ratio in ratios:
-            kept[ratio].append(np.asarray(chosen[keeps[ratio]].indices))
-    return kept
+            kept[ratio][name] = np.asarray(chosen[keeps[ratio]].indices)
+    return {ratio: [own[item.scene_identifier] for item in items] for ratio, own in kept.items()}
 
 
-def _majority(name: str, questions: int) -> pd.DataFrame:
+def _majority(benchmark: SceneBenchmark[Any], questions: int) -> pd.DataFrame:
     """Score the commonest training answer on the same questions; one row."""
-    benchmark = BENCHMARKS[name]
     guess = benchmark.majority_answer()
-    scores = [benchmark.score(guess, item.question.answer) for item in benchmark.items(questions)]
+    asked = islice(benchmark.questions(), questions)
+    scores = [benchmark.score(guess, question.answer) for question in asked]
     row = {
-        "benchmark": name,
+        "benchmark": benchmark.name,
         "method": MAJORITY,
         "ratio": np.nan,
         "gamma": np.nan,

@@ -15,8 +15,9 @@ from numpy.typing import NDArray
 
 from otanalysis.errors import InputError
 from otanalysis.files import as_path, sha256_of_json
-from otanalysis.mini.benchmarks import BENCHMARKS
+from otanalysis.mini.benchmarks import BENCHMARKS, given_benchmarks
 from otanalysis.reading import read_csv
+from otanalysis.scenes import Item, SceneBenchmark
 from otanalysis.vlm.capture.pictures import PictureItem
 from otanalysis.vlm.capture.sources import open_pictures
 
@@ -61,15 +62,17 @@ class Asked:
         return sha256_of_json([*words, self.picture.checksum()])
 
 
-def bundled_questions(count: int, *, benchmarks: Sequence[str] = tuple(BENCHMARKS)) -> list[Asked]:
-    """Return the first questions of the bundled benchmarks, each about a held-out scene of its own.
+def bundled_questions(
+    count: int, *, benchmarks: Sequence[str | SceneBenchmark[Any]] = tuple(BENCHMARKS)
+) -> list[Asked]:
+    """Return the first questions of benchmarks of scenes, about held-out ones.
 
     Parameters
     ----------
     count : int
         Questions a benchmark.
-    benchmarks : sequence of str
-        Names in :data:`~otanalysis.mini.benchmarks.BENCHMARKS`.
+    benchmarks : sequence of str or SceneBenchmark
+        Names in :data:`~otanalysis.mini.benchmarks.BENCHMARKS`, or benchmarks of another world.
 
     Returns
     -------
@@ -87,19 +90,20 @@ def bundled_questions(count: int, *, benchmarks: Sequence[str] = tuple(BENCHMARK
     ['is there a 4 ?', 'how many digits ?']
     """
     _check_count(count)
-    if unknown := [name for name in benchmarks if name not in BENCHMARKS]:
-        raise InputError(f"Unknown benchmark {unknown[0]!r}; known are {', '.join(BENCHMARKS)}.")
-    return [_of_scene(name, number) for number in range(count) for name in benchmarks]
+    kinds = [
+        [_of_scene(benchmark, number, item) for number, item in enumerate(benchmark.items(count))]
+        for benchmark in given_benchmarks(benchmarks)
+    ]
+    return [one for same in zip(*kinds, strict=True) for one in same]
 
 
-def _of_scene(benchmark: str, number: int) -> Asked:
-    item = BENCHMARKS[benchmark].item(number)
+def _of_scene(benchmark: SceneBenchmark[Any], number: int, item: Item[Any]) -> Asked:
     picture = PictureItem(item.identifier, partial(_painted, benchmark, number))
-    return Asked(picture, item.question.text, item.question.answer, benchmark, item.identifier)
+    return Asked(picture, item.question.text, item.question.answer, benchmark.name, item.scene_identifier)
 
 
-def _painted(benchmark: str, number: int) -> NDArray[np.uint8]:
-    return BENCHMARKS[benchmark].item(number).picture
+def _painted(benchmark: SceneBenchmark[Any], number: int) -> NDArray[np.uint8]:
+    return next(benchmark.items(number + 1, start=number)).picture
 
 
 def read_questions(file: str | PathLike[str], *, count: int | None = None) -> list[Asked]:

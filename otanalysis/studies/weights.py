@@ -16,6 +16,7 @@ import pyarrow as pa
 from otanalysis.arrays import FloatArray
 from otanalysis.image import Image
 from otanalysis.mini.benchmarks import find_scene
+from otanalysis.side import OBJECTS
 from otanalysis.studies.chunks import OF_TABLE, Record
 from otanalysis.studies.provenance import read_table
 from otanalysis.studies.selections import SELECTED, SelectionStudy, chosen_by
@@ -46,10 +47,13 @@ def by_rarity(sample: Sample) -> FloatArray:
 
 
 def by_objects(sample: Sample) -> FloatArray | None:
-    """Weigh the patches under the objects of a bundled scene alike and the background zero [m].
+    """Weigh every patch by how much of it objects cover, and the background zero [m].
 
-    None for images that are no bundled scenes, whose objects nobody knows, and for scenes without objects.
+    Dumps of stamps say it; the objects of a bundled scene lie on whole patches. None for other images, whose
+    objects nobody knows, and for scenes without objects.
     """
+    if OBJECTS in sample.side:
+        return sample.side[OBJECTS] if sample.side[OBJECTS].any() else None
     scene = find_scene(sample.id)
     if scene is None or sample.grid != (scene.grid, scene.grid) or not scene.covered.any():
         return None

@@ -56,6 +56,15 @@ def test_questions_of_ones_own_are_asked(tmp_path: Path) -> None:
     assert set(rows["benchmark"]) == {"questions"}
 
 
+def test_questions_about_stamps_are_asked(stamps: Path, tmp_path: Path) -> None:
+    world = ("--scenes", "stamps", "--stamps", stamps)
+    result = run(*SMALL, *world, "--questions", 1, "--limit", 1, "--out", tmp_path / "out")
+    assert result.exit_code == 0, result.stderr
+    rows = pd.read_parquet(tmp_path / "out" / "within.parquet")
+    assert rows["sample"].str.startswith("stamps-presence-test-").all()
+    assert len(rows) == 7
+
+
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [

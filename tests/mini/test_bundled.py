@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from itertools import islice
 from pathlib import Path
 
 import numpy as np
@@ -27,7 +28,7 @@ from otanalysis.mini.bundled import (
 from otanalysis.scores.table import read_accuracy
 from otanalysis.selection import SELECTORS
 from otanalysis.tokens import verify_dump
-from otanalysis.vlm.answer import answer_prompts
+from otanalysis.vlm.answer import answer_prompts, question_prompt
 from otanalysis.vlm.model import VisionLanguageModel, load_model, model_fingerprint
 
 JPEG_LOSS = 6.0  # of 255, mean over a scene: its noise, of mean length 4.8, is what a JPEG drops
@@ -90,6 +91,17 @@ def test_the_table_can_be_measured_again(vlm: VisionLanguageModel, table: pd.Dat
         row = mine[(mine.method == method) & (mine.ratio == ratio)]
         error = row.standard_error.item() * np.sqrt(400 / 60)
         assert abs(np.mean(scores) - row.value.item()) <= 4 * error + 1e-9
+
+
+def test_a_line_break_behind_the_picture_is_the_blank_that_it_was_trained_on(
+    vlm: VisionLanguageModel,
+) -> None:
+    for benchmark in BENCHMARKS.values():
+        for question in islice(benchmark.questions(), 5):
+            put = [f"<image> {question.text}", question_prompt(vlm.processor, question.text)]
+            assert put[0] != put[1]
+            trained, asked = vlm.processor.tokenizer(put)["input_ids"]
+            assert trained == asked
 
 
 def test_dumps_hold_the_tokens_of_the_questions_scenes_and_are_written_once(

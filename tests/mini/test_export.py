@@ -13,6 +13,8 @@ from otanalysis.mini.benchmarks import BENCHMARKS
 from otanalysis.mini.export import write_pictures, write_results
 from otanalysis.scores import Settings, import_results
 from otanalysis.scores.table import ACCURACY_COLUMNS
+from otanalysis.stamps import StampSettings, stamp_benchmarks
+from otanalysis.studies.questions import read_questions
 from otanalysis.vlm.capture.sources import open_pictures
 
 
@@ -66,3 +68,15 @@ def test_results_come_back_as_they_were_but_for_the_majority(tmp_path: Path) -> 
         wanted.sort_values(keys).reset_index(drop=True),
         check_dtype=False,
     )
+
+
+def test_questions_about_one_picture_of_stamps_share_its_file(stamps: Path, tmp_path: Path) -> None:
+    benchmark = stamp_benchmarks(StampSettings(stamps))["place"]
+    listed = write_pictures(tmp_path, benchmark, 7)
+    items = list(benchmark.items(7))
+    asked = read_questions(listed)
+    assert [one.id for one in asked] == [item.identifier for item in items]
+    assert [one.scene for one in asked] == [item.scene_identifier for item in items]
+    assert {one.benchmark for one in asked} == {"place"}
+    assert len(list(tmp_path.glob("*.png"))) == len({item.scene_identifier for item in items}) < 7
+    np.testing.assert_array_equal(asked[-1].picture.read().pixels, items[-1].picture)

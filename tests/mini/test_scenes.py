@@ -9,11 +9,12 @@ import numpy as np
 import pytest
 
 from otanalysis.errors import InputError
-from otanalysis.mini.benchmarks import BENCHMARKS, Benchmark, Item, find_scene
+from otanalysis.mini.benchmarks import BENCHMARKS, Benchmark, find_scene
 from otanalysis.mini.digits import TRAINING_IMAGES, digit_bank
 from otanalysis.mini.geometry import COLOURS, GRID, PATCH, PLACES, SHAPES, SIZES, shape_mask
 from otanalysis.mini.questions import QUESTIONS, WORDS
 from otanalysis.mini.scenes import LAYOUTS, Scene, SceneObject, paint
+from otanalysis.scenes import Item
 
 THIRD = GRID // 3
 
@@ -30,7 +31,7 @@ def place(thing: SceneObject) -> str | None:
     return PLACES[cells.pop()] if len(cells) == 1 else None
 
 
-def expected(item: Item) -> set[str]:
+def expected(item: Item[Scene]) -> set[str]:
     """Return the answers that the scene allows; one, if the question is well posed."""
     words = item.question.text.split()
     digits = [thing for thing in item.scene.objects if thing.label in "0123456789"]
@@ -154,7 +155,7 @@ def test_shapes_can_be_told_apart(size: int) -> None:
 
 
 def test_a_benchmark_that_its_layout_never_admits_is_refused() -> None:
-    impossible = Benchmark("read-row", "mosaic", "edit_similarity")
+    impossible = Benchmark("read-row", "edit_similarity", "mosaic")
     with pytest.raises(InputError, match="none of 1000 scenes"):
         list(impossible.items(1))
 

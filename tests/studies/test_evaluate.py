@@ -6,7 +6,6 @@ import json
 import pickle
 from dataclasses import dataclass
 from importlib import import_module
-from itertools import islice
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -23,6 +22,7 @@ from otanalysis.mini.benchmarks import BENCHMARKS
 from otanalysis.mini.bundled import bundled_model_path
 from otanalysis.scores.table import ACCURACY_COLUMNS, read_accuracy
 from otanalysis.selection import Selector
+from otanalysis.stamps import StampSettings, stamp_benchmarks
 from otanalysis.studies.evaluate import MAJORITY, evaluate
 from otanalysis.studies.runs import Run
 from otanalysis.vlm.answer import answer_prompts
@@ -97,9 +97,9 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     prompts_so_far: list[str] = []
     original = evaluate_module.answer_prompts
 
-    def counted(vlm: Any, prompts: list[str], visual: list[Any]) -> list[str]:
+    def counted(vlm: Any, prompts: list[str], visual: list[Any], **how: Any) -> list[str]:
         prompts_so_far.extend(prompts)
-        return original(vlm, prompts, visual)
+        return original(vlm, prompts, visual, **how)
 
     monkeypatch.setattr(evaluate_module, "answer_prompts", counted)
     return prompts_so_far
@@ -156,9 +156,9 @@ def test_images_get_random_choices_of_their_own() -> None:
     from otanalysis.studies.runs import SweepSettings
 
     run = next(SweepSettings(("random",), (0.05,), (0.01,), (0,), ("none",)).runs())
-    items = list(islice(BENCHMARKS["presence"].items(3), 3))
-    images = [Image(np.random.default_rng(0).standard_normal((40, 3)))] * 3
-    kept = evaluate_module._select(run, items, images, (0.2,))[0.2]
+    items = list(BENCHMARKS["presence"].items(3))
+    image = Image(np.random.default_rng(0).standard_normal((40, 3)))
+    kept = evaluate_module._select(run, items, {item.identifier: image for item in items}, (0.2,))[0.2]
     assert len({tuple(places) for places in kept}) == 3
 
 
@@ -193,7 +193,7 @@ class Firsts(Selector):
 
 def key_of(selector: Any) -> str:
     run = Run(selector, None)
-    return evaluate_module._Chunk(Path("model"), "presence", 0, 4, (None, run), (0.5,)).key(run)
+    return evaluate_module._Chunk(Path("model"), BENCHMARKS["presence"], 0, 4, (None, run), (0.5,)).key(run)
 
 
 def test_keys_of_parts_know_the_code_of_a_selector_of_ones_own(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -221,7 +221,7 @@ def test_keys_of_parts_know_the_version_from_0_1_0_on(monkeypatch: pytest.Monkey
 
 def test_keys_stay_while_a_selector_keeps_things_in_mind(monkeypatch: pytest.MonkeyPatch) -> None:
     runs = (None, Run(Firsts(), None))
-    chunk = evaluate_module._Chunk(Path("model"), "presence", 0, 4, runs, (0.5,))
+    chunk = evaluate_module._Chunk(Path("model"), BENCHMARKS["presence"], 0, 4, runs, (0.5,))
     keys = chunk.keys
     monkeypatch.setattr(Firsts, "memory", ["an image"], raising=False)
     assert chunk.key(runs[1]) != keys[1]
@@ -249,3 +249,40 @@ def test_versions_that_the_answers_were_measured_with_are_recorded_and_said_wher
     for name, files in (("a", "all"), ("b", "2")):  # the table that is there, and the parts of another one
         evaluate(bundled, **settings, out=tmp_path / f"{name}.csv", parts=tmp_path / "parts")
         assert f"POT {told['versions']['POT']} (now 99.0): {files}." in capsys.readouterr().err
+
+
+def test_questions_about_stamps_are_answered_from_the_picture_that_they_share(
+    bundled: Path, stamps: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    benchmark = stamp_benchmarks(StampSettings(stamps))["presence"]
+    settings = SETTINGS | {"benchmarks": [benchmark], "methods": ("first",), "ratios": (0.2,), "questions": 7}
+    vlm = load_model(bundled)
+    encoded: list[int] = []
+    original = type(vlm).image_tokens
+
+    def counted(self: Any, pictures: list[Any], **how: Any) -> Any:
+        encoded.append(len(pictures))
+        return original(self, pictures, **how)
+
+    monkeypatch.setattr(type(vlm), "image_tokens", counted)
+    table = evaluate(bundled, **settings, out=tmp_path / "a.csv", parts=tmp_path / "parts")
+    items = list(benchmark.items(7))
+    assert sum(encoded) == len({item.scene_identifier for item in items}) < 7
+    tokens = vlm.visual_tokens([item.picture for item in items])
+    prompts = [f"<image>\n{item.question.text}" for item in items]
+    for method, visual in (("full", tokens), ("first", [one[:115] for one in tokens])):
+        answers = answer_prompts(vlm, prompts, visual, max_new_tokens=24)
+        right = [answer == item.question.answer for answer, item in zip(answers, items, strict=True)]
+        assert table[table.method == method].value.item() == pytest.approx(np.mean(right))
+    provenance = json.loads((tmp_path / "a.provenance.json").read_text())
+    assert provenance["scenes"]["objects_sha256"] == benchmark.settings.bank("test").checksum
+
+
+def test_other_pictures_are_measured_anew(bundled: Path, stamps: Path, tmp_path: Path) -> None:
+    parts = set()
+    for size in (1.0, 0.5):
+        benchmark = stamp_benchmarks(StampSettings(stamps, object_size=size))["presence"]
+        settings = SETTINGS | {"benchmarks": [benchmark], "methods": ("first",), "questions": 2}
+        evaluate(bundled, **settings, out=tmp_path / "a.csv", parts=tmp_path / "parts")
+        parts.add(len(list((tmp_path / "parts").rglob("*.parquet"))))
+    assert parts == {2, 4}

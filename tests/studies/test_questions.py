@@ -12,6 +12,7 @@ from PIL import Image
 
 from otanalysis.errors import InputError
 from otanalysis.mini import BENCHMARKS, write_pictures
+from otanalysis.stamps import StampSettings, stamp_benchmarks
 from otanalysis.studies.questions import bundled_questions, read_questions
 
 
@@ -101,3 +102,17 @@ def test_unknown_kinds_and_no_questions_are_refused(pictures: Path) -> None:
     for call in (lambda: bundled_questions(0), lambda: read_questions(pictures / "a.csv", count=0)):
         with pytest.raises(InputError, match="At least 1 question of every kind"):
             call()
+
+
+def test_questions_about_one_picture_of_stamps_are_of_one_scene(stamps: Path) -> None:
+    pytest.importorskip("sklearn")
+    benchmarks = stamp_benchmarks(StampSettings(stamps))
+    asked = bundled_questions(5, benchmarks=[benchmarks["place"], "presence", benchmarks["list"]])
+    assert [one.benchmark for one in asked[:4]] == ["place", "presence", "list", "place"]
+    items = list(benchmarks["place"].items(5))
+    own = asked[::3]
+    assert [(one.id, one.question, one.scene) for one in own] == [
+        (item.identifier, item.question.text, item.scene_identifier) for item in items
+    ]
+    assert len({one.scene for one in own}) < 5
+    np.testing.assert_array_equal(own[-1].picture.read().pixels, items[-1].picture)

@@ -56,6 +56,9 @@ def test_weights_are_what_their_names_say(sample: Sample) -> None:
     assert np.flatnonzero(objects).tolist() == np.flatnonzero(scene.covered).tolist() != []
     assert by_objects(replace(sample, id="photograph")) is None
     assert by_objects(replace(sample, grid=(16, 36))) is None
+    covered = np.linspace(0, 1, 24 * 24)
+    assert by_objects(replace(sample, id="photograph", side={"objects": covered})) is covered
+    assert by_objects(replace(sample, id="photograph", side={"objects": np.zeros(24 * 24)})) is None
 
 
 def test_rows_hold_the_distances_under_every_weighting(sample: Sample) -> None:

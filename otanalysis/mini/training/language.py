@@ -14,10 +14,11 @@ from transformers import CLIPVisionModel, LlavaForConditionalGeneration, PreTrai
 
 from otanalysis.mini.digits import DigitBank
 from otanalysis.mini.geometry import COLOURS, GRID, PLACES
-from otanalysis.mini.questions import QUESTIONS, Question
+from otanalysis.mini.questions import QUESTIONS
 from otanalysis.mini.scenes import LAYOUTS, Scene, paint
 from otanalysis.mini.training.architecture import LANGUAGE_WIDTH, position_table
 from otanalysis.mini.training.vision import CLASSES, encode_window, patch_labels, pixels_of
+from otanalysis.scenes import Question
 
 LAYOUT_SHARES: Final = {"scatter": 0.38, "cells": 0.34, "row": 0.18, "mosaic": 0.10}
 _EASY: Final = {"shape-colour": 0.4, "mosaic-majority": 0.4, "digit-colour": 0.7, "read-row": 2.0}

@@ -11,7 +11,8 @@ import pytest
 import yaml
 from PIL import Image
 
-from otanalysis.mini.benchmarks import BENCHMARKS, Item
+from otanalysis.mini.benchmarks import BENCHMARKS
+from otanalysis.scenes import Item
 
 _DOCUMENTS: Final = """
 from PIL import Image

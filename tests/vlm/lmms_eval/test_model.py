@@ -19,8 +19,8 @@ import yaml
 from typer.testing import CliRunner
 
 from otanalysis.cli.app import app
-from otanalysis.mini.benchmarks import Item
 from otanalysis.mini.bundled import bundled_model_path
+from otanalysis.scenes import Item
 from otanalysis.scores.table import read_accuracy
 from otanalysis.selection import select
 from otanalysis.vlm.answer import answer_prompts

@@ -10,8 +10,9 @@ import pytest
 import torch
 from PIL import Image
 
-from otanalysis.mini.benchmarks import BENCHMARKS, Item
+from otanalysis.mini.benchmarks import BENCHMARKS
 from otanalysis.mini.bundled import bundled_model_path
+from otanalysis.scenes import Item
 from otanalysis.selection import select
 from otanalysis.vlm.answer import answer_prompts
 from otanalysis.vlm.lmms_eval.responder import Request, Responder, Response

@@ -7,7 +7,7 @@ from functools import cache
 import pytest
 from hypothesis import given, strategies as st
 
-from otanalysis.mini.benchmarks import METRICS, count_score, edit_similarity, exact_match
+from otanalysis.scenes.metrics import METRICS, count_score, edit_similarity, exact_match
 
 answers = st.lists(st.sampled_from("0123"), max_size=6).map(tuple)
 

@@ -1,0 +1,13 @@
+"""What worlds of composed scenes have in common: pictures whose every object is known, and questions on them.
+
+A world brings benchmarks, each a :class:`SceneBenchmark`: :mod:`otanalysis.mini` of handwritten digits,
+:mod:`otanalysis.stamps` of photographed objects. Here is what both share: questions and items, the scores of
+answers, the commonest answer, and the dumps that a model makes of the pictures.
+
+May import the rooms below it in ``.importlinter``.
+"""
+
+from otanalysis.scenes.benchmark import Item, Question, SceneBenchmark, named
+from otanalysis.scenes.metrics import METRICS
+
+__all__ = ["METRICS", "Item", "Question", "SceneBenchmark", "named"]
