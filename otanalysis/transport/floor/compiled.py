@@ -41,7 +41,7 @@ def compiling_told(sentence: str) -> Iterator[None]:
     """Say a sentence on stderr, once, if numba compiles anything in a ``with`` block; it may load much."""
     from numba.core.event import Listener, install_listener
 
-    class Teller(Listener):  # type: ignore[misc]
+    class Teller(Listener):
         told = False
 
         def on_start(self, _event: Any) -> None:

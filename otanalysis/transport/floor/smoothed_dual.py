@@ -60,10 +60,12 @@ def short_list(
     first_token, token_kind = distinct_columns(served)
     first_keeper, keeper_kind = distinct_columns(keepers)
     # Of one layout whatever their shapes: what is compiled is so for each layout that comes.
-    groups = (np.ascontiguousarray(one) for one in (served[:, first_token], keepers[:, first_keeper]))
-    block, starts, cuts = _blocks(token_kind[tokens], keeper_kind, *groups)
-    pairs = (np.ascontiguousarray(one) for one in (tokens, cost))
-    return ShortList(*pairs, block, starts, cuts, *_own_cuts(np.ascontiguousarray(keepers)))
+    as_laid = np.ascontiguousarray
+    block, starts, cuts = _blocks(
+        token_kind[tokens], keeper_kind, as_laid(served[:, first_token]), as_laid(keepers[:, first_keeper])
+    )
+    own_cuts, own_number = _own_cuts(as_laid(keepers))
+    return ShortList(as_laid(tokens), as_laid(cost), block, starts, cuts, own_cuts, own_number)
 
 
 @numba.njit(cache=True, error_model="numpy")
