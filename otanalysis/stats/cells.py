@@ -181,7 +181,7 @@ def score_cells(
         known. None gives NaN everywhere.
     benchmarks, cells, keys
         As in :class:`DistanceCells`. Without ``gamma`` among the keys, methods that have one stand with
-        their default, see :func:`at_default_gamma`.
+        their default, see :func:`main_gammas`.
     ratio : float, optional
         Share of tokens kept, where it is not among the keys. One that is missing in the table matches any.
 
@@ -209,7 +209,7 @@ def score_cells(
     if ratio is not None:
         pruned = pruned[_fits(pruned["ratio"], ratio)]
     if "gamma" not in keys:
-        pruned = pruned[at_default_gamma(pruned)]
+        pruned = pruned[main_gammas(pruned)]
     found = _averaged(rounded_settings(pruned, keys), ["benchmark", *keys])
     for b, name in enumerate(benchmarks):
         blank.full[b], blank.full_error[b], _ = whole.get((name,), (np.nan, np.nan, np.nan))
@@ -273,13 +273,13 @@ def check_accuracy(accuracy: pd.DataFrame, benchmarks: Sequence[str]) -> None:
         )
 
 
-def at_default_gamma(rows: pd.DataFrame) -> BoolArray:
+def main_gammas(rows: pd.DataFrame) -> BoolArray:
     """Say which rows have no gamma, or the default one of their method in the method's own unit.
 
     Examples
     --------
     >>> rows = pd.DataFrame({"method": ["otprune", "otprune", "dpp"], "gamma": [0.01, 0.1, np.nan]})
-    >>> at_default_gamma(rows).tolist()
+    >>> main_gammas(rows).tolist()
     [True, False, True]
     """
     default = rows["method"].map(DEFAULT_GAMMAS).fillna(RELEASED_GAMMA)  # of a method of the user's own
@@ -366,5 +366,5 @@ def rows_with(sweep: pd.DataFrame, *, methods: Sequence[str], ratios: Sequence[f
 def main_rows(sweep: pd.DataFrame, *, methods: Sequence[str], ratios: Sequence[float] | None) -> pd.DataFrame:
     """Return the rows of these methods that have no gamma, or the method's default one."""
     rows = rows_with(sweep, methods=methods, ratios=ratios)
-    chosen: pd.DataFrame = rows[at_default_gamma(rows)]
+    chosen: pd.DataFrame = rows[main_gammas(rows)]
     return chosen
