@@ -107,7 +107,7 @@ def _made(
     model = join(encoder, words, adapter)
     step()
     parameters = sum(parameter.numel() for parameter in model.parameters())
-    files = model_files(model.half(), build_processor(words.tokenizer, encoder.config.patch_size))
+    files = model_files(model.half(), build_processor(words.tokenizer, encoder))
     step()
     files["config.json"] = _computed_in_float32(files["config.json"])
     card = model_card((vision, language), adapter, name=MODEL_NAME, parameters=parameters)

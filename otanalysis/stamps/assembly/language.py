@@ -42,12 +42,12 @@ def read_language(file: Path) -> LanguageModel:
     """
     from transformers import AutoConfig, AutoTokenizer
 
-    place = {"pretrained_model_name_or_path": file.parent, "gguf_file": file.name}
-    config: Any = AutoConfig.from_pretrained(**place)
-    return LanguageModel(config, _weights(file, config), AutoTokenizer.from_pretrained(**place))
+    config: Any = AutoConfig.from_pretrained(file.parent, gguf_file=file.name)
+    tokenizer = AutoTokenizer.from_pretrained(file.parent, gguf_file=file.name)
+    return LanguageModel(config, _weights(file, config), tokenizer)
 
 
-def _weights(file: Path, config: LlamaConfig) -> dict[str, torch.Tensor]:
+def _weights(file: Path, config: Any) -> dict[str, torch.Tensor]:
     """Return the dequantised weights; gguf knows the name in its files for each of transformers' names."""
     import torch
     from gguf import MODEL_ARCH, GGUFReader, dequantize, get_tensor_name_map

@@ -82,22 +82,24 @@ def join(vision: Dinov2Model, language: LanguageModel, adapter: Adapter) -> Llav
         raise InputError(f"The adapter {adapter.name} does not join these parts ({error}).") from error
     for name in ("bos_token_id", "eos_token_id", "pad_token_id"):
         setattr(model.generation_config, name, getattr(language.config, name))
-    return model.eval()
+    model.eval()
+    return model
 
 
-def build_processor(tokenizer: Any, patch: int) -> LlavaProcessor:
+def build_processor(tokenizer: Any, encoder: Dinov2Model) -> LlavaProcessor:
     """Return the processor: the language model's tokenizer with a placeholder, and the pictures of DINOv2.
 
     Parameters
     ----------
     tokenizer : PreTrainedTokenizerFast
         It gets the placeholder as its last word.
-    patch : int
-        Side of a patch, in pixels.
+    encoder : transformers.Dinov2Model
+        Whose patches set the size of the pictures.
     """
     from transformers import CLIPImageProcessorPil, LlavaProcessor
 
     tokenizer.add_tokens(IMAGE_TOKEN, special_tokens=True)
+    patch: Any = encoder.config.patch_size
     side = GRID * patch
     images = CLIPImageProcessorPil(
         size={"shortest_edge": side},

@@ -61,7 +61,8 @@ def read_vision(content: bytes) -> Dinov2Model:
     # Nothing is masked outside of DINOv2's own training, and exports leave it out.
     named.setdefault("embeddings.mask_token", torch.zeros(1, width))
     model.load_state_dict(named)
-    return model.eval()
+    model.eval()
+    return model
 
 
 def exported_weights(content: bytes) -> Weights:
