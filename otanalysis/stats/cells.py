@@ -14,8 +14,8 @@ from types import MappingProxyType
 import numpy as np
 import pandas as pd
 
-from otanalysis.arrays import FloatArray
-from otanalysis.defaults import DEFAULT_GAMMAS, FULL, RELEASED_GAMMA
+from otanalysis.arrays import BoolArray, FloatArray
+from otanalysis.defaults import BASELINES, DEFAULT_GAMMAS, FULL, RELEASED_GAMMA
 from otanalysis.errors import InputError
 from otanalysis.scalars import shown
 from otanalysis.stats.statistics import bootstrap_means
@@ -202,7 +202,7 @@ def score_cells(
     optional = [name for name in ("gamma", "standard_error", "n") if name not in accuracy.columns]
     accuracy = accuracy.assign(**dict.fromkeys(optional, np.nan))
     whole = _averaged(accuracy[accuracy["method"] == FULL], ["benchmark"])
-    pruned = accuracy[~accuracy["method"].isin([FULL, "majority"])]
+    pruned = accuracy[~accuracy["method"].isin(BASELINES)]
     for column, wanted in fixed.items():
         pruned = pruned[_matches(pruned[column], wanted)]
     found = _averaged(rounded_settings(pruned, keys), ["benchmark", *keys])
@@ -345,7 +345,12 @@ def rows_with(sweep: pd.DataFrame, *, methods: Sequence[str], ratios: Sequence[f
 def main_rows(sweep: pd.DataFrame, *, methods: Sequence[str], ratios: Sequence[float] | None) -> pd.DataFrame:
     """Return the rows of these methods that have no gamma, or the method's default one."""
     rows = rows_with(sweep, methods=methods, ratios=ratios)
+    chosen: pd.DataFrame = rows[main_gammas(rows)]
+    return chosen
+
+
+def main_gammas(rows: pd.DataFrame) -> BoolArray:
+    """Tell which rows have no gamma, or the method's default one; columns ``method`` and ``gamma``."""
     gamma = rows["gamma"].to_numpy(dtype=np.float64, na_value=np.nan)
     default = rows["method"].map(DEFAULT_GAMMAS).fillna(RELEASED_GAMMA)  # of a method of the user's own
-    chosen: pd.DataFrame = rows[np.isnan(gamma) | np.isclose(gamma, default)]
-    return chosen
+    return np.asarray(np.isnan(gamma) | np.isclose(gamma, default))

@@ -8,19 +8,20 @@ from functools import cached_property, lru_cache
 from itertools import islice
 from os import PathLike
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any, ClassVar, get_args
 
 import numpy as np
 import pandas as pd
 import pyarrow as pa
 
 from otanalysis.arrays import resolve_keep
-from otanalysis.defaults import FULL, RATIOS, RELEASED_GAMMA
+from otanalysis.defaults import FULL, MAJORITY as MAJORITY, RATIOS, RELEASED_GAMMA
 from otanalysis.errors import InputError
 from otanalysis.files import sha256_of_json
 from otanalysis.image import Image
 from otanalysis.locks import held
 from otanalysis.mini.benchmarks import BENCHMARKS, Item
+from otanalysis.scalars import check_choice
 from otanalysis.scores.table import accuracy_path, write_accuracy
 from otanalysis.selection import SELECTORS, Selector, select_many
 from otanalysis.selection.fingerprint import code_fingerprint
@@ -30,16 +31,15 @@ from otanalysis.studies.engine import PACKAGE, Study, collect
 from otanalysis.studies.provenance import environment
 from otanalysis.studies.runs import Run, SweepSettings
 from otanalysis.studies.store import Part
-from otanalysis.vlm.answer import answer_prompts
+from otanalysis.vlm.answer import Places, answer_prompts
 from otanalysis.vlm.attention import attention_sides, check_attention
+from otanalysis.vlm.kept_call import Positions
 from otanalysis.vlm.layout import ImageTokens
 from otanalysis.vlm.model import VisionLanguageModel, load_model, model_fingerprint
 
-MAJORITY = "majority"
-"""Method name of the commonest training answer, which sees no image."""
-
 _WITHOUT_VERSION = "0.1.0"  # the one version whose parts do not have it in their keys
 _CHUNK = 50  # questions: a part takes about a minute, so that a stop loses little
+_POSITIONS = {"renumbered": "renumbered from 0", "original": "with the positions of the whole prompt"}
 _NUMERIC = ("torch", "transformers", "numpy", "scipy", "POT", "kmedoids", "scikit-learn")
 _PACKAGES = ("otanalysis", *_NUMERIC)
 
@@ -67,12 +67,15 @@ class _Chunk:
     stop: int
     runs: tuple[Run | None, ...]
     ratios: tuple[float, ...]
+    positions: Positions = "renumbered"
 
     version: ClassVar[int] = 1
 
     def key(self, run: Run | None) -> str:
         """Name of the file of one run."""
         content: list[object] = [self.version, repr(run and run.selector), run and run.seed, self.ratios]
+        if self.positions != "renumbered":  # what the keys of earlier parts do not say
+            content.append(self.positions)
         if PACKAGE != _WITHOUT_VERSION:
             content.append(PACKAGE)
         if run and is_own(run.selector):
@@ -114,8 +117,9 @@ class _Chunk:
         """Return one row a question: what was answered with the kept tokens and how it scored."""
         benchmark = BENCHMARKS[self.benchmark]
         prompts = [f"{vlm.image_token} {item.question.text}" for item in items]
-        visual = [one[places] for one, places in zip(tokens, kept, strict=True)]
-        answers = answer_prompts(vlm, prompts, visual)
+        visual = [one[own] for one, own in zip(tokens, kept, strict=True)]
+        stood = [Places(own, len(one)) for one, own in zip(tokens, kept, strict=True)]
+        answers = answer_prompts(vlm, prompts, visual, stood if self.positions == "original" else None)
         return [
             {
                 "benchmark": benchmark.name,
@@ -141,6 +145,7 @@ def evaluate(
     ratios: Sequence[float] = RATIOS,
     gammas: Sequence[float] = (RELEASED_GAMMA,),
     seeds: Sequence[int] = (0,),
+    positions: Positions = "renumbered",
     questions: int = 400,
     out: str | PathLike[str],
     parts: str | PathLike[str] = "results/evaluate",
@@ -151,8 +156,7 @@ def evaluate(
     """Measure accuracy with all tokens and with the kept ones, and write the accuracy table.
 
     Every image is encoded once; every selection works on the tokens after the projector. Kept tokens are
-    handed on ascending in position and renumbered from 0, as in LLaVA's code. Answers are decoded
-    greedily.
+    handed on ascending in position. Answers are decoded greedily.
 
     Parameters
     ----------
@@ -162,6 +166,9 @@ def evaluate(
         What to measure; seeds apply to methods that draw at random, gammas to those that have a gamma, for
         each in its own unit. A selector of one's own is measured again when its code has changed. By default
         all methods whose side information the model gives.
+    positions : {"renumbered", "original"}
+        What becomes of the positions of kept tokens: renumbered from 0, as in LLaVA's code, or those of the
+        whole prompt. A table has scores of one of the two.
     questions : int
         Questions a benchmark, each about a held-out scene of its own.
     out : path
@@ -193,6 +200,7 @@ def evaluate(
     """
     if unknown := [name for name in benchmarks if name not in BENCHMARKS]:
         raise InputError(f"Unknown benchmark {unknown[0]!r}; known are {', '.join(BENCHMARKS)}.")
+    check_choice(positions, "positions", get_args(Positions))
     if questions < 2:
         raise InputError(
             f"At least 2 questions a benchmark are needed for a standard error, got {questions}."
@@ -206,7 +214,9 @@ def evaluate(
     folder = Path(parts) / f"{vlm.name}-{fingerprint[:12]}"
     runs = (None, *settings.runs())
     chunks = [
-        _Chunk(Path(model), benchmark, start, min(start + _CHUNK, questions), runs, settings.ratios)
+        _Chunk(
+            Path(model), benchmark, start, min(start + _CHUNK, questions), runs, settings.ratios, positions
+        )
         for benchmark in benchmarks
         for start in range(0, questions, _CHUNK)
     ]
@@ -225,7 +235,7 @@ def evaluate(
         measured = found.table.to_pandas(use_threads=False)
         table = pd.concat([_majority(benchmarks, questions), _means(measured)])
         table.insert(0, "model", vlm.name)
-        about = _provenance(vlm.name, fingerprint, settings, questions)
+        about = _provenance(vlm.name, fingerprint, settings, questions, positions)
         write_accuracy(table, table_path, provenance=about | {"measured_with": found.measured_with})
     return table
 
@@ -297,7 +307,9 @@ def _majority(benchmarks: Sequence[str], questions: int) -> pd.DataFrame:
     return pd.DataFrame(rows).astype({"seed": "Int64"})
 
 
-def _provenance(name: str, fingerprint: str, settings: SweepSettings, questions: int) -> dict[str, Any]:
+def _provenance(
+    name: str, fingerprint: str, settings: SweepSettings, questions: int, positions: Positions
+) -> dict[str, Any]:
     return {
         "model": name,
         "model_fingerprint": fingerprint,
@@ -305,7 +317,7 @@ def _provenance(name: str, fingerprint: str, settings: SweepSettings, questions:
         "selectors": sorted({repr(run.selector) for run in settings.runs()}),
         "ratios": list(settings.ratios),
         "seeds": list(settings.seeds),
-        "kept_tokens": "after the projector, ascending in position, renumbered from 0",
+        "kept_tokens": f"after the projector, ascending in position, {_POSITIONS[positions]}",
         "decoding": "greedy, float32, CPU",
         **environment(_PACKAGES),
         "command": "otanalysis evaluate (make evaluate)",

@@ -16,6 +16,7 @@ import pytest
 import torch
 
 import otanalysis as ota
+from otanalysis.defaults import MAJORITY
 from otanalysis.errors import InputError
 from otanalysis.files import sha256_of_json
 from otanalysis.image import Image
@@ -23,7 +24,7 @@ from otanalysis.mini.benchmarks import BENCHMARKS
 from otanalysis.mini.bundled import bundled_model_path
 from otanalysis.scores.table import ACCURACY_COLUMNS, read_accuracy
 from otanalysis.selection import Selector
-from otanalysis.studies.evaluate import MAJORITY, evaluate
+from otanalysis.studies.evaluate import evaluate
 from otanalysis.studies.runs import Run
 from otanalysis.vlm.answer import answer_prompts
 from otanalysis.vlm.choose import FULL
@@ -99,9 +100,9 @@ def test_what_was_measured_is_not_measured_again(
     asked: list[str] = []
     original = evaluate_module.answer_prompts
 
-    def counted(vlm: Any, prompts: list[str], visual: list[Any]) -> list[str]:
+    def counted(vlm: Any, prompts: list[str], *rest: Any) -> list[str]:
         asked.extend(prompts)
-        return original(vlm, prompts, visual)
+        return original(vlm, prompts, *rest)
 
     monkeypatch.setattr(evaluate_module, "answer_prompts", counted)
     again = evaluate(bundled, **run, out=tmp_path / "b.csv")
