@@ -36,7 +36,7 @@ $(STAMP): pyproject.toml constraints.txt
 	  echo "lmms-eval could not be installed; the test of its plug-in is skipped." >&2
 	@touch $@
 
-figures: $(STAMP)  ## Draw all figures of the bundled model into figures/, and judge the paper's claims.
+figures: $(STAMP)  ## Draw all figures of the bundled models into figures/, and judge the paper's claims.
 	$(BIN)/python -m otanalysis.figures
 
 test: $(STAMP)  ## Run all tests and the examples of the documentation, on up to four cores.
