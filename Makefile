@@ -37,7 +37,7 @@ $(STAMP): pyproject.toml constraints.txt
 	$(BIN)/python -c "from otanalysis.transport.floor.compiled import compile_floor; compile_floor()"
 	@touch $@
 
-figures: $(STAMP)  ## Draw all figures of the bundled model into figures/, and judge the paper's claims.
+figures: $(STAMP)  ## Draw all figures of the bundled models into figures/, and judge the paper's claims.
 	$(BIN)/python -m otanalysis.figures
 
 test: $(STAMP)  ## Run all tests and the examples of the documentation, on up to four cores.

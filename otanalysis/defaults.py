@@ -7,9 +7,13 @@ from types import MappingProxyType
 from typing import Literal
 
 __all__ = [
+    "BASELINES",
+    "BLIND",
     "COMPARED_METHODS",
     "DEFAULT_GAMMAS",
     "FULL",
+    "MAJORITY",
+    "NO_IMAGE",
     "PAPER_GAMMA",
     "RATIOS",
     "RELEASED_GAMMA",
@@ -50,6 +54,18 @@ verdicts and the pools that subsets are drawn from. Ask for it by name.
 
 FULL = "full"
 """Method name of all tokens: nothing is dropped."""
+
+MAJORITY = "majority"
+"""Method name of the commonest answer, given to every question: no model is asked."""
+
+NO_IMAGE = "no-image"
+"""Method name of the model that is asked the same question without any token of the picture."""
+
+BLIND = (MAJORITY, NO_IMAGE)
+"""Method names of scores that see nothing of the picture: no share of the tokens belongs to them."""
+
+BASELINES = (FULL, *BLIND)
+"""Method names of scores that those of kept tokens are compared with, and that keep none themselves."""
 
 
 def method_by_gamma(method: str, gamma_of: str) -> str:

@@ -1,6 +1,6 @@
 """The README's measured tables, and how they are written again: ``python -m tests.readme_blocks``.
 
-``python -m otanalysis.figures`` measures, draws and judges; this takes two of its tables over into ``docs/``
+``python -m otanalysis.figures`` measures, draws and judges; this takes some of its tables over into ``docs/``
 and writes them between the marks of the README. The tests of ``test_readme_blocks.py`` hold README and tables
 together, and the verdicts to their rules.
 """
@@ -14,6 +14,9 @@ import pandas as pd
 
 from otanalysis.figures.layout import per_cent
 from otanalysis.figures.verdicts import as_markdown
+from otanalysis.figures.verdicts.claim import number_words
+from otanalysis.figures.verdicts.compared import claims_in
+from otanalysis.studies.worlds import WORLDS
 
 ROOT = Path(__file__).parents[1]
 README, DOCS, MEASURED = ROOT / "README.md", ROOT / "docs", ROOT / "figures"
@@ -41,9 +44,28 @@ def _bold(words: str, best: bool) -> str:
     return f"**{words}**" if best else words
 
 
+def worlds_table(table: pd.DataFrame) -> str:
+    """Write every claim that several models have measured: the deciding number and the verdict on each."""
+    models = list(WORLDS)
+    head = [f"`{name}`, {WORLDS[name].words}" for name in models]
+    lines = [f"| claim | {' | '.join(head)} | what decides it |", "|---" * (len(models) + 2) + "|"]
+    for rows in claims_in(table.fillna({"reading": "", "where": ""})):
+        deciding = rows[rows["deciding"]].drop_duplicates("model").set_index("model", drop=False)
+        each = [_judged(deciding.loc[name]) if name in deciding.index else "not measured" for name in models]
+        one = rows.iloc[0]
+        words = f"{one['claim']} ({one['reading']})" if one["reading"] else one["claim"]
+        lines.append(f"| {words} | {' | '.join(each)} | {one['quantity']} |")
+    return "\n".join(lines) + "\n"
+
+
+def _judged(row: pd.Series) -> str:
+    return f"**{row['verdict']}**: {number_words(row.to_dict())}"
+
+
 BLOCKS: Mapping[str, tuple[str, Callable[[pd.DataFrame], str]]] = {
     "methods": ("figure2_all_ranks.csv", methods_table),
     "verdicts": ("verdicts.csv", as_markdown),
+    "worlds": ("worlds.csv", worlds_table),
 }
 """Every block: the table of ``figures/`` that it is made of, and how."""
 

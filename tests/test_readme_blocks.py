@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
 
-from otanalysis.defaults import COMPARED_METHODS
+from otanalysis.defaults import BASELINES, COMPARED_METHODS, FULL, MAJORITY, NO_IMAGE
+from otanalysis.figures.across import kept_objects, scores_by_position
 from otanalysis.figures.verdicts import verdict_table
 from otanalysis.figures.verdicts.claim import COLUMNS, PaperClaim
 from otanalysis.figures.verdicts.claims import all_claims
@@ -18,6 +20,9 @@ from otanalysis.scores.table import read_accuracy
 from otanalysis.stats.cells import MEAN
 from otanalysis.stats.figure_tables import figure3_table, figure5_table
 from otanalysis.stats.judging import Evidence, judge
+from otanalysis.stats.positions_table import positions_table
+from otanalysis.studies.within_summary import bundled_summary
+from otanalysis.studies.worlds import WORLDS
 from tests.readme_blocks import BLOCKS, README, block_of, kept, marks, methods_table, with_block
 
 TABLE = pd.read_csv(kept("verdicts")).fillna({"where": "", "tokens": "", "command": ""})
@@ -29,7 +34,7 @@ FROM_SCORES = ("Figure 3", "section 5.3, Figure 5")
 def scores_alone() -> pd.DataFrame:
     """A sweep of the settings that have a score, whose distances say nothing."""
     accuracy = read_accuracy(bundled_accuracy_path())
-    rows = accuracy[~accuracy["method"].isin(["full", "majority"])]
+    rows = accuracy[~accuracy["method"].isin(BASELINES)]
     keys = ["benchmark", "method", "ratio", "gamma", "seed"]
     numbers = dict.fromkeys(("w2", "logdet", "trace_objective", "logdet_gamma"), 1.0)
     return rows[keys].assign(dump=rows["benchmark"], sample="one", normalisation="none", **numbers)
@@ -173,3 +178,71 @@ def test_the_paragraph_of_figure_i_has_the_numbers_of_its_tables() -> None:
     kinds = [f"{raised.loc[name, 'value']:.2f}" for name in ("w2-swaps", "quantisation-swaps")]
     assert f"by {kinds[0]}, the others by {kinds[1]}" in text
     assert f"the difference is {interval(raised.loc['difference'])}" in text
+
+
+def section(name: str) -> str:
+    """Return a section of the README as one line, without its measured tables."""
+    page = README.read_text(encoding="utf-8").partition(f"\n## {name}\n")[2].partition("\n## ")[0]
+    prose = re.sub(r"<!-- .*?<!-- end of \w+ -->", "", page, flags=re.S)
+    return " ".join(prose.split())
+
+
+def spans(values: pd.Series) -> str:
+    return f"{values.min():+.2f} to {values.max():+.2f}"
+
+
+def test_the_second_world_has_the_scores_of_its_tables() -> None:
+    said = section("A second world")
+    smooth, natural = (WORLDS[name].scores() for name in ("stamp-llava", "stamp-llava-natural"))
+    full, majority = (smooth[smooth["method"] == method]["value"].mean() for method in (FULL, MAJORITY))
+    assert f"{full:.3f} with all tokens, {majority:.3f} for the commonest answer" in said
+    full, majority, blind = (
+        natural[natural["method"] == method]["value"].mean() for method in (FULL, MAJORITY, NO_IMAGE)
+    )
+    assert f"{full:.3f}, {majority:.3f}, and {blind:.3f} without any image token" in said
+
+
+def test_the_second_world_has_the_correlations_of_its_tables() -> None:
+    said, table = section("A second world"), pd.read_csv(kept("worlds"))
+    ranks = table[table["reading"] == "W2, all methods compared"].assign(rho=lambda rows: -rows["value"])
+    rho = {name: rows["rho"] for name, rows in ranks.groupby("model")}
+    assert f"{spans(rho['stamp-llava'])} over nine methods on smooth backgrounds" in said
+    assert f"{spans(rho['stamp-llava-natural'])} over ten on natural ones" in said
+    p = ranks.loc[ranks["model"] != "mini-llava", "p_value"]
+    assert f"(p = {p.min():.2f} to {p.max():.2f})" in said
+    for name in ("stamp-llava", "stamp-llava-natural"):
+        inside = bundled_summary(name)
+        assert inside is not None
+        own = inside[(inside["benchmark"] == "mean") & (inside["positions"] == "original")]
+        values = own.set_index(["pool", "measure", "given"])["value"].round(2)
+        assert values["random", "w2_squared", "nothing"] == 0
+        assert values["random", "quantisation_error", "nothing"] == 0.15
+        assert values["all", "w2_squared", "quantisation_error"] == -0.07
+
+
+def test_the_second_world_has_the_shares_and_gains_of_its_tables() -> None:
+    said = section("A second world")
+    kept_on = kept_objects().set_index(["quantity", "method"])["value"]
+    share = {name: f"{100 * value:.0f} %" for name, value in kept_on["kept_on_objects"].items()}
+    assert (
+        f"DivPrune and DPP keep {share['divprune']}, facility location {share['facility-location']}" in said
+    )
+    assert f"OTPrune {share['otprune']} (paper's gamma {share['otprune-paper']})" in said
+    assert f"OT-medoids {share['ot-medoids']}." in said
+    table = positions_table(scores_by_position())
+    gains = (
+        table[table["positions"] == "gain"]
+        .set_index(["model", "kind", "method"])["value"]
+        .round(2)
+        .sort_index()
+    )
+    smooth, natural = (gains[name, "place"] for name in ("stamp-llava", "stamp-llava-natural"))
+    assert smooth["divprune"] == natural["divprune"] == 0.37
+    assert f"(k-medoids: {smooth['kmedoids']:.2f} and {natural['kmedoids']:.2f}; " in said
+    assert f"OTPrune: {smooth['otprune']:.2f} and {natural['otprune']:.2f})" in said
+    rest = gains[["stamp-llava", "stamp-llava-natural"]].drop("place", level="kind")
+    assert f"questions of content or count at most {rest.abs().max():.2f} either way" in said
+    place, content = (gains["mini-llava", kind] for kind in ("place", "content"))
+    assert f"{place['otprune']:.2f} (OTPrune) to {place['divprune']:.2f} (DivPrune)" in said
+    assert place["otprune"] == place.min() < place["divprune"] == place.max()
+    assert f"and {content.min():.2f} to {content.max():.2f} for" in said

@@ -160,7 +160,7 @@ BLOCKS = blocks(README)
 def bundled(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Return a data folder with dumps of one scene under the name of the full ones."""
     folder = tmp_path_factory.mktemp("bundled") / "data"
-    for name in ("mini-llava", "published"):
+    for name in ("mini-llava", "published", "stamp-llava"):
         shutil.copytree(data_folder() / name, folder / name)
     dumps = write_bundled_dumps(folder / "dumps" / "mini-llava", scenes_per_benchmark=1, progress=False)
     kind = dumps[0].parent

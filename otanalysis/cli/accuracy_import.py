@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from otanalysis.cli import options
-from otanalysis.defaults import FULL
+from otanalysis.defaults import BASELINES
 from otanalysis.errors import InputError
 from otanalysis.locks import held
 
@@ -33,7 +33,9 @@ def accuracy_import(
     method: Annotated[
         str | None, typer.Option(help="Selection method; full for the model with all tokens.")
     ] = None,
-    ratio: Annotated[float | None, typer.Option(help="Share of the tokens kept; full needs none.")] = None,
+    ratio: Annotated[
+        float | None, typer.Option(help="Share of the tokens kept; full, majority and no-image need none.")
+    ] = None,
     model: Annotated[str | None, typer.Option(help="Model, as its dumps name it.")] = None,
     gamma: Annotated[float | None, typer.Option(help="Of a method with a gamma, in its unit.")] = None,
     seed: Annotated[int | None, typer.Option(help="Of the methods that draw at random.")] = None,
@@ -86,7 +88,7 @@ def _remarks_on_methods(rows: pd.DataFrame) -> list[str]:
     """Say which imported methods the figures will not find, which a slip of the keyboard causes too."""
     from otanalysis.selection import SELECTORS
 
-    known = (*SELECTORS, FULL, "majority")
+    known = (*SELECTORS, *BASELINES)
     strangers = [method for method in rows["method"].unique() if method not in known]
     remarks = [
         f"The figures know {method.lower()}, not {method}: import it under that name."

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, cast
 
 import typer
 
 from otanalysis.cli import options
+
+if TYPE_CHECKING:
+    from otanalysis.vlm.kept_call import Positions
 
 
 def evaluate(
@@ -26,6 +29,7 @@ def evaluate(
     ratios: options.Ratios = options.PAPER_RATIOS,
     gammas: options.Gammas = "0.0001,0.001,0.005,0.01,0.05,0.1,1,10",
     seeds: options.Seeds = "0,1,2",
+    positions: options.Positions = "renumbered",
     questions: Annotated[int, typer.Option(help="Questions a benchmark.")] = 400,
     out: Annotated[
         Path | None,
@@ -56,6 +60,7 @@ def evaluate(
         ratios=options.numbers(ratios, "--ratios"),
         gammas=options.numbers(gammas, "--gammas"),
         seeds=options.whole_numbers(seeds, "--seeds"),
+        positions=cast("Positions", positions),
         questions=questions,
         out=table,
         parts=parts,

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
 from otanalysis.cli import options
+from otanalysis.errors import InputError
 from otanalysis.figures.registry import FIGURES, VERDICTS
 
 
@@ -19,11 +20,19 @@ def figures(
     dumps: Annotated[
         list[Path] | None,
         typer.Option(
-            metavar="DUMP...", help="Dumps of one model, one per benchmark (default: the bundled model)."
+            metavar="DUMP...", help="Dumps of one model, one per benchmark (default: the bundled models)."
         ),
     ] = None,
     accuracy: Annotated[
         Path | None, typer.Option(metavar="TABLE", help="Accuracy table of the same model, CSV or Parquet.")
+    ] = None,
+    model: Annotated[
+        str | None,
+        typer.Option(
+            help="Without --dumps: mini-llava; stamp-llava or stamp-llava-natural, whose measured tables "
+            "are drawn into a folder of that name; or all.",
+            show_default="all",
+        ),
     ] = None,
     out: Annotated[Path, typer.Option(help="Folder for the figures.")] = Path("figures"),
     jobs: Annotated[int, typer.Option(help="Processes.")] = 2,
@@ -57,23 +66,26 @@ def figures(
     """
     # matplotlib loads only now, so that --help and mistyped options answer at once.
     from otanalysis.figures import run
+    from otanalysis.figures.bundled import ALL, draw_models
 
     chosen = [*(dumps or []), *(more_dumps or [])]
-    written = run(
-        [part.strip() for part in only.split(",")],
-        chosen or None,
-        accuracy,
-        out,
-        jobs=jobs,
-        distance=distance,
-        normalise=normalise,
-        ratio=ratio,
-        samples=samples,
-        scenes=scenes,
-        results=results,
-        progress=not quiet,
-        wait=wait,
-    )
+    if chosen and model is not None:
+        raise InputError("--model names a model that comes with the package: leave it out with --dumps.")
+    names = [part.strip() for part in only.split(",")]
+    how: dict[str, Any] = {
+        "accuracy": accuracy,
+        "out": out,
+        "jobs": jobs,
+        "distance": distance,
+        "normalise": normalise,
+        "ratio": ratio,
+        "samples": samples,
+        "scenes": scenes,
+        "results": results,
+        "progress": not quiet,
+        "wait": wait,
+    }
+    written = run(names, chosen, **how) if chosen else draw_models(model or ALL, names, **how)
     for path in written:
         if path.suffix != ".csv":
             typer.echo(path)

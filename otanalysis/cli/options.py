@@ -86,6 +86,7 @@ SurrogateGamma = Annotated[
 SurrogateGammaOf = Annotated[
     str, typer.Option(help="Whose gamma the log-determinants take: released or paper.")
 ]
+Positions = Annotated[str, typer.Option(help="Of kept tokens: renumbered (as in LLaVA's code) or original.")]
 Seed = Annotated[int, typer.Option(help="Seed of the methods that draw at random.")]
 Normalise = Annotated[str, typer.Option(help="Of the tokens before the distances: none, columns or rows.")]
 

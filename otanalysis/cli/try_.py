@@ -31,9 +31,7 @@ def try_(
     gamma: options.Gamma = RELEASED_GAMMA,
     gamma_of: options.GammaOf = "released",
     seed: options.Seed = 0,
-    positions: Annotated[
-        str, typer.Option(help="Of kept tokens: renumbered (as in LLaVA's code) or original.")
-    ] = "renumbered",
+    positions: options.Positions = "renumbered",
     newlines: Annotated[str, typer.Option(help="Rows that end a grid row: keep or drop.")] = "keep",
     max_new_tokens: Annotated[int, typer.Option(help="Longest answer.")] = 64,
     revision: options.Revision = None,

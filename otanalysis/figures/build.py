@@ -8,7 +8,7 @@ are ready.
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from os import PathLike
@@ -21,12 +21,14 @@ from otanalysis.arrays import Normalisation
 from otanalysis.defaults import DEFAULT_GAMMAS, RATIOS
 from otanalysis.distances import DISTANCES, further_distances
 from otanalysis.errors import InputError
+from otanalysis.figures.across import ACROSS, RESTS_ON, rows_across, with_other_models
 from otanalysis.figures.captions import join_captions, single_images
 from otanalysis.figures.declaration import Declaration, Given
 from otanalysis.figures.missing import missing_scores
 from otanalysis.figures.registry import FIGURES, VERDICTS
 from otanalysis.figures.style import figure_bytes
 from otanalysis.figures.verdicts import as_markdown, verdict_table
+from otanalysis.figures.verdicts.claim import PaperClaim
 from otanalysis.figures.verdicts.claims import BASIS, all_claims
 from otanalysis.files import make_folder, write_together
 from otanalysis.locks import held
@@ -59,6 +61,8 @@ _GAUSSIAN = ("gelbrich_w2_squared", "bures_w2_squared", "trace_objective")
 SWEEP_COLUMNS = (*_KEYS, "w2", "w2_squared", "quantisation_error", *_GAUSSIAN, "logdet")
 """What the figures read of a sweep; the kept indices, most of its bytes, are not among it."""
 _OF_SCORES = ("sweep", "predictors")
+_RESTS_ON = {VERDICTS: BASIS, "worlds": RESTS_ON}
+"""What is made of the tables of other figures, and of which."""
 
 CAPTIONS = "captions.md"
 """File beside the figures with the captions of all that were drawn."""
@@ -92,15 +96,16 @@ def run(
     progress: bool = True,
     wait: bool = False,
 ) -> list[Path]:
-    """Draw Figures 2 to 5, A to C, E, I, P, W, and judge the paper's claims, after what is missing for them.
+    """Draw Figures 2 to 5 and lettered ones, and judge the paper's claims, after what is missing for them.
 
     Parameters
     ----------
     only : sequence of int or str
         Names in :data:`~otanalysis.figures.registry.FIGURES`: 2 to 5, ``"ladder"`` (A), ``"scatter"`` (B),
         ``"floor"`` (C), ``"distances"`` (E), ``"within"`` (I; left out where `otanalysis within` has not run
-        with the model), ``"predictors"`` (P), ``"weights"`` (W); and ``"verdicts"``, the table of the
-        paper's claims.
+        with the model), ``"predictors"`` (P), ``"weights"`` (W), and what is of the models
+        with bundled tables and so left out with ``dumps``: ``"positions"`` (R), ``"objects"`` (O) and
+        ``"worlds"`` (D); and ``"verdicts"``, the table of the paper's claims.
     dumps : sequence of paths, optional
         Dumps of one model, one per benchmark; without them the bundled model's, written on first use.
     accuracy : path, optional
@@ -153,19 +158,22 @@ def run(
             f"scenes must be at least 1 scene a dump of the bundled model, got {scenes}"
             + ("." if dumps is None else " with dumps of your own: leave one of the two out.")
         )
+    of_bundled = dumps is None
     if dumps is None:
         from otanalysis.mini.bundled import bundled_accuracy_path, write_bundled_dumps
 
         given: pd.DataFrame | None = read_accuracy(bundled_accuracy_path() if accuracy is None else accuracy)
         dumps = write_bundled_dumps(scenes_per_benchmark=scenes or SCENES, progress=progress)
     else:
+        chosen = _of_dumps(chosen)
         given = None if accuracy is None else read_accuracy(accuracy)
     scores, model = _fitting(given, dumps, say)
-    needed = {*chosen, *(BASIS if VERDICTS in chosen else ())}
+    needed = {*chosen, *(one for name in chosen for one in _RESTS_ON.get(name, ()))}
     wanted = {name: FIGURES[name] for name in FIGURES if name in needed}
     inside = find_summary(Path(results), model) if _inside(wanted) else None
     wanted = _without_inside(wanted, model, results, say) if inside is None else wanted
     how: dict[str, Any] = {"limit": samples, "jobs": jobs, "progress": progress, "wait": wait}
+    drawn_as: dict[str, Any] = {"distance": distance, "normalise": normalise, "ratio": ratio}
     files: Files = {}
     captions: list[str] = []
     scripts: list[bytes] = []
@@ -179,12 +187,15 @@ def run(
             figures = {name: figure for name, figure in wanted.items() if figure.needs == kind}
             if kind == "within" and inside is not None:
                 measured = _beside_methods(inside, made, Path(out))
+                measured = with_other_models(measured) if of_bundled else measured
+            elif kind in ACROSS:
+                measured = rows_across(kind, made, Path(results), **drawn_as)
             else:
                 measured = _measured(list(figures.values()), dumps, normalise, ratio, Path(results), **how)
-            what = Given(measured, scores, distance, normalise, ratio)
+            what = Given(measured, scores, **drawn_as)
             if kind == "certificates":
                 what = replace(what, coverage=_coverage(dumps, normalise, Path(results), **how))
-            tables = {name: tabulate(figure, what) for name, figure in figures.items()}
+            tables = {name: figure.tables(what) for name, figure in figures.items()}
             made |= {file: table for own in tables.values() for file, table in own.items()}
             drawn = [name for name in figures if name in chosen]
             if not drawn:
@@ -199,8 +210,8 @@ def run(
         elif scripts:  # the one of an earlier run, whose scores have come since
             (Path(out) / SCRIPT).unlink(missing_ok=True)
         if VERDICTS in chosen:
-            files |= _judged(made, results)
-        return _write(Path(out), files, "\n\n".join(captions))
+            files |= judged(all_claims(made, Path(results)))
+        return write_figures(Path(out), files, "\n\n".join(captions))
 
 
 def draw_all(
@@ -226,7 +237,7 @@ def draw_all(
         What the commands for missing scores name: the dumps' model, what it is loaded from (if that is not
         its name), the accuracy table and the folder of the figures.
     tables : mapping, optional
-        What :func:`tabulate` made of the given rows, by figure; made here without it.
+        What the declarations made of the given rows, by figure; made here without it.
 
     Returns
     -------
@@ -239,7 +250,7 @@ def draw_all(
     missing = partial(missing_scores, given.rows, given.scores, ratio=given.ratio)
     names = [name for name in FIGURES if name in {str(one) for one in only}]
     for name in names:
-        own = tabulate(FIGURES[name], given) if tables is None else tables[name]
+        own = FIGURES[name].tables(given) if tables is None else tables[name]
         drawn, caption = _drawn(FIGURES[name], own)
         files |= drawn
         sentence = missing(only=[name]).sentence()
@@ -262,14 +273,9 @@ def _joined(scripts: Sequence[bytes]) -> bytes:
     return b"".join(lines)
 
 
-def tabulate(figure: Declaration[Any], given: Given) -> dict[str, Any]:
-    """Return the tables of a figure and its further versions, by file name."""
-    return {figure.file + end: figure.table(one) for end, one in figure.versions(given).items()}
-
-
-def _judged(made: Mapping[str, Any], results: str | PathLike[str]) -> Files:
-    """Return the table of verdicts on the paper's claims, from the figures' tables by file name."""
-    table = verdict_table(all_claims(made, Path(results)))
+def judged(claims: Iterable[PaperClaim]) -> Files:
+    """Return the files of the table of verdicts on claims."""
+    table = verdict_table(claims)
     numbers = table.to_csv(index=False, float_format="%.8g")
     return {f"{VERDICTS}.md": as_markdown(table).encode(), f"{VERDICTS}.csv": numbers.encode()}
 
@@ -334,6 +340,21 @@ def _methods(figures: Sequence[Declaration[Any]], dumps: Sequence[str | PathLike
     return [name for name in possible if any(name in figure.methods for figure in figures)]
 
 
+def _across(names: Sequence[str]) -> list[str]:
+    """Return those of the figures that show several models."""
+    return [name for name in names if name in FIGURES and FIGURES[name].needs in ACROSS]
+
+
+def _of_dumps(names: Sequence[str]) -> list[str]:
+    """Return what can be drawn of dumps of the user's own, which the bundled tables say nothing of."""
+    across = _across(names)
+    if len(across) == len(names):
+        raise InputError(
+            f"{' and '.join(across)} cannot be drawn of dumps: shown are models whose tables are bundled."
+        )
+    return [name for name in names if name not in across]
+
+
 def _inside(wanted: Mapping[str, Declaration[Any]]) -> list[str]:
     """Return those of the figures that show the test inside the image."""
     return [name for name, figure in wanted.items() if figure.needs == "within"]
@@ -371,7 +392,7 @@ def _gammas(figures: Sequence[Declaration[Any]]) -> dict[str, list[float]]:
     }
 
 
-def _write(folder: Path, files: Files, captions: str) -> list[Path]:
+def write_figures(folder: Path, files: Files, captions: str) -> list[Path]:
     """Write all files; captions of figures that were not drawn now are kept."""
     make_folder(folder)
     known = folder / CAPTIONS

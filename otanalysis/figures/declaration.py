@@ -16,12 +16,25 @@ from matplotlib.figure import Figure
 from otanalysis.defaults import COMPARED_METHODS, DEFAULT_GAMMAS
 from otanalysis.stats.cells import RATIO_DIGITS
 
-Measured = Literal["sweep", "ladder", "certificates", "normalisations", "weights", "predictors", "within"]
+Measured = Literal[
+    "sweep",
+    "ladder",
+    "certificates",
+    "normalisations",
+    "weights",
+    "predictors",
+    "within",
+    "positions",
+    "objects",
+    "worlds",
+]
 """What can be measured for a figure: distances of the methods' kept sets, all rungs for a pool of subsets,
 distances and quantisation errors beside their certified floors, distances of few images under all
 normalisations, or under several weights of the tokens, all distances of all methods' kept sets of one size,
-or what `otanalysis within` found inside single images. :mod:`~otanalysis.figures.build` measures each at most
-once a run; the last, which takes the model itself, it only reads."""
+what `otanalysis within` found inside single images, the bundled accuracies with both positions, what is
+kept of the objects, or the claims on all models with bundled tables. :mod:`~otanalysis.figures.build`
+measures each at most once a run; the last four, which take the model itself or are of others, it only
+reads."""
 
 Tables = TypeVar("Tables")
 
@@ -97,8 +110,8 @@ class Declaration(Generic[Tables]):
         With which its caption begins: ``Figure``, a digit or letter that orders the captions, and words.
     file : str
         Of what is written, without ``.pdf``, ``.png``, ``.csv``.
-    needs : {"sweep", "ladder", "certificates", "normalisations", "weights", "predictors", "within"}
-        Which measured rows it is made of.
+    needs : str
+        Which measured rows it is made of: one of :data:`Measured`.
     table : callable
         From what is given to the numbers that are drawn.
     draw : callable
@@ -134,3 +147,7 @@ class Declaration(Generic[Tables]):
     scores: Callable[[pd.DataFrame, float], dict[Setting, bool]] | None = None
     csvs: Callable[[Tables], Mapping[str, pd.DataFrame]] = lambda table: {"": table}  # type: ignore[dict-item]
     versions: Callable[[Given], Mapping[str, Given]] = lambda given: {"": given}
+
+    def tables(self, given: Given) -> dict[str, Tables]:
+        """Return the tables of the figure and its further versions, by file name."""
+        return {self.file + end: self.table(one) for end, one in self.versions(given).items()}

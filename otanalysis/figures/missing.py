@@ -188,6 +188,9 @@ def missing_scores(
     -------
     MissingScores
     """
+    needed = needed_settings(rows, only, ratio)
+    if not needed:
+        return MissingScores({}, scores is not None)
     names = [str(name) for name in rows["benchmark"].drop_duplicates()]
     there: set[tuple[str, Setting]] = set()
     loose: set[tuple[str, Setting]] = set()  # a score without gamma stands for the default one
@@ -204,7 +207,7 @@ def missing_scores(
             else:
                 there.add((name, Setting(method, _rounded(share), float(gamma))))
     found = {}
-    for setting, exact in needed_settings(rows, only, ratio).items():
+    for setting, exact in needed.items():
         known = there if exact else there | loose
         if lacking := tuple(name for name in names if (name, setting) not in known):
             found[setting] = lacking

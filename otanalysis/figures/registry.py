@@ -21,6 +21,9 @@ _FILES = {
     "predictors": "predictors",
     "within": "within",
     "distances": "distances",
+    "positions": "positions",
+    "objects": "objects",
+    "worlds": "worlds",
 }
 
 

@@ -20,7 +20,7 @@ from otanalysis.selection.pool import RANDOM
 from otanalysis.stats.cells import MEAN
 from otanalysis.stats.within_tables import MAIN_PAIR, METHODS, NOTHING
 
-_COLUMNS: Final = ("positions", "pool", "benchmark", "measure", "given", *INTERVAL, "n")
+_COLUMNS: Final = ("model", "positions", "pool", "benchmark", "measure", "given", *INTERVAL, "n")
 _TITLES: Final = {
     "renumbered": "inside an image, renumbered",
     "original": "inside an image, original",
@@ -32,7 +32,11 @@ _LOOKS: Final[dict[str, dict[str, Any]]] = {
     METHODS: {"color": method_look("otprune").colour, "marker": "s"},
 }
 _WORDS: Final = {"all": "all sets of a question", RANDOM: "uniformly random sets only", METHODS: "methods"}
-LEFT, TOP, GAP, ROW = 1.62, 0.45, 0.16, 0.2
+_QUANTITIES: Final = {
+    "kept_on_objects": "share of kept on objects",
+    "objects_kept": "objects with a kept token",
+}
+LEFT, TOP, GAP, ROW, BELOW = 1.62, 0.45, 0.16, 0.2, 0.42
 
 
 def draw_within(table: pd.DataFrame) -> Figure:
@@ -49,7 +53,7 @@ def draw_within(table: pd.DataFrame) -> Figure:
     Figure
         A row a distance, a panel a way of numbering positions; filled: over all subsets of a question,
         hollow: over the uniformly random ones. A last panel has the correlation over methods, where that is
-        known. Right of zero, closer sets answer better.
+        known. Right of zero, closer sets answer better. Several models stand below each other, on one axis.
 
     Raises
     ------
@@ -59,6 +63,7 @@ def draw_within(table: pd.DataFrame) -> Figure:
     Examples
     --------
     >>> row = {"positions": "original", "benchmark": "mean", "given": "nothing", "ratio": 0.1, "n": 8}
+    >>> row |= {"model": "llava"}
     >>> row |= {"value": 0.2, "low": 0.1, "high": 0.3, "scenes": 8, "subsets": 40, "measure": "w2_squared"}
     >>> table = pd.DataFrame([row | {"pool": pool} for pool in ("all", "random")])
     >>> draw_within(table).axes[0].get_title(), caption_within(table)[:11]
@@ -66,22 +71,36 @@ def draw_within(table: pd.DataFrame) -> Figure:
     """
     require_columns(table, _COLUMNS, "Figure I")
     rows = table[(table["benchmark"] == MEAN) & (table["given"] == NOTHING)]
-    kinds = [str(name) for name in rows["positions"].drop_duplicates()]
+    bands = {str(name): own for name, own in rows.groupby("model", sort=False)}
+    heights = {name: ROW * own["measure"].nunique() for name, own in bands.items()}
+    with paper_style():
+        sheet = Sheet.of_height(TOP + sum(heights.values()) + (len(bands) - 1) * (BELOW + 0.2) + BELOW)
+        sheet.legend(_legend(rows), top=0.03)
+        top = TOP
+        for name, own in bands.items():
+            if len(bands) > 1:
+                sheet.text(0.05, top - 0.06, name, weight="bold")
+            _band(sheet, top, own, rows)
+            top += heights[name] + BELOW + 0.2
+        return sheet.figure
+
+
+def _band(sheet: Sheet, top: float, rows: pd.DataFrame, everything: pd.DataFrame) -> None:
+    """Draw the panels of one model, on the axes of all."""
+    kinds = [str(name) for name in everything["positions"].drop_duplicates()]
     names = [str(name) for name in rows["measure"].drop_duplicates()]
     width = (TEXT_WIDTH - LEFT - 0.1 - (len(kinds) - 1) * GAP) / len(kinds)
-    with paper_style():
-        sheet = Sheet.of_height(TOP + ROW * len(names) + 0.42)
-        sheet.legend(_legend(rows), top=0.03)
-        for number, kind in enumerate(kinds):
-            panel = sheet.panel(LEFT + number * (width + GAP), TOP, width, ROW * len(names))
-            _correlations(panel, rows[rows["positions"] == kind], names)
-            drawn = rows[(rows["positions"] == METHODS) == (kind == METHODS)]
-            panel.set_xlim(*_limits(drawn))
-            panel.set_title(_TITLES.get(kind, kind))
-            score = "score" if kind == METHODS else "answer"
-            panel.set_xlabel(rf"$\rho$ of closeness with the {score}")
-            panel.set_yticks(range(len(names)), _labels(names) if number == 0 else [])
-        return sheet.figure
+    for number, kind in enumerate(kinds):
+        own = rows[rows["positions"] == kind]
+        if own.empty:
+            continue
+        panel = sheet.panel(LEFT + number * (width + GAP), top, width, ROW * len(names))
+        _correlations(panel, own, names)
+        panel.set_xlim(*_limits(everything[(everything["positions"] == METHODS) == (kind == METHODS)]))
+        panel.set_title(_TITLES.get(kind, kind))
+        score = "score" if kind == METHODS else "answer"
+        panel.set_xlabel(rf"$\rho$ of closeness with the {score}")
+        panel.set_yticks(range(len(names)), [_name(one) for one in names] if number == 0 else [])
 
 
 def _limits(rows: pd.DataFrame) -> tuple[float, float]:
@@ -95,10 +114,6 @@ def _limits(rows: pd.DataFrame) -> tuple[float, float]:
 def _legend(rows: pd.DataFrame) -> list[Line2D]:
     pools = [pool for pool in _LOOKS if (rows["pool"] == pool).any()]
     return [Line2D([], [], ls="none", ms=4, label=_WORDS[pool], **_LOOKS[pool]) for pool in pools]
-
-
-def _labels(names: Sequence[str]) -> list[str]:
-    return [DISTANCES[name].label if name in DISTANCES else name for name in names]
 
 
 def _correlations(panel: Axes, rows: pd.DataFrame, names: Sequence[str]) -> None:
@@ -124,25 +139,31 @@ def caption_within(table: pd.DataFrame) -> str:
     """
     overall = table[table["benchmark"] == MEAN]
     mean, between = overall[overall["pool"] != METHODS], overall[overall["pool"] == METHODS]
-    first = mean.iloc[0]
-    subsets = mean.groupby("pool")["subsets"].max()
+    first = mean[mean["model"] == mean["model"].iloc[0]]
+    subsets = first.groupby("pool")["subsets"].max()
     head = (
         f"**{FIGURE.title}** One picture and one question stay as they are; only the kept tokens change, "
-        f"{int(subsets['all'])} sets of {per_cent(float(first['ratio']))} a question: {int(subsets[RANDOM])} "
-        "uniformly random ones, and others that lean to places, to long or short tokens, to a smaller W2 or "
-        "to a smaller quantisation error. Shown is Spearman's correlation, over the sets of a question, "
-        "between closeness (a distance, signed so that larger is closer) and the log-probability of the "
-        f"right answer, averaged over {counted(mean['n'].max(), 'question')}; 95% bootstraps over "
-        f"{counted(mean['scenes'].max(), 'scene')}, without a correction for many comparisons. Kept tokens "
-        "are renumbered from 0, as in LLaVA's code, or keep their positions."
+        f"{int(subsets['all'])} sets of {per_cent(float(first['ratio'].iloc[0]))} a question: "
+        f"{int(subsets[RANDOM])} uniformly random ones, and others that lean to places, to long or short "
+        "tokens, to a smaller W2 or to a smaller quantisation error. Shown is Spearman's correlation, over "
+        "the sets of a question, between closeness (a distance, signed so that larger is closer) and the "
+        f"log-probability of the right answer, averaged over {counted(first['n'].max(), 'question')}; 95% "
+        f"bootstraps over {counted(first['scenes'].max(), 'scene')}, without a correction for many "
+        "comparisons. Kept tokens are renumbered from 0, as in LLaVA's code, or keep their positions."
     )
-    found = [_verdict(str(kind), own) for kind, own in mean.groupby("positions", sort=False)]
+    several = mean["model"].nunique() > 1
+    found = []
+    for name, rows in mean.groupby("model", sort=False):
+        whose = f"On `{name}` ({int(rows['n'].max())} questions of {int(rows['scenes'].max())} scenes): "
+        said = " ".join(_verdict(str(kind), own) for kind, own in rows.groupby("positions", sort=False))
+        found.append(whose + said if several else said)
     if not between.empty:
         head += (
             f" The last panel has the same over {int(between['n'].max())} methods, mean closeness with the "
             "score (the overall column of Figure P)."
         )
-        found.append(_sided("Between methods: closer sets have", between))
+        whose = f" of `{between['model'].iloc[0]}`" if several else ""
+        found.append(_sided(f"Between methods{whose}: closer sets have", between))
     return f"{head}\n\n**Verdict.** " + " ".join(found)
 
 
@@ -171,7 +192,7 @@ def _label(row: dict[Any, Any]) -> str:
 
 
 def _name(measure: str) -> str:
-    return DISTANCES[measure].label if measure in DISTANCES else measure
+    return DISTANCES[measure].label if measure in DISTANCES else _QUANTITIES.get(measure, measure)
 
 
 def _number(row: dict[Any, Any]) -> str:

@@ -12,6 +12,7 @@ from typing import Any
 
 import pandas as pd
 
+from otanalysis.defaults import BLIND
 from otanalysis.files import write_atomic
 from otanalysis.mini.benchmarks import given_benchmarks
 from otanalysis.scenes import SceneBenchmark
@@ -82,8 +83,8 @@ def write_results(table: pd.DataFrame, folder: str | PathLike[str], *, model: st
     Parameters
     ----------
     table : DataFrame
-        From :func:`otanalysis.studies.evaluate.evaluate`; the rows of ``majority`` have no run and are
-        passed over.
+        From :func:`otanalysis.studies.evaluate.evaluate`; the rows of
+        :data:`~otanalysis.defaults.BLIND` methods have no run with the picture and are passed over.
     folder : path
         Where the files go, a folder a setting; created if missing.
     model : str
@@ -104,7 +105,7 @@ def write_results(table: pd.DataFrame, folder: str | PathLike[str], *, model: st
     ...     [path.parent.name for path in write_results(full, folder, model="mini-llava")]
     ['full-1.0']
     """
-    runs = table[table["method"] != "majority"].groupby(
+    runs = table[~table["method"].isin(BLIND)].groupby(
         ["method", "ratio", "gamma", "seed"], sort=False, dropna=False
     )
     files = []

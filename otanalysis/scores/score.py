@@ -8,7 +8,7 @@ from math import isclose, isnan
 from pathlib import Path, PurePath
 from typing import Any
 
-from otanalysis.defaults import FULL
+from otanalysis.defaults import BASELINES, FULL
 from otanalysis.errors import InputError
 from otanalysis.reading import number_in, shortened
 from otanalysis.scores.table import FAILED_SCORE, LARGEST_WHOLE, VARIABLE_RATIO, name_fault
@@ -97,7 +97,7 @@ class Settings:
                 f"{where} does not say which method kept the tokens: give --method "
                 "(full for the model with all tokens)."
             )
-        if self.method not in (FULL, "majority") and self.ratio is None:
+        if self.method not in BASELINES and self.ratio is None:
             raise InputError(
                 f"{where} does not say which share of the tokens {self.method} kept: give --ratio, for "
                 f"instance 0.098 (a CSV may say {VARIABLE_RATIO} where the method chooses it itself)."

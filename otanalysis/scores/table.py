@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from otanalysis.defaults import FULL
+from otanalysis.defaults import BLIND, FULL
 from otanalysis.errors import InputError
 from otanalysis.files import as_path, json_bytes, make_folder, write_together
 from otanalysis.reading import EMPTY, number_in, read_csv, read_parquet, shortened
@@ -85,9 +85,11 @@ def read_accuracy(path: str | PathLike[str]) -> pd.DataFrame:
     -------
     DataFrame
         Columns :data:`ACCURACY_COLUMNS`, then any others. ``ratio`` (kept share of the tokens, in (0, 1])
-        and ``gamma`` are missing for methods without one; ``full`` has ratio 1 and ``majority`` (the most
-        frequent answer, which sees no token) has none. ``standard_error`` is in the unit of ``value``; ``n``
-        counts the questions. Repeated rows are dropped.
+        and ``gamma`` are missing for methods without one; ``full`` has ratio 1, and ``majority`` (the most
+        frequent answer) and ``no-image`` (the model without any token of the picture) have none, see
+        :data:`~otanalysis.defaults.BLIND`. ``standard_error`` is in the unit of ``value``; ``n`` counts the
+        questions. Repeated rows are dropped. All scores of a table are of one way of numbering the positions
+        of kept tokens, which its provenance says; another way is another table.
 
     Raises
     ------
@@ -246,12 +248,13 @@ def _number(table: pd.DataFrame, column: str, name: str) -> pd.Series[Any]:
 
 def _check_ranges(table: pd.DataFrame, name: str) -> None:
     value, ratio, full = table["value"], table["ratio"], table["method"] == FULL
+    blind = table["method"].isin(BLIND) & ratio.notna()
     rules = (
         (~np.isfinite(value), "value", "a finite number is wanted"),
         (value == FAILED_SCORE, "value", "that is how lmms-eval marks a failed metric: leave the row out"),
         ((ratio <= 0) | (ratio > 1), "ratio", "it must lie in (0, 1]"),
         (full & (ratio != 1), "ratio", "the method full keeps all tokens, its ratio is 1.0"),
-        ((table["method"] == "majority") & ratio.notna(), "ratio", "the method majority has none"),
+        (blind, "ratio", f"the methods {' and '.join(BLIND)} see no token and have none: leave it empty"),
         (table["gamma"] <= 0, "gamma", "it must be positive"),
         ((table["seed"] < 0).fillna(False), "seed", "it must not be negative"),
         ((table["n"] < 1).fillna(False), "n", "at least one question is wanted"),

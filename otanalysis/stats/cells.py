@@ -14,7 +14,7 @@ import numpy as np
 import pandas as pd
 
 from otanalysis.arrays import BoolArray, FloatArray
-from otanalysis.defaults import DEFAULT_GAMMAS, FULL, RELEASED_GAMMA
+from otanalysis.defaults import BASELINES, DEFAULT_GAMMAS, FULL, RELEASED_GAMMA
 from otanalysis.errors import InputError
 from otanalysis.scalars import shown
 from otanalysis.stats.statistics import bootstrap_means
@@ -205,7 +205,7 @@ def score_cells(
     alone = accuracy["n"].astype(float) < 2
     accuracy = accuracy.assign(standard_error=accuracy["standard_error"].astype(float).mask(alone))
     whole = _averaged(accuracy[accuracy["method"] == FULL], ["benchmark"])
-    pruned = accuracy[~accuracy["method"].isin([FULL, "majority"])]
+    pruned = accuracy[~accuracy["method"].isin(BASELINES)]
     if ratio is not None:
         pruned = pruned[_fits(pruned["ratio"], ratio)]
     if "gamma" not in keys:

@@ -10,6 +10,7 @@ and with the paper's.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -59,13 +60,21 @@ READINGS = (
 """Every quantity that is compared."""
 
 
-def distance_grid(sweep: pd.DataFrame, *, resamples: int = RESAMPLES, seed: int = 0) -> pd.DataFrame:
+def distance_grid(
+    sweep: pd.DataFrame,
+    *,
+    readings: Sequence[DistanceReading] = READINGS,
+    resamples: int = RESAMPLES,
+    seed: int = 0,
+) -> pd.DataFrame:
     """Tabulate each method's quantity over that of OTPrune, for all readings, normalisations and both gammas.
 
     Parameters
     ----------
     sweep : DataFrame
         Of :func:`otanalysis.studies.sweep.sweep`, with all normalisations that are to be compared.
+    readings : sequence of DistanceReading
+        What is compared; all of it has to be measured under every normalisation.
     resamples, seed : int
         Of the bootstrap over samples.
 
@@ -103,7 +112,7 @@ def distance_grid(sweep: pd.DataFrame, *, resamples: int = RESAMPLES, seed: int 
     parts = []
     for baseline in baselines:
         for kind, rows in of_kind.items():
-            for reading in READINGS:
+            for reading in readings:
                 own = how | {"distance": reading.column, "normalise": kind, "baseline": baseline}
                 parts.append(_of_reading(figure4_table(rows, **own), reading, baseline))
     return pd.concat(parts, ignore_index=True)

@@ -170,7 +170,8 @@ def figure5_table(
         the unit of the ``method`` (that of the released code or the paper's), ``factor`` the same in the
         released code's; ``quantity`` is ``score``, ``relative_score``, ``distance``, ``relative_distance``
         (to that of the released gamma 0.01), ``logdet`` (the surrogate with the row's own gamma, so it grows
-        with gamma by construction) or ``trace_objective`` (what the surrogate stands for; free of gamma).
+        with gamma by construction) or ``trace_objective`` (what the surrogate stands for; free of gamma); the
+        last two where the sweep has them.
 
     Raises
     ------
@@ -183,7 +184,8 @@ def figure5_table(
     keys = ("method", "ratio", "gamma")
     draws = {"keys": keys, "normalise": normalise, "resamples": resamples, "seed": seed}
     records: list[Record] = []
-    for quantity in (distance, "logdet", "trace_objective"):
+    surrogates = [name for name in ("logdet", "trace_objective") if name in rows.columns]
+    for quantity in (distance, *surrogates):
         far = distance_cells(rows, quantity, **draws)  # type: ignore[arg-type]
         if quantity == distance:
             good = score_cells(accuracy, far.benchmarks, far.cells, keys=keys)

@@ -22,7 +22,7 @@ import numpy as np
 import pandas as pd
 
 from otanalysis.arrays import BoolArray, FloatArray
-from otanalysis.defaults import FULL
+from otanalysis.defaults import BASELINES
 from otanalysis.distances import DISTANCES
 from otanalysis.errors import InputError
 from otanalysis.stats.cells import (
@@ -228,7 +228,7 @@ def _unswept(accuracy: pd.DataFrame | None, methods: Sequence[str], ratio: float
     """Return the methods that have a score at this ratio, and no distance."""
     if accuracy is None:
         return []
-    pruned = accuracy[~accuracy["method"].isin([FULL, "majority", *methods])]
+    pruned = accuracy[~accuracy["method"].isin([*BASELINES, *methods])]
     [wanted] = rounded_settings(pd.DataFrame({"ratio": [ratio]}), ["ratio"])["ratio"]
     own = pruned[rounded_settings(pruned, ["ratio"])["ratio"] == wanted]
     return [str(name) for name in own["method"].drop_duplicates()]

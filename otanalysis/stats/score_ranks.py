@@ -15,7 +15,7 @@ import numpy as np
 import pandas as pd
 from scipy.stats import rankdata
 
-from otanalysis.defaults import FULL
+from otanalysis.defaults import BASELINES, FULL
 from otanalysis.errors import InputError
 from otanalysis.stats.cells import rounded_settings
 
@@ -28,10 +28,10 @@ def is_one_shot(method: str) -> bool:
 
     Examples
     --------
-    >>> [is_one_shot(name) for name in ("divprune", "FitPrune (calibrated)", "M3 (fine-tuned)", FULL)]
+    >>> [is_one_shot(name) for name in ("divprune", "M3 (fine-tuned)", FULL, "no-image")]
     [True, False, False, False]
     """
-    return method not in (FULL, "majority") and not method.endswith(NOT_ONE_SHOT)
+    return method not in BASELINES and not method.endswith(NOT_ONE_SHOT)
 
 
 def rank_methods(

@@ -11,7 +11,7 @@ is likelier from sets that are closer to all tokens.
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterator
+from collections.abc import Hashable, Iterator, Sequence
 from typing import Final, cast
 
 import numpy as np
@@ -81,13 +81,22 @@ def partial_correlation(xy: FloatArray, xz: FloatArray, yz: FloatArray) -> Float
 _DETERMINED = 1e-9  # what rounding leaves of 1 - r^2 where ranks are equal
 
 
-def within_table(rows: pd.DataFrame, *, resamples: int = RESAMPLES, seed: int = 0) -> pd.DataFrame:
+def within_table(
+    rows: pd.DataFrame,
+    *,
+    measures: Sequence[str] = RANKED,
+    resamples: int = RESAMPLES,
+    seed: int = 0,
+) -> pd.DataFrame:
     """Tabulate rank correlations between closeness and the log-probability of the right answer.
 
     Parameters
     ----------
     rows : DataFrame
         The table of :func:`~otanalysis.studies.within.measure_within`, read.
+    measures : sequence of str
+        Columns that are correlated: distances, the :data:`MAIN_PAIR` among them, and perhaps other quantities
+        of a kept set, whose sign stays as it is.
     resamples, seed : int
         Of the bootstrap over scenes; the same scenes are drawn for all distances.
 
@@ -107,12 +116,12 @@ def within_table(rows: pd.DataFrame, *, resamples: int = RESAMPLES, seed: int = 
     InputError
         If a column is missing, or a question lacks subsets.
     """
-    check_within_rows(rows)
+    check_within_rows(rows, measures)
     records: list[dict[str, object]] = []
     for run, cell in rows.groupby(_RUN, sort=False):
         for pool in POOLS:
             chosen = cell if pool == "all" else cell[cell["origin"] == RANDOM]
-            values = _correlations(chosen)
+            values = _correlations(chosen, measures)
             head = {**_named_run(run), "pool": pool}
             tail = {"subsets": chosen["number"].nunique()}
             for name, own in _kinds(values):
@@ -141,27 +150,28 @@ def _kinds(values: pd.DataFrame) -> Iterator[tuple[str, pd.DataFrame]]:
     yield MEAN, values
 
 
-def _correlations(pool: pd.DataFrame) -> pd.DataFrame:
+def _correlations(pool: pd.DataFrame, measures: Sequence[str]) -> pd.DataFrame:
     """Return the correlations of every question (rows), by distance and what it is given (columns)."""
     ordered = pool.sort_values([*_QUESTION, "number"], kind="stable")
     questions = pd.MultiIndex.from_frame(ordered[_QUESTION].drop_duplicates())
-    columns = [
-        ordered[name].to_numpy(dtype=np.float64)
-        * (1 if name == _SCORE or DISTANCES[name].higher_is_closer else -1)
-        for name in (*RANKED, _SCORE)
-    ]
+    columns = [ordered[name].to_numpy(dtype=np.float64) * _sign(name) for name in (*measures, _SCORE)]
     values = np.stack(columns).reshape(len(columns), len(questions), -1).transpose(1, 0, 2)
     rho = spearman_rho(values[:, :, None], values[:, None])  # [questions, distances + 1, the same]
     with_score, between = rho[:, :-1, -1], rho[:, :-1, :-1]
     partial = partial_correlation(with_score[:, :, None], between, with_score[:, None, :])
-    found = {(name, NOTHING): with_score[:, place] for place, name in enumerate(RANKED)}
+    found = {(name, NOTHING): with_score[:, place] for place, name in enumerate(measures)}
     found |= {
         (name, given): partial[:, place, other]
-        for place, name in enumerate(RANKED)
-        for other, given in enumerate(RANKED)
+        for place, name in enumerate(measures)
+        for other, given in enumerate(measures)
         if other != place
     }
     return pd.DataFrame(found, index=questions)
+
+
+def _sign(name: str) -> int:
+    """Return the sign that makes larger values closer; other quantities than distances keep theirs."""
+    return -1 if name in DISTANCES and not DISTANCES[name].higher_is_closer else 1
 
 
 def averaged(values: pd.DataFrame, resamples: int, seed: int) -> Iterator[tuple[Hashable, dict[str, object]]]:
@@ -223,7 +233,7 @@ def swaps_table(rows: pd.DataFrame, *, resamples: int = RESAMPLES, seed: int = 0
     InputError
         As for :func:`within_table`.
     """
-    check_within_rows(rows)
+    check_within_rows(rows, MAIN_PAIR)
     records: list[dict[str, object]] = []
     for run, cell in rows.groupby(_RUN, sort=False):
         for (moves, stage), gains in _gains(cell).groupby(["moves", "stage"], sort=False):
@@ -317,10 +327,10 @@ def with_between(table: pd.DataFrame, matrix: pd.DataFrame) -> pd.DataFrame:
     return table if below.empty else pd.concat([table, below], ignore_index=True)
 
 
-def check_within_rows(rows: pd.DataFrame) -> None:
-    """Raise InputError unless every question has the same subsets with a score and all distances."""
+def check_within_rows(rows: pd.DataFrame, measures: Sequence[str]) -> None:
+    """Raise InputError unless every question has the same subsets with a score and these measures."""
     check_frame(rows)
-    wanted = [*_RUN, *_QUESTION, "number", "origin", "start", "swaps", _SCORE, "right", *RANKED]
+    wanted = [*_RUN, *_QUESTION, "number", "origin", "start", "swaps", _SCORE, "right", *measures]
     absent = [name for name in wanted if name not in rows.columns]
     if absent or rows.empty:
         what = f"lacks the columns {', '.join(absent)}" if absent else "has no rows"

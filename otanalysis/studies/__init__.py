@@ -7,6 +7,7 @@ Long studies run in parallel and go on where they stopped. A reader finds in
 * ``sweep``, ``ladder``, ``certify``, ``coverage``, ``evaluate``: what each study measures,
 * ``within``, ``questions``: the test inside the image, and what is asked in it,
 * ``table2``: the study of synthetic tokens, a room of its own,
+* ``worlds``: models of which the measured tables are bundled, and are read,
 * ``compare``: methods side by side on one image, without a table on disk,
 * ``chunks``, ``provenance``: which samples are measured together, and what a table says of how it came about.
 

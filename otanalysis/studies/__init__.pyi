@@ -33,3 +33,4 @@ from .within import (
     read_within as read_within,
 )
 from .within_summary import summarise_within as summarise_within
+from .worlds import WORLDS as WORLDS, World as World

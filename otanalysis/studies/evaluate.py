@@ -8,19 +8,20 @@ from functools import cached_property, lru_cache
 from itertools import islice
 from os import PathLike
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any, ClassVar, get_args
 
 import numpy as np
 import pandas as pd
 import pyarrow as pa
 
 from otanalysis.arrays import resolve_keep
-from otanalysis.defaults import FULL, RATIOS, RELEASED_GAMMA
+from otanalysis.defaults import FULL, MAJORITY as MAJORITY, RATIOS, RELEASED_GAMMA
 from otanalysis.errors import InputError
 from otanalysis.files import sha256_of_json
 from otanalysis.image import Image
 from otanalysis.locks import held
 from otanalysis.mini.benchmarks import BENCHMARKS, given_benchmarks
+from otanalysis.scalars import check_choice
 from otanalysis.scenes import Item, SceneBenchmark
 from otanalysis.scores.table import accuracy_path, write_accuracy
 from otanalysis.selection import SELECTORS, Selector, select_many
@@ -32,16 +33,15 @@ from otanalysis.studies.known_scores import KnownScores
 from otanalysis.studies.provenance import environment
 from otanalysis.studies.runs import Run, SweepSettings
 from otanalysis.studies.store import Part
-from otanalysis.vlm.answer import answer_prompts, question_prompt
+from otanalysis.vlm.answer import Places, answer_prompts, question_prompt
 from otanalysis.vlm.attention import attention_sides, check_attention
+from otanalysis.vlm.kept_call import Positions
 from otanalysis.vlm.layout import ImageTokens
 from otanalysis.vlm.model import VisionLanguageModel, load_model, model_fingerprint
 
-MAJORITY = "majority"
-"""Method name of the commonest training answer, which sees no image."""
-
 _WITHOUT_VERSION = "0.1.0"  # the one version whose parts do not have it in their keys
 _CHUNK = 50  # questions: a part takes about a minute, so that a stop loses little
+_POSITIONS = {"renumbered": "renumbered from 0", "original": "with the positions of the whole prompt"}
 _NUMERIC = ("torch", "transformers", "numpy", "scipy", "POT", "kmedoids", "scikit-learn")
 _PACKAGES = ("otanalysis", *_NUMERIC)
 
@@ -69,12 +69,15 @@ class _Chunk:
     stop: int
     runs: tuple[Run | None, ...]
     ratios: tuple[float, ...]
+    positions: Positions = "renumbered"
 
     version: ClassVar[int] = 1
 
     def key(self, run: Run | None) -> str:
         """Name of the file of one run."""
         content: list[object] = [self.version, repr(run and run.selector), run and run.seed, self.ratios]
+        if self.positions != "renumbered":  # what the keys of earlier parts do not say
+            content.append(self.positions)
         if PACKAGE != _WITHOUT_VERSION:
             content.append(PACKAGE)
         if run and is_own(run.selector):
@@ -118,8 +121,10 @@ class _Chunk:
         """Return one row a question: what was answered with the kept tokens and how it scored."""
         benchmark = self.benchmark
         prompts = [question_prompt(vlm.processor, item.question.text) for item in items]
-        visual = [one[places] for one, places in zip(tokens, kept, strict=True)]
-        answers = answer_prompts(vlm, prompts, visual, max_new_tokens=benchmark.longest_answer)
+        visual = [one[own] for one, own in zip(tokens, kept, strict=True)]
+        stood = [Places(own, len(one)) for one, own in zip(tokens, kept, strict=True)]
+        places = stood if self.positions == "original" else None
+        answers = answer_prompts(vlm, prompts, visual, places, max_new_tokens=benchmark.longest_answer)
         return [
             {
                 "benchmark": benchmark.name,
@@ -145,6 +150,7 @@ def evaluate(
     ratios: Sequence[float] = RATIOS,
     gammas: Sequence[float] = (RELEASED_GAMMA,),
     seeds: Sequence[int] = (0,),
+    positions: Positions = "renumbered",
     questions: int = 400,
     out: str | PathLike[str],
     parts: str | PathLike[str] = "results/evaluate",
@@ -158,8 +164,7 @@ def evaluate(
     again: its rows stay, and new ones follow them. A table of something else is replaced.
 
     Every image is encoded once; every selection works on the tokens after the projector. Kept tokens are
-    handed on ascending in position and renumbered from 0, as in LLaVA's code. Answers are decoded
-    greedily.
+    handed on ascending in position. Answers are decoded greedily.
 
     Parameters
     ----------
@@ -170,6 +175,9 @@ def evaluate(
         :func:`~otanalysis.stamps.stamp_benchmarks` returns; seeds apply to methods that draw at random,
         gammas to those that have a gamma, for each in its own unit. A selector of one's own is measured again
         when its code has changed. By default all methods whose side information the model gives.
+    positions : {"renumbered", "original"}
+        What becomes of the positions of kept tokens: renumbered from 0, as in LLaVA's code, or those of the
+        whole prompt. A table has scores of one of the two.
     questions : int
         Questions a benchmark, about held-out scenes: one a scene of digits, up to four a scene of stamps.
     out : path
@@ -201,6 +209,7 @@ def evaluate(
         torch or transformers is not installed.
     """
     asked_of = given_benchmarks(benchmarks)
+    check_choice(positions, "positions", get_args(Positions))
     if questions < 2:
         raise InputError(
             f"At least 2 questions a benchmark are needed for a standard error, got {questions}."
@@ -210,11 +219,11 @@ def evaluate(
     asked = measurable_methods(vlm) if methods is None else methods
     settings = SweepSettings(tuple(asked), tuple(ratios), tuple(gammas), tuple(seeds), ("none",))
     check_attention(vlm.model, _side_of(settings.runs()))
-    subject = _subject(vlm.name, model_fingerprint(model), questions) | _about(asked_of)
+    subject = _subject(vlm.name, model_fingerprint(model), questions, positions) | _about(asked_of)
     with held(table_path.parent, "evaluating", wait=wait):
         known = KnownScores.in_table(table_path, subject)
         known.say_moved(_NUMERIC, table_path)
-        chunks = list(_chunks(Path(model), known, asked_of, settings, questions))
+        chunks = list(_chunks(Path(model), known, asked_of, settings, questions, positions))
         if not chunks:
             return known.table
         study = Study("evaluate", _SCHEMA, [_part(one, subject) for one in chunks], packages=_NUMERIC)
@@ -235,6 +244,7 @@ def _chunks(
     benchmarks: Sequence[SceneBenchmark[Any]],
     settings: SweepSettings,
     questions: int,
+    positions: Positions,
 ) -> Iterator[_Chunk]:
     """Yield what is to be measured: of every benchmark the runs that lack scores, at the ratios they lack."""
     runs = (None, *settings.runs())
@@ -245,7 +255,8 @@ def _chunks(
                 lacking.setdefault(ratios, []).append(run)
         for start in range(0, questions, _CHUNK):
             for ratios, own in lacking.items():
-                yield _Chunk(model, benchmark, start, min(start + _CHUNK, questions), tuple(own), ratios)
+                stop = min(start + _CHUNK, questions)
+                yield _Chunk(model, benchmark, start, stop, tuple(own), ratios, positions)
 
 
 def _part(chunk: _Chunk, subject: Mapping[str, Any]) -> Part:
@@ -336,13 +347,13 @@ def _majority(benchmark: SceneBenchmark[Any], questions: int) -> pd.DataFrame:
     return pd.DataFrame([row]).astype({"seed": "Int64"})
 
 
-def _subject(name: str, fingerprint: str, questions: int) -> dict[str, Any]:
+def _subject(name: str, fingerprint: str, questions: int, positions: Positions) -> dict[str, Any]:
     """Return what all scores of a table have in common, as its provenance says it."""
     return {
         "model": name,
         "model_fingerprint": fingerprint,
         "questions_per_benchmark": questions,
-        "kept_tokens": "after the projector, ascending in position, renumbered from 0",
+        "kept_tokens": f"after the projector, ascending in position, {_POSITIONS[positions]}",
         "decoding": "greedy, float32, CPU",
     }
 

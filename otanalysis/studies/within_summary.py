@@ -9,11 +9,11 @@ import pandas as pd
 
 from otanalysis.errors import InputError
 from otanalysis.files import data_folder
-from otanalysis.mini.bundled import MODEL_NAME
 from otanalysis.reading import read_csv
 from otanalysis.stats.within_tables import swaps_table, within_table
 from otanalysis.studies.provenance import write_summaries
 from otanalysis.studies.within import read_within
+from otanalysis.studies.worlds import WORLDS
 
 SUMMARY_NAME = "within_summary.csv"
 """Name of the table of correlations, beside the table that it is of."""
@@ -22,7 +22,7 @@ SWAPS_NAME = "within_swaps.csv"
 """Name of the table of what swaps do."""
 
 BUNDLED_NAME = "within.csv"
-"""Name of the table of correlations of the bundled model, beside the model."""
+"""Name of the bundled tables of correlations, each in the folder of its model."""
 
 _WORDS = ["model", "positions", "pool", "benchmark", "measure", "given"]
 _NUMBERS = ["ratio", "value", "low", "high", "n", "scenes", "subsets"]
@@ -92,10 +92,20 @@ def _read(path: Path, words: list[str], numbers: list[str], *, cure: str) -> pd.
 
 def find_summary(results: Path, model: str) -> pd.DataFrame | None:
     """Return the correlations of a model: those in a folder of results, else the bundled ones, else None."""
-    for path in (results / SUMMARY_NAME, data_folder() / MODEL_NAME / BUNDLED_NAME):
-        if path.is_file():
-            table = read_summary(path)
-            own = table[table["model"] == model]
-            if not own.empty:
-                return own.reset_index(drop=True)
-    return None
+    found = _of_model(results / SUMMARY_NAME, model)
+    return bundled_summary(model) if found is None else found
+
+
+def bundled_summary(model: str) -> pd.DataFrame | None:
+    """Return the bundled correlations of a model, else None."""
+    if model not in WORLDS:
+        return None
+    return _of_model(data_folder() / WORLDS[model].folder / BUNDLED_NAME, model)
+
+
+def _of_model(path: Path, model: str) -> pd.DataFrame | None:
+    if not path.is_file():
+        return None
+    table = read_summary(path)
+    own = table[table["model"] == model]
+    return None if own.empty else own.reset_index(drop=True)

@@ -96,14 +96,33 @@ def question_prompt(processor: Any, question: str) -> str:
     return question if whole else build_prompt(processor, question, images=1)
 
 
+@dataclass(frozen=True)
+class Places:
+    """Where the kept tokens of an image stood among all of them.
+
+    Attributes
+    ----------
+    kept : ndarray [k]
+        Their places, ascending, from 0.
+    of : int
+        Number of all tokens of the image.
+    """
+
+    kept: NDArray[np.int64]
+    of: int
+
+
 def prepare_inputs(
-    vlm: VisionLanguageModel, prompts: Sequence[str], visual_tokens: Sequence[torch.Tensor]
+    vlm: VisionLanguageModel,
+    prompts: Sequence[str],
+    visual_tokens: Sequence[torch.Tensor],
+    places: Sequence[Places] | None = None,
 ) -> dict[str, Any]:
     """Return the inputs of the model for prompts whose images have only some of their visual tokens.
 
     A prompt gets as many image placeholders as there are tokens, so that positions are renumbered from 0 as
-    in LLaVA's code; the tokens take the path of freshly encoded ones. With all tokens the logits are those of
-    the unpruned model, bit for bit.
+    in LLaVA's code, unless places are given; the tokens take the path of freshly encoded ones. With all
+    tokens the logits are those of the unpruned model, bit for bit.
 
     Parameters
     ----------
@@ -113,6 +132,8 @@ def prepare_inputs(
         One text an image, each with exactly one image placeholder.
     visual_tokens
         The tokens of each image that are handed on, ascending in position: ``[k, d]`` tensors.
+    places
+        Of every image where these stood: all tokens of a prompt then keep the positions of the whole one.
 
     Returns
     -------
@@ -143,17 +164,45 @@ def prepare_inputs(
     inputs = inputs.to(vlm.model.device)
     encoded: Any = BaseModelOutputWithPooling()
     encoded.pooler_output = list(visual_tokens)
-    return {
+    call = {
         "input_ids": inputs["input_ids"],
         "attention_mask": inputs["attention_mask"],
         FEATURES: {"image": encoded},
     }
+    if places is not None:
+        token = vlm.processor.tokenizer.convert_tokens_to_ids(vlm.image_token)
+        call["position_ids"] = _whole_positions(call["input_ids"] == token, call["attention_mask"], places)
+    return call
+
+
+def _whole_positions(
+    of_image: torch.Tensor, attended: torch.Tensor, places: Sequence[Places]
+) -> torch.Tensor:
+    """Return the positions [B, L] that the tokens of shortened prompts have in the whole ones.
+
+    Parameters
+    ----------
+    of_image, attended
+        Which of the places [B, L] of the shortened prompts are tokens of the image, and which are not padded.
+    places
+        Of every prompt's image.
+    """
+    import torch
+
+    positions = (attended.long().cumsum(-1) - 1).clamp(min=0)
+    for row, own, image in zip(positions, of_image, places, strict=True):
+        kept = torch.from_numpy(image.kept).to(row.device)
+        behind = own.long().cumsum(-1) == len(kept)
+        row[behind & ~own] += image.of - len(kept)
+        row[own] = row[own][:1] + kept
+    return positions
 
 
 def answer_prompts(
     vlm: VisionLanguageModel,
     prompts: Sequence[str],
     visual_tokens: Sequence[torch.Tensor],
+    places: Sequence[Places] | None = None,
     *,
     max_new_tokens: int = 8,
 ) -> list[str]:
@@ -161,7 +210,7 @@ def answer_prompts(
 
     Parameters
     ----------
-    vlm, prompts, visual_tokens
+    vlm, prompts, visual_tokens, places
         As for :func:`prepare_inputs`.
     max_new_tokens
         Longest answer.
@@ -177,7 +226,7 @@ def answer_prompts(
         As :func:`prepare_inputs` raises it; or if the model's settings have a ``min_length``, which counts
         the prompt and so would ask longer answers of fewer tokens.
     """
-    inputs = prepare_inputs(vlm, prompts, visual_tokens)
+    inputs = prepare_inputs(vlm, prompts, visual_tokens, places)
     if vlm.model.generation_config.min_length:
         raise InputError(
             f"The model's generation_config has min_length={vlm.model.generation_config.min_length}, which "

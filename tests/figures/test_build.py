@@ -15,7 +15,7 @@ from typer.testing import CliRunner
 from otanalysis.cli import app
 from otanalysis.defaults import COMPARED_METHODS
 from otanalysis.errors import DumpError, InputError, OtAnalysisError
-from otanalysis.figures.build import RATIOS, _write, draw_all, run
+from otanalysis.figures.build import RATIOS, draw_all, run, write_figures
 from otanalysis.figures.declaration import Given
 from otanalysis.figures.registry import FIGURES
 from otanalysis.studies.table2 import Size, synthetic
@@ -255,5 +255,5 @@ def test_captions_in_another_encoding_are_refused_and_left(tmp_path: Path) -> No
     known.write_bytes("**Figure 2.** é".encode("latin-1"))
     before = known.read_bytes()
     with pytest.raises(InputError, match=r"captions\.md is no text in UTF-8"):
-        _write(tmp_path, {"figure3.csv": b""}, "**Figure 3.** new")
+        write_figures(tmp_path, {"figure3.csv": b""}, "**Figure 3.** new")
     assert {path: path.read_bytes() for path in tmp_path.iterdir()} == {known: before}

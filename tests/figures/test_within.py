@@ -133,3 +133,23 @@ def test_correlations_between_methods_stand_beside(make_dump: MakeDump, tmp_path
 def test_a_table_without_its_columns_is_refused() -> None:
     with pytest.raises(InputError, match="lacks the columns given"):
         draw_within(made_up().drop(columns="given"))
+
+
+def test_several_models_stand_below_each_other_on_one_axis() -> None:
+    """Each with its own measures, some of which are no distances, and a verdict of its own."""
+    other = made_up("stamp-llava").query("measure in ('w2_squared', 'quantisation_error')")
+    numbers = {"value": 0.3, "low": 0.2, "high": 0.5}
+    shares = other[other["measure"] == "w2_squared"].assign(measure="kept_on_objects", **numbers)
+    together = pd.concat([made_up("mini-llava"), other, shares], ignore_index=True)
+    figure = draw_within(together)
+    titles = [panel.get_title().rpartition(", ")[2] for panel in figure.axes]
+    assert titles == ["renumbered", "original"] * 2
+    rows = [len(panel.get_yticks()) for panel in figure.axes]
+    assert rows == [len(RANKED)] * 2 + [3] * 2
+    limits = [panel.get_xlim() for panel in figure.axes]
+    assert set(limits) == {limits[0]}
+    assert limits[0][1] > 0.5
+    said = caption_within(together)
+    assert "On `stamp-llava` (40 questions of 30 scenes): " in said
+    assert "share of kept on objects (0.30)" in said.partition("On `stamp-llava`")[2]
+    assert "On `" not in caption_within(made_up())

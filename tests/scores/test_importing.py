@@ -12,6 +12,7 @@ from typing import Any
 import pandas as pd
 import pytest
 
+from otanalysis.defaults import BLIND
 from otanalysis.errors import InputError
 from otanalysis.scores import (
     ACCURACY_COLUMNS,
@@ -394,6 +395,19 @@ def test_cells_that_cannot_be_used_are_named(tmp_path: Path, line: str, message:
     file.write_text(f"model,benchmark,method,ratio,metric,value,seed,gamma\n{line}\n")
     with pytest.raises(InputError, match=message):
         import_results([file])
+
+
+@pytest.mark.parametrize("method", BLIND)
+def test_a_score_that_sees_no_token_has_no_ratio(tmp_path: Path, method: str) -> None:
+    file = tmp_path / "scores.csv"
+    file.write_text("benchmark,metric,value\ngqa,EM,19\n")
+    table = import_results([file], Settings("m", method))
+    write_accuracy(table, tmp_path / "accuracy.csv")
+    found = read_accuracy(tmp_path / "accuracy.csv")
+    assert found[["method", "value"]].values.tolist() == [[method, 19.0]]
+    assert found["ratio"].isna().all()
+    with pytest.raises(InputError, match="see no token and have none"):
+        write_accuracy(import_results([file], Settings("m", method, 0.1)), tmp_path / "accuracy.csv")
 
 
 def test_files_of_no_known_format_are_refused(tmp_path: Path) -> None:

@@ -38,6 +38,7 @@ def sound_table() -> pd.DataFrame:
             row(method="random", gamma=None, seed=2),
             row(method="full", ratio=1.0, gamma=None),
             row(method="majority", ratio=None, gamma=None),
+            row(method="no-image", ratio=None, gamma=None),
         ]
     )
 
@@ -48,9 +49,9 @@ def test_round_trip(tmp_path: Path, ending: str) -> None:
     write_accuracy(sound_table(), file, provenance={"seed": 3})
     table = read_accuracy(file)
     assert tuple(table.columns) == ACCURACY_COLUMNS
-    assert table["value"].tolist() == [0.75] * 4
-    assert table["ratio"].isna().tolist() == [False, False, False, True]
-    assert table["seed"].isna().tolist() == [True, False, True, True]
+    assert table["value"].tolist() == [0.75] * 5
+    assert table["ratio"].isna().tolist() == [False, False, False, True, True]
+    assert table["seed"].isna().tolist() == [True, False, True, True, True]
     assert table["seed"].iloc[1] == 2
     assert {str(table[name].dtype) for name in ("seed", "n")} == {"Int64"}
     assert json.loads((tmp_path / "accuracy.provenance.json").read_text()) == {"seed": 3}
@@ -84,7 +85,7 @@ def test_a_link_to_a_table_stays_one(tmp_path: Path) -> None:
     link.symlink_to(file)
     write_accuracy(sound_table(), link)
     assert link.is_symlink()
-    assert len(read_accuracy(file)) == len(read_accuracy(link)) == 4
+    assert len(read_accuracy(file)) == len(read_accuracy(link)) == 5
     link.unlink()
     link.symlink_to(link)
     for call in (lambda: read_accuracy(link), lambda: read_accuracy(tmp_path / ("x" * 300 + ".csv"))):
@@ -125,7 +126,8 @@ def test_repeated_rows_are_dropped_and_contradictions_refused(tmp_path: Path) ->
         ({"ratio": "some"}, "'some' as ratio"),
         ({"method": "full"}, r"its ratio is 1\.0"),
         ({"method": "full", "ratio": None}, r"its ratio is 1\.0"),
-        ({"method": "majority"}, "has none"),
+        ({"method": "majority"}, "leave it empty"),
+        ({"method": "no-image"}, "leave it empty"),
         ({"gamma": 0.0}, "positive"),
         ({"seed": -1}, "negative"),
         ({"seed": 0.5}, "whole number"),

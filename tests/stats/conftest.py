@@ -76,7 +76,7 @@ def make_tables(
         twist = {name: generator.normal(0, 0.05) for name in methods}
         full = float(np.clip(0.86 * hardness, 0.5, 0.97))
         head = {"model": "made-up", "benchmark": benchmark, "metric": "accuracy", "n": 400, "seed": None}
-        for name, ratio, value in (("full", 1.0, full), ("majority", None, 0.25)):
+        for name, ratio, value in (("full", 1.0, full), ("majority", None, 0.25), ("no-image", None, 0.2)):
             error = float(np.sqrt(value * (1 - value) / 400))
             row = {"method": name, "ratio": ratio, "gamma": None, "value": value, "standard_error": error}
             accuracy.append(head | row)

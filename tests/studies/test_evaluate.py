@@ -15,6 +15,7 @@ import pytest
 import torch
 
 import otanalysis as ota
+from otanalysis.defaults import MAJORITY
 from otanalysis.errors import InputError
 from otanalysis.files import sha256_of_json
 from otanalysis.image import Image
@@ -23,7 +24,7 @@ from otanalysis.mini.bundled import bundled_model_path
 from otanalysis.scores.table import ACCURACY_COLUMNS, read_accuracy
 from otanalysis.selection import Selector
 from otanalysis.stamps import StampSettings, stamp_benchmarks
-from otanalysis.studies.evaluate import MAJORITY, evaluate
+from otanalysis.studies.evaluate import evaluate
 from otanalysis.studies.runs import Run
 from otanalysis.vlm.answer import answer_prompts
 from otanalysis.vlm.choose import FULL
@@ -97,9 +98,9 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     prompts_so_far: list[str] = []
     original = evaluate_module.answer_prompts
 
-    def counted(vlm: Any, prompts: list[str], visual: list[Any], **how: Any) -> list[str]:
+    def counted(vlm: Any, prompts: list[str], *rest: Any, **how: Any) -> list[str]:
         prompts_so_far.extend(prompts)
-        return original(vlm, prompts, visual, **how)
+        return original(vlm, prompts, *rest, **how)
 
     monkeypatch.setattr(evaluate_module, "answer_prompts", counted)
     return prompts_so_far

@@ -24,7 +24,7 @@ def test_every_name_is_there(name: str) -> None:
         "from otanalysis.studies import sweep, compare, evaluate",
         "import otanalysis.studies.sweep; from otanalysis.studies import compare, sweep, evaluate",
         "from otanalysis.studies import read_sweep, sweep\n"
-        "from otanalysis.studies.evaluate import MAJORITY\n"
+        "from otanalysis.studies.evaluate import measurable_methods\n"
         "import otanalysis.studies.compare\n"
         "from otanalysis.studies import compare, evaluate",
     ],

@@ -11,7 +11,7 @@ from PIL import Image
 
 from otanalysis.errors import InputError
 from otanalysis.mini.benchmarks import BENCHMARKS
-from otanalysis.vlm.answer import answer_prompts, prepare_inputs
+from otanalysis.vlm.answer import Places, answer_prompts, prepare_inputs
 from otanalysis.vlm.model import VisionLanguageModel, load_model, model_fingerprint
 
 
@@ -79,6 +79,30 @@ def test_kept_tokens_are_renumbered_and_nothing_else_is_seen(
         other = vlm.model(**prepare_inputs(vlm, PROMPTS[:1], [tokens[[3, 41, 500]]])).logits
     torch.testing.assert_close(logits, expected, rtol=1e-5, atol=1e-5)
     assert not torch.allclose(other, expected, rtol=1e-5, atol=1e-5)
+
+
+def test_places_give_kept_tokens_and_words_the_positions_of_the_whole_prompt(
+    vlm: VisionLanguageModel, pictures: list[np.ndarray]
+) -> None:
+    """The same as the language model called by hand with the positions that are left of 0, 1, 2, ..."""
+    tokens, stood = vlm.visual_tokens(pictures), [np.array([3, 40, 500]), np.arange(9), np.arange(500, 576)]
+    kept = [one[own] for one, own in zip(tokens, stood, strict=True)]
+    inputs = prepare_inputs(vlm, PROMPTS, kept, [Places(own, 576) for own in stood])
+    renumbered = prepare_inputs(vlm, PROMPTS, kept)
+    with torch.inference_mode():
+        logits, other = (vlm.model(**one).logits for one in (inputs, renumbered))
+        for row, (prompt, own, places) in enumerate(zip(PROMPTS, kept, stood, strict=True)):
+            bare = prompt.replace("<image>", "")
+            words = vlm.processor.tokenizer(bare, return_tensors="pt")["input_ids"][0]
+            positions = np.r_[0, 1 + places, 577 : 576 + len(words)]
+            table = vlm.model.get_input_embeddings()
+            embedded = torch.cat([table(words[:1]), own, table(words[1:])])[None]
+            seen = vlm.model.model.language_model(
+                inputs_embeds=embedded, position_ids=torch.from_numpy(positions)[None]
+            )
+            expected = vlm.model.lm_head(seen.last_hidden_state)[0]
+            torch.testing.assert_close(logits[row, -len(positions) :], expected, rtol=1e-4, atol=1e-4)
+    assert not torch.allclose(other, logits, rtol=1e-3, atol=1e-3)
 
 
 def test_batches_answer_as_single_prompts_do(vlm: VisionLanguageModel, pictures: list[np.ndarray]) -> None:

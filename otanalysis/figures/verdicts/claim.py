@@ -47,6 +47,8 @@ class PaperClaim:
         To which every piece of evidence is put.
     command : str
         That makes the numbers; empty where no measurement could decide.
+    reading : str
+        In a few words what tells the claim from the same one read otherwise, such as whose gamma is meant.
     """
 
     words: str
@@ -56,6 +58,12 @@ class PaperClaim:
     evidence: tuple[Evidence, ...]
     rule: Rule
     command: str
+    reading: str = ""
+
+    @property
+    def measured(self) -> bool:
+        """Whether there is a number to judge it by."""
+        return any(not math.isnan(one.value) for one in self.evidence)
 
 
 def verdict_table(claims: Iterable[PaperClaim]) -> pd.DataFrame:
@@ -115,12 +123,20 @@ def as_markdown(table: pd.DataFrame) -> str:
     for row in table.fillna({"where": "", "tokens": "", "command": ""}).to_dict("records"):
         measured = "; ".join(str(row[name]) for name in ("quantity", "tokens") if row[name])
         command = f"`{row['command']}`" if row["command"] else ""
-        cells = [row["claim"], row["place"], measured, _number(row), f"**{row['verdict']}**", command]
+        cells = [row["claim"], row["place"], measured, number_words(row), f"**{row['verdict']}**", command]
         lines.append(f"| {' | '.join(str(cell) for cell in cells)} |")
     return "\n".join(lines) + "\n"
 
 
-def _number(row: Mapping[Any, Any]) -> str:
+def number_words(row: Mapping[Any, Any]) -> str:
+    """Write the number of a row of :func:`verdict_table`, with interval and p-value, and where it was met.
+
+    Examples
+    --------
+    >>> row = {"value": -0.5, "low": -0.75, "high": 0.25, "p_value": math.nan, "where": "5% kept"}
+    >>> number_words(row)
+    '−0.5 [−0.75, 0.25] (5% kept)'
+    """
     value, low, high, p = (float(str(row[name])) for name in ("value", "low", "high", "p_value"))
     if math.isnan(value):
         why = f"not known ({row['where']})" if row["where"] else "not measured"

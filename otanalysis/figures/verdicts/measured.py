@@ -36,14 +36,27 @@ _PAPERS_TOKENS = "columns"
 
 def measured_claims(tables: Tables) -> Iterator[PaperClaim]:
     """Return the claims on the figures' tables; those of a table that is missing have no evidence."""
-    yield _rank_claim(tables.get("figure2_ranks"))
+    yield rank_claim(tables.get("figure2_ranks"))
     yield from _ladder_claims(tables.get("ladder"))
     yield from _score_claims(tables.get("figure3"))
     yield from _distance_claims(tables.get("distances"))
     yield from _gamma_claims(tables.get("figure5"))
 
 
-def _rank_claim(tables: Figure2Tables | None) -> PaperClaim:
+def rank_claim(
+    tables: Figure2Tables | None,
+    whose: str = "First-K, Last-K, Uniform, Random and DivPrune",
+    kept: str = "all four ratios",
+) -> PaperClaim:
+    """Return the claim that methods of small distance score high, over the methods of some tables.
+
+    Parameters
+    ----------
+    tables : Figure2Tables or None
+        The ranks, at one or several shares of tokens kept; None where they are not known.
+    whose, kept : str
+        The methods and the shares in words.
+    """
     evidence: list[Evidence] = []
     tokens = ""
     if tables is not None:
@@ -56,13 +69,13 @@ def _rank_claim(tables: Figure2Tables | None) -> PaperClaim:
     return PaperClaim(
         "a smaller distance to all tokens gives a better score",
         "section 3.2, Figure 2",
-        "Spearman's ρ between rank by W2 (1 = smallest) and rank by mean score (1 = best) of First-K, "
-        "Last-K, Uniform, Random and DivPrune, two-sided permutation p; positive, p at most 0.05, at all "
-        "four ratios",
+        f"Spearman's ρ between rank by W2 (1 = smallest) and rank by mean score (1 = best) of {whose}, "
+        f"two-sided permutation p; positive, p at most 0.05, at {kept}",
         tokens,
         tuple(evidence),
         Positive(),
         f"{_FIGURES} 2",
+        f"W2, {whose}",
     )
 
 
@@ -114,6 +127,7 @@ def _score_claims(table: pd.DataFrame | None) -> Iterator[PaperClaim]:
             tuple(evidence),
             Within(above=0.0),
             f"{_FIGURES} 3",
+            _UNITS[method],
         )
 
 
@@ -187,6 +201,7 @@ def _closest(
         tuple(evidence),
         rule,
         f"{_FIGURES} distances",
+        _UNITS[baseline],
     )
 
 
@@ -195,7 +210,7 @@ def _some_reading(grid: pd.DataFrame | None) -> PaperClaim:
     distances = [one.column for one in READINGS if not one.higher_is_closer]
     evidence: tuple[Evidence, ...] = ()
     quantity = "readings by which OTPrune is the closest of all methods at every ratio; at least one"
-    if grid is not None:
+    if grid is not None and set(distances) <= set(grid["distance_kind"]):
         rows = grid[grid["distance_kind"].isin(distances)]
         groups = rows.groupby(["baseline", "distance_kind", "normalisation"])["place"]
         places = [set(own) for _, own in groups]
@@ -235,6 +250,7 @@ def _gamma_claims(table: pd.DataFrame | None) -> Iterator[PaperClaim]:
                 tuple(evidence),
                 CLAIMS[part],
                 f"{_FIGURES} 5",
+                _UNITS[method],
             )
     yield _unit_claim(table)
 

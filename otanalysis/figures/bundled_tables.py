@@ -1,0 +1,115 @@
+"""The tables of the figures of a model whose measurements are bundled: read, not measured."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+
+from otanalysis.distances import DISTANCES
+from otanalysis.figures.captions import listed
+from otanalysis.figures.declaration import Given
+from otanalysis.figures.registry import FIGURES
+from otanalysis.figures.verdicts.claim import PaperClaim
+from otanalysis.figures.verdicts.inside import inside_claims
+from otanalysis.figures.verdicts.measured import measured_claims, rank_claim
+from otanalysis.stats.distance_grid import DistanceReading, distance_grid
+from otanalysis.stats.within_tables import with_between
+from otanalysis.studies.within_summary import bundled_summary
+from otanalysis.studies.worlds import World
+
+FigureTables = Mapping[str, Mapping[str, Any]]
+"""Of every figure by name, its tables by file name."""
+
+FROM_TABLES = ("2", "3", "4", "5", "predictors", "within")
+"""Figures that need no more than bundled tables of distances, scores and the test inside the image."""
+
+CLAIMS_BASIS = ("2", "3", "5")
+"""Those of them whose tables the claims rest on, beside the distances and the test inside the image."""
+
+
+def given_of(world: World, *, distance: str = "w2", normalise: str = "none", ratio: float = 0.098) -> Given:
+    """Return what the figures of a world are made of; see :func:`lacking`.
+
+    Raises
+    ------
+    InputError
+        If its tables are not there or damaged.
+    """
+    return Given(world.distances(), world.scores(), distance, normalise, ratio)
+
+
+def lacking(given: Given) -> str:
+    """Say what figures ask for and the rows do not hold, in one sentence; empty if there is nothing."""
+    ratios = sorted(given.rows["ratio"].unique())
+    known = given.rows[[name for name in DISTANCES if name in given.rows.columns]].notna().all(axis="columns")
+    whole = known.groupby(given.rows["normalisation"]).all()
+    kinds = [str(kind) for kind in whole.index[whole]]
+    if not np.isclose(ratios, given.ratio).any():
+        return f"They hold no ratio {given.ratio:g}, but {listed([f'{one:g}' for one in ratios])}."
+    if given.normalise not in kinds:
+        return (
+            f"They hold not all distances under normalisation {given.normalise!r}, but under {listed(kinds)}."
+        )
+    return ""
+
+
+def tables_of(world: World, given: Given, names: Sequence[str] = FROM_TABLES) -> FigureTables:
+    """Return the tables of figures that a world's bundled tables suffice for.
+
+    Figure 5 is not among them where no method has several gammas, nor Figure I where nobody made the test.
+
+    Parameters
+    ----------
+    world : World
+        The model.
+    given : Given
+        From :func:`given_of`.
+    names : sequence of str
+        Which figures, of :data:`FROM_TABLES`.
+    """
+    several = given.rows.groupby("method")["gamma"].nunique().max() > 1
+    inside = bundled_summary(world.model)
+    made: dict[str, Mapping[str, Any]] = {}
+    for name in names:
+        if name == "within" and inside is not None:
+            between = made.get("predictors") or FIGURES["predictors"].tables(given)
+            beside = with_between(inside, between["predictors"].matrix)
+            made[name] = FIGURES[name].tables(replace(given, rows=beside))
+        elif name != "within" and (several or name != "5"):
+            made[name] = FIGURES[name].tables(given)
+    return made
+
+
+def claims_of(world: World, given: Given, tables: FigureTables) -> list[PaperClaim]:
+    """Return the claims on a world, with what evidence its tables have.
+
+    Parameters
+    ----------
+    world, given
+        As for :func:`tables_of`.
+    tables : mapping
+        From :func:`tables_of`, for the figures in :data:`CLAIMS_BASIS` that it made.
+    """
+    compared = given.rows[given.rows["method"].isin(given.methods)]
+    grid = distance_grid(compared, readings=(DistanceReading("w2"),))
+    by_file = {file: table for own in tables.values() for file, table in own.items()}
+    own = {"distances": {"all": grid}, "within": bundled_summary(world.model)}
+    return list(world_claims({**by_file, **own}))
+
+
+def world_claims(tables: Mapping[str, Any]) -> Iterator[PaperClaim]:
+    """Return the claims on distances and scores of one model: the paper's, and these read more widely.
+
+    Parameters
+    ----------
+    tables : mapping
+        Of its figures, by file name; a claim whose table is missing has no evidence.
+    """
+    yield from measured_claims(tables)
+    yield rank_claim(tables.get("figure2_all_ranks"), "all methods compared")
+    inner = tables.get("figure2_all_without_first_last")
+    yield rank_claim(inner, "all methods compared but First-K and Last-K", "one share kept")
+    yield from inside_claims(tables.get("within"))
