@@ -283,7 +283,7 @@ def main_gammas(rows: pd.DataFrame) -> BoolArray:
     [True, False, True]
     """
     default = rows["method"].map(DEFAULT_GAMMAS).fillna(RELEASED_GAMMA)  # of a method of the user's own
-    return _fits(rows["gamma"], default.to_numpy(dtype=np.float64))
+    return _fits(rows["gamma"], np.asarray(default, dtype=np.float64))
 
 
 def _fits(column: pd.Series, wanted: float | FloatArray) -> BoolArray:
