@@ -252,8 +252,8 @@ def caption5(table: pd.DataFrame) -> str:
         f"**{FIGURE.title}** {'Score, distance' if scored else 'Distance'} "
         f"({basis(table)}){surrogate} as means over {benchmarks_words(table)} and per benchmark, against γ "
         f"as the factor in the released code, whose {RELEASED_GAMMA:g} is marked. The paper's γ is this "
-        "factor times k/m: its grid (hollow markers, strokes on the axis) lies elsewhere for every share kept; the "
-        "last panel of the top row reads the same numbers in both units. Bands are 95% intervals."
+        "factor times k/m: its grid (hollow markers, strokes on the axis) lies elsewhere for every share "
+        "kept; the last panel of the top row reads the same numbers in both units. Bands are 95% intervals."
     )
     said = [_gamma_score(mean[mean["quantity"] == score]), _gamma_distance(mean), *_claim(table)]
     verdict = " ".join(sentence for sentence in said if sentence)
