@@ -394,7 +394,8 @@ def check_keep(m: int, keep: Any, *, of: str = "tokens") -> int:
     wanted = f"an integer in 1..{m}"
     count = check_integer(keep, "keep", wanted=wanted, low=-math.inf, advice="use ratio for a share")
     if not 1 <= count <= m:
-        raise InputError(f"keep must lie in 1..{m}, the number of {of}; got {shown(count)}.")
+        mend = "keep fewer, or a share by ratio" if count > m else "keep at least one"
+        raise InputError(f"keep must lie in 1..{m}, the number of {of}; got {shown(count)}: {mend}.")
     return count
 
 

@@ -16,8 +16,8 @@ from otanalysis.surrogate import (
     released_factor,
 )
 from otanalysis.transport import DistanceFloor, ExactTransport, wasserstein2, wasserstein2_floor
-from otanalysis.transport.exact import Verification, verify_transport
-from otanalysis.transport.floor.bound import ratio_of_squares
+from otanalysis.transport.floor.certified import ratio_of_squares
+from otanalysis.transport.verification import Verification, verify_transport
 
 __all__ = ["Certificate", "certify"]
 

@@ -227,35 +227,39 @@ def write_together(folder: Path, files: Mapping[str, bytes]) -> None:
 
 
 @contextmanager
-def earlier_kept(path: Path) -> Iterator[None]:
-    """Bring back an earlier file if a ``with`` block writes it anew, but then not all that belongs to it.
+def earlier_kept(*paths: Path) -> Iterator[None]:
+    """Bring back earlier files if a ``with`` block writes some anew, but then not all that belongs to them.
 
     A table and its summaries are of one measurement, also where the disk is full between the two. On disks
-    without hard links the new file stays. Only for who is alone in writing there, see
+    without hard links the new files stay. Only for who is alone in writing there, see
     :func:`otanalysis.locks.held`.
 
     Parameters
     ----------
-    path : Path
-        The file, which may be missing.
+    *paths : Path
+        The files, which may be missing.
 
     Raises
     ------
     StorageError
         As the block raises it.
     """
-    earlier = _temporary(path.with_name(f"earlier-{path.name}"))  # path's own is taken when it is written
-    with suppress(OSError):
-        os.link(path, earlier)
+    # A file's own temporary name is taken when it is written.
+    kept = {path: _temporary(path.with_name(f"earlier-{path.name}")) for path in paths}
+    for path, earlier in kept.items():
+        with suppress(OSError):
+            os.link(path, earlier)
     try:
         yield
     except StorageError:
-        with suppress(OSError):
-            earlier.replace(path)
+        for path, earlier in kept.items():
+            with suppress(OSError):
+                earlier.replace(path)
         raise
     finally:
-        with suppress(OSError):
-            earlier.unlink(missing_ok=True)
+        for earlier in kept.values():
+            with suppress(OSError):
+                earlier.unlink(missing_ok=True)
 
 
 def _temporary(path: Path) -> Path:

@@ -9,7 +9,7 @@ import signal
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 import typer
 from rich.console import Console
@@ -17,7 +17,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from otanalysis.errors import OtAnalysisError
 
-__all__ = ["begin_program", "progress_bar", "reported", "run_alone"]
+__all__ = ["begin_program", "progress_bar", "reported", "run_alone", "say"]
 
 _IMPATIENCE = 2.0  # seconds within which another Ctrl-C means the same stop
 _INSISTENCE = 0.5  # seconds after which a Ctrl-C that something swallowed is raised again
@@ -57,21 +57,25 @@ def reported() -> Iterator[None]:
     try:
         yield
     except OtAnalysisError as error:
-        print(error, file=sys.stderr)
+        say(error)
         raise SystemExit(2) from None
     except BrokenPipeError:
         raise  # who reads what is printed has gone, which click ends quietly
     except OSError as error:
         place = f"{error.filename}: " if error.filename else ""
-        print(f"{place}{error.strerror or error}; check the path, the disk and your rights.", file=sys.stderr)
+        say(f"{place}{error.strerror or error}; check the path, the disk and your rights.")
         raise SystemExit(2) from None
     except KeyboardInterrupt as stop:
-        print(
-            str(stop) or "Stopped; what was finished is kept, and nothing is half-written.", file=sys.stderr
-        )
+        say(str(stop) or "Stopped; what was finished is kept, and nothing is half-written.")
         raise SystemExit(130) from None
     finally:
         _insist(0.0)
+
+
+def say(what: object) -> None:
+    """Print a line on stderr; on a full disk, where the status of a program must do, nothing."""
+    with suppress(OSError):
+        print(what, file=sys.stderr)
 
 
 def begin_program() -> None:

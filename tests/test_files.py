@@ -118,10 +118,11 @@ def test_a_folder_that_a_file_stands_for_is_our_error(tmp_path: Path) -> None:
     assert (tmp_path / "new" / "below").is_dir()
 
 
-def write_anew(path: Path, error: Exception | None = None) -> None:
-    """Write a file that is kept, and perhaps fail to write what belongs to it."""
-    with earlier_kept(path):
-        write_atomic(path, b"new")
+def write_anew(*paths: Path, error: Exception | None = None) -> None:
+    """Write files that are kept, and perhaps fail to write what belongs to them."""
+    with earlier_kept(*paths):
+        for path in paths:
+            write_atomic(path, b"new")
         if error is not None:
             raise error
 
@@ -133,15 +134,25 @@ def test_an_earlier_file_comes_back_if_what_belongs_to_it_cannot_be_written(
     path = tmp_path / "table"
     path.write_bytes(b"old")
     with pytest.raises(type(error)):
-        write_anew(path, error)
+        write_anew(path, error=error)
     assert path.read_bytes() == left
     write_anew(path)
     assert path.read_bytes() == b"new"
     path.unlink()
     with pytest.raises(type(error)):
-        write_anew(path, error)
+        write_anew(path, error=error)
     assert path.read_bytes() == b"new", "there was none before"
     assert [one.name for one in tmp_path.iterdir()] == ["table"]
+
+
+def test_several_come_back_together_and_those_that_were_not_there_stay(tmp_path: Path) -> None:
+    table, summary, new = (tmp_path / name for name in ("table", "summary", "new"))
+    table.write_bytes(b"old table")
+    summary.write_bytes(b"old summary")
+    with pytest.raises(StorageError):
+        write_anew(table, new, summary, error=StorageError("full"))
+    found = {one.name: one.read_bytes() for one in tmp_path.iterdir()}
+    assert found == {"table": b"old table", "summary": b"old summary", "new": b"new"}
 
 
 def test_an_earlier_file_that_is_not_written_anew_stays(tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import io
 import signal
 import subprocess
 import sys
@@ -32,6 +33,23 @@ def test_an_error_of_the_system_is_one_sentence_and_status_2(
     text = capsys.readouterr().err
     assert text.startswith(said)
     assert text.count("\n") == 1
+
+
+class _Full(io.StringIO):
+    """A stream to a disk without room."""
+
+    def write(self, _text: str) -> int:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+
+def test_the_status_stays_where_its_sentence_cannot_be_written(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "stderr", _Full())
+    with pytest.raises(SystemExit) as ended, reported():
+        raise StorageError("table cannot be written.")
+    assert ended.value.code == 2
+    with pytest.raises(SystemExit) as ended, reported():
+        raise KeyboardInterrupt
+    assert ended.value.code == 130
 
 
 def test_a_reader_that_has_gone_is_no_error_of_the_disk() -> None:

@@ -18,6 +18,8 @@ from otanalysis.locks import held
 if TYPE_CHECKING:
     import pandas as pd
 
+_METRIC = "TASK=KEY, for instance textvqa_val=exact_match"
+
 
 def accuracy_import(
     results: Annotated[
@@ -64,7 +66,7 @@ def accuracy_import(
     fresh = import_results(
         results,
         Settings(model=model, method=method, ratio=ratio, gamma=gamma, seed=seed),
-        metrics=dict(_pair(text) for text in metric or ()),
+        metrics=dict(options.pair(text, "--metric", _METRIC) for text in metric or ()),
         tasks=() if tasks is None else options.comma_list(tasks, "--tasks"),
     )
     target = Path(os.path.realpath(out))  # of a link, the table that others may write at the same time
@@ -78,13 +80,6 @@ def accuracy_import(
         return
     _print_rows(fresh)
     typer.echo(f"{out}: {len(table)} rows")
-
-
-def _pair(text: str) -> tuple[str, str]:
-    task, _, key = text.partition("=")
-    if not task or not key:
-        raise InputError(f"--metric wants TASK=KEY, for instance textvqa_val=exact_match, got {text!r}.")
-    return task, key
 
 
 def _remarks_on_methods(rows: pd.DataFrame) -> list[str]:

@@ -13,6 +13,11 @@ from otanalysis.defaults import COMPARED_METHODS, RELEASED_GAMMA
 from otanalysis.files import earlier_kept
 from otanalysis.locks import held
 
+_RESULTS = (
+    *("certify.parquet", "certify_summary.csv", "certify_greedy.csv", "certify_summary.provenance.json"),
+    *("coverage.parquet", "coverage_summary.csv", "coverage_summary.provenance.json"),
+)
+
 if TYPE_CHECKING:
     import pandas as pd
     from rich.table import Table
@@ -65,14 +70,13 @@ def certify(
     of_coverage = CoverageStudy(methods=COVERAGE_METHODS if asked == COMPARED_METHODS else asked, **settings)
     how: dict[str, Any] = {"jobs": options.processes(jobs), "limit": limit, "progress": not quiet}
     # The summaries are of these tables, and of no later ones.
-    with held(out, "measuring certificates", wait=wait):
-        with earlier_kept(out / "certify.parquet"):
-            path = measure_samples(study, dumps, out=out, **how)
-            rows = read_certificates(path)
-            summary, greedy = summarise_certificates(path)
-        with earlier_kept(out / "coverage.parquet"):
-            covered = measure_samples(of_coverage, dumps, out=out, **how)
-            coverage = summarise_coverage(covered)
+    written = (out / name for name in _RESULTS)
+    with held(out, "measuring certificates", wait=wait), earlier_kept(*written):
+        path = measure_samples(study, dumps, out=out, **how)
+        rows = read_certificates(path)
+        summary, greedy = summarise_certificates(path)
+        covered = measure_samples(of_coverage, dumps, out=out, **how)
+        coverage = summarise_coverage(covered)
     overall, pooled, of_errors = (one[one["benchmark"] == MEAN] for one in (summary, greedy, coverage))
     if as_json:
         parts = {"distance": overall, "coverage": of_errors, "greedy": pooled}

@@ -15,6 +15,9 @@ if TYPE_CHECKING:
     from otanalysis.image import Image
     from otanalysis.transport import ExactTransport
 
+_OTHERS = ("quantisation_error", "gelbrich_w2_squared", "bures_w2_squared", "trace_objective")
+"""Measured beside the exact distance, whatever is asked for."""
+
 
 def distance(
     file: options.TokensFile,
@@ -30,23 +33,28 @@ def distance(
     kept_weights: Annotated[
         str, typer.Option(help="Of the kept tokens: uniform, optimal, or 2,1,1 in the order of --indices.")
     ] = "uniform",
+    side: options.Side = None,
+    distances: options.Distances = "",
     as_json: options.Json = False,
 ) -> None:
     """Measure how far the kept tokens are from all tokens of one image, exactly."""
+    further = options.distances(distances)
     if method is not None and indices is None:
-        image = options.load_image(file, weights)
+        image = options.load_image(file, weights, side)
         selection = options.selected(
             image, method, ratio=ratio, keep=keep, gamma=gamma, gamma_of=gamma_of, seed=seed
         )
         kept, chosen_by = selection.indices, selection.provenance
     elif indices is not None and method is None:
-        if ratio is not None or keep is not None:
-            raise InputError("--ratio and --keep go with --method; --indices says itself what is kept.")
+        if ratio is not None or keep is not None or side:
+            raise InputError(
+                "--ratio, --keep and --side go with --method; --indices says itself what is kept."
+            )
         image, kept, chosen_by = options.load_image(file, weights), _indices(indices), None
     else:
         raise InputError("Give either --indices or --method with --ratio or --keep.")
     transport = _transport(image, kept, normalise, kept_weights)
-    found = {"selector": chosen_by, **_distances(image, kept, transport)}
+    found = {"selector": chosen_by, **_distances(image, transport, further)}
     if as_json:
         typer.echo(options.as_json(found | {"kept_weights": transport.kept_weights.tolist()}))
         return
@@ -70,21 +78,19 @@ def _transport(image: Image, kept: Any, normalise: str, kept_weights: str) -> Ex
     return ota.wasserstein2(image, kept, normalise=how, kept_weights=masses)
 
 
-def _distances(given: Image, kept: Any, transport: ExactTransport) -> dict[str, Any]:
+def _distances(given: Image, transport: ExactTransport, further: tuple[str, ...]) -> dict[str, Any]:
     """Return the distances by name; all but those of the transport are to uniform kept tokens."""
-    import otanalysis as ota
+    from otanalysis.distances import measure_distances
 
     image = given.normalised(transport.normalise)
-    return {
+    found = {
         "normalise": transport.normalise,
         "weighted": image.weights is not None,
         "m": len(image),
-        "keep": len(kept),
+        "keep": len(transport.indices),
         "w2": transport.distance,
         "w2_squared": transport.squared_distance,
         "duality_gap": transport.duality_gap,
-        "quantisation_error": ota.quantisation_error(image, kept),
-        "gelbrich_w2_squared": ota.gelbrich_squared(image, kept),
-        "bures_w2_squared": ota.bures_squared(image, kept),
-        "trace_objective": ota.trace_objective(image, kept),
     }
+    others = [name for name in dict.fromkeys((*_OTHERS, *further)) if name not in found]
+    return found | measure_distances(image, transport.indices, others)

@@ -38,7 +38,8 @@ def evaluate(
 ) -> None:
     """Measure a model's accuracy on the scenes, with all tokens and with the kept ones.
 
-    Stopped with Ctrl-C, the same command goes on where it was.
+    What the table already has of the model is not measured again, and new rows follow its own; with another
+    --out everything is measured. Stopped with Ctrl-C, the same command goes on where it was.
     """
     from otanalysis.mini.bundled import bundled_model_path, written_accuracy_path
     from otanalysis.stamps import StampSettings

@@ -42,6 +42,13 @@ Dumps = Annotated[list[Path], typer.Argument(metavar="DUMP...", help="Folders of
 Weights = Annotated[
     Path | None, typer.Option(help="Weights of the tokens: a .npy file, one number a token. Else uniform.")
 ]
+Side = Annotated[
+    list[str] | None,
+    typer.Option(
+        metavar="NAME=FILE.npy",
+        help="Numbers a token that a method needs, once a name: cls_attention=attention.npy for attention.",
+    ),
+]
 Limit = Annotated[int | None, typer.Option(help="Only the first samples of each dump.")]
 
 # Composed scenes.
@@ -158,11 +165,27 @@ def sheet(title: str, first: str, numbers: Iterable[str]) -> Table:
     )
 
 
-def load_image(file: Path, weights: Path | None) -> Image:
-    """Read tokens, and their weights if there is a file of them."""
+def load_image(file: Path, weights: Path | None, side: Iterable[str] | None = None) -> Image:
+    """Read tokens, and their weights and side information if there are files of them."""
     from otanalysis.image import Image
 
-    return Image(load_tokens(file), weights=None if weights is None else load_tokens(weights))
+    return Image(
+        load_tokens(file),
+        weights=None if weights is None else load_tokens(weights),
+        side={name: load_tokens(Path(path)) for name, path in _files_by_name(side or ()).items()},
+    )
+
+
+def _files_by_name(texts: Iterable[str]) -> dict[str, str]:
+    """Return the files of side information; names may have dashes, as in ``capture --side``."""
+    files: dict[str, str] = {}
+    for text in texts:
+        written, file = pair(text, "--side", "NAME=FILE.npy, for instance cls_attention=attention.npy")
+        name = written.replace("-", "_")
+        if name in files:
+            raise InputError(f"--side says {name} twice, {files[name]} and {file}: give one of them.")
+        files[name] = file
+    return files
 
 
 def selected(image: Image, method: str, *, seed: int, **how: Any) -> Selection:
@@ -220,16 +243,36 @@ def scene_benchmarks(scenes: str, settings: StampSettings, names: str) -> list[S
     return named(known if names == ALL else comma_list(names, "--benchmarks"), known)
 
 
+def pair(text: str, option: str, wanted: str) -> tuple[str, str]:
+    """Split ``NAME=VALUE``; raise InputError, which says what is wanted, if one of the two is empty.
+
+    >>> pair("textvqa_val=exact_match", "--metric", "TASK=KEY")
+    ('textvqa_val', 'exact_match')
+    """
+    name, _, value = text.partition("=")
+    if not name or not value:
+        raise InputError(f"{option} wants {wanted}, got {text!r}.")
+    return name, value
+
+
 def names(text: str, option: str, known: Iterable[str]) -> tuple[str, ...]:
     """Split ``a,b,c``, or return all that are known for ``all``."""
     return tuple(known) if text == ALL else comma_list(text, option)
 
 
 def distances(text: str) -> tuple[str, ...]:
-    """Split ``a,b,c``, or return all that are known for ``all``, or none for an empty text."""
-    from otanalysis.distances import DISTANCES
+    """Split ``a,b,c``, or return all that are known for ``all``, or none for an empty text.
 
-    return names(text, "--distances", DISTANCES) if text else ()
+    Raises
+    ------
+    InputError
+        An entry is empty, or names no distance.
+    """
+    from otanalysis.distances import DISTANCES
+    from otanalysis.scalars import check_choice
+
+    asked = names(text, "--distances", DISTANCES) if text else ()
+    return tuple(check_choice(name, "A distance", DISTANCES) for name in asked)
 
 
 def normalisations(text: str) -> tuple[Normalisation, ...]:

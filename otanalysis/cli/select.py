@@ -22,10 +22,11 @@ def select(
     ] = "columns",
     seed: options.Seed = 0,
     weights: options.Weights = None,
+    side: options.Side = None,
     as_json: options.Json = False,
 ) -> None:
     """Choose which tokens of one image to keep; kmedoids and ot-medoids alone choose by weights."""
-    image = options.load_image(file, weights)
+    image = options.load_image(file, weights, side)
     selection = options.selected(
         image, method, ratio=ratio, keep=keep, gamma=gamma, gamma_of=gamma_of, normalise=normalise, seed=seed
     )

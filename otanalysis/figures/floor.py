@@ -15,7 +15,7 @@ from otanalysis.figures.layout import benchmarks_of, per_cent, require_columns, 
 from otanalysis.figures.style import method_look
 from otanalysis.stats.cells import MEAN
 from otanalysis.stats.certificate_tables import FLOOR, certificate_table, floor_table, greedy_table
-from otanalysis.studies.certify import BEST
+from otanalysis.studies.selections import BEST
 
 # Of the theorem: greedy reaches at least this share of the largest surrogate.
 GUARANTEE = 1.0 - float(np.exp(-1.0))

@@ -120,7 +120,8 @@ def _files(results: Sequence[str | PathLike[str]]) -> list[Path]:
                 # A link is read as the file in the folder of its run, whose name tells the model.
                 files.setdefault(file.resolve(), file.resolve() if file.is_symlink() else file)
         else:
-            raise InputError(f"The results {path} do not exist: give a file, or the folder of a run.")
+            wrong = "are no file that stays, but a pipe or a device" if path.exists() else "do not exist"
+            raise InputError(f"The results {path} {wrong}: give a file, or the folder of a run.")
     return list(files.values())
 
 

@@ -211,10 +211,10 @@ def _text(values: pd.Series[Any], name: str) -> list[str]:
     found = []
     for row, cell in enumerate(values):
         if _missing(cell):
-            raise InputError(f"{name} has an empty {values.name} in row {row}; fill it in.")
+            raise InputError(f"{name} has an empty {values.name} in row {row} (from 0); fill it in.")
         text = str(cell) if isinstance(cell, int) and not isinstance(cell, bool) else cell
         if fault := name_fault(text):
-            raise InputError(f"The {values.name} in row {row} of {name} {fault}; name it.")
+            raise InputError(f"The {values.name} in row {row} (from 0) of {name} {fault}; name it.")
         found.append(text)
     return found
 
@@ -238,8 +238,8 @@ def _number(table: pd.DataFrame, column: str, name: str) -> pd.Series[Any]:
     if broken.any():
         row = _first(broken)
         raise InputError(
-            f"{name} has {column} {numbers.iloc[row]} in row {row}; a whole number of at most 15 digits is "
-            "wanted."
+            f"{name} has {column} {numbers.iloc[row]} in row {row} (from 0); a whole number of at most 15 "
+            "digits is wanted."
         )
     return numbers.astype("Int64")
 
@@ -260,7 +260,7 @@ def _check_ranges(table: pd.DataFrame, name: str) -> None:
     for broken, column, rule in rules:
         if broken.any():
             row = _first(broken)
-            raise InputError(f"{name} has {column} {table[column].iloc[row]} in row {row}: {rule}.")
+            raise InputError(f"{name} has {column} {table[column].iloc[row]} in row {row} (from 0): {rule}.")
 
 
 def _check_splits(table: pd.DataFrame, name: str) -> None:
@@ -268,8 +268,8 @@ def _check_splits(table: pd.DataFrame, name: str) -> None:
     for row, (benchmark, split) in enumerate(zip(table["benchmark"], table.get("split", []), strict=False)):
         if not (_missing(split) or is_whole(str(benchmark), str(split))):
             raise InputError(
-                f"{name} has a score of the split {split} of {benchmark} in row {row}, and not of all of it: "
-                "leave it out, or give the part a benchmark name of its own."
+                f"{name} has a score of the split {split} of {benchmark} in row {row} (from 0), not of all "
+                "of it: leave it out, or give the part a benchmark name of its own."
             )
 
 

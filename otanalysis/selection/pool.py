@@ -101,7 +101,10 @@ def draw_pool(
 def check_drawn(drawn: int) -> None:
     """Raise InputError if so few subsets are drawn that a kind of them is missing."""
     if drawn < LEAST:
-        raise InputError(f"At least {LEAST} subsets must be drawn besides those of the methods, got {drawn}.")
+        raise InputError(
+            f"At least {LEAST} subsets must be drawn besides those of the methods, for one of each kind; "
+            f"got {drawn}: ask for {LEAST} or more, 50 tell correlations apart."
+        )
 
 
 def _mixture(picks: list[IntArray], m: int, generator: np.random.Generator) -> IntArray:

@@ -13,6 +13,7 @@ from otanalysis.scalars import check_integer, check_number
 from otanalysis.selection.dpp import GreedyDPP
 from otanalysis.selection.selector import Selector
 from otanalysis.selection.sizes import ordinary_size
+from otanalysis.transport import projection_residual
 
 
 @dataclass(frozen=True)
@@ -41,11 +42,7 @@ class PivotedQR(GreedyDPP):
 
     def worth(self, image: Image, kept: IntArray) -> float:
         """Return minus the share of the squared lengths outside the span, in [-1, 0]."""
-        tokens = ordinary_size(image).host
-        left, values, _ = np.linalg.svd(tokens[kept].T, full_matrices=False)
-        basis = left[:, values > max(tokens.shape) * np.finfo(np.float64).eps * values[0]]
-        outside = tokens - (tokens @ basis) @ basis.T
-        return -float(np.sum(outside**2) / max(float(np.sum(tokens**2)), np.finfo(np.float64).tiny))
+        return -projection_residual(image, kept, weights=np.ones(len(image)))
 
 
 @dataclass(frozen=True)

@@ -124,7 +124,10 @@ def draw_steered(
     [1, 2, 4]
     """
     if subsets < FEWEST:
-        raise InputError(f"At least {FEWEST} subsets must be drawn, one of each kind, got {subsets}.")
+        raise InputError(
+            f"At least {FEWEST} subsets must be drawn, one of each kind; got {subsets}: ask for {FEWEST} "
+            "or more, 40 tell correlations apart."
+        )
     if not 1 <= keep < len(image):
         raise InputError(
             f"Subsets must keep some of the {len(image)} tokens and leave some out, and {keep} are to be "

@@ -1,5 +1,4 @@
 from .certify import (
-    BEST as BEST,
     CertifyStudy as CertifyStudy,
     read_certificates as read_certificates,
     summarise_certificates as summarise_certificates,
@@ -25,6 +24,7 @@ from .ladder import (
 )
 from .provenance import environment as environment, read_provenance as read_provenance
 from .questions import bundled_questions as bundled_questions, read_questions as read_questions
+from .selections import BEST as BEST
 from .sweep import read_sweep as read_sweep, sweep as sweep
 from .within import (
     ModelSource as ModelSource,

@@ -2,56 +2,39 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable
 from dataclasses import dataclass, fields
-from operator import itemgetter
 from os import PathLike
-from typing import ClassVar, TypeVar
+from typing import ClassVar
 
 import numpy as np
 import pandas as pd
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from otanalysis.arrays import Normalisation, resolve_keep
-from otanalysis.defaults import COMPARED_METHODS, RATIOS, RELEASED_GAMMA, GammaOf
+from otanalysis.defaults import GammaOf
 from otanalysis.image import Image
 from otanalysis.scalars import check_gamma_of
 from otanalysis.stats.certificate_tables import certificate_table, greedy_table
 from otanalysis.studies.chunks import OF_TABLE, Record
 from otanalysis.studies.provenance import read_table, write_summaries
-from otanalysis.studies.runs import SweepSettings
+from otanalysis.studies.selections import SELECTED, SelectionStudy, chosen_by, timed, with_best
 from otanalysis.surrogate import Ladder, logdet_upper_bound
 from otanalysis.tokens.read import Sample
 from otanalysis.transport import wasserstein2, wasserstein2_floor
-from otanalysis.transport.exact import verify_transport
-from otanalysis.transport.floor.bound import check_effort
-
-BEST = "best"
-"""Method name of the closest kept set that the search for the floor, or any method, met."""
-
-_T = TypeVar("_T")
+from otanalysis.transport.floor.certified import check_effort
+from otanalysis.transport.verification import verify_transport
 
 
 @dataclass(frozen=True)
-class CertifyStudy:
+class CertifyStudy(SelectionStudy):
     """Floor, ceiling and every method's place between them, for a sample at every ratio.
 
-    See :func:`~otanalysis.studies.engine.measure_samples`.
+    See :func:`~otanalysis.studies.engine.measure_samples`. The further settings are those of a
+    :class:`~otanalysis.studies.selections.SelectionStudy`; the surrogate has its gamma, too, and sees
+    normalised columns whatever the distances are of.
 
     Attributes
     ----------
-    methods : tuple of str
-        Names in :data:`otanalysis.selection.SELECTORS`.
-    ratios : tuple of float
-        Kept shares of the tokens, in (0, 1].
-    normalise : {"none", "columns", "rows"}
-        Of the tokens under the distances; the surrogate always sees normalised columns.
-    seeds : tuple of int
-        For the methods that draw at random.
-    gamma : float
-        Of the surrogate, and of the methods that have one, for each in its own unit.
     effort : float
         Of the search for the floor, see :func:`~otanalysis.transport.floor.bound.wasserstein2_floor`.
     gamma_of : {"released", "paper"}
@@ -64,11 +47,6 @@ class CertifyStudy:
         If a setting is missing, repeated, unknown or out of range.
     """
 
-    methods: tuple[str, ...] = COMPARED_METHODS
-    ratios: tuple[float, ...] = RATIOS
-    normalise: Normalisation = "none"
-    seeds: tuple[int, ...] = (0, 1, 2)
-    gamma: float = RELEASED_GAMMA
     effort: float = 1.0
     gamma_of: GammaOf = "released"
 
@@ -76,13 +54,7 @@ class CertifyStudy:
     version: ClassVar[int] = 2
     schema: ClassVar[pa.Schema] = pa.schema(
         [
-            ("m", pa.int32()),
-            ("ratio", pa.float64()),
-            ("keep", pa.int32()),
-            ("method", pa.string()),
-            ("gamma", pa.float64()),
-            ("seed", pa.int64()),
-            ("normalisation", pa.string()),
+            *SELECTED,
             ("w2", pa.float64()),
             ("w2_squared", pa.float64()),
             ("certificate_error", pa.float64()),
@@ -108,30 +80,24 @@ class CertifyStudy:
         return f"CertifyStudy({', '.join(f'{one.name}={getattr(self, one.name)!r}' for one in said)})"
 
     def __post_init__(self) -> None:
-        SweepSettings.of(self)
+        super().__post_init__()
         check_gamma_of(self.gamma_of)
         check_effort(self.effort)
 
     def __call__(self, sample: Sample) -> list[Record]:
         """Return one row a ratio and selection, and one for the best kept set that was met."""
         image = Image.of_sample(sample)
-        keeps = {ratio: resolve_keep(len(image), ratio=ratio) for ratio in self.ratios}
         ladder = Ladder(image, normalise=self.normalise, gamma=self.gamma, gamma_of=self.gamma_of)
-        selections = SweepSettings.of(self).select(image, sample.id, keeps.values())
+        selections = self.select(image, sample.id)
         rows: list[Record] = []
-        for ratio, keep in keeps.items():
+        for ratio, keep in self.keeps(image).items():
             bounds, best = self._bounds(image, ladder, keep)
-            place: Record = {"m": len(image), "ratio": ratio, "keep": keep, "normalisation": self.normalise}
-            head = place | bounds
+            head = self.place(image, ratio, keep) | bounds
             chosen = [
-                head
-                | {"method": run.selector.name, "gamma": run.gamma, "seed": run.seed}
-                | self._measured(ladder, np.asarray(by_keep[keep].indices))
+                head | chosen_by(run) | self._measured(ladder, np.asarray(by_keep[keep].indices))
                 for run, by_keep in selections.items()
             ]
-            met = head | {"method": BEST, "gamma": None, "seed": None} | self._measured(ladder, best)
-            closest = min([*chosen, met], key=itemgetter("w2_squared"))
-            rows += [*chosen, closest | {"method": BEST, "gamma": None, "seed": None}]
+            rows += with_best(chosen, head | self._measured(ladder, best), by="w2_squared")
         return rows
 
     def _bounds(self, image: Image, ladder: Ladder, keep: int) -> tuple[Record, NDArray[np.int64]]:
@@ -196,10 +162,3 @@ def summarise_certificates(path: str | PathLike[str]) -> tuple[pd.DataFrame, pd.
     summary, greedy = certificate_table(rows), greedy_table(rows)
     write_summaries(path, {"certify_summary.csv": summary, "certify_greedy.csv": greedy}, indent=2)
     return summary, greedy
-
-
-def timed(work: Callable[[], _T]) -> tuple[_T, float]:
-    """Return a result and the seconds of this process that it took, whatever else the machine did."""
-    start = time.process_time()
-    result = work()
-    return result, time.process_time() - start

@@ -7,48 +7,38 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import partial
-from operator import itemgetter
 from os import PathLike
 from typing import ClassVar
 
 import pandas as pd
 import pyarrow as pa
 
-from otanalysis.arrays import Normalisation, resolve_keep
-from otanalysis.defaults import COMPARED_METHODS, RATIOS, RELEASED_GAMMA
+from otanalysis.defaults import COMPARED_METHODS
 from otanalysis.image import Image
 from otanalysis.stats.certificate_tables import certificate_table
-from otanalysis.studies.certify import BEST, timed
 from otanalysis.studies.chunks import OF_TABLE, Record
 from otanalysis.studies.compare import over_floor
 from otanalysis.studies.provenance import read_table, write_summaries
-from otanalysis.studies.runs import SweepSettings
+from otanalysis.studies.selections import SELECTED, SelectionStudy, chosen_by, timed, with_best
 from otanalysis.tokens.read import Sample
 from otanalysis.transport import quantisation_error, quantisation_floor
-from otanalysis.transport.floor.bound import check_effort
+from otanalysis.transport.floor.certified import check_effort
 
 COVERAGE_METHODS = (*COMPARED_METHODS, "facility-location")
 """The methods whose coverage is certified unless told otherwise: those compared, and one made for it."""
 
 
 @dataclass(frozen=True)
-class CoverageStudy:
+class CoverageStudy(SelectionStudy):
     """Quantisation error of every method over its certified floor, for a sample at every ratio.
 
-    See :func:`~otanalysis.studies.engine.measure_samples`.
+    See :func:`~otanalysis.studies.engine.measure_samples`. The further settings are those of a
+    :class:`~otanalysis.studies.selections.SelectionStudy`.
 
     Attributes
     ----------
     methods : tuple of str
-        Names in :data:`otanalysis.selection.SELECTORS`.
-    ratios : tuple of float
-        Kept shares of the tokens, in (0, 1].
-    normalise : {"none", "columns", "rows"}
-        Of the tokens under the error.
-    seeds : tuple of int
-        For the methods that draw at random.
-    gamma : float
-        Of the methods that have one, for each in its own unit.
+        As there; by default :data:`COVERAGE_METHODS`.
     effort : float
         Of the search for the floor, see :func:`~otanalysis.transport.floor.coverage.quantisation_floor`.
 
@@ -73,23 +63,13 @@ class CoverageStudy:
     """
 
     methods: tuple[str, ...] = COVERAGE_METHODS
-    ratios: tuple[float, ...] = RATIOS
-    normalise: Normalisation = "none"
-    seeds: tuple[int, ...] = (0, 1, 2)
-    gamma: float = RELEASED_GAMMA
     effort: float = 1.0
 
     name: ClassVar[str] = "coverage"
     version: ClassVar[int] = 1
     schema: ClassVar[pa.Schema] = pa.schema(
         [
-            ("m", pa.int32()),
-            ("ratio", pa.float64()),
-            ("keep", pa.int32()),
-            ("method", pa.string()),
-            ("gamma", pa.float64()),
-            ("seed", pa.int64()),
-            ("normalisation", pa.string()),
+            *SELECTED,
             ("quantisation_error", pa.float64()),
             ("quantisation_floor", pa.float64()),
             ("over_coverage_floor", pa.float64()),
@@ -98,29 +78,27 @@ class CoverageStudy:
     )
 
     def __post_init__(self) -> None:
-        SweepSettings.of(self)
+        super().__post_init__()
         check_effort(self.effort)
 
     def __call__(self, sample: Sample) -> list[Record]:
         """Return one row a ratio and selection, and one for the best kept set that was met."""
         image = Image.of_sample(sample)
-        keeps = {ratio: resolve_keep(len(image), ratio=ratio) for ratio in self.ratios}
-        selections = SweepSettings.of(self).select(image, sample.id, keeps.values())
+        selections = self.select(image, sample.id)
         measured = image.normalised(self.normalise)
         rows: list[Record] = []
-        for ratio, keep in keeps.items():
+        for ratio, keep in self.keeps(image).items():
             floor, seconds = timed(partial(quantisation_floor, measured, keep, effort=self.effort))
-            head: Record = {"m": len(image), "ratio": ratio, "keep": keep, "normalisation": self.normalise}
+            head = self.place(image, ratio, keep)
             head |= {"quantisation_floor": floor.squared_distance, "floor_seconds": seconds}
             chosen = [
                 head
-                | {"method": run.selector.name, "gamma": run.gamma, "seed": run.seed}
+                | chosen_by(run)
                 | _measured(quantisation_error(measured, by_keep[keep].indices), floor.squared_distance)
                 for run, by_keep in selections.items()
             ]
             met = head | _measured(floor.best.squared_distance, floor.squared_distance)
-            closest = min([*chosen, met], key=itemgetter("quantisation_error"))
-            rows += [*chosen, closest | {"method": BEST, "gamma": None, "seed": None}]
+            rows += with_best(chosen, met, by="quantisation_error")
         return rows
 
 

@@ -28,6 +28,7 @@ from otanalysis.selection.fingerprint import code_fingerprint
 from otanalysis.selection.selector import is_own, needs_of
 from otanalysis.studies.chunks import Record
 from otanalysis.studies.engine import PACKAGE, Study, collect
+from otanalysis.studies.known_scores import KnownScores
 from otanalysis.studies.provenance import environment
 from otanalysis.studies.runs import Run, SweepSettings
 from otanalysis.studies.store import Part
@@ -151,7 +152,10 @@ def evaluate(
     progress: bool = True,
     wait: bool = False,
 ) -> pd.DataFrame:
-    """Measure accuracy with all tokens and with the kept ones, and write the accuracy table.
+    """Measure accuracy with all tokens and with the kept ones, and put it into an accuracy table.
+
+    What the table has of the same model, number of questions and version of the package is not measured
+    again: its rows stay, and new ones follow them. A table of something else is replaced.
 
     Every image is encoded once; every selection works on the tokens after the projector. Kept tokens are
     handed on ascending in position and renumbered from 0, as in LLaVA's code. Answers are decoded
@@ -169,7 +173,8 @@ def evaluate(
     questions : int
         Questions a benchmark, about held-out scenes: one a scene of digits, up to four a scene of stamps.
     out : path
-        The table, ``.csv`` or ``.parquet``; its provenance is written beside it.
+        The table, ``.csv`` or ``.parquet``; its provenance is written beside it. One that is not there yet
+        has everything measured.
     parts : path
         Folder of the finished parts; a stopped evaluation goes on from there.
     jobs : int
@@ -182,8 +187,8 @@ def evaluate(
     Returns
     -------
     DataFrame
-        Columns :data:`~otanalysis.scores.table.ACCURACY_COLUMNS`; ``value`` is the mean score (0 to 1)
-        and ``standard_error`` that of this mean over the questions.
+        The whole table: columns :data:`~otanalysis.scores.table.ACCURACY_COLUMNS`; ``value`` is the mean
+        score (0 to 1) and ``standard_error`` that of this mean over the questions.
 
     Raises
     ------
@@ -205,32 +210,51 @@ def evaluate(
     asked = measurable_methods(vlm) if methods is None else methods
     settings = SweepSettings(tuple(asked), tuple(ratios), tuple(gammas), tuple(seeds), ("none",))
     check_attention(vlm.model, _side_of(settings.runs()))
-    fingerprint = model_fingerprint(model)
-    folder = Path(parts) / f"{vlm.name}-{fingerprint[:12]}"
-    runs = (None, *settings.runs())
-    chunks = [
-        _Chunk(Path(model), benchmark, start, min(start + _CHUNK, questions), runs, settings.ratios)
-        for benchmark in asked_of
-        for start in range(0, questions, _CHUNK)
-    ]
-    plan = [
-        Part(
-            one.keys,
-            one.measure,
-            holds={"benchmark": frozenset([one.benchmark.name])},
-            whose=fingerprint,
-        )
-        for one in chunks
-    ]
-    study = Study("evaluate", _SCHEMA, plan, packages=_NUMERIC)
+    subject = _subject(vlm.name, model_fingerprint(model), questions, _scenes_of(asked_of))
     with held(table_path.parent, "evaluating", wait=wait):
+        known = KnownScores.in_table(table_path, subject)
+        known.say_moved(_NUMERIC, table_path)
+        chunks = list(_chunks(Path(model), known, asked_of, settings, questions))
+        if not chunks:
+            return known.table
+        study = Study("evaluate", _SCHEMA, [_part(one, subject) for one in chunks], packages=_NUMERIC)
+        folder = Path(parts) / f"{vlm.name}-{subject['model_fingerprint'][:12]}"
         found = collect(study, folder, jobs=jobs, progress=progress, wait=wait)
-        measured = found.table.to_pandas(use_threads=False)
-        table = pd.concat([_majority(asked_of, questions), _means(measured)])
-        table.insert(0, "model", vlm.name)
-        about = _provenance(vlm.name, fingerprint, settings, questions) | _about(asked_of)
-        write_accuracy(table, table_path, provenance=about | {"measured_with": found.measured_with})
+        guesses = [_majority(one, questions) for one in asked_of if not known.has(one.name, MAJORITY)]
+        fresh = pd.concat([*guesses, _means(found.table.to_pandas(use_threads=False))])
+        fresh.insert(0, "model", vlm.name)
+        table = known.with_rows(fresh)
+        measured = _measured(chunks, settings) | {"measured_with": found.measured_with}
+        write_accuracy(table, table_path, provenance=known.with_evaluation(subject, measured))
     return table
+
+
+def _chunks(
+    model: Path,
+    known: KnownScores,
+    benchmarks: Sequence[SceneBenchmark[Any]],
+    settings: SweepSettings,
+    questions: int,
+) -> Iterator[_Chunk]:
+    """Yield what is to be measured: of every benchmark the runs that lack scores, at the ratios they lack."""
+    runs = (None, *settings.runs())
+    for benchmark in benchmarks:
+        lacking: dict[tuple[float, ...], list[Run | None]] = {}
+        for run in runs:
+            if ratios := known.lacking(benchmark.name, run, settings.ratios):
+                lacking.setdefault(ratios, []).append(run)
+        for start in range(0, questions, _CHUNK):
+            for ratios, own in lacking.items():
+                yield _Chunk(model, benchmark, start, min(start + _CHUNK, questions), tuple(own), ratios)
+
+
+def _part(chunk: _Chunk, subject: Mapping[str, Any]) -> Part:
+    return Part(
+        chunk.keys,
+        chunk.measure,
+        holds={"benchmark": frozenset([chunk.benchmark.name])},
+        whose=subject["model_fingerprint"],
+    )
 
 
 def measurable_methods(vlm: VisionLanguageModel) -> tuple[str, ...]:
@@ -263,9 +287,14 @@ def _loaded(model: Path) -> VisionLanguageModel:
     return load_model(model)
 
 
-def _about(benchmarks: Sequence[SceneBenchmark[Any]]) -> dict[str, Any]:
-    """Return what decides the pictures of benchmarks, where it is more than their names."""
-    return {} if not benchmarks or not benchmarks[0].about else {"scenes": dict(benchmarks[0].about)}
+def _scenes_of(benchmarks: Sequence[SceneBenchmark[Any]]) -> dict[str, Any] | None:
+    """Return what decides the pictures of benchmarks, None where their names alone do."""
+    told = [dict(one.about) for one in benchmarks]
+    if any(one != told[0] for one in told):
+        raise InputError(
+            "The pictures of all benchmarks of a table must be made alike: evaluate each world by itself."
+        )
+    return (told[0] or None) if told else None
 
 
 def _encoded(
@@ -293,39 +322,43 @@ def _select(
     return {ratio: [own[item.scene_identifier] for item in items] for ratio, own in kept.items()}
 
 
-def _majority(benchmarks: Sequence[SceneBenchmark[Any]], questions: int) -> pd.DataFrame:
-    """Score the commonest training answer on the same questions."""
-    rows = []
-    for benchmark in benchmarks:
-        guess = benchmark.majority_answer()
-        asked = islice(benchmark.questions(), questions)
-        scores = [benchmark.score(guess, question.answer) for question in asked]
-        rows.append(
-            {
-                "benchmark": benchmark.name,
-                "method": MAJORITY,
-                "ratio": np.nan,
-                "gamma": np.nan,
-                "seed": pd.NA,
-                "metric": benchmark.metric,
-                "value": float(np.mean(scores)),
-                "n": questions,
-                "standard_error": float(np.std(scores, ddof=1) / np.sqrt(questions)),
-            }
-        )
-    return pd.DataFrame(rows).astype({"seed": "Int64"})
+def _majority(benchmark: SceneBenchmark[Any], questions: int) -> pd.DataFrame:
+    """Score the commonest training answer on the same questions; one row."""
+    guess = benchmark.majority_answer()
+    asked = islice(benchmark.questions(), questions)
+    scores = [benchmark.score(guess, question.answer) for question in asked]
+    row = {
+        "benchmark": benchmark.name,
+        "method": MAJORITY,
+        "ratio": np.nan,
+        "gamma": np.nan,
+        "seed": pd.NA,
+        "metric": benchmark.metric,
+        "value": float(np.mean(scores)),
+        "n": questions,
+        "standard_error": float(np.std(scores, ddof=1) / np.sqrt(questions)),
+    }
+    return pd.DataFrame([row]).astype({"seed": "Int64"})
 
 
-def _provenance(name: str, fingerprint: str, settings: SweepSettings, questions: int) -> dict[str, Any]:
+def _subject(name: str, fingerprint: str, questions: int, scenes: dict[str, Any] | None) -> dict[str, Any]:
+    """Return what all scores of a table have in common, as its provenance says it."""
     return {
         "model": name,
         "model_fingerprint": fingerprint,
+        "scenes": scenes,
         "questions_per_benchmark": questions,
-        "selectors": sorted({repr(run.selector) for run in settings.runs()}),
-        "ratios": list(settings.ratios),
-        "seeds": list(settings.seeds),
         "kept_tokens": "after the projector, ascending in position, renumbered from 0",
         "decoding": "greedy, float32, CPU",
+    }
+
+
+def _measured(chunks: Iterable[_Chunk], settings: SweepSettings) -> dict[str, Any]:
+    """Return what was measured of it, when and with which versions."""
+    return {
+        "selectors": sorted({repr(run.selector) for one in chunks for run in one.runs if run}),
+        "ratios": sorted({ratio for one in chunks for ratio in one.ratios}),
+        "seeds": list(settings.seeds),
         **environment(_PACKAGES),
         "command": "otanalysis evaluate (make evaluate)",
     }

@@ -19,7 +19,6 @@ from otanalysis.distances import DISTANCES, further_distances, measure_distances
 from otanalysis.errors import InputError
 from otanalysis.image import Image
 from otanalysis.scalars import check_gamma_of
-from otanalysis.selection import select_many
 from otanalysis.selection.pool import Subset, check_drawn, draw_pool
 from otanalysis.stats.ladder_tables import ladder_table
 from otanalysis.studies.chunks import OF_TABLE, distance_columns
@@ -141,16 +140,11 @@ class LadderStudy:
 
     def _pools(self, sample_id: str, image: Image) -> dict[float, tuple[Subset, ...]]:
         keeps = {ratio: resolve_keep(len(image), ratio=ratio) for ratio in self.ratios}
-        made = {
-            run.selector.name: select_many(
-                image, run.selector, keeps.values(), seed=run.image_seed(sample_id)
-            )
-            for run in self._settings().runs()
-        }
+        made = self._settings().select(image, sample_id, keeps.values())
         pools = {}
         for ratio, keep in keeps.items():
             generator = np.random.default_rng([self.seed, crc32(sample_id.encode()), keep])
-            chosen = {method: np.asarray(by_keep[keep].indices) for method, by_keep in made.items()}
+            chosen = {run.selector.name: np.asarray(by_keep[keep].indices) for run, by_keep in made.items()}
             pools[ratio] = draw_pool(chosen, len(image), drawn=self.subsets, generator=generator)
         return pools
 

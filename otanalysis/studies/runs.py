@@ -146,11 +146,6 @@ class SweepSettings:
                 for seed in self.seeds if variant.stochastic else (None,):
                     yield Run(variant, seed)
 
-    @classmethod
-    def of(cls, study: Any) -> SweepSettings:
-        """Return the sweep that makes the selections of a study of one gamma; checked when made."""
-        return cls(study.methods, study.ratios, (study.gamma,), study.seeds, (study.normalise,))
-
     def select(self, image: Image, sample_id: str, keeps: Iterable[int]) -> dict[Run, dict[int, Selection]]:
         """Return what every run keeps of an image: its selections by the number of tokens kept."""
         sizes = tuple(keeps)

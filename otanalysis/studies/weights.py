@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from itertools import product
 from os import PathLike
 from types import MappingProxyType
 from typing import ClassVar, Literal
@@ -12,15 +13,13 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 
-from otanalysis.arrays import FloatArray, Normalisation, resolve_keep
-from otanalysis.defaults import COMPARED_METHODS, RATIOS, RELEASED_GAMMA
+from otanalysis.arrays import FloatArray
 from otanalysis.image import Image
 from otanalysis.mini.benchmarks import find_scene
-from otanalysis.selection import select_many
 from otanalysis.side import OBJECTS
 from otanalysis.studies.chunks import OF_TABLE, Record
 from otanalysis.studies.provenance import read_table
-from otanalysis.studies.runs import SweepSettings
+from otanalysis.studies.selections import SELECTED, SelectionStudy, chosen_by
 from otanalysis.tokens.read import Sample
 from otanalysis.transport import wasserstein2
 
@@ -71,36 +70,13 @@ KEPT: tuple[Literal["uniform", "optimal"], ...] = ("uniform", "optimal")
 
 
 @dataclass(frozen=True)
-class WeightsStudy:
+class WeightsStudy(SelectionStudy):
     """Exact distances of every method under every weighting, with uniform and with the best kept weights.
 
     kmedoids and ot-medoids choose by the weights; the other methods know none. See
-    :func:`~otanalysis.studies.engine.measure_samples`.
-
-    Attributes
-    ----------
-    methods : tuple of str
-        Names in :data:`otanalysis.selection.SELECTORS`.
-    ratios : tuple of float
-        Kept shares of the tokens, in (0, 1].
-    normalise : {"none", "columns", "rows"}
-        Of the tokens under the distances.
-    seeds : tuple of int
-        For the methods that draw at random.
-    gamma : float
-        Of OTPrune.
-
-    Raises
-    ------
-    InputError
-        If a setting is missing, repeated, unknown or out of range.
+    :func:`~otanalysis.studies.engine.measure_samples`, and for the settings
+    :class:`~otanalysis.studies.selections.SelectionStudy`.
     """
-
-    methods: tuple[str, ...] = COMPARED_METHODS
-    ratios: tuple[float, ...] = RATIOS
-    normalise: Normalisation = "none"
-    seeds: tuple[int, ...] = (0, 1, 2)
-    gamma: float = RELEASED_GAMMA
 
     name: ClassVar[str] = "weights"
     version: ClassVar[int] = 1
@@ -108,20 +84,11 @@ class WeightsStudy:
         [
             ("weighting", pa.string()),
             ("kept_weights", pa.string()),
-            ("m", pa.int32()),
-            ("ratio", pa.float64()),
-            ("keep", pa.int32()),
-            ("method", pa.string()),
-            ("gamma", pa.float64()),
-            ("seed", pa.int64()),
-            ("normalisation", pa.string()),
+            *SELECTED,
             ("w2", pa.float64()),
             ("w2_squared", pa.float64()),
         ]
     )
-
-    def __post_init__(self) -> None:
-        SweepSettings.of(self)
 
     def __call__(self, sample: Sample) -> list[Record]:
         """Return one row a weighting that the sample has, selection, ratio and kind of kept weights."""
@@ -134,23 +101,14 @@ class WeightsStudy:
         return rows
 
     def _rows(self, sample_id: str, image: Image) -> Iterator[Record]:
-        keeps = {ratio: resolve_keep(len(image), ratio=ratio) for ratio in self.ratios}
-        for run in SweepSettings.of(self).runs():
-            chosen = select_many(image, run.selector, keeps.values(), seed=run.image_seed(sample_id))
-            head = {"method": run.selector.name, "gamma": run.gamma, "seed": run.seed, "m": len(image)}
-            for ratio, keep in keeps.items():
-                for kept in KEPT:
-                    far = wasserstein2(
-                        image, chosen[keep].indices, normalise=self.normalise, kept_weights=kept
-                    )
-                    yield head | {
-                        "kept_weights": kept,
-                        "ratio": ratio,
-                        "keep": keep,
-                        "normalisation": self.normalise,
-                        "w2": far.distance,
-                        "w2_squared": far.squared_distance,
-                    }
+        keeps = self.keeps(image)
+        for run, by_keep in self.select(image, sample_id).items():
+            for (ratio, keep), kept in product(keeps.items(), KEPT):
+                indices = by_keep[keep].indices
+                far = wasserstein2(image, indices, normalise=self.normalise, kept_weights=kept)
+                distances = {"w2": far.distance, "w2_squared": far.squared_distance}
+                place = self.place(image, ratio, keep)
+                yield {"kept_weights": kept} | place | chosen_by(run) | distances
 
 
 def read_weights(path: str | PathLike[str]) -> pd.DataFrame:

@@ -7,7 +7,7 @@ May import errors, arrays and image.
 from otanalysis.image import squared_distances
 from otanalysis.transport.effective_rank import effective_rank
 from otanalysis.transport.energy import energy_distance
-from otanalysis.transport.exact import ExactTransport, verify_transport, wasserstein2
+from otanalysis.transport.exact import ExactTransport, wasserstein2
 from otanalysis.transport.floor import (
     DistanceFloor,
     QuantisationFloor,
@@ -22,6 +22,7 @@ from otanalysis.transport.hausdorff import hausdorff_radius
 from otanalysis.transport.projection import projection_residual
 from otanalysis.transport.quantisation import quantisation_error
 from otanalysis.transport.sliced import sliced_wasserstein2
+from otanalysis.transport.verification import verify_transport
 
 __all__ = [
     "DistanceFloor",

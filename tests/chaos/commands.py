@@ -15,6 +15,7 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+import psutil
 from PIL import Image as Picture
 
 from otanalysis.files import data_folder
@@ -129,15 +130,22 @@ def is_held(out: Path) -> bool:
 def left_alive(group: int, seconds: float) -> bool:
     """Wait for the processes of a group, and tell whether some go on; they are then killed."""
     end = time.monotonic() + seconds
-    while time.monotonic() < end:
-        try:
-            os.killpg(group, 0)
-        except ProcessLookupError:
-            return False
+    while _goes_on(group):
+        if time.monotonic() > end:
+            with suppress(ProcessLookupError):  # the last of them may end just now, too late as well
+                os.killpg(group, signal.SIGKILL)
+            return True
         time.sleep(0.02)
-    with suppress(ProcessLookupError):  # the last of them may end just now, too late as well
-        os.killpg(group, signal.SIGKILL)
-    return True
+    return False
+
+
+def _goes_on(group: int) -> bool:
+    """Tell whether a process of a group does anything: one that only waits to be buried does not."""
+    for process in psutil.process_iter():
+        with suppress(psutil.NoSuchProcess, ProcessLookupError):
+            if os.getpgid(process.pid) == group and process.status() != psutil.STATUS_ZOMBIE:
+                return True
+    return False
 
 
 def litter(out: Path) -> str:
@@ -202,8 +210,8 @@ def commands(place: Path) -> dict[str, Command]:
     certified = ("certify", *few, "--methods", "otprune,random", "--effort", "0.1")
     shards = ("--shard-size", "2", "--batch-size", "2", "--quiet", "--out", "OUT")
     captured = ("capture", "--model", str(model), *shards, "--images")
-    asked = ("--benchmarks", "presence,count-digits", "--methods", "first", "--questions", "4")
-    evaluated = ("evaluate", *accuracy, *asked, "--ratios")
+    asked = ("--benchmarks", "presence,count-digits", "--methods", "first", "--ratios", "0.05")
+    evaluated = ("evaluate", *accuracy, *asked, "--questions")
     figures = ("--out", "OUT", "--results", "OUT/results", "--only", "2", "--jobs", "1", "--quiet")
     drawn = ("figures", "--dumps", str(dump), *figures)
     tried = ("synthetic", "--sizes", "8x3x3", "--laws", "gaussian", "--trials", "3", *alone, "--seed")
@@ -232,7 +240,7 @@ def commands(place: Path) -> dict[str, Command]:
         "ladder": Command(laddered, (*laddered, "--seed", "7"), _table("ladder.parquet")),
         "certify": Command(certified, (*certified, "--seeds", "7"), _table("certify.parquet")),
         "synthetic": Command((*tried, "0"), (*tried, "7"), _table("synthetic.parquet")),
-        "evaluate": Command((*evaluated, "0.05"), (*evaluated, "0.2"), _tables),
+        "evaluate": Command((*evaluated, "4"), (*evaluated, "5"), _tables),
         "figures": Command(drawn, (*drawn, "--distance", "w2_squared"), _tables),
         # It adds to what is there, so that the other one brings all.
         "accuracy import": Command(imported, (*imported, str(place / "pope.csv")), _tables),

@@ -167,6 +167,36 @@ def test_the_papers_gamma_is_an_option_and_a_name(tokens_file: Path) -> None:
         assert said["w2"] == ota.wasserstein2(np.load(tokens_file), expected.indices).distance
 
 
+def test_side_information_goes_to_what_chooses_by_it(tokens_file: Path, tmp_path: Path) -> None:
+    """The largest attention is kept by hand; names may have dashes, and files a = too."""
+    attention, relevance = np.random.default_rng(1).random((2, 40))
+    np.save(tmp_path / "a=b.npy", attention)
+    np.save(tmp_path / "relevance.npy", relevance)
+    given = ["--keep", 5, "--side", f"cls-attention={tmp_path / 'a=b.npy'}", "--json"]
+    said = json.loads(run("select", tokens_file, "--method", "attention", *given).stdout)
+    assert said["pick_order"] == np.argsort(-attention)[:5].tolist()
+    both = ["--method", "cdprune", "--side", f"text_relevance={tmp_path / 'relevance.npy'}", *given]
+    image = ota.Image(np.load(tokens_file), side={"text_relevance": relevance})
+    kept = ota.select(image, "cdprune", keep=5).indices
+    assert json.loads(run("select", tokens_file, *both).stdout)["indices"] == kept.tolist()
+    assert (
+        json.loads(run("distance", tokens_file, *both).stdout)["w2"] == ota.wasserstein2(image, kept).distance
+    )
+
+
+@pytest.mark.parametrize("asked", ["hausdorff_radius,logdet,w2", "all"])
+def test_further_distances_are_those_of_the_library(tokens_file: Path, asked: str) -> None:
+    how = ["--indices", "3,17,20", "--json"]
+    plain = json.loads(run("distance", tokens_file, *how).stdout)
+    said = json.loads(run("distance", tokens_file, *how, "--distances", asked).stdout)
+    assert plain.items() <= said.items()
+    names = set(ota.DISTANCES) if asked == "all" else {"hausdorff_radius", "logdet"}
+    added = {name: value for name, value in said.items() if name not in plain}
+    assert added.keys() == names - plain.keys()
+    image, kept = ota.Image(np.load(tokens_file)), np.array([3, 17, 20])
+    assert added == {name: ota.DISTANCES[name].measure(image, kept) for name in added}
+
+
 @pytest.mark.parametrize("normalise", ["none", "columns", "rows"])
 def test_distance_says_what_the_library_says(tokens_file: Path, normalise: str) -> None:
     tokens = np.load(tokens_file)
@@ -275,6 +305,12 @@ def test_an_unfinished_dump_is_refused_everywhere(tmp_path: Path) -> None:
         (["select", "FILE", "--keep", "3", "--normalise", "cells"], "cells"),
         (["select", "FILE", "--keep", "3", "--seed", "-1"], "--seed"),
         (["select", "FILE", "--keep", "3", "--gamma-of", "mine"], "gamma_of must be one of released, paper"),
+        (["select", "FILE", "--keep", "3", "--side", "FILE"], "--side wants NAME=FILE.npy"),
+        (["select", "FILE", "--keep", "3", "--side", "a-b=x.npy", "--side", "a_b=y.npy"], "a_b twice"),
+        (["select", "FILE", "--keep", "3", "--side", "a=missing.npy"], "missing.npy"),
+        (["select", "FILE", "--keep", "3", "--method", "attention"], "needs the side information"),
+        (["distance", "FILE", "--indices", "0", "--side", "a=x.npy"], "--side go with --method"),
+        (["distance", "FILE", "--indices", "0", "--distances", "manhattan"], "A distance must be one of"),
         (["select", "missing.npy", "--keep", "3"], "missing.npy"),
         (["select", "NAN", "--keep", "3"], "NaN"),
         (["select", "TEXT", "--keep", "3"], "numpy.save"),

@@ -16,6 +16,7 @@ from typer.testing import CliRunner, Result
 
 from otanalysis.cli.certify import certify
 from otanalysis.defaults import COMPARED_METHODS
+from otanalysis.errors import StorageError
 from otanalysis.progress import reported
 from otanalysis.selection import SELECTORS
 from otanalysis.studies.coverage import COVERAGE_METHODS
@@ -32,6 +33,23 @@ def run(*arguments: object) -> Result:
     app = typer.Typer(pretty_exceptions_enable=False)
     app.command()(reported()(certify))
     return CliRunner().invoke(app, [str(argument) for argument in arguments])
+
+
+def test_earlier_results_stay_where_the_last_table_cannot_be_written(
+    make_dump: MakeDump, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    dump, out = make_dump("a", samples=1, m=8), tmp_path / "out"
+    how = (dump, "--methods", "otprune", "--seeds", "0", "--jobs", "1", "--quiet", "--out", out)
+    assert run(*how, "--ratios", "0.25").exit_code == 0
+    earlier = {path: path.read_bytes() for path in out.iterdir() if path.is_file()}
+    assert len(earlier) == 7
+
+    def full(path: Path) -> None:
+        raise StorageError(f"{path} cannot be written: the disk is full.")
+
+    monkeypatch.setattr("otanalysis.studies.coverage.summarise_coverage", full)
+    assert run(*how, "--ratios", "0.5").exit_code == 2
+    assert {path: path.read_bytes() for path in out.iterdir() if path.is_file()} == earlier
 
 
 def test_the_printed_numbers_are_those_of_the_written_tables(make_dump: MakeDump, tmp_path: Path) -> None:

@@ -11,8 +11,9 @@ import pytest
 from otanalysis.errors import InputError
 from otanalysis.figures.build import RATIOS, run
 from otanalysis.stats.certificate_tables import FLOOR
-from otanalysis.studies.certify import BEST, CertifyStudy
+from otanalysis.studies.certify import CertifyStudy
 from otanalysis.studies.ladder import LadderStudy
+from otanalysis.studies.selections import BEST
 
 MakeDump = Callable[..., Path]
 

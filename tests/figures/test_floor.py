@@ -18,7 +18,7 @@ from otanalysis.figures.floor import caption_floor, draw_floor
 from otanalysis.figures.style import figure_bytes, method_look
 from otanalysis.stats.cells import MEAN
 from otanalysis.stats.certificate_tables import FLOOR, certificate_table, floor_table, greedy_table
-from otanalysis.studies.certify import BEST
+from otanalysis.studies.selections import BEST
 from tests.neighbours import load
 
 ROUNDING = 1e-12  # a path holds the very numbers of the table, but for the steps of the axis

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -398,6 +399,9 @@ def test_cells_that_cannot_be_used_are_named(tmp_path: Path, line: str, message:
 def test_files_of_no_known_format_are_refused(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="do not exist"):
         import_results([tmp_path / "absent"], NAMED)
+    os.mkfifo(tmp_path / "pipe")
+    with pytest.raises(InputError, match="are no file that stays, but a pipe or a device: give a file"):
+        import_results([tmp_path / "pipe"], NAMED)
     with pytest.raises(InputError, match="holds no results that can be read: wanted are lmms-eval"):
         import_results([tmp_path], NAMED)
     for name, content in (("a.csv", "x,y\n1,2\n"), ("b.json", "{}"), ("d.txt", "gqa 56")):

@@ -15,9 +15,10 @@ from otanalysis.arrays import Normalisation, normalise_tokens
 from otanalysis.defaults import COMPARED_METHODS
 from otanalysis.errors import InputError
 from otanalysis.selection import SELECTORS
-from otanalysis.studies.certify import BEST, CertifyStudy, read_certificates, summarise_certificates
+from otanalysis.studies.certify import CertifyStudy, read_certificates, summarise_certificates
 from otanalysis.studies.engine import measure_samples
 from otanalysis.studies.provenance import read_provenance
+from otanalysis.studies.selections import BEST
 from otanalysis.studies.sweep import sweep
 from otanalysis.surrogate import (
     logdet_upper_bound,

@@ -13,10 +13,10 @@ import pytest
 
 import otanalysis as ota
 from otanalysis.errors import InputError
-from otanalysis.studies.certify import BEST, CertifyStudy
 from otanalysis.studies.coverage import COVERAGE_METHODS, CoverageStudy, read_coverage, summarise_coverage
 from otanalysis.studies.engine import measure_samples
-from otanalysis.studies.runs import SweepSettings
+from otanalysis.studies.runs import Run
+from otanalysis.studies.selections import BEST
 from otanalysis.studies.sweep import sweep
 from otanalysis.tokens import open_dump
 from otanalysis.tokens.read import Sample
@@ -61,8 +61,7 @@ def test_rows_hold_what_the_public_functions_say(sample: Sample, kind: Any) -> N
 
 
 def test_random_sets_are_those_of_the_certificates(sample: Sample) -> None:
-    study = CertifyStudy(methods=("random",), ratios=(0.2,), seeds=(0, 1), effort=0.05)
-    drawn = [run.image_seed(sample.id) for run in SweepSettings.of(study).runs()]
+    drawn = [Run(ota.SELECTORS["random"], seed).image_seed(sample.id) for seed in (0, 1)]
     rows = rows_of(CoverageStudy(methods=("random",), ratios=(0.2,), seeds=(0, 1)), sample)
     kept = [ota.select(np.asarray(sample.tokens), "random", keep=4, seed=seed).indices for seed in drawn]
     errors = [ota.quantisation_error(np.asarray(sample.tokens), one) for one in kept]

@@ -134,13 +134,22 @@ def test_part_of_a_sweep_is_read_out_of_several_files(folder: Path) -> None:
 
 def test_answers_are_read_and_not_given_again(folder: Path) -> None:
     pytest.importorskip("torch")
+    table, provenance = "results/accuracy.csv", Path("results/accuracy.provenance.json")
+    (folder / table).unlink()
     run_evaluate(folder)
-    changed = Path("results/accuracy.provenance.json")  # has the date
     before, after = files(STORED), files(folder)
-    assert before.pop(changed) != after.pop(changed)
-    assert after == before
+    assert before.pop(provenance) != after.pop(provenance), "it has the date"
+    assert after == before, "the table is put together from the parts"
     with pytest.raises(AssertionError, match="measured again"):
         run_evaluate(folder, seeds=(1,))
+
+
+def test_scores_in_a_table_need_no_answers(folder: Path) -> None:
+    pytest.importorskip("torch")
+    shutil.rmtree(folder / "results/evaluate")
+    before = files(folder)
+    run_evaluate(folder)
+    assert files(folder) == before
 
 
 def test_coverage_is_measured_beside_stored_certificates(

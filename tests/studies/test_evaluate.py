@@ -91,19 +91,24 @@ def test_the_majority_row_scores_the_commonest_training_answer(bundled: Path, tm
     assert table[table.method == MAJORITY].value.item() == pytest.approx(share)
 
 
-def test_what_was_measured_is_not_measured_again(
-    bundled: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    run = {**SETTINGS, "parts": tmp_path / "parts"}
-    first = evaluate(bundled, **run, out=tmp_path / "a.csv")
-    asked: list[str] = []
+@pytest.fixture
+def asked(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """Return a list that every prompt which is answered goes into."""
+    prompts_so_far: list[str] = []
     original = evaluate_module.answer_prompts
 
     def counted(vlm: Any, prompts: list[str], visual: list[Any], **how: Any) -> list[str]:
-        asked.extend(prompts)
+        prompts_so_far.extend(prompts)
         return original(vlm, prompts, visual, **how)
 
     monkeypatch.setattr(evaluate_module, "answer_prompts", counted)
+    return prompts_so_far
+
+
+def test_what_was_measured_is_not_measured_again(bundled: Path, tmp_path: Path, asked: list[str]) -> None:
+    run = {**SETTINGS, "parts": tmp_path / "parts"}
+    first = evaluate(bundled, **run, out=tmp_path / "a.csv")
+    asked.clear()
     again = evaluate(bundled, **run, out=tmp_path / "b.csv")
     assert asked == []
     assert (tmp_path / "a.csv").read_bytes() == (tmp_path / "b.csv").read_bytes()
@@ -114,6 +119,27 @@ def test_what_was_measured_is_not_measured_again(
     assert len(asked) == 6 * len(SETTINGS["ratios"])
     pd.testing.assert_frame_equal(again, first)
     pd.testing.assert_frame_equal(healed, first)
+
+
+def test_a_table_gets_what_it_lacks_and_keeps_the_rest(
+    bundled: Path, tmp_path: Path, asked: list[str]
+) -> None:
+    """Without the parts of before: what is not in the table is measured, and is as if measured with it."""
+    whole: dict[str, Any] = SETTINGS | {"benchmarks": ("presence",), "gammas": (0.01,), "questions": 3}
+    out, few = tmp_path / "a.csv", {"methods": ("otprune",), "ratios": (0.2,)}
+    evaluate(bundled, **whole | few, out=out, parts=tmp_path / "first")
+    before = out.read_bytes()
+    asked.clear()
+    grown = evaluate(bundled, **whole, out=out, parts=tmp_path / "second")
+    assert len(asked) == 3 * (1 + 2 * 2), "otprune at one more ratio, two seeds of random at both"
+    assert out.read_bytes().startswith(before)
+    everything = evaluate(bundled, **whole, out=tmp_path / "b.csv", parts=tmp_path / "third")
+    order = ["method", "ratio", "seed"]
+    pd.testing.assert_frame_equal(
+        *(one.sort_values(order).reset_index(drop=True) for one in (grown, everything)), check_dtype=False
+    )
+    [later] = json.loads((tmp_path / "a.provenance.json").read_text())["measured_later"]
+    assert "Random()" in later["selectors"]
 
 
 def test_the_provenance_names_model_settings_and_versions(bundled: Path, tmp_path: Path) -> None:
@@ -220,8 +246,9 @@ def test_versions_that_the_answers_were_measured_with_are_recorded_and_said_wher
     assert "taken as they were measured" not in capsys.readouterr().err
     later = json.dumps(told["versions"] | {"POT": "99.0"})
     monkeypatch.setattr(import_module("otanalysis.studies.store"), "versions_now", lambda _: later)
-    evaluate(bundled, **settings, out=tmp_path / "a.csv", parts=tmp_path / "parts")
-    assert f"POT {told['versions']['POT']} (now 99.0): 2" in capsys.readouterr().err
+    for name, files in (("a", "all"), ("b", "2")):  # the table that is there, and the parts of another one
+        evaluate(bundled, **settings, out=tmp_path / f"{name}.csv", parts=tmp_path / "parts")
+        assert f"POT {told['versions']['POT']} (now 99.0): {files}." in capsys.readouterr().err
 
 
 def test_questions_about_stamps_are_answered_from_the_picture_that_they_share(
@@ -259,3 +286,11 @@ def test_other_pictures_are_measured_anew(bundled: Path, stamps: Path, tmp_path:
         evaluate(bundled, **settings, out=tmp_path / "a.csv", parts=tmp_path / "parts")
         parts.add(len(list((tmp_path / "parts").rglob("*.parquet"))))
     assert parts == {2, 4}
+
+
+def test_pictures_that_are_made_differently_are_not_put_into_one_table(
+    bundled: Path, stamps: Path, tmp_path: Path
+) -> None:
+    worlds = ["presence", stamp_benchmarks(StampSettings(stamps))["presence"]]
+    with pytest.raises(InputError, match="evaluate each world by itself"):
+        evaluate(bundled, **SETTINGS | {"benchmarks": worlds}, out=tmp_path / "a.csv")

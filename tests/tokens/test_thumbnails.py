@@ -17,6 +17,7 @@ from safetensors.numpy import load_file, save_file
 from otanalysis.errors import DumpError, InputError
 from otanalysis.tokens import DumpWriter, open_dump, verify_dump
 from otanalysis.tokens.thumbnails import encode_thumbnail
+from tests.dumps import content_of, written
 
 SETTINGS: dict[str, Any] = {"model": "tiny", "benchmark": "noise", "shard_size": 2, "grid": (3, 4)}
 LOSS = 6.0  # of 255: what a JPEG of quality 90 loses of a smooth picture
@@ -31,25 +32,14 @@ def picture(number: int = 0, height: int = 48, width: int = 64) -> np.ndarray:
 
 
 def write(folder: Path, ids: list[str], *, without: tuple[str, ...] = (), stop: bool = False) -> Path:
-    def work() -> None:
-        with DumpWriter(folder, **SETTINGS) as writer:
-            for number, name in enumerate(ids):
-                if name not in writer:
-                    shown = None if name in without else picture(number)
-                    writer.add(name, np.full((12, 5), number / 4), thumbnail=shown)
-            if stop:
-                raise KeyboardInterrupt
-
-    if stop:
-        with pytest.raises(KeyboardInterrupt):
-            work()
-    else:
-        work()
-    return folder
-
-
-def content_of(folder: Path) -> dict[str, bytes]:
-    return {path.name: path.read_bytes() for path in folder.iterdir()}
+    samples = {
+        name: {
+            "tokens": np.full((12, 5), number / 4),
+            "thumbnail": None if name in without else picture(number),
+        }
+        for number, name in enumerate(ids)
+    }
+    return written(folder, samples, stop=stop, **SETTINGS)
 
 
 def test_pictures_come_back_under_any_id_and_stay_in_the_folder(tmp_path: Path) -> None:

@@ -14,6 +14,7 @@ from safetensors.numpy import load_file, save_file
 
 from otanalysis.errors import DumpError, InputError
 from otanalysis.tokens import DumpWriter, open_dump, verify_dump
+from tests.dumps import content_of, written
 
 SETTINGS: dict[str, Any] = {"model": "tiny", "benchmark": "noise", "shard_size": 2, "grid": (3, 4)}
 
@@ -27,16 +28,9 @@ def clouds(count: int, seed: int = 0) -> dict[str, np.ndarray]:
     }
 
 
-def content_of(folder: Path) -> dict[str, bytes]:
-    return {path.name: path.read_bytes() for path in folder.iterdir()}
-
-
 def write(folder: Path, tokens: dict[str, np.ndarray], **settings: Any) -> Path:
-    with DumpWriter(folder, **{**SETTINGS, **settings}) as writer:
-        for name, cloud in tokens.items():
-            if name not in writer:
-                writer.add(name, cloud)
-    return folder
+    samples = {name: {"tokens": cloud} for name, cloud in tokens.items()}
+    return written(folder, samples, **{**SETTINGS, **settings})
 
 
 def test_round_trip_keeps_order_values_and_settings(tmp_path: Path) -> None:

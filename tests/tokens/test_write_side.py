@@ -14,6 +14,7 @@ from safetensors.numpy import load_file, save
 
 from otanalysis.errors import DumpError, InputError
 from otanalysis.tokens import DumpWriter, open_dump, verify_dump
+from tests.dumps import content_of, written
 
 SETTINGS: dict[str, Any] = {"model": "tiny", "benchmark": "noise", "shard_size": 2}
 M = 6
@@ -28,21 +29,11 @@ def side_of(number: int) -> dict[str, np.ndarray]:
 
 
 def write(folder: Path, ids: str, *, without: str = "", stop: bool = False) -> Path:
-    def work() -> None:
-        with DumpWriter(folder, **SETTINGS) as writer:
-            for number, name in enumerate(ids):
-                if name not in writer:
-                    side = None if name in without else side_of(number)
-                    writer.add(name, np.full((M, 5), number / 4), side=side)
-            if stop:
-                raise KeyboardInterrupt
-
-    if stop:
-        with pytest.raises(KeyboardInterrupt):
-            work()
-    else:
-        work()
-    return folder
+    samples = {
+        name: {"tokens": np.full((M, 5), number / 4), "side": None if name in without else side_of(number)}
+        for number, name in enumerate(ids)
+    }
+    return written(folder, samples, stop=stop, **SETTINGS)
 
 
 def forge(folder: Path, change: Any) -> None:
@@ -91,8 +82,7 @@ def test_a_stopped_writer_goes_on_to_the_same_bytes(tmp_path: Path, stop_after: 
     whole = write(tmp_path / "whole", "abcd", without="b")
     folder = write(tmp_path / "stopped", "abcd"[:stop_after], without="b", stop=True)
     write(folder, "abcd", without="b")
-    contents = [{path.name: path.read_bytes() for path in one.iterdir()} for one in (whole, folder)]
-    assert contents[0] == contents[1]
+    assert content_of(folder) == content_of(whole)
 
 
 def test_side_information_is_a_part_of_what_a_dump_is(tmp_path: Path) -> None:

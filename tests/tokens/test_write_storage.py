@@ -22,6 +22,7 @@ from otanalysis.errors import DumpError, StorageError
 from otanalysis.files import sha256_of_file
 from otanalysis.locks import HOLDER_NAME, LOCK_NAME
 from otanalysis.tokens import DumpWriter, open_dump, verify_dump
+from tests.dumps import content_of
 
 SETTINGS: dict[str, Any] = {"model": "tiny", "benchmark": "noise", "shard_size": 1}
 TOKENS = np.ones((4, 3), np.float16)
@@ -48,10 +49,6 @@ def another_writing(folder: Path) -> Iterator[subprocess.Popen[str]]:
             yield process
         finally:
             process.kill()
-
-
-def content_of(folder: Path) -> dict[str, bytes]:
-    return {path.name: path.read_bytes() for path in folder.iterdir()}
 
 
 def test_two_processes_never_mix_their_files(tmp_path: Path) -> None:

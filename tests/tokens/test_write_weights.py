@@ -14,6 +14,7 @@ from safetensors.numpy import load_file, save
 
 from otanalysis.errors import DumpError, InputError
 from otanalysis.tokens import DumpWriter, open_dump, verify_dump
+from tests.dumps import content_of, written
 
 SETTINGS: dict[str, Any] = {"model": "tiny", "benchmark": "noise", "shard_size": 2}
 M = 6
@@ -28,25 +29,14 @@ def weights_of(number: int) -> np.ndarray:
 
 
 def write(folder: Path, ids: str, *, without: str = "", stop: bool = False) -> Path:
-    def work() -> None:
-        with DumpWriter(folder, **SETTINGS) as writer:
-            for number, name in enumerate(ids):
-                if name not in writer:
-                    weights = None if name in without else weights_of(number)
-                    writer.add(name, np.full((M, 5), number / 4), weights=weights)
-            if stop:
-                raise KeyboardInterrupt
-
-    if stop:
-        with pytest.raises(KeyboardInterrupt):
-            work()
-    else:
-        work()
-    return folder
-
-
-def content_of(folder: Path) -> dict[str, bytes]:
-    return {path.name: path.read_bytes() for path in folder.iterdir()}
+    samples = {
+        name: {
+            "tokens": np.full((M, 5), number / 4),
+            "weights": None if name in without else weights_of(number),
+        }
+        for number, name in enumerate(ids)
+    }
+    return written(folder, samples, stop=stop, **SETTINGS)
 
 
 def test_weights_come_back_to_the_last_bit_where_they_were_given(tmp_path: Path) -> None:

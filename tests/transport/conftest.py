@@ -56,6 +56,13 @@ def small_cloud() -> Cloud:
     return draw
 
 
+@pytest.fixture
+def problem() -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Return tokens [18, 4], five kept ones, and weights of all tokens [18]."""
+    generator = np.random.default_rng(0)
+    return generator.standard_normal((18, 4)), generator.permutation(18)[:5], generator.exponential(size=18)
+
+
 LAWS = (
     "gaussian",
     "ties",

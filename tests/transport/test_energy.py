@@ -14,12 +14,6 @@ from otanalysis.transport import energy_distance, wasserstein2
 ROUNDING = 1e-9
 
 
-@pytest.fixture
-def problem() -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    generator = np.random.default_rng(0)
-    return generator.standard_normal((18, 4)), generator.permutation(18)[:5], generator.exponential(size=18)
-
-
 def by_definition(tokens: np.ndarray, kept: np.ndarray, weights: np.ndarray) -> float:
     masses = weights / weights.sum()
     between = masses @ cdist(tokens, tokens[kept]).mean(axis=1)

@@ -16,7 +16,7 @@ import otanalysis as ota
 from otanalysis.errors import ConvergenceError, InputError
 from otanalysis.image import Image
 from otanalysis.transport import simplex, squared_distances
-from otanalysis.transport.exact import verify_transport
+from otanalysis.transport.verification import verify_transport
 
 # What squared_distances promises for every entry, and so for the value.
 COSTS = 1e-9

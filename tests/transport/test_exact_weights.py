@@ -16,7 +16,7 @@ from scipy.optimize import linprog
 import otanalysis as ota
 from otanalysis.errors import ConvergenceError, InputError
 from otanalysis.transport import ExactTransport
-from otanalysis.transport.exact import verify_transport
+from otanalysis.transport.verification import verify_transport
 
 Cloud = Callable[[str, int, int], np.ndarray]
 

@@ -14,12 +14,6 @@ ROUNDING = 1e-9
 
 
 @pytest.fixture
-def problem() -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    generator = np.random.default_rng(0)
-    return generator.standard_normal((18, 4)), generator.permutation(18)[:5], generator.exponential(size=18)
-
-
-@pytest.fixture
 def directions() -> np.ndarray:
     drawn = np.random.default_rng(DIRECTIONS_SEED).standard_normal((4, DIRECTIONS))
     return np.asarray(drawn / np.linalg.norm(drawn, axis=0))

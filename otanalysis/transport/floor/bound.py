@@ -20,15 +20,16 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from math import ceil, gcd
 from types import MappingProxyType
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 
 from otanalysis.arrays import Array, FloatArray, IntArray, Normalisation, resolve_keep
 from otanalysis.image import Image, rescaled_number
-from otanalysis.scalars import check_number
 from otanalysis.transport.exact import ExactTransport, solve_exact
+from otanalysis.transport.floor.certified import CertifiedFloor, check_effort
 from otanalysis.transport.floor.coarse_start import coarse_prices
+from otanalysis.transport.floor.compiled import compile_floor
 from otanalysis.transport.floor.cuts import CapacityCuts, cluster_cuts, dendrogram
 from otanalysis.transport.floor.dual_ascent import ascend_dual
 from otanalysis.transport.floor.lagrangian import (
@@ -57,7 +58,6 @@ _LEAST_WIDTH = 1e-9  # for costs of about one
 # Costs of which the best kept set's value is a smaller share than this drown it; see _of_any_spread.
 _LEAST_SHARE = 2.0**-20
 _RESTARTS = 30
-_LEAST_SQUARE = 1e-290  # squared distances below may have lost digits
 _NEW_CUTS = 60  # a stage
 _ROUNDINGS = 3  # for small clouds more, as long as they take no longer than three of this many tokens:
 _ROUNDED = 576
@@ -69,7 +69,7 @@ _LEAST_CHANCE = 1e-2  # a token that the fractional plan never keeps can still b
 
 
 @dataclass(frozen=True, eq=False)
-class DistanceFloor:
+class DistanceFloor(CertifiedFloor):
     r"""A certified lower bound of the exact distance over all kept sets of one size, and the best set met.
 
     See :func:`wasserstein2_floor`.
@@ -83,29 +83,23 @@ class DistanceFloor:
     multipliers : ndarray [m]
         Prices of the tokens in the Lagrangian bound. Give them, with ``cuts`` and ``cut_prices``, to
         :func:`~otanalysis.transport.floor.lagrangian.lagrangian_bound` to check the bound.
-    cuts : CapacityCuts
-        The capacity cuts in the Lagrangian bound.
-    cut_prices : ndarray [c]
-        Their prices.
     kind : {"lagrangian", "spectral", "trivial"}
         Which bound is the largest; "trivial" is a squared distance of zero.
-    parts : mapping
-        The value of each bound, each valid alone.
     best : ExactTransport
         The kept set with the smallest distance that the search met.
     keep : int
         Number of kept tokens.
+    cuts : CapacityCuts
+        The capacity cuts in the Lagrangian bound.
+    cut_prices : ndarray [c]
+        Their prices.
+    parts : mapping
+        The value of each bound, each valid alone.
     """
 
-    squared_distance: float
-    distance: float
-    multipliers: FloatArray
     cuts: CapacityCuts = field(repr=False)
     cut_prices: FloatArray
-    kind: str
     parts: Mapping[str, float]
-    best: ExactTransport = field(repr=False)
-    keep: int
 
     def __getstate__(self) -> dict[str, Any]:
         """Return what is pickled: a read-only view of a mapping cannot be."""
@@ -113,39 +107,6 @@ class DistanceFloor:
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         self.__dict__.update(state, parts=MappingProxyType(state["parts"]))
-
-    @property
-    def gap(self) -> float:
-        """Share of the best met squared distance that the bound leaves open; zero where both are zero."""
-        return 1.0 - ratio_of_squares(self, self.best) if self.best.distance > 0.0 else 0.0
-
-
-class _Far(Protocol):
-    """What has a distance and its square."""
-
-    @property
-    def distance(self) -> float: ...
-    @property
-    def squared_distance(self) -> float: ...
-
-
-def ratio_of_squares(over: _Far, under: _Far) -> float:
-    """Return the ratio of two squared distances, right too where the squares themselves vanish."""
-    if under.squared_distance >= _LEAST_SQUARE:
-        return over.squared_distance / under.squared_distance
-    return (over.distance / under.distance) ** 2 if under.distance > 0.0 else float("inf")
-
-
-def check_effort(effort: float) -> float:
-    """Return a factor of the steps of a search as a float; raise InputError if it is none."""
-    return check_number(
-        effort,
-        "effort",
-        wanted="positive and finite",
-        above=0.0,
-        high=1e6,
-        advice="1 is about half a second for 576 tokens, 1e6 the most",
-    )
 
 
 def spectral_bound(tokens: Array | Image, keep: int, *, weights: Array | None = None) -> float:
@@ -231,8 +192,8 @@ def wasserstein2_floor(
     The dual ascent maximises smooth forms of the bound, from wide to narrow, and between them adds the cuts
     that its fractional plan violates; the plan then says where to search for the set. On the tokens of the
     bundled model (56 of 576 kept) about 2.6 % are left open in the median, of which the search is about 0.2;
-    on unstructured clouds less than 1 %. Deterministic. The first call on a machine compiles for some
-    seconds.
+    on unstructured clouds less than 1 %. Deterministic. The first call after an installation compiles for up
+    to a minute, and says so.
 
     Parameters
     ----------
@@ -271,6 +232,7 @@ def wasserstein2_floor(
     matrix = image.unit_distances
     count = resolve_keep(len(matrix), keep=keep)
     masses = image.masses(weights)
+    compile_floor()
     prices, best = _of_any_spread(matrix, count, effort, masses)
     exponent = int(np.frexp(matrix.max())[1])
     spectral_unit = _spectral_bound_of(np.ldexp(matrix, -exponent), count, masses)
@@ -311,7 +273,7 @@ def _of_any_spread(
     for _ in range(_RESTARTS):
         # The solvers' tolerances are absolute: they want costs of about one. Powers of two change no digit.
         exponent = int(np.frexp(lowered.max())[1])
-        prices, best = _bracket(np.ldexp(lowered, -exponent), keep, effort, masses)
+        prices, best = bracket(np.ldexp(lowered, -exponent), keep, effort, masses)
         value = solve_exact(matrix, best.indices, masses=masses).squared_distance
         limit = 2.0 * given.shares * value
         if value == 0.0 or value > _LEAST_SHARE * lowered.max() or limit > 0.5 * lowered.max():
@@ -320,7 +282,7 @@ def _of_any_spread(
     return prices.scaled(exponent), best.indices
 
 
-def _bracket(
+def bracket(
     cost: FloatArray, keep: int, effort: float, masses: FloatArray | None
 ) -> tuple[Prices, ExactTransport]:
     """Return prices of a good bound, and a good kept set; for costs of about one."""

@@ -7,14 +7,14 @@ would prove it. The kept sets that the ascent would like to keep in part are rou
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import numpy as np
 
 from otanalysis.arrays import Array, FloatArray, IntArray, Normalisation, resolve_keep
 from otanalysis.image import Image, rescaled_number
-from otanalysis.transport.exact import ExactTransport, wasserstein2
-from otanalysis.transport.floor.bound import check_effort, ratio_of_squares
+from otanalysis.transport.exact import wasserstein2
+from otanalysis.transport.floor.certified import CertifiedFloor, check_effort
 from otanalysis.transport.floor.coverage_bound import bound_at, evaluate
 from otanalysis.transport.floor.lagrangian import TINY
 from otanalysis.transport.medoids import medoids, settle_medoids
@@ -28,7 +28,7 @@ _PASSES = 1000  # of FasterPAM; a handful is the rule
 
 
 @dataclass(frozen=True, eq=False)
-class QuantisationFloor:
+class QuantisationFloor(CertifiedFloor):
     r"""A certified lower bound of the quantisation error over all kept sets of a size, and the best set met.
 
     See :func:`quantisation_floor`.
@@ -51,18 +51,6 @@ class QuantisationFloor:
     keep : int
         Number of kept tokens.
     """
-
-    squared_distance: float
-    distance: float
-    multipliers: FloatArray
-    kind: str
-    best: ExactTransport = field(repr=False)
-    keep: int
-
-    @property
-    def gap(self) -> float:
-        """Share of the best met error that the bound leaves open; zero where both are zero."""
-        return 1.0 - ratio_of_squares(self, self.best) if self.best.distance > 0.0 else 0.0
 
 
 def quantisation_floor(

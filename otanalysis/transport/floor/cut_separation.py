@@ -56,7 +56,7 @@ def cluster_graph(cost: FloatArray, groups: BoolArray, persistence: FloatArray) 
     distance = (members @ cost.astype(np.float32) @ members.T) / np.outer(size, size)
     overlap = members @ members.T > 0.0
     distance[overlap] = np.inf
-    near = np.argsort(distance, axis=1, kind="stable")[:, :_NEIGHBOURS]
+    near = np.argsort(distance, axis=1, kind="stable")[:, :_NEIGHBOURS].copy()  # compiled for one layout
     near[np.isinf(np.take_along_axis(distance, near, axis=1))] = -1
     return ClusterGraph(clusters, overlap, near)
 
@@ -81,7 +81,7 @@ def separate_union_cuts(
     m = len(kept)
     members = graph.clusters.astype(np.float64)
     alive = np.flatnonzero(kept > 0.0)
-    served = members[:, alive] @ shares[:, alive].T
+    served = np.ascontiguousarray(members[:, alive] @ shares[:, alive].T)
     capacity = m / float(kept.sum())
     amounts = np.ones(m) if sizes is None else sizes
     unions, violation = _grow_unions(

@@ -59,10 +59,11 @@ def short_list(
     """Return the list for given tokens [n, p] and costs [n, p], and groups of the cuts [c, m] and [c, n]."""
     first_token, token_kind = distinct_columns(served)
     first_keeper, keeper_kind = distinct_columns(keepers)
-    block, starts, cuts = _blocks(
-        token_kind[tokens], keeper_kind, served[:, first_token], keepers[:, first_keeper]
-    )
-    return ShortList(tokens, cost, block, starts, cuts, *_own_cuts(keepers))
+    # Of one layout whatever their shapes: what is compiled is so for each layout that comes.
+    groups = (np.ascontiguousarray(one) for one in (served[:, first_token], keepers[:, first_keeper]))
+    block, starts, cuts = _blocks(token_kind[tokens], keeper_kind, *groups)
+    pairs = (np.ascontiguousarray(one) for one in (tokens, cost))
+    return ShortList(*pairs, block, starts, cuts, *_own_cuts(np.ascontiguousarray(keepers)))
 
 
 @numba.njit(cache=True, error_model="numpy")

@@ -44,7 +44,7 @@ def prepare_pictures(vlm: VisionLanguageModel, pictures: Sequence[NDArray[np.uin
     Returns
     -------
     dict
-        What the processor makes of them, on the model's device and in its dtype.
+        What the processor makes of them, in the model's dtype, on the host.
     """
     from PIL import Image
 
@@ -55,7 +55,7 @@ def prepare_pictures(vlm: VisionLanguageModel, pictures: Sequence[NDArray[np.uin
         made = vlm.processor(
             images=images, text=[vlm.image_token] * len(images), return_tensors="pt", padding=True
         )
-    return dict(made.to(vlm.model.device, dtype=vlm.model.dtype))
+    return dict(made.to(dtype=vlm.model.dtype))
 
 
 def encode_pictures(
@@ -94,7 +94,10 @@ def encode_pictures(
 
     if layer == 0:  # transformers takes a plain 0 for "no hidden states are wanted"
         layer = -int(vlm.model.config.vision_config.num_hidden_layers) - 1
-    chosen = inputs if layer is None else {**inputs, "vision_feature_layer": layer}
+    device = vlm.model.device
+    chosen = {name: one.to(device) if torch.is_tensor(one) else one for name, one in inputs.items()}
+    if layer is not None:
+        chosen["vision_feature_layer"] = layer
     known = [Picture.through(vlm.processor, height, width) for height, width in sizes]
     tried = is_tried(vlm.model)
     try:

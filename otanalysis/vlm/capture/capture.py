@@ -1,21 +1,20 @@
-"""Capture the visual tokens of pictures into a dump: one batch in memory at a time, resumable.
+"""Capture the visual tokens of pictures into a dump: a few batches in memory at a time, resumable.
 
-:func:`capture_tokens` goes through the source; :class:`CaptureJob` reads, encodes and adds each batch.
+:func:`capture_tokens` goes through the source. While the model encodes a batch, the next ones are read and
+prepared by another thread, and the tokens of the last ones are written by a third.
 """
 
 from __future__ import annotations
 
-import os
-from collections.abc import Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Iterator, Sequence
+from contextlib import closing
 from dataclasses import dataclass
+from functools import partial
 from itertools import islice
 from os import PathLike
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
-import numpy as np
-from numpy.typing import NDArray
 from rich.progress import Progress
 
 from otanalysis.defaults import FULL
@@ -24,19 +23,15 @@ from otanalysis.progress import progress_bar
 from otanalysis.tokens import DumpWriter
 from otanalysis.tokens.manifest import PARTIAL_MANIFEST_NAME, Manifest
 from otanalysis.vlm.attention import check_attention
-from otanalysis.vlm.capture.batches import (
-    captured_layer,
-    check_capturable,
-    common_grid,
-    encode_pictures,
-    prepare_pictures,
-)
-from otanalysis.vlm.capture.pictures import PictureItem, PictureSource, ReadPicture, UnreadableError
-from otanalysis.vlm.capture.provenance import model_provenance, processor_settings, sample_provenance
-from otanalysis.vlm.layout import ImageTokens
+from otanalysis.vlm.capture.batches import captured_layer, check_capturable, common_grid
+from otanalysis.vlm.capture.job import CaptureJob, PreparedBatch
+from otanalysis.vlm.capture.pictures import PictureItem, PictureSource
+from otanalysis.vlm.capture.provenance import model_provenance, processor_settings
+from otanalysis.vlm.capture.stages import Behind, ahead
 from otanalysis.vlm.model import VisionLanguageModel
 
 _NAMED_IN_MESSAGES = 20
+_WAITING = 2  # batches that are read and not encoded yet, and as many that are encoded and not written
 
 
 @dataclass(frozen=True)
@@ -191,18 +186,27 @@ def capture_tokens(
 def _write(job: CaptureJob, source: PictureSource, total: int, batch_size: int, progress: bool) -> list[str]:
     """Add all pictures and finish the dump; return those that were skipped."""
     skipped: list[str] = []
-    with progress_bar("capture", "pictures", shown=progress) as bar:
+    batches = _batches(islice(iter(source), total), batch_size)
+    with progress_bar("capture", "pictures", shown=progress) as bar, Behind(depth=_WAITING) as writing:
         task = bar.add_task("capture", total=total)
-        items = islice(iter(source), total)
-        while batch := list(islice(items, batch_size)):
-            bad = job.add(batch)
-            if bad and not job.skip_bad:
-                raise _unreadable(bad, items, job.writer.path, bar)
-            skipped += bad
-            bar.advance(task, len(batch))
+        with closing(ahead(batches, job.prepare, depth=_WAITING)) as prepared:
+            for batch in prepared:
+                if batch.bad and not job.skip_bad:
+                    # Nothing of the batch is added: its later pictures would come before the bad ones.
+                    raise _unreadable(batch.bad, prepared, job.writer.path, bar)
+                if images := job.encode(batch):
+                    writing.hand(partial(job.store, batch, images))
+                skipped += batch.bad
+                bar.advance(task, len(batch.items))
+        writing.finish()
     _check_complete(job.writer, total, skipped)
     job.writer.finish(notes={"skipped": skipped} if skipped else None)
     return skipped
+
+
+def _batches(items: Iterator[PictureItem], size: int) -> Iterator[list[PictureItem]]:
+    while batch := list(islice(items, size)):
+        yield batch
 
 
 def _known_checksums(out: Path) -> dict[str, str]:
@@ -221,13 +225,13 @@ def _check_complete(writer: DumpWriter, total: int, skipped: Sequence[str]) -> N
         )
 
 
-def _unreadable(bad: list[str], rest: Iterator[PictureItem], out: Path, bar: Progress) -> InputError:
+def _unreadable(bad: list[str], rest: Iterator[PreparedBatch], out: Path, bar: Progress) -> InputError:
     """Read on to the end, so that one error names all pictures that cannot be read."""
     found = list(bad)
     task = bar.add_task("check the rest", total=None)
-    for item in rest:
-        found += read_pictures([item])[1]
-        bar.advance(task)
+    for batch in rest:
+        found += batch.bad
+        bar.advance(task, len(batch.items))
     shown = "; ".join(found[:_NAMED_IN_MESSAGES])
     more = f"; and {len(found) - _NAMED_IN_MESSAGES} more" if len(found) > _NAMED_IN_MESSAGES else ""
     pictures = "1 picture" if len(found) == 1 else f"{len(found)} pictures"
@@ -235,161 +239,3 @@ def _unreadable(bad: list[str], rest: Iterator[PictureItem], out: Path, bar: Pro
         f"{pictures} cannot be read: {shown}{more}. Whole files of what was captured before are kept in "
         f"{out}: mend the pictures and run the same again, or leave them out with --skip-bad."
     )
-
-
-@dataclass(frozen=True, eq=False)
-class CaptureJob:
-    """What is the same for every batch of a capture.
-
-    Attributes
-    ----------
-    vlm : VisionLanguageModel
-        The model.
-    writer : DumpWriter
-        Of the dump.
-    layer : int or None
-        Vision layer, see :func:`~otanalysis.vlm.capture.batches.encode_pictures`.
-    grid : tuple of int or None
-        What the manifest says of all samples.
-    known : Mapping
-        Checksums of the pictures that the dump held when the capture went on.
-    thumbnails : bool
-        Whether small pictures are kept.
-    skip_bad : bool
-        Whether batches are added without those of their pictures that cannot be read.
-    side : tuple of str
-        Names of the attention that is kept.
-    """
-
-    vlm: VisionLanguageModel
-    writer: DumpWriter
-    layer: int | None
-    grid: tuple[int, int] | None
-    known: Mapping[str, str]
-    thumbnails: bool
-    skip_bad: bool
-    side: tuple[str, ...]
-
-    def add(self, batch: Sequence[PictureItem]) -> list[str]:
-        """Add the pictures of a batch that the dump lacks; return those that cannot be read, with the reason.
-
-        The whole batch is encoded even if only some are missing, so that going on gives the same bits. With
-        bad pictures that are not to be skipped nothing is added: later ones would come before them.
-
-        Raises
-        ------
-        InputError
-            The model cannot encode the batch, or its tokens are too large for the dump.
-        DumpError
-            A picture is another one than when it was captured.
-        """
-        if all(item.id in self.writer for item in batch):
-            for item in batch:
-                self._check_unchanged(item.id, _checksum(item))
-            return []
-        pictures, bad = read_pictures(batch)
-        for name, picture in pictures.items():
-            self._check_unchanged(name, picture.sha256)
-        inputs, refused = _prepare(self.vlm, pictures)
-        bad += refused
-        if (bad and not self.skip_bad) or all(name in self.writer for name in pictures):
-            return bad
-        images = self._encode(inputs, pictures)
-        extras = {item.id: item.extra for item in batch}
-        for (name, picture), image in zip(pictures.items(), images, strict=True):
-            if name not in self.writer:
-                self._add(name, picture, image, extras[name])
-        return bad
-
-    def _encode(self, inputs: dict[str, Any], pictures: Mapping[str, ReadPicture]) -> tuple[ImageTokens, ...]:
-        sizes = [(one.pixels.shape[0], one.pixels.shape[1]) for one in pictures.values()]
-        try:
-            return encode_pictures(self.vlm, inputs, sizes, self.layer, self.side)
-        except InputError as error:
-            raise InputError(f"The pictures {', '.join(pictures)} cannot be captured: {error}") from error
-
-    def _add(self, name: str, picture: ReadPicture, image: ImageTokens, extra: Mapping[str, Any]) -> None:
-        self.writer.add(
-            name,
-            _storable(name, image, self.writer.dtype),
-            extra=sample_provenance(image, picture, extra, self.grid),
-            thumbnail=_under_the_grid(picture.pixels, image) if self.thumbnails else None,
-            side={name: values.double().cpu().numpy() for name, values in image.side.items()},
-        )
-
-    def _check_unchanged(self, name: str, checksum: str) -> None:
-        if self.known.get(name, checksum) != checksum:
-            raise DumpError(
-                f"The picture {name!r} is not the one that was captured into {self.writer.path}: restore it, "
-                "or delete the folder and capture again."
-            )
-
-
-def _checksum(item: PictureItem) -> str:
-    try:
-        return item.checksum()
-    except UnreadableError as error:
-        return f"none ({error})"
-
-
-def read_pictures(batch: Sequence[PictureItem]) -> tuple[dict[str, ReadPicture], list[str]]:
-    """Read pictures; return them by id, and those that cannot be read, with the reason."""
-    # Pillow lets other threads run while it decodes; a large photo takes longer than its forward pass.
-    with ThreadPoolExecutor(min(len(batch), os.cpu_count() or 1)) as pool:
-        found = list(pool.map(_read, batch))
-    pictures = {item.id: one for item, one in zip(batch, found, strict=True) if isinstance(one, ReadPicture)}
-    return pictures, [one for one in found if isinstance(one, str)]
-
-
-def _read(item: PictureItem) -> ReadPicture | str:
-    try:
-        return item.read()
-    except UnreadableError as error:
-        return str(error)
-
-
-def _prepare(vlm: VisionLanguageModel, pictures: dict[str, ReadPicture]) -> tuple[dict[str, Any], list[str]]:
-    """Run the processor; pictures that it cannot take are dropped from ``pictures`` and returned."""
-    if not pictures:
-        return {}, []
-    try:
-        return prepare_pictures(vlm, [picture.pixels for picture in pictures.values()]), []
-    except ValueError as error:
-        refused: dict[str, str] = {}
-        for name, picture in pictures.items():
-            try:
-                prepare_pictures(vlm, [picture.pixels])
-            except ValueError as reason:
-                refused[name] = f"{name}: the processor cannot take it ({str(reason).strip()})"
-        if not refused:
-            raise InputError(
-                f"The processor takes these pictures one by one but not together: {error}"
-            ) from error
-    for name in refused:
-        del pictures[name]
-    return _prepare(vlm, pictures)[0], list(refused.values())
-
-
-def _storable(name: str, image: ImageTokens, dtype: np.dtype[Any]) -> NDArray[np.float32]:
-    """Return the patches of an image as float32, if the dump's dtype can hold them."""
-    tokens: NDArray[np.float32] = image.tokens.float().cpu().numpy()
-    largest = float(np.abs(tokens).max())
-    if np.isfinite(largest) and largest > float(np.finfo(dtype).max):
-        raise InputError(
-            f"The tokens of {name!r} reach {largest:.3g}, too large for {dtype}: capture into a new folder "
-            "with --dump-dtype float32."
-        )
-    return tokens
-
-
-def _under_the_grid(pixels: NDArray[np.uint8], image: ImageTokens) -> NDArray[np.uint8]:
-    """Return the part of a picture that a single view shows, black where it shows more; else the whole."""
-    from PIL import Image
-
-    box = image.views[0].box if len(image.views) == 1 else None
-    if box is None:
-        return pixels
-    height, width = pixels.shape[:2]
-    edges = [round(share * side) for share, side in zip(box, (width, height, width, height), strict=True)]
-    cut = Image.fromarray(pixels).crop((edges[0], edges[1], edges[2], edges[3]))
-    return np.asarray(cut)

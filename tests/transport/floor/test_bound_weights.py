@@ -14,11 +14,13 @@ from scipy.optimize import linear_sum_assignment
 import otanalysis as ota
 from otanalysis.errors import InputError
 from otanalysis.transport import squared_distances
-from otanalysis.transport.exact import solve_exact, verify_transport
+from otanalysis.transport.exact import solve_exact
 from otanalysis.transport.floor import bound, lagrangian
 from otanalysis.transport.floor.bound import _whole_units
 from otanalysis.transport.floor.cuts import CapacityCuts, cluster_cuts, dendrogram, violated_cuts
 from otanalysis.transport.floor.lagrangian import cheapest_fill
+from otanalysis.transport.verification import verify_transport
+from tests.clouds import drawn_weights
 
 Cloud = Callable[[str, int, int], np.ndarray]
 
@@ -27,13 +29,6 @@ SOLVER_TOLERANCE = 1e-10
 # What the bound gives up for errors in the distances, and for sums of a few dozen terms of the largest one.
 GIVEN_UP = 1.1e-9
 ROUNDING = 1e-11
-
-
-def drawn_weights(generator: np.random.Generator, m: int) -> np.ndarray:
-    """Return whole weights, of which a third are zero and one may be as heavy as all others."""
-    weights = generator.integers(1, 5, m) * (generator.random(m) < 0.7)
-    weights[generator.integers(m)] += generator.choice([1, 12])
-    return weights
 
 
 def smallest_distance(tokens: np.ndarray, keep: int, weights: np.ndarray) -> float:

@@ -13,11 +13,11 @@ from scipy.optimize import linprog
 
 import otanalysis as ota
 from otanalysis.arrays import normalise_tokens
-from otanalysis.errors import InputError
 from otanalysis.image import Image
 from otanalysis.transport import quantisation_bound, quantisation_error, quantisation_floor
-from otanalysis.transport.exact import verify_transport
 from otanalysis.transport.floor import coverage_bound
+from otanalysis.transport.verification import verify_transport
+from tests.clouds import drawn_weights
 
 Cloud = Callable[[str, int, int], np.ndarray]
 
@@ -29,13 +29,6 @@ ROUNDING = 1e-12
 REACHED = 1e-6
 # What a thousand steps may leave of the relaxation of a dozen tokens: the worst of some thousand was a tenth.
 RELAXED = 1e-3
-
-
-def drawn_weights(generator: np.random.Generator, m: int) -> np.ndarray:
-    """Return whole weights, a third of them zero and one perhaps heavier than all others."""
-    weights = generator.integers(1, 5, m) * (generator.random(m) < 0.7)
-    weights[generator.integers(m)] += generator.choice([1, 12])
-    return weights
 
 
 def smallest_error(tokens: np.ndarray, keep: int, weights: np.ndarray) -> float:
@@ -174,12 +167,6 @@ def test_what_is_left_open_of_a_middling_cloud_is_little() -> None:
     assert floor.squared_distance < ota.wasserstein2(tokens, kept).squared_distance
 
 
-def test_more_effort_helps() -> None:
-    tokens = np.random.default_rng(9).standard_normal((80, 3))
-
-    assert quantisation_floor(tokens, 12).gap < quantisation_floor(tokens, 12, effort=0.01).gap
-
-
 def test_the_best_set_is_what_the_free_distance_says() -> None:
     tokens, weights = np.random.default_rng(5).standard_normal((30, 3)), np.arange(1.0, 31.0)
 
@@ -203,28 +190,6 @@ def test_the_published_prices_give_the_floor_again(keep: int) -> None:
     assert floor.distance == np.sqrt(floor.squared_distance)
     assert floor.kind == ("lagrangian" if keep < 24 else "trivial")
     assert floor.keep == keep
-
-
-@pytest.mark.parametrize("factor", [2.0, 2.0**-10, 2.0**120, 2.0**-120])
-def test_powers_of_two_scale_everything(factor: float) -> None:
-    tokens = np.random.default_rng(6).standard_normal((20, 3))
-
-    one, scaled = quantisation_floor(tokens, 5), quantisation_floor(factor * tokens, 5)
-
-    assert scaled.squared_distance == factor**2 * one.squared_distance
-    assert scaled.distance == factor * one.distance
-    np.testing.assert_array_equal(scaled.multipliers, factor**2 * one.multipliers)
-    np.testing.assert_array_equal(scaled.best.indices, one.best.indices)
-
-
-def test_laws_of_scale_translation_and_order() -> None:
-    tokens = 10.0 * np.eye(3)[np.arange(14) % 3] + np.random.default_rng(7).standard_normal((14, 3))
-    base = quantisation_floor(tokens, 3).distance
-    order = np.random.default_rng(8).permutation(14)
-
-    assert quantisation_floor(1e-5 * tokens, 3).distance == pytest.approx(1e-5 * base, rel=REACHED)
-    assert quantisation_floor(tokens + 30.0, 3).distance == pytest.approx(base, rel=REACHED)
-    assert quantisation_floor(tokens[order], 3).distance == pytest.approx(base, rel=REACHED)
 
 
 def test_a_token_of_weight_two_is_two_tokens() -> None:
@@ -271,15 +236,6 @@ def test_nothing_is_claimed_of_errors_that_have_lost_their_digits() -> None:
     assert floor.gap == pytest.approx(ordinary.gap, abs=REACHED)
 
 
-def test_torch_tokens_give_the_same_floor() -> None:
-    torch = pytest.importorskip("torch")
-    tokens = np.random.default_rng(14).standard_normal((10, 2))
-
-    floor = quantisation_floor(torch.tensor(tokens, requires_grad=True), 3)
-
-    assert floor.squared_distance == quantisation_floor(tokens, 3).squared_distance
-
-
 def test_a_floor_goes_to_another_process_whole() -> None:
     tokens = np.random.default_rng(15).standard_normal((20, 3))
     floor = quantisation_floor(tokens, 5)
@@ -287,26 +243,3 @@ def test_a_floor_goes_to_another_process_whole() -> None:
 
     assert quantisation_bound(tokens, again.keep, again.multipliers) == floor.squared_distance
     np.testing.assert_array_equal(again.best.indices, floor.best.indices)
-
-
-@pytest.mark.parametrize(
-    ("changed", "message"),
-    [
-        ({"keep": 0}, "1..5"),
-        ({"keep": 6}, "1..5"),
-        ({"keep": 2.0}, "integer"),
-        ({"effort": 0.0}, "positive and finite"),
-        ({"effort": np.nan}, "positive and finite"),
-        ({"effort": np.inf}, "positive and finite"),
-        ({"normalise": "columm"}, "normalise must be one of"),
-        ({"weights": [1.0, 2.0]}, "weights"),
-        ({"tokens": np.full((5, 2), np.inf)}, "finite"),
-        ({"tokens": np.zeros(5)}, "matrix"),
-        ({"tokens": 1e200 * np.eye(5)}, "too large"),
-    ],
-)
-def test_what_makes_no_sense_is_refused(changed: dict[str, Any], message: str) -> None:
-    given: dict[str, Any] = {"tokens": np.eye(5), "keep": 2}
-
-    with pytest.raises(InputError, match=message):
-        quantisation_floor(**(given | changed))

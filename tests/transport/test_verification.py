@@ -14,7 +14,7 @@ from otanalysis.arrays import Normalisation
 from otanalysis.errors import InputError
 from otanalysis.image import Image
 from otanalysis.transport import ExactTransport, wasserstein2
-from otanalysis.transport.exact import verify_transport
+from otanalysis.transport.verification import verify_transport
 
 Cloud = Callable[[str, int, int], np.ndarray]
 
@@ -186,7 +186,7 @@ def test_the_order_of_the_kept_tokens_does_not_matter_and_chunks_agree(
     monkeypatch: pytest.MonkeyPatch, tokens: np.ndarray, transport: ExactTransport
 ) -> None:
     whole = verify_transport(tokens, transport)
-    monkeypatch.setattr("otanalysis.transport.exact._CHUNK_ENTRIES", 1)
+    monkeypatch.setattr("otanalysis.transport.verification._CHUNK_ENTRIES", 1)
     assert verify_transport(tokens, transport) == whole
     turned = verify_transport(tokens, wasserstein2(tokens, KEPT[::-1]))
     assert turned.upper == pytest.approx(whole.upper, rel=ROUNDING)
