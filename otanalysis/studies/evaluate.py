@@ -219,7 +219,7 @@ def evaluate(
     asked = measurable_methods(vlm) if methods is None else methods
     settings = SweepSettings(tuple(asked), tuple(ratios), tuple(gammas), tuple(seeds), ("none",))
     check_attention(vlm.model, _side_of(settings.runs()))
-    subject = _subject(vlm.name, model_fingerprint(model), questions, positions) | _about(asked_of)
+    subject = _subject(vlm.name, model_fingerprint(model), questions, positions, _scenes_of(asked_of))
     with held(table_path.parent, "evaluating", wait=wait):
         known = KnownScores.in_table(table_path, subject)
         known.say_moved(_NUMERIC, table_path)
@@ -298,9 +298,14 @@ def _loaded(model: Path) -> VisionLanguageModel:
     return load_model(model)
 
 
-def _about(benchmarks: Sequence[SceneBenchmark[Any]]) -> dict[str, Any]:
-    """Return what decides the pictures of benchmarks, where it is more than their names."""
-    return {} if not benchmarks or not benchmarks[0].about else {"scenes": dict(benchmarks[0].about)}
+def _scenes_of(benchmarks: Sequence[SceneBenchmark[Any]]) -> dict[str, Any] | None:
+    """Return what decides the pictures of benchmarks, None where their names alone do."""
+    told = [dict(one.about) for one in benchmarks]
+    if any(one != told[0] for one in told):
+        raise InputError(
+            "The pictures of all benchmarks of a table must be made alike: evaluate each world by itself."
+        )
+    return (told[0] or None) if told else None
 
 
 def _encoded(
@@ -347,11 +352,14 @@ def _majority(benchmark: SceneBenchmark[Any], questions: int) -> pd.DataFrame:
     return pd.DataFrame([row]).astype({"seed": "Int64"})
 
 
-def _subject(name: str, fingerprint: str, questions: int, positions: Positions) -> dict[str, Any]:
+def _subject(
+    name: str, fingerprint: str, questions: int, positions: Positions, scenes: dict[str, Any] | None
+) -> dict[str, Any]:
     """Return what all scores of a table have in common, as its provenance says it."""
     return {
         "model": name,
         "model_fingerprint": fingerprint,
+        "scenes": scenes,
         "questions_per_benchmark": questions,
         "kept_tokens": f"after the projector, ascending in position, {_POSITIONS[positions]}",
         "decoding": "greedy, float32, CPU",

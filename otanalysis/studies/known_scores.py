@@ -66,7 +66,7 @@ class KnownScores:
         except InputError as error:
             why = str(error)
         else:
-            same = all(about.get(name) == subject.get(name) for name in {*subject, "scenes"})
+            same = all(about.get(name) == value for name, value in subject.items())
             if same and about["versions"].get("otanalysis") == PACKAGE:
                 return cls(subject["model"], table, about)
             why = f"The scores in {path} are of another model, number of questions or version of otanalysis."

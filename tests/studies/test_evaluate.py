@@ -287,3 +287,11 @@ def test_other_pictures_are_measured_anew(bundled: Path, stamps: Path, tmp_path:
         evaluate(bundled, **settings, out=tmp_path / "a.csv", parts=tmp_path / "parts")
         parts.add(len(list((tmp_path / "parts").rglob("*.parquet"))))
     assert parts == {2, 4}
+
+
+def test_pictures_that_are_made_differently_are_not_put_into_one_table(
+    bundled: Path, stamps: Path, tmp_path: Path
+) -> None:
+    worlds = ["presence", stamp_benchmarks(StampSettings(stamps))["presence"]]
+    with pytest.raises(InputError, match="evaluate each world by itself"):
+        evaluate(bundled, **SETTINGS | {"benchmarks": worlds}, out=tmp_path / "a.csv")
