@@ -63,7 +63,9 @@ inside them.
 ``otanalysis.certificate``   distance against floor and surrogate against ceiling, for one kept set
 ``otanalysis.stats``         tables in, tables out: correlations, intervals, the numbers of the figures
 ``otanalysis.vlm``           real models: capture their tokens, run them with the kept ones
-``otanalysis.mini``          the bundled mini benchmark and model
+``otanalysis.scenes``        what worlds of composed scenes share
+``otanalysis.mini``          the bundled model and its digits
+``otanalysis.stamps``        photographs of objects, and the model of pretrained parts
 ``otanalysis.studies``       tokens times selections to tidy tables: parallel, resumable
 ``otanalysis.figures``       tables to figures and captions
 ``otanalysis.explore``       selections and plans drawn on the image, the explorer of the notebooks
