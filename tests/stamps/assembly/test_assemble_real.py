@@ -49,11 +49,10 @@ def excerpt(vlm: VisionLanguageModel) -> np.ndarray:
 
 
 def answered(vlm: VisionLanguageModel, name: str, questions: list[str]) -> list[str]:
-    """Answer questions about a picture: all tokens of the flower, one in five of the others."""
+    """Answer questions about a picture from one in five of its tokens, which takes a fifth of the time."""
     prompts = [question_prompt(vlm.processor, question) for question in questions]
     [tokens] = vlm.visual_tokens([picture(name)])
-    kept = tokens if name == "flower.jpg" else tokens[::5]
-    return answer_prompts(vlm, prompts, [kept] * len(prompts))
+    return answer_prompts(vlm, prompts, [tokens[::5]] * len(prompts))
 
 
 @pytest.fixture(scope="module")
