@@ -19,7 +19,7 @@ PYTEST_IN = NUMBA_CACHE_DIR=$(CURDIR)/$(1)/numba $(1)/bin/python -m pytest -p no
 .DEFAULT_GOAL := help
 .PHONY: help install figures test test-browser test-assembly test-shown test-oldest test-oldest-core test-oldest-vlm \
   test-bounds test-bounds-core test-bounds-vlm test-newest test-wheel fuzz chaos mutants lint format \
-  lab notebooks evaluate benchmark benchmark-vlm train-mini clean
+  lab notebooks evaluate benchmark benchmark-vlm stamps train-mini clean
 
 help:  ## List the targets.
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/\1|\2/' | awk -F'|' '{printf "  make %-13s %s\n", $$1, $$2}'
@@ -166,6 +166,20 @@ benchmark-vlm: $(STAMP)  ## Measure batched selection, capture and pruned answer
 
 chaos: $(STAMP)  ## Try kills, stops, two at once, full disks and flipped bits, and say what survived: half an hour.
 	$(BIN)/python -m tests.chaos
+
+# Photographs of objects, where the package tuxpaint-stamps-default has not put them: make stamps STAMPS=DIR.
+STAMPS =
+SCENES = 64
+STAMP_DUMPS = data/dumps/stamp-llava-$(SCENES)-scenes
+
+stamps: $(STAMP) models/stamp-llava/config.json  ## Measure the second world anew, on photographs in STAMPS.
+	$(BIN)/otanalysis dump-scenes --model models/stamp-llava $(if $(STAMPS),--stamps $(STAMPS)) --limit $(SCENES) \
+	  --out $(STAMP_DUMPS)
+	$(BIN)/python -m otanalysis.figures --dumps $(STAMP_DUMPS)/* --accuracy data/stamp-llava/accuracy.csv \
+	  --only 2,3,4 --results results/stamp-llava --out figures/stamp-llava-anew
+
+models/stamp-llava/config.json: | $(STAMP)
+	$(BIN)/otanalysis assemble stamp-llava
 
 train-mini: $(STAMP)  ## Train the bundled model again from its seed.
 	$(BIN)/otanalysis train-mini

@@ -126,7 +126,7 @@ def test_the_checks_see_what_they_look_for() -> None:
 def surroundings(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     """Give the kernels a data folder without dumps, as in a fresh clone, and settings of nobody."""
     folder = tmp_path_factory.mktemp("clone")
-    for name in ("mini-llava", "published"):
+    for name in ("mini-llava", "published", "stamp-llava"):
         (folder / name).symlink_to(data_folder() / name)
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("OTANALYSIS_DATA", str(folder))

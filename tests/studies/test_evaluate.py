@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import pickle
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib import import_module
 from pathlib import Path
 from typing import Any, ClassVar
@@ -26,7 +26,7 @@ from otanalysis.selection import Selector
 from otanalysis.stamps import StampSettings, stamp_benchmarks
 from otanalysis.studies.evaluate import evaluate
 from otanalysis.studies.runs import Run
-from otanalysis.vlm.answer import answer_prompts
+from otanalysis.vlm.answer import Places, answer_prompts
 from otanalysis.vlm.choose import FULL
 from otanalysis.vlm.model import load_model
 
@@ -295,3 +295,33 @@ def test_pictures_that_are_made_differently_are_not_put_into_one_table(
     worlds = ["presence", stamp_benchmarks(StampSettings(stamps))["presence"]]
     with pytest.raises(InputError, match="evaluate each world by itself"):
         evaluate(bundled, **SETTINGS | {"benchmarks": worlds}, out=tmp_path / "a.csv")
+
+
+def test_original_positions_are_those_of_the_whole_prompt(bundled: Path, tmp_path: Path) -> None:
+    settings = SETTINGS | {"benchmarks": ("count-digits",), "methods": ("otprune",), "ratios": (0.05,)}
+    settings |= {"gammas": (1.0,), "parts": tmp_path / "parts"}
+    table = evaluate(bundled, **settings, positions="original", out=tmp_path / "original.csv")
+    vlm, benchmark = load_model(bundled), BENCHMARKS["count-digits"]
+    items = list(benchmark.items(6))
+    tokens = vlm.visual_tokens([item.picture for item in items])
+    kept = [np.asarray(ota.select(one.numpy(), "otprune", ratio=0.05, gamma=1.0).indices) for one in tokens]
+    visual = [one[own] for one, own in zip(tokens, kept, strict=True)]
+    prompts = [f"<image> {item.question.text}" for item in items]
+    original, renumbered = (
+        np.mean(
+            [
+                benchmark.score(answer, item.question.answer)
+                for answer, item in zip(answer_prompts(vlm, prompts, visual, places), items, strict=True)
+            ]
+        )
+        for places in ([Places(own, 576) for own in kept], None)
+    )
+    assert table[table.method == "otprune"].value.item() == pytest.approx(original)
+    assert original != renumbered
+    with pytest.raises(InputError, match="positions"):
+        evaluate(bundled, **settings, positions="odd", out=tmp_path / "odd.csv")  # type: ignore[arg-type]
+
+
+def test_other_positions_are_other_parts() -> None:
+    usual = evaluate_module._Chunk(Path("model"), BENCHMARKS["presence"], 0, 4, (None,), (0.5,))
+    assert usual.key(None) != replace(usual, positions="original").key(None)
