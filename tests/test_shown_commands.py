@@ -54,6 +54,7 @@ SHORTENED = {
 NOT_RUN = {
     "otanalysis train-mini": "an hour; the tests of mini/training run its stages",
     "otanalysis assemble": "fetches 183 MB; make test-assembly runs it",
+    "otanalysis try --model models/stamp-llava": "wants what otanalysis assemble makes",
     "otanalysis dump-scenes": "needs photographs of objects; tests/cli/test_dump_scenes.py has made-up ones",
     "otanalysis select |": "a list of the commands, each of which has its help",
     "make test": "runs this",
@@ -225,7 +226,7 @@ def test_the_examples_and_commands_are_found() -> None:
         "python -m otanalysis.theorem",
     } <= EXAMPLES.keys()
     assert {"otanalysis ladder DUMP...", "make benchmark-vlm", "otanalysis theorem"} <= set(SHOWN)
-    assert len(BLOCKS) == 4
+    assert len(BLOCKS) == 6
 
 
 def test_nothing_is_left_out_that_is_not_shown() -> None:
@@ -280,6 +281,14 @@ def test_the_lines_for_a_real_model_run_in_a_row(bundled: Path, tmp_path: Path) 
     table = pd.read_csv(folder / "accuracy.csv")
     assert len(table) == 1 + 4 * 4
     assert set(table["method"]) == {"full", "otprune", "divprune", "dpp", "random"}
+
+
+@pytest.mark.shown
+def test_the_lines_for_the_test_inside_the_image_run_in_a_row(bundled: Path, tmp_path: Path) -> None:
+    [script] = [one for one in BLOCKS if "otanalysis within" in one]
+    printed = shell(as_run(script), desk_in(tmp_path, bundled))
+    assert "results/within.parquet" in printed
+    assert "my-figures/within.png" in printed
 
 
 @pytest.mark.shown
