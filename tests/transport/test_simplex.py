@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 import otanalysis as ota
-from otanalysis.transport import exact, simplex, squared_distances
+from otanalysis.transport import exact, simplex, squared_distances, verify_transport
 from otanalysis.transport.marginals import UniformMarginals, WeightedMarginals
 
 
@@ -100,4 +100,4 @@ def test_what_is_far_smaller_than_the_largest_cost_is_solved_on_reduced_costs(
     units = lcm(m, k)
     moved = np.repeat(np.sort(tokens), units // m) - np.repeat(np.sort(tokens[kept]), units // k)
     assert found.squared_distance == pytest.approx(float((moved**2).mean()), rel=2.0 * simplex.GAP_TOLERANCE)
-    assert exact.verify_transport(tokens[:, None], found).sound
+    assert verify_transport(tokens[:, None], found).sound

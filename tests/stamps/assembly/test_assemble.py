@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import os
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,7 @@ from safetensors import safe_open
 from torch.nn.functional import gelu, linear
 
 from otanalysis.errors import InputError, MissingDependencyError, OtAnalysisError, StorageError
+from otanalysis.locks import held
 from otanalysis.stamps.assembly import assemble
 from otanalysis.stamps.assembly.adapter import read_adapter
 from otanalysis.stamps.assembly.model import PIXEL_MEAN, PIXEL_STD
@@ -156,6 +158,14 @@ def test_a_full_disk_leaves_nothing(
     error = refused(tmp_path / "out", small_world.wheels, **settings)
     assert isinstance(error, StorageError)
     assert "free some space" in str(error)
+
+
+def test_a_second_one_is_refused_while_the_first_writes(small_world: Any, tmp_path: Path) -> None:
+    settings = {"adapter": str(small_world.adapter), "wheels": small_world.wheels, **small_world.parts}
+    with held(tmp_path / "out", "assembling a model"), ThreadPoolExecutor(1) as other:
+        second = other.submit(assemble, tmp_path / "out", **settings)
+        with pytest.raises(StorageError, match="is in use: "):
+            second.result()
 
 
 @pytest.mark.parametrize("missing", ["onnx", "gguf"])
