@@ -49,6 +49,7 @@ STANDS_FOR = {
 SHORTENED = {
     "otanalysis evaluate": "--questions 2 --quiet",
     "otanalysis synthetic": "--trials 1 --sizes 20x10x5 --quiet",
+    "otanalysis within": "--limit 2 --subsets 7 --quiet",
 }
 """Commands that take minutes, and the options that make them short where none are shown."""
 NOT_RUN = {
@@ -61,6 +62,7 @@ NOT_RUN = {
     "make lab": "a server; the tests of the notebooks run what it opens",
     "make figures": "minutes; its one command is the first of those of the table, which run",
     "make evaluate": "minutes; its one command is the example of otanalysis evaluate, which runs",
+    "make stamps": "needs photographs of objects, and measures for minutes",
     "make train-mini": "an hour; see otanalysis train-mini",
     "make benchmark": "measures for minutes",
     "make benchmark-vlm": "measures for minutes",

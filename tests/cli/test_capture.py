@@ -19,7 +19,7 @@ from otanalysis.cli import app
 from otanalysis.mini.benchmarks import BENCHMARKS
 from otanalysis.mini.bundled import bundled_model_path
 from otanalysis.tokens import open_dump
-from otanalysis.vlm.capture import capture as capture_module
+from otanalysis.vlm.capture import job as job_module
 from otanalysis.vlm.model import load_model, model_fingerprint
 
 Refused = Callable[[Result, str, Path], None]
@@ -109,7 +109,7 @@ def test_ctrl_c_keeps_whole_files_and_the_same_command_goes_on(
         options = ("--batch-size", 2, "--shard-size", 2, "--benchmark", "photos", "--device", "cpu")
         return run("capture", "--model", zoo.folder("internvl"), "--images", photos, "--out", out, *options)
 
-    original, calls = capture_module.encode_pictures, []
+    original, calls = job_module.encode_pictures, []
 
     def encode(*arguments: Any) -> Any:
         calls.append(1)
@@ -117,7 +117,7 @@ def test_ctrl_c_keeps_whole_files_and_the_same_command_goes_on(
             raise KeyboardInterrupt
         return original(*arguments)
 
-    monkeypatch.setattr(capture_module, "encode_pictures", encode)
+    monkeypatch.setattr(job_module, "encode_pictures", encode)
     stopped = command(tmp_path / "stopped")
     assert stopped.exit_code == 130
     assert "what was finished is kept" in stopped.stderr
