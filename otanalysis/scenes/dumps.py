@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from itertools import islice
 from pathlib import Path
 from typing import Any, Literal
 
@@ -13,6 +12,7 @@ from otanalysis.progress import progress_bar
 from otanalysis.scenes.benchmark import Item, SceneBenchmark
 from otanalysis.tokens import DumpWriter
 from otanalysis.tokens.manifest import MANIFEST_NAME
+from otanalysis.vlm.capture.stages import batches
 from otanalysis.vlm.model import VisionLanguageModel
 
 _BATCH = 8
@@ -85,7 +85,7 @@ class SceneDumps:
             task = bar.add_task("dumps", total=len(benchmarks) * self.scenes)
             for benchmark in benchmarks:
                 with self._writer(benchmark, vlm) as writer:
-                    for batch in _batches(benchmark.scenes(self.scenes)):
+                    for batch in batches(benchmark.scenes(self.scenes), _BATCH):
                         _add(writer, vlm, batch)
                         bar.advance(task, len(batch))
 
@@ -102,11 +102,6 @@ class SceneDumps:
             dtype=self.dtype,
             extra={"split": "test", "tokens": "after the projector", **benchmark.about, **self.about},
         )
-
-
-def _batches(items: Iterator[Item[Any]]) -> Iterator[list[Item[Any]]]:
-    while batch := list(islice(items, _BATCH)):
-        yield batch
 
 
 def _add(writer: DumpWriter, vlm: VisionLanguageModel, batch: list[Item[Any]]) -> None:

@@ -35,6 +35,7 @@ from otanalysis.studies.runs import Run, SweepSettings
 from otanalysis.studies.store import Part
 from otanalysis.vlm.answer import Places, answer_prompts, question_prompt
 from otanalysis.vlm.attention import attention_sides, check_attention
+from otanalysis.vlm.capture.stages import batches
 from otanalysis.vlm.kept_call import Positions
 from otanalysis.vlm.layout import ImageTokens
 from otanalysis.vlm.model import VisionLanguageModel, load_model, model_fingerprint
@@ -314,8 +315,7 @@ def _encoded(
     """Return the tokens of the pictures of items by the names of their scenes, ten pictures at once."""
     pictures = {item.scene_identifier: item.picture for item in items}
     found: list[ImageTokens] = []
-    rest = iter(pictures.values())
-    while batch := list(islice(rest, 10)):
+    for batch in batches(pictures.values(), 10):
         found += vlm.image_tokens(batch, side=side)
     return dict(zip(pictures, found, strict=True))
 

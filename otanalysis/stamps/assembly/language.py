@@ -65,9 +65,8 @@ def _weights(file: Path, config: Any) -> dict[str, torch.Tensor]:
         for part, heads in (("q_proj", config.num_attention_heads), ("k_proj", config.num_key_value_heads)):
             if module.endswith(part):
                 value = _halves_apart(value, heads)
-        weights[name] = torch.from_numpy(
-            np.array(value, np.float32)
-        )  # a copy: what is unquantised is the file
+        # A copy: what is unquantised is the file.
+        weights[name] = torch.from_numpy(np.array(value, np.float32))
     return weights
 
 

@@ -25,9 +25,9 @@ from otanalysis.tokens.manifest import PARTIAL_MANIFEST_NAME, Manifest
 from otanalysis.vlm.attention import check_attention
 from otanalysis.vlm.capture.batches import captured_layer, check_capturable, common_grid
 from otanalysis.vlm.capture.job import CaptureJob, PreparedBatch
-from otanalysis.vlm.capture.pictures import PictureItem, PictureSource
+from otanalysis.vlm.capture.pictures import PictureSource
 from otanalysis.vlm.capture.provenance import model_provenance, processor_settings
-from otanalysis.vlm.capture.stages import Behind, ahead
+from otanalysis.vlm.capture.stages import Behind, ahead, batches
 from otanalysis.vlm.model import VisionLanguageModel
 
 _NAMED_IN_MESSAGES = 20
@@ -186,10 +186,10 @@ def capture_tokens(
 def _write(job: CaptureJob, source: PictureSource, total: int, batch_size: int, progress: bool) -> list[str]:
     """Add all pictures and finish the dump; return those that were skipped."""
     skipped: list[str] = []
-    batches = _batches(islice(iter(source), total), batch_size)
+    items = batches(islice(source, total), batch_size)
     with progress_bar("capture", "pictures", shown=progress) as bar, Behind(depth=_WAITING) as writing:
         task = bar.add_task("capture", total=total)
-        with closing(ahead(batches, job.prepare, depth=_WAITING)) as prepared:
+        with closing(ahead(items, job.prepare, depth=_WAITING)) as prepared:
             for batch in prepared:
                 if batch.bad and not job.skip_bad:
                     # Nothing of the batch is added: its later pictures would come before the bad ones.
@@ -202,11 +202,6 @@ def _write(job: CaptureJob, source: PictureSource, total: int, batch_size: int, 
     _check_complete(job.writer, total, skipped)
     job.writer.finish(notes={"skipped": skipped} if skipped else None)
     return skipped
-
-
-def _batches(items: Iterator[PictureItem], size: int) -> Iterator[list[PictureItem]]:
-    while batch := list(islice(items, size)):
-        yield batch
 
 
 def _known_checksums(out: Path) -> dict[str, str]:

@@ -7,7 +7,7 @@ after another. Threads serve, because reading, the model and the disk let each o
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Generator, Iterable
+from collections.abc import Callable, Generator, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from itertools import islice
 from types import TracebackType
@@ -15,6 +15,17 @@ from typing import Self, TypeVar
 
 T = TypeVar("T")
 R = TypeVar("R")
+
+
+def batches(items: Iterable[T], size: int) -> Iterator[list[T]]:
+    """Yield items in lists of a size, the last of which may be shorter.
+
+    >>> list(batches("abcde", 2))
+    [['a', 'b'], ['c', 'd'], ['e']]
+    """
+    left = iter(items)
+    while batch := list(islice(left, size)):
+        yield batch
 
 
 def ahead(tasks: Iterable[T], do: Callable[[T], R], *, depth: int) -> Generator[R, None, None]:
