@@ -89,17 +89,17 @@ class Behind:
     def hand(self, work: Callable[[], object]) -> None:
         """Hand on work, once there is room for it."""
         self._settle(self._depth)
-        self._waiting.append(self._pool.submit(self._do, work))
+        self._waiting.append(self._pool.submit(self._do, [work]))
 
     def finish(self) -> None:
         """Wait until all is done that was handed on."""
         self._settle(0)
 
-    def _do(self, work: Callable[[], object]) -> None:
+    def _do(self, work: list[Callable[[], object]]) -> None:
         if self._failed:
             return
         try:
-            work()
+            work.pop()()  # taken out: the pool keeps what it was given until after the work counts as done
         except BaseException:
             self._failed = True
             raise
