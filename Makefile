@@ -19,7 +19,7 @@ PYTEST_IN = NUMBA_CACHE_DIR=$(CURDIR)/$(1)/numba $(1)/bin/python -m pytest -p no
 .DEFAULT_GOAL := help
 .PHONY: help install figures test test-browser test-assembly test-shown test-oldest test-oldest-core test-oldest-vlm \
   test-bounds test-bounds-core test-bounds-vlm test-newest test-wheel fuzz chaos mutants lint format \
-  lab notebooks evaluate benchmark benchmark-vlm stamps train-mini clean
+  lab notebooks evaluate bench benchmark benchmark-vlm stamps train-mini clean
 
 help:  ## List the targets.
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/\1|\2/' | awk -F'|' '{printf "  make %-13s %s\n", $$1, $$2}'
@@ -152,6 +152,9 @@ notebooks: $(STAMP)  ## Bring notebooks and their scripts together, without outp
 
 evaluate: $(STAMP)  ## Measure what the accuracy table of the bundled model lacks.
 	$(BIN)/otanalysis evaluate
+
+bench: $(STAMP)  ## Measure selections, grids and sweeps against products and a naive script, with pass marks.
+	OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 $(BIN)/python benchmarks/products.py
 
 benchmark: $(STAMP)  ## Measure how tight the certified bounds are, and how fast they, selectors, explorer and Table 2.
 	$(BIN)/python benchmarks/floor.py

@@ -89,9 +89,10 @@ def check_tokens(tokens: Array, *, name: str = "tokens") -> Array:
         raise InputError(
             f"{name} must hold real numbers; got dtype {array.dtype}: convert to a float type first."
         )
-    array = _as_double(array, name)
-    _check_finite(array, name)
-    return array
+    double = _as_double(array, name)
+    # float64 holds every float32: half the bytes are looked at.
+    _check_finite(array if array.dtype == xp.float32 else double, name)
+    return double
 
 
 def dense(values: Array, name: str = "values") -> Array:
@@ -443,10 +444,16 @@ def normalised(array: Array, how: Normalisation) -> Array:
     xp = array_namespace(array)
     axis = 0 if how == "columns" else 1
     # Dividing by the largest entry first keeps the squares from overflowing or vanishing.
-    largest = xp.max(xp.abs(array), axis=axis, keepdims=True)
+    largest = xp.maximum(xp.max(array, axis=axis, keepdims=True), -xp.min(array, axis=axis, keepdims=True))
     array = array / xp.where(largest > 0, largest, xp.ones_like(largest))
-    norms = xp.sqrt(xp.sum(array * array, axis=axis, keepdims=True))
-    return array / xp.where(norms > 0, norms, xp.ones_like(norms))
+    if isinstance(array, np.ndarray):  # without an array of squares
+        norms = np.expand_dims(
+            np.sqrt(np.einsum("ij,ij->j" if axis == 0 else "ij,ij->i", array, array)), axis
+        )
+    else:
+        norms = xp.sqrt(xp.sum(array * array, axis=axis, keepdims=True))
+    array /= xp.where(norms > 0, norms, xp.ones_like(norms))
+    return array
 
 
 def of_unit_size(values: FloatArray) -> FloatArray:

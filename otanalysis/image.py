@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Mapping
+from collections.abc import Callable, Hashable, Iterator, Mapping
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
@@ -36,6 +36,7 @@ __all__ = ["Image", "squared_distances"]
 # the 16 are computed again from their difference, which is exact for duplicates.
 _CANCELLATION = 1e-5
 _CHUNK_ENTRIES = 2**22
+_BLOCK_ENTRIES = 2**16  # of a matrix that is worked on several times: they stay in the cache meanwhile
 _CLOSE_PAIRS = 16  # a token in the mean; with more it pays to take products about another centre
 
 # Within these powers of two no square of a difference overflows, and one vanishes only beside others that are
@@ -44,6 +45,11 @@ _ORDINARY = 100
 _TINY = float(np.finfo(np.float64).tiny)
 _IMPRECISE = 1e-280  # sums of squares below this may have lost digits
 _LARGEST = float(np.finfo(np.float64).max)
+
+# Tokens whose Gram matrix is read off the distances: so many entries that a second product would be felt,
+# and squared lengths within this factor, or short tokens would have the rounding of long ones.
+_WORTH_READING = 2**18
+_EVEN = 100.0
 
 _SENT = ("tokens", "weights", "grid", "side", "squared_distances")
 
@@ -105,6 +111,7 @@ class Image:
     """
 
     _bounded = False  # whether products of tokens cannot overflow, because of how these were made
+    _for_one_call = False  # which wants a Gram matrix or distances, seldom both
 
     def __init__(
         self,
@@ -130,7 +137,11 @@ class Image:
     @classmethod
     def of(cls, tokens: Array | Image) -> Image:
         """Return the image that was given, or make one of tokens ``[m, d]``, without a copy: for one call."""
-        return tokens if isinstance(tokens, Image) else cls.of_checked(check_tokens(tokens))
+        if isinstance(tokens, Image):
+            return tokens
+        made = cls.of_checked(check_tokens(tokens))
+        made._for_one_call = True
+        return made
 
     @classmethod
     def of_sample(cls, sample: Sample, *, weights: Array | None = None) -> Image:
@@ -209,12 +220,47 @@ class Image:
     def gram(self) -> Array:
         r"""The Gram matrix :math:`V V^\top` [m, m], of the library of the tokens.
 
+        Where :attr:`reads_gram` it is :math:`(\lVert v_i \rVert^2 + \lVert v_j \rVert^2 - \lVert v_i - v_j
+        \rVert^2) / 2`: distances and Gram matrix then are of one product.
+
         Raises
         ------
         InputError
             If the products overflow.
         """
+        if self.reads_gram:
+            return _protected(_gram_of(self.square_norms, self.squared_distances))
         return _protected(self._products_of(self.tokens))
+
+    @cached_property
+    def reads_gram(self) -> bool:
+        """Whether the Gram matrix is read off the distances: of many features, and lengths that are alike."""
+        m, d = self.tokens.shape
+        if not isinstance(self.tokens, np.ndarray) or m > d or m * d < _WORTH_READING:
+            return False
+        # What is normalised is seldom measured as well.
+        if self._bounded or self._for_one_call:
+            return False
+        if (
+            self.exponent != 0
+            or max(-float(self._range[0].min()), float(self._range[1].max())) > 2.0**_ORDINARY
+        ):
+            return False
+        least, most = float(self.square_norms.min()), float(self.square_norms.max())
+        return least > _IMPRECISE and most <= _EVEN * least
+
+    @cached_property
+    def square_norms(self) -> FloatArray:
+        r"""The squared lengths :math:`\lVert v_i \rVert^2` [m], on the host."""
+        with np.errstate(over="ignore", under="ignore"):
+            return _protected(_square_norms(self.host))
+
+    def moved(self, by: FloatArray) -> Image:
+        """Return the image of the tokens plus a vector [d], which leaves distances as they are."""
+        made = self.with_tokens(self.host + by)
+        if self.reads_gram:
+            made.__dict__.update(exponent=self.exponent, squared_distances=self.squared_distances)
+        return made
 
     @cached_property
     def squared_gram(self) -> Array:
@@ -250,13 +296,17 @@ class Image:
             If the squares overflow.
         """
         if self.exponent == 0:
-            return _protected(_squared_distances(self.host, None))
+            return _protected(_squared_distances(self.host, None, 0, self._range))
         return _protected(rescaled(self.unit_distances, 2 * self.exponent))
 
     @cached_property
     def exponent(self) -> int:
         """Power of two that tokens are divided by where their squares would overflow or vanish; else zero."""
-        return _exponent(self.host, self.host)
+        return _exponent(*self._range)
+
+    @cached_property
+    def _range(self) -> tuple[FloatArray, FloatArray]:
+        return _range_of(self.host)
 
     @property
     def unit_distances(self) -> FloatArray:
@@ -273,7 +323,8 @@ class Image:
         if self.exponent == 0:
             return self.squared_distances
         return self._once(
-            "unit_distances", lambda: _protected(_squared_distances(self.host, None, self.exponent))
+            "unit_distances",
+            lambda: _protected(_squared_distances(self.host, None, self.exponent, self._range)),
         )
 
     def to_kept(self, indices: Array) -> tuple[FloatArray, IntArray]:
@@ -395,7 +446,11 @@ def squared_distances(a: Array | Image, b: Array | None = None) -> FloatArray:
     right = None if b is None else np.asarray(to_numpy(check_tokens(b, name="b")))
     if right is not None and left.shape[1] != right.shape[1]:
         raise InputError(f"a and b must have the same dimension; got {left.shape[1]} and {right.shape[1]}.")
-    exponent = _exponent(left, left if right is None else right)
+    low, high = _range_of(left)
+    if right is not None:
+        other_low, other_high = _range_of(right)
+        low, high = np.minimum(low, other_low), np.maximum(high, other_high)
+    exponent = _exponent(low, high)
     return rescaled(_squared_distances(left, right, exponent), 2 * exponent)
 
 
@@ -423,12 +478,15 @@ def _too_large() -> InputError:
     return InputError("The tokens are too large for squared distances in float64: rescale them first.")
 
 
-def _exponent(left: FloatArray, right: FloatArray) -> int:
+def _range_of(tokens: FloatArray) -> tuple[FloatArray, FloatArray]:
+    """Return the least and the largest entry [d] of every feature."""
+    return tokens.min(axis=0), tokens.max(axis=0)
+
+
+def _exponent(low: FloatArray, high: FloatArray) -> int:
     """Return the power of two of the largest difference in a coordinate; zero where squares do no harm."""
     with np.errstate(over="ignore"):
-        spread = np.maximum(left.max(axis=0), right.max(axis=0)) - np.minimum(
-            left.min(axis=0), right.min(axis=0)
-        )
+        spread = high - low
     largest = float(spread.max())
     if largest > _LARGEST:
         raise _too_large()
@@ -441,26 +499,61 @@ def _divided(values: FloatArray, exponent: int) -> FloatArray:
     return np.ldexp(values, -exponent) if exponent else values
 
 
-def _squared_distances(left: FloatArray, right: FloatArray | None, exponent: int = 0) -> FloatArray:
+def _gram_of(square_norms: FloatArray, squared_distances: FloatArray) -> FloatArray:
+    """Return the Gram matrix [m, m] of points with these squared lengths [m] and distances."""
+    gram = np.empty_like(squared_distances)
+    for rows in _blocks_of_rows(gram):
+        np.add(square_norms[rows, None], square_norms, out=gram[rows])
+        gram[rows] -= squared_distances[rows]
+        gram[rows] *= 0.5
+    return gram
+
+
+def _blocks_of_rows(matrix: FloatArray) -> Iterator[slice]:
+    """Yield slices of a matrix whose rows stay in the cache together."""
+    step = max(1, _BLOCK_ENTRIES // matrix.shape[1])
+    return (slice(start, start + step) for start in range(0, len(matrix), step))
+
+
+def _square_norms(matrix: FloatArray) -> FloatArray:
+    """Return the squared lengths [m] of the rows; no array of the size of the tokens is made."""
+    return np.concatenate([np.sum(matrix[rows] ** 2, axis=1) for rows in _blocks_of_rows(matrix)])
+
+
+def _squared_distances(
+    left: FloatArray,
+    right: FloatArray | None,
+    exponent: int = 0,
+    extent: tuple[FloatArray, FloatArray] | None = None,
+) -> FloatArray:
     """Return the squared distances of checked matrices, or of the rows of ``left`` where there is no other.
 
-    They are divided by ``4**exponent``, with that of :func:`_exponent`.
+    They are divided by ``4**exponent``, with that of :func:`_exponent`; ``extent`` is what :func:`_range_of`
+    says of ``left``, where it is known.
     """
     with np.errstate(under="ignore"):
-        return _by_products(left, right, exponent)
+        return _by_products(left, right, exponent, extent or _range_of(left))
 
 
-def _by_products(left: FloatArray, right: FloatArray | None, exponent: int) -> FloatArray:
+def _by_products(
+    left: FloatArray, right: FloatArray | None, exponent: int, extent: tuple[FloatArray, FloatArray]
+) -> FloatArray:
     with np.errstate(over="ignore", invalid="ignore"):
         mean = np.nan_to_num(left.mean(axis=0))
     # Within the column's own range: the rounded mean of equal numbers may be another number.
-    centre = np.clip(mean, left.min(axis=0), left.max(axis=0))
+    centre = np.clip(mean, *extent)
     a = _divided(left - centre, exponent)
     # The same object on both sides: a symmetric product, as in Image.gram.
     b = a if right is None else _divided(right - centre, exponent)
-    sums = np.sum(a**2, axis=1)[:, None] + np.sum(b**2, axis=1)[None, :]
-    result = np.asarray(sums - 2.0 * (a @ b.T))
-    close = result <= np.maximum(_CANCELLATION * sums, _IMPRECISE)
+    own = _square_norms(a)
+    others = own if right is None else _square_norms(b)
+    result = np.asarray(a @ b.T)
+    close = np.empty(result.shape, dtype=bool)
+    for rows in _blocks_of_rows(result):
+        sums = own[rows, None] + others
+        result[rows] *= -2.0
+        result[rows] += sums
+        close[rows] = result[rows] <= np.maximum(_CANCELLATION * sums, _IMPRECISE)
     if right is None:
         _regroup_close_pairs(result, left, close, exponent)
     _recompute_close_pairs(result, left, right, close, exponent)
@@ -476,7 +569,8 @@ def _regroup_close_pairs(result: FloatArray, left: FloatArray, close: BoolArray,
         group = np.flatnonzero(close[np.argmax(np.count_nonzero(close, axis=1))])
         if group.size == len(close):
             break
-        result[np.ix_(group, group)] = _by_products(left[group], None, exponent)
+        members = left[group]
+        result[np.ix_(group, group)] = _by_products(members, None, exponent, _range_of(members))
         close[np.ix_(group, group)] = False
 
 
@@ -487,7 +581,9 @@ def _recompute_close_pairs(
 
     The differences are those of the tokens as given: their distance from the centre would round them.
     """
-    rows, columns = np.nonzero(close if right is not None else np.triu(close))
+    if right is None:
+        np.fill_diagonal(result, 0.0)
+    rows, columns = np.nonzero(close if right is not None else np.triu(close, 1))
     other = left if right is None else right
     step = max(1, _CHUNK_ENTRIES // left.shape[1])
     for start in range(0, rows.size, step):

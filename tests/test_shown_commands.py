@@ -64,6 +64,7 @@ NOT_RUN = {
     "make evaluate": "minutes; its one command is the example of otanalysis evaluate, which runs",
     "make stamps": "needs photographs of objects, and measures for minutes",
     "make train-mini": "an hour; see otanalysis train-mini",
+    "make bench": "measures for minutes",
     "make benchmark": "measures for minutes",
     "make benchmark-vlm": "measures for minutes",
     "pip install": "needs the network; make test-wheel and CI install",

@@ -68,7 +68,9 @@ def otprune_kernel(
             f"The kernel overflows with gamma={factor:g} and normalise={normalise!r}: divide gamma, or the "
             "tokens, whose fourth powers it multiplies."
         )
-    return xp.eye(squared.shape[0], dtype=xp.float64, device=device(squared)) + scaled
+    diagonal = xp.arange(m, device=device(squared))
+    scaled[diagonal, diagonal] += 1.0  # its own array: no identity of its size is made
+    return scaled
 
 
 def paper_factor(gamma: float, m: int, keep: int, normalise: Normalisation = "columns") -> float:
@@ -172,7 +174,13 @@ def cosine_kernel(tokens: Array | Image) -> Array:
     array([[1., 0.],
            [0., 1.]])
     """
-    image = Image.of(tokens).normalised("rows")
+    given = Image.of(tokens)
+    if given.reads_gram:  # no token is zero then
+        lengths = np.sqrt(given.square_norms)
+        similar = np.asarray(given.gram / lengths[:, None] / lengths)
+        np.fill_diagonal(similar, 1.0)
+        return similar
+    image = given.normalised("rows")
     unit = image.tokens
     xp = array_namespace(unit)
     # Exactly one on the diagonal: an ulp there would decide the first greedy pick, and differ by machine.

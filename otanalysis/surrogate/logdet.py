@@ -8,7 +8,16 @@ from typing import Any
 import numpy as np
 from array_api_compat import array_namespace, device
 
-from otanalysis.arrays import Array, IntArray, Normalisation, check_indices, check_keep, check_tokens, dense
+from otanalysis.arrays import (
+    Array,
+    FloatArray,
+    IntArray,
+    Normalisation,
+    check_indices,
+    check_keep,
+    check_tokens,
+    dense,
+)
 from otanalysis.errors import InputError
 from otanalysis.image import Image
 from otanalysis.scalars import check_number
@@ -85,6 +94,15 @@ def greedy_picks(kernels: Array, keep: int, floor: float) -> tuple[Array, Array]
     matrix = xp.astype(kernels, xp.float64, copy=False)
     if one_launch.runs_here(matrix):
         return one_launch.greedy_logdet(matrix.detach().contiguous(), keep, floor=floor)[:2]
+    if isinstance(matrix, np.ndarray):
+        found = [_picks_of_numpy(one, keep, floor) for one in matrix]
+        return np.stack([order for order, _ in found]), np.stack([gains for _, gains in found])
+    return _picks_of_all(matrix, keep, floor)
+
+
+def _picks_of_all(matrix: Array, keep: int, floor: float) -> tuple[Array, Array]:
+    """Return picks and gains [images, keep] of kernels [images, m, m] of any library."""
+    xp = array_namespace(matrix)
     images, m = matrix.shape[:2]
 
     def zeros(*shape: int, dtype: Any = xp.float64) -> Array:
@@ -117,6 +135,36 @@ def greedy_picks(kernels: Array, keep: int, floor: float) -> tuple[Array, Array]
         in_use[:, step] = 1.0
         residual = xp.clip(residual - row * row, floor, None)
         taken[every, pick] = -xp.inf
+    return order, gains
+
+
+def _picks_of_numpy(kernel: FloatArray, keep: int, floor: float) -> tuple[IntArray, FloatArray]:
+    """Return picks and gains [keep] of one kernel [m, m], as :func:`_picks_of_all` does.
+
+    Branches that depend on values, and steps that write where they read, make it ten times as fast.
+    """
+    m, diagonal = len(kernel), kernel.diagonal()
+    smallest = m * float(np.finfo(np.float64).eps) * diagonal.max()
+    least_gain = math.log(floor) if floor > 0.0 else -math.inf
+    factor = np.empty((keep, m))
+    order, gains = np.empty(keep, dtype=np.int64), np.empty(keep)
+    residual, taken, first = diagonal.copy(), np.zeros(m), 0
+    for step in range(keep):
+        left = residual + taken
+        pick = int(left.argmax())
+        if vanished := left[pick] <= smallest:
+            np.copyto(residual, diagonal)
+            pick, first = int((residual + taken).argmax()), step
+        pivot, row = residual[pick], factor[step]
+        order[step], gains[step] = pick, least_gain if vanished else math.log(pivot)
+        if pivot > smallest:
+            np.subtract(kernel[pick], factor[first:step, pick] @ factor[first:step], out=row)
+            row /= math.sqrt(pivot)
+        else:
+            row[:] = 0.0
+        residual -= row * row
+        np.maximum(residual, floor, out=residual)
+        taken[pick] = -np.inf
     return order, gains
 
 

@@ -98,7 +98,7 @@ class NuclearProducts:
             self._factor = np.asarray(np.linalg.qr(self._all, mode="r"))
         else:
             self._factor = image.gram if masses is None else np.sqrt(m * masses)[:, None] * image.gram
-        self._square_norms = np.sum(rows**2, axis=1)
+        self._square_norms = image.square_norms
         self._trace = float(self._square_norms.mean() if masses is None else masses @ self._square_norms)
 
     def trace_product(self, kept: IntArray, *, centre_kept: bool) -> float:
@@ -268,7 +268,7 @@ def zero_mean_rungs(tokens: Array | Image | TokenMoments, indices: Array) -> tup
 
 
 def _exponent(image: Image) -> int:
-    exponent = int(np.frexp(np.abs(image.host).max())[1])
+    exponent = int(np.frexp(max(image.host.max(), -image.host.min()))[1])
     return 0 if abs(exponent) <= _ORDINARY else exponent
 
 
@@ -281,7 +281,7 @@ def _mean(image: Image) -> FloatArray:
 
 
 def _centred(image: Image) -> NuclearProducts:
-    return NuclearProducts(Image.of_checked(image.host - image.shared(_mean), image.weights))
+    return NuclearProducts(image.moved(-image.shared(_mean)))
 
 
 def _prepare(tokens: Array | Image | TokenMoments, indices: Array) -> tuple[TokenMoments, IntArray]:

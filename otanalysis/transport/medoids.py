@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
-from heapq import heapify, heapreplace
+from collections.abc import Sequence
+from heapq import heapify, heappop, heappush
+from itertools import repeat
 
 import numpy as np
 
 from otanalysis.arrays import FloatArray, IntArray
 from otanalysis.errors import ConvergenceError
+
+_AT_ONCE = 32
+"""Tokens whose changes are looked at together: more would not have been looked at one by one."""
 
 
 def build_medoids(cost: FloatArray, keep: int) -> IntArray:
@@ -37,15 +42,18 @@ def build_medoids(cost: FloatArray, keep: int) -> IntArray:
     >>> build_medoids(squared_distances([[0.0], [1.0], [2.0], [8.0]]), 2)
     array([2, 3])
     """
-    medoids = [int(np.argmin(np.add.accumulate(cost, axis=1)[:, -1]))]
+    m = len(cost)
+    medoids = [int(np.argmin([np.add.accumulate(row)[-1] for row in cost]))]
     nearest = cost[medoids[0]]
     # Change of the error, token, and the number of medoids that it was computed for; ties go by the token.
-    changes = [(_change(cost, nearest, token), token, 1) for token in range(len(cost))]
+    changes = list(zip(_changes(cost, nearest, range(m)), range(m), repeat(1)))
     heapify(changes)
     while len(medoids) < keep:
         change, token, count = changes[0]
         if count < len(medoids):
-            heapreplace(changes, (_change(cost, nearest, token), token, len(medoids)))
+            stale = _pop_stale(changes, len(medoids))
+            for new, one in zip(_changes(cost, nearest, stale), stale, strict=True):
+                heappush(changes, (new, one, len(medoids)))
         elif change < 0.0:
             medoids.append(token)
             nearest = np.minimum(nearest, cost[token])
@@ -54,13 +62,28 @@ def build_medoids(cost: FloatArray, keep: int) -> IntArray:
     return np.array(medoids, dtype=np.int64)
 
 
-def _change(cost: FloatArray, nearest: FloatArray, token: int) -> float:
-    """Return the change of the error by one more medoid: its own part first, then the others' in order."""
-    terms = np.empty(len(cost) + 1)
-    terms[0] = -nearest[token]
-    np.minimum(cost[token] - nearest, 0.0, out=terms[1:])
-    terms[token + 1] = 0.0
-    return float(np.add.accumulate(terms)[-1])
+def _pop_stale(changes: list[tuple[float, int, int]], count: int) -> list[int]:
+    """Take the tokens off the heap that come before the first whose change is of so many medoids."""
+    stale: list[int] = []
+    while changes and changes[0][2] < count and len(stale) < _AT_ONCE:
+        stale.append(heappop(changes)[1])
+    return stale
+
+
+def _changes(cost: FloatArray, nearest: FloatArray, tokens: Sequence[int]) -> list[float]:
+    """Return the changes of the error by one more medoid each: its own part first, then the others' in order.
+
+    NumPy adds the rows of a matrix one after the other, and pairwise within a row.
+    """
+    found: list[float] = []
+    for start in range(0, len(tokens), _AT_ONCE):
+        some = np.array(tokens[start : start + _AT_ONCE])
+        terms = np.zeros((len(cost) + 1, len(some) + 1))  # a column more: of one alone, pairs would be added
+        terms[0, :-1] = -nearest[some]
+        np.minimum((cost[some] - nearest).T, 0.0, out=terms[1:, :-1])
+        terms[some + 1, np.arange(len(some))] = 0.0
+        found += np.add.reduce(terms, axis=0)[:-1].tolist()
+    return found
 
 
 def medoids(cost: FloatArray, keep: int, max_iter: int, masses: FloatArray | None = None) -> IntArray:

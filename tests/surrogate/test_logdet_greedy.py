@@ -10,7 +10,12 @@ from hypothesis import given, settings, strategies as st
 
 from otanalysis.errors import InputError
 from otanalysis.surrogate import cosine_kernel, greedy_logdet, logdet_value, otprune_kernel
-from otanalysis.surrogate.logdet import combine_image_by_image, combine_in_one_launch, greedy_picks
+from otanalysis.surrogate.logdet import (
+    _picks_of_all as picks_of_all,
+    combine_image_by_image,
+    combine_in_one_launch,
+    greedy_picks,
+)
 
 # An incremental Cholesky factor against a determinant computed afresh: good conditions, some 20 rows.
 GAIN_TOLERANCE = 1e-9
@@ -199,3 +204,26 @@ def test_off_the_host_the_sums_are_the_same_and_nothing_is_read_back() -> None:
     np.testing.assert_allclose(
         combine_in_one_launch(weights, rows), combine_image_by_image(weights, rows), rtol=1e-12
     )
+
+
+@pytest.mark.parametrize("kind", ["tokens", "duplicates", "spanned", "zeros"])
+def test_one_kernel_after_the_other_is_searched_as_all_at_once(kind: str) -> None:
+    generator = np.random.default_rng(11)
+    tokens = generator.standard_normal((3, 30, 40))
+    if kind == "duplicates":
+        tokens = tokens[:, generator.integers(0, 12, 30)]
+    elif kind == "spanned":
+        tokens = tokens[:, :, :7]
+    elif kind == "zeros":
+        tokens[:, 3:] = 0.0
+    for kernels, floor in (
+        (np.stack([cosine_kernel(one) for one in tokens]), 0.0),
+        (np.stack([otprune_kernel(one, gamma=0.3) for one in tokens]), 1.0),
+    ):
+        order, gains = greedy_picks(kernels, 25, floor)
+        slow_order, slow_gains = picks_of_all(kernels, 25, floor)
+
+        # Twelve tokens and their duplicates, or seven directions: beyond them rounding decides.
+        clear = {"duplicates": 12, "spanned": 7}.get(kind, 25) if floor == 0.0 else 25
+        np.testing.assert_array_equal(order[:, :clear], slow_order[:, :clear])
+        np.testing.assert_allclose(gains[:, :clear], slow_gains[:, :clear], rtol=1e-9, atol=1e-12)

@@ -33,9 +33,11 @@ def test_picks_are_those_of_the_package(kind: str, seed: int) -> None:
 
 def test_few_tokens_are_looked_at_again(monkeypatch: pytest.MonkeyPatch) -> None:
     looks: list[int] = []
-    real = build._change
+    real = build._changes
     monkeypatch.setattr(
-        build, "_change", lambda cost, nearest, token: (looks.append(token), real(cost, nearest, token))[1]
+        build,
+        "_changes",
+        lambda cost, nearest, tokens: (looks.extend(tokens), real(cost, nearest, tokens))[1],
     )
     m, keep = 200, 50
     build_medoids(squared_distances(np.random.default_rng(0).standard_normal((m, 3))), keep)
@@ -45,6 +47,6 @@ def test_few_tokens_are_looked_at_again(monkeypatch: pytest.MonkeyPatch) -> None
 def test_values_of_earlier_alone_pick_others() -> None:
     cost = squared_distances(cloud("noise", 3))
     first = kmedoids.pam_build(cost, 1).medoids[0]
-    stale = np.argsort([build._change(cost, cost[first], token) for token in range(len(cost))])
+    stale = np.argsort(build._changes(cost, cost[first], range(len(cost))))
     assert len(cost) > 8
     assert set(stale[:7]) != set(kmedoids.pam_build(cost, 8).medoids[1:])

@@ -15,14 +15,17 @@ _LEAST_WEIGHT = 1e-3
 
 def move_medoids(cost: FloatArray, transport: ExactTransport) -> IntArray:
     """Return the kept tokens [k] after one round: each at the cheapest free token for its plan column."""
-    served = cost @ transport.plan
+    from scipy.sparse import csr_array
+
+    # A plan has no more than m + k - 1 entries that are not zero, and the cost is symmetric.
+    served = csr_array(transport.plan.T) @ cost
     kept = transport.indices.copy()
     free = np.ones(len(cost), dtype=bool)
     free[kept] = False
     for column, current in enumerate(kept):
-        best = int(np.argmin(np.where(free, served[:, column], np.inf)))
+        best = int(np.argmin(np.where(free, served[column], np.inf)))
         # A move must gain more than rounding, or duplicates would change places for ever.
-        if free[best] and served[best, column] < (1.0 - _LEAST_GAIN) * served[current, column]:
+        if free[best] and served[column, best] < (1.0 - _LEAST_GAIN) * served[column, current]:
             free[current], free[best] = True, False
             kept[column] = best
     return kept
