@@ -111,7 +111,9 @@ class Image:
     """
 
     _bounded = False  # whether products of tokens cannot overflow, because of how these were made
-    _for_one_call = False  # which wants a Gram matrix or distances, seldom both
+
+    for_one_call = False
+    """Whether it was made of NumPy tokens by :meth:`of`, for a call that wants one product of them."""
 
     def __init__(
         self,
@@ -140,7 +142,7 @@ class Image:
         if isinstance(tokens, Image):
             return tokens
         made = cls.of_checked(check_tokens(tokens))
-        made._for_one_call = True
+        made.for_one_call = isinstance(made.tokens, np.ndarray)
         return made
 
     @classmethod
@@ -239,7 +241,7 @@ class Image:
         if not isinstance(self.tokens, np.ndarray) or m > d or m * d < _WORTH_READING:
             return False
         # What is normalised is seldom measured as well.
-        if self._bounded or self._for_one_call:
+        if self._bounded or self.for_one_call:
             return False
         if (
             self.exponent != 0

@@ -10,6 +10,7 @@ from array_api_compat import array_namespace, device
 
 from otanalysis.arrays import Array, IntArray
 from otanalysis.image import Image
+from otanalysis.selection import single
 from otanalysis.selection.greedy import pick_greedily
 from otanalysis.selection.selector import GreedySelector
 from otanalysis.surrogate import cosine_kernel, one_launch
@@ -41,6 +42,11 @@ class DivPrune(GreedySelector):
         if one_launch.runs_here(matrices):
             return one_launch.farthest_first(matrices, keep)
         return farthest_first(matrices, keep)
+
+    def pick(self, image: Image, keep: int, generator: np.random.Generator | None) -> tuple[Array, Array]:
+        """Return picks and gains [keep]; where nothing of the image is shared, with a float32 product."""
+        found = single.farthest_first(image, keep) if image.for_one_call else None
+        return super().pick(image, keep, generator) if found is None else found
 
     def worth(self, image: Image, kept: IntArray) -> float:
         """Return the smallest distance between two kept tokens; infinite for one."""
