@@ -1,7 +1,7 @@
 r"""Farthest first with the product in float32: it leaves candidates, float64 decides.
 
 A product in float32 takes half the time of one in float64, and is wrong in the fifth digit. By how much at
-most is known before: a sum of :math:`n` products, added in any order, by :math:`n u / (1 - n u)` times the sum
+most is known before: a sum of :math:`n` products, in any order, by :math:`n u / (1 - n u)` times the sum
 of their sizes, :math:`u = 2^{-24}` (Higham, Accuracy and Stability of Numerical Algorithms, 2002, section
 3.1). Where the best token leads by more than the errors of two, it is the best in float64 too; where it does
 not, all that could be are measured in float64, from the tokens.
