@@ -47,6 +47,7 @@ Normalisation: TypeAlias = Literal["none", "columns", "rows"]
 
 _ROWS_NAMED_IN_MESSAGES = 5
 _UNKNOWN_TO_NUMPY = ("bfloat16", "float8", "float4")
+_ORDINARY = 100  # within these powers of two squares neither overflow nor vanish
 _DEEPEST = 32  # lists in lists: NumPy refuses those of more dimensions itself
 
 
@@ -445,15 +446,14 @@ def normalised(array: Array, how: Normalisation) -> Array:
     axis = 0 if how == "columns" else 1
     # Dividing by the largest entry first keeps the squares from overflowing or vanishing.
     largest = xp.maximum(xp.max(array, axis=axis, keepdims=True), -xp.min(array, axis=axis, keepdims=True))
-    array = array / xp.where(largest > 0, largest, xp.ones_like(largest))
-    if isinstance(array, np.ndarray):  # without an array of squares
-        norms = np.expand_dims(
-            np.sqrt(np.einsum("ij,ij->j" if axis == 0 else "ij,ij->i", array, array)), axis
-        )
-    else:
-        norms = xp.sqrt(xp.sum(array * array, axis=axis, keepdims=True))
-    array /= xp.where(norms > 0, norms, xp.ones_like(norms))
-    return array
+    largest = xp.where(largest > 0, largest, xp.ones_like(largest))
+    if isinstance(array, np.ndarray) and largest.min() > 2.0**-_ORDINARY and largest.max() < 2.0**_ORDINARY:
+        # Neither happens: nothing of the size of the tokens is made but the result.
+        squares = np.expand_dims(np.einsum("ij,ij->j" if axis == 0 else "ij,ij->i", array, array), axis)
+        return array / np.where(squares > 0, np.sqrt(squares), 1.0)
+    array = array / largest
+    norms = xp.sqrt(xp.sum(array * array, axis=axis, keepdims=True))
+    return array / xp.where(norms > 0, norms, xp.ones_like(norms))
 
 
 def of_unit_size(values: FloatArray) -> FloatArray:

@@ -43,7 +43,7 @@ def build_medoids(cost: FloatArray, keep: int) -> IntArray:
     array([2, 3])
     """
     m = len(cost)
-    medoids = [int(np.argmin([np.add.accumulate(row)[-1] for row in cost]))]
+    medoids = [int(np.argmin(_totals(cost)))]
     nearest = cost[medoids[0]]
     # Change of the error, token, and the number of medoids that it was computed for; ties go by the token.
     changes = list(zip(_changes(cost, nearest, range(m)), range(m), repeat(1)))
@@ -70,19 +70,31 @@ def _pop_stale(changes: list[tuple[float, int, int]], count: int) -> list[int]:
     return stale
 
 
-def _changes(cost: FloatArray, nearest: FloatArray, tokens: Sequence[int]) -> list[float]:
-    """Return the changes of the error by one more medoid each: its own part first, then the others' in order.
+def _totals(cost: FloatArray) -> list[float]:
+    """Return the sums of the rows, their entries added in order."""
+    found: list[float] = []
+    for start in range(0, len(cost), _AT_ONCE):
+        found += _added_in_order(cost[start : start + _AT_ONCE].T)
+    return found
 
-    NumPy adds the rows of a matrix one after the other, and pairwise within a row.
-    """
+
+def _added_in_order(columns: FloatArray) -> list[float]:
+    """Return the sums of columns: NumPy adds rows one after the other, but pairs of a single column."""
+    terms = np.zeros((len(columns), columns.shape[1] + 1))
+    terms[:, :-1] = columns
+    return np.asarray(np.add.reduce(terms, axis=0))[:-1].tolist()
+
+
+def _changes(cost: FloatArray, nearest: FloatArray, tokens: Sequence[int]) -> list[float]:
+    """Return the changes of the error by one more medoid each: its own part first, then the others'."""
     found: list[float] = []
     for start in range(0, len(tokens), _AT_ONCE):
         some = np.array(tokens[start : start + _AT_ONCE])
-        terms = np.zeros((len(cost) + 1, len(some) + 1))  # a column more: of one alone, pairs would be added
-        terms[0, :-1] = -nearest[some]
-        np.minimum((cost[some] - nearest).T, 0.0, out=terms[1:, :-1])
+        terms = np.empty((len(cost) + 1, len(some)))
+        terms[0] = -nearest[some]
+        np.minimum((cost[some] - nearest).T, 0.0, out=terms[1:])
         terms[some + 1, np.arange(len(some))] = 0.0
-        found += np.add.reduce(terms, axis=0)[:-1].tolist()
+        found += _added_in_order(terms)
     return found
 
 
