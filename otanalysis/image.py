@@ -585,7 +585,10 @@ def _recompute_close_pairs(
     """
     if right is None:
         np.fill_diagonal(result, 0.0)
-    rows, columns = np.nonzero(close if right is not None else np.triu(close, 1))
+        np.fill_diagonal(close, False)
+    if not close.any():
+        return
+    rows, columns = np.nonzero(close if right is not None else np.triu(close))
     other = left if right is None else right
     step = max(1, _CHUNK_ENTRIES // left.shape[1])
     for start in range(0, rows.size, step):
