@@ -82,7 +82,8 @@ def _added_in_order(columns: FloatArray) -> list[float]:
     """Return the sums of columns: NumPy adds rows one after the other, but pairs of a single column."""
     terms = np.zeros((len(columns), columns.shape[1] + 1))
     terms[:, :-1] = columns
-    return np.asarray(np.add.reduce(terms, axis=0))[:-1].tolist()
+    sums: list[float] = np.add.reduce(terms, axis=0)[:-1].tolist()
+    return sums
 
 
 def _changes(cost: FloatArray, nearest: FloatArray, tokens: Sequence[int]) -> list[float]:

@@ -18,7 +18,7 @@ def move_medoids(cost: FloatArray, transport: ExactTransport) -> IntArray:
     from scipy.sparse import csr_array
 
     # A plan has no more than m + k - 1 entries that are not zero, and the cost is symmetric.
-    served = csr_array(transport.plan.T) @ cost
+    served = np.asarray(csr_array(transport.plan.T) @ cost)
     kept = transport.indices.copy()
     free = np.ones(len(cost), dtype=bool)
     free[kept] = False
