@@ -125,7 +125,7 @@ def grow_unions(
     return unions[:found], violations[:found]
 
 
-@numba.njit(cache=True, error_model="numpy", no_cfunc_wrapper=True, no_cpython_wrapper=True)
+@numba.njit(cache=True, error_model="numpy")
 def _violation(served, more, number, sizes, capacity):  # type: ignore[no-untyped-def]
     """Return the violation of the worst cut of a group that keeps ``number`` and serves both sums [m]."""
     whole = np.floor(number)
@@ -155,7 +155,7 @@ def _best_neighbour(served, number, sizes, sums, kept, near, excluded, union, si
     return best, most
 
 
-@numba.njit(cache=True, error_model="numpy", no_cfunc_wrapper=True)
+@numba.njit(cache=True, error_model="numpy")
 def _grow_unions(served, number, sizes, overlap, near, capacity, least, unions, violations):  # type: ignore[no-untyped-def]
     """Write the violated unions met [n, depth] and their violations [n]; return how many there are."""
     (count, m), depth, found = served.shape, unions.shape[1], 0

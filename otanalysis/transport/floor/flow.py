@@ -85,7 +85,7 @@ def solve_flow(cost: FloatArray, kept: IntArray, weights: IntArray, capacity: in
 def clone_flow(flow: Flow) -> Flow:
     """Return a copy; from now on ``changed`` says what differs from it."""
     flow.changed[:] = False
-    return Flow(*(one.copy() for one in flow))
+    return Flow._make(one.copy() for one in flow)
 
 
 @numba.njit(cache=True, error_model="numpy", inline="always")
@@ -161,7 +161,7 @@ def _leave(flow, a, token, amount):  # type: ignore[no-untyped-def]
                 _update_move(flow, a, b)
 
 
-@numba.njit(cache=True, error_model="numpy", no_cfunc_wrapper=True)
+@numba.njit(cache=True, error_model="numpy")
 def place_units(flow, tokens, units, nearest, total, limit):  # type: ignore[no-untyped-def]
     """Place the units of tokens [n] one by one, others giving way; return ``total`` and what that costs.
 
@@ -200,7 +200,7 @@ def place_units(flow, tokens, units, nearest, total, limit):  # type: ignore[no-
     return total
 
 
-@numba.njit(cache=True, error_model="numpy", no_cfunc_wrapper=True)
+@numba.njit(cache=True, error_model="numpy")
 def swap_keeper(cost, flow, a, token, total, limit):  # type: ignore[no-untyped-def]
     """Give column ``a`` the keeper ``token``; return the new cost, infinity once it is above the limit."""
     k, number = len(flow.kept), flow.number[a]

@@ -90,7 +90,7 @@ def _size(sizes, i):  # type: ignore[no-untyped-def]
     return sizes[i] if len(sizes) > 0 else 1.0
 
 
-@numba.njit(cache=True, error_model="numpy", fastmath=_FAST, no_cfunc_wrapper=True, no_cpython_wrapper=True)
+@numba.njit(cache=True, error_model="numpy", fastmath=_FAST)
 def _threshold(values, sizes, width, total, guess):  # type: ignore[no-untyped-def]
     """Return the t with ``sum(sizes * clip((t - values) / width, 0, 1)) == total``, by safeguarded Newton."""
     low, high = values[0], values[0]
@@ -149,7 +149,7 @@ def _fill(short, capacity, rest, tokens, cut_prices, sizes, width, thresholds, s
         totals[j] = total
 
 
-@numba.njit(cache=True, error_model="numpy", no_cfunc_wrapper=True)
+@numba.njit(cache=True, error_model="numpy")
 def smooth_bound(  # type: ignore[no-untyped-def]
     short, keep, rest, limit, tokens, cut_prices, sizes, widths, thresholds, shares, kept, slope
 ):

@@ -108,7 +108,7 @@ def _least_disturbing(cost: FloatArray, flow: Flow, known: BoolArray) -> tuple[I
     return columns[order], tokens[order]
 
 
-@numba.njit(cache=True, error_model="numpy", no_cfunc_wrapper=True)
+@numba.njit(cache=True, error_model="numpy")
 def _first_gain(cost, flow, best, columns, tokens, least, promising):  # type: ignore[no-untyped-def]
     """Try exchanges until one is a gain; return how many were tried, and the cost then.
 
@@ -128,7 +128,7 @@ def _first_gain(cost, flow, best, columns, tokens, least, promising):  # type: i
     return len(tokens), least
 
 
-@numba.njit(cache=True, error_model="numpy", no_cfunc_wrapper=True)
+@numba.njit(cache=True, error_model="numpy")
 def _move_keepers(cost, flow, total):  # type: ignore[no-untyped-def]
     """Move every keeper to the cheapest free token for what it serves, as long as one moves."""
     m, k = flow.cost.shape
