@@ -171,8 +171,8 @@ def _check_seen(client: Client, folder: Path, path: Path, how: str) -> None:
     seen = client.run(os.path.exists, str(path.absolute()))
     if blind := {name: "sees none" for name, there in seen.items() if not there}:
         raise OtAnalysisError(
-            f"The folder {folder.absolute()}, which is {how}, must be on a disk that all workers share, under "
-            f"the same path; {_listed(blind)}: mount it there, or give another folder."
+            f"The folder {folder.absolute()}, which is {how}, must be on a disk that all workers share, "
+            f"under the same path; {_listed(blind)}: mount it there, or give another folder."
         )
 
 
