@@ -54,6 +54,7 @@ class Stretches:
         self.notes: Mapping[str, Any] = {}
         self._measure, self._is_measured = measure, is_measured
         self._settings: dict[str, Any] = {}
+        self._known: set[str] = set()
         self._waiting: deque[tuple[str, ArrayLike, dict[str, Any]]] = deque()
 
     def begin(self, *, extra: Mapping[str, Any], **settings: Any) -> AbstractContextManager[Stretches]:
@@ -93,7 +94,16 @@ class Stretches:
         thumbnail: ArrayLike | None = None,
         side: Mapping[str, ArrayLike] | None = None,
     ) -> None:
-        """Keep one sample until its stretch is full; any thread may."""
+        """Keep one sample until its stretch is full; any thread may.
+
+        Raises
+        ------
+        InputError
+            The id is taken.
+        """
+        if sample_id in self._known:
+            raise InputError(f"The id {sample_id!r} comes twice: give every picture an id of its own.")
+        self._known.add(sample_id)
         beside = {"extra": extra, "thumbnail": thumbnail, "side": side}
         self._waiting.append((sample_id, np.asarray(tokens).astype(self.dtype), beside))
 
@@ -148,3 +158,4 @@ class Stretches:
             for file in tokens:
                 file.unlink(missing_ok=True)
         self.dumps.append(dump)
+        self._known.update(dump.ids)
