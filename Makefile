@@ -159,6 +159,7 @@ benchmark: $(STAMP)  ## Measure how tight the certified bounds are, and how fast
 	$(BIN)/python benchmarks/checksums.py
 	$(BIN)/python benchmarks/methods.py
 	$(BIN)/python benchmarks/synthetic.py
+	$(BIN)/python benchmarks/scale.py
 
 benchmark-vlm: $(STAMP)  ## Measure batched selection, capture and pruned answers at LLaVA-1.5's shape.
 	$(BIN)/python benchmarks/batch.py

@@ -60,8 +60,15 @@ def _sweep(dump: Path, jobs: int, backend: str | None, methods: tuple[str, ...])
         start, processor = time.perf_counter(), _processor()
         sweep([dump], **how, out=out, jobs=jobs)
         wall, processor = time.perf_counter() - start, _processor() - processor
-        size = sum(file.stat().st_size for file in Path(out).rglob("*.parquet"))
-    return {"wall": wall, "processor": processor, "gigabytes": memory.gigabytes(), "written": size}
+        files = list(Path(out).rglob("*.parquet"))
+        size = sum(file.stat().st_size for file in files)
+    return {
+        "wall": wall,
+        "processor": processor,
+        "gigabytes": memory.gigabytes(),
+        "written": size,
+        "parts": len(files) - 1,  # one is the table
+    }
 
 
 def _processor() -> float:
@@ -114,12 +121,10 @@ def measure_cluster(folder: Path, images: int, workers: int, repeats: int) -> li
     """Return unit costs of an image of LLaVA-1.6, and what they come to."""
     from otanalysis.defaults import COMPARED_METHODS
     from otanalysis.files import sha256_of_file
-    from otanalysis.studies.chunks import open_chunks
 
     m, d = _SHAPE
     dump = write_dump(folder / "next", repeats, m, d, shard_size=4)
     run = swept(dump, 1, None, COMPARED_METHODS)
-    chunks = [chunk for _, chunk in open_chunks([dump], size=8, limit=None)[1]]
     shards = sorted(dump.glob("*.safetensors"))
     start = time.process_time()
     for shard in shards:
@@ -136,7 +141,7 @@ def measure_cluster(folder: Path, images: int, workers: int, repeats: int) -> li
             "of_these_checksums": hashing,
             "token_bytes_an_image": bytes_each,
             "written_bytes_an_image": run["written"] / repeats,
-            "images_a_part": statistics.mean(len(chunk.sample_ids) for chunk in chunks),
+            "images_a_part": repeats / run["parts"],
             "days": days,
             "terabytes_of_tokens": images * bytes_each / 1e12,
             "megabytes_read_a_second": images * bytes_each / (days * 86_400) / 1e6,
