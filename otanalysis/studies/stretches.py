@@ -74,7 +74,7 @@ class Stretches:
     @property
     def dtype(self) -> np.dtype[Any]:
         """Type that the tokens are measured in."""
-        return np.dtype(self._settings["dtype"])
+        return np.dtype(str(self._settings["dtype"]))
 
     @property
     def entries(self) -> tuple[SampleEntry, ...]:
