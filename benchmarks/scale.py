@@ -49,6 +49,7 @@ def _sweep(dump: Path, jobs: int, backend: str | None, methods: tuple[str, ...])
     from contextlib import nullcontext
 
     import joblib
+    import pyarrow.parquet as pq
 
     from otanalysis.studies import sweep
 
@@ -61,6 +62,7 @@ def _sweep(dump: Path, jobs: int, backend: str | None, methods: tuple[str, ...])
         sweep([dump], **how, out=out, jobs=jobs)
         wall, processor = time.perf_counter() - start, _processor() - processor
         files = list(Path(out).rglob("*.parquet"))
+        table = pq.read_table(Path(out) / "sweep.parquet")
         size = sum(file.stat().st_size for file in files)
     return {
         "wall": wall,
@@ -68,6 +70,7 @@ def _sweep(dump: Path, jobs: int, backend: str | None, methods: tuple[str, ...])
         "gigabytes": memory.gigabytes(),
         "written": size,
         "parts": len(files) - 1,  # one is the table
+        "table": table.nbytes,
     }
 
 
@@ -133,7 +136,6 @@ def measure_cluster(folder: Path, images: int, workers: int, repeats: int) -> li
     seconds = run["processor"] / repeats
     bytes_each = m * d * 2
     days = images * seconds / workers / 86_400
-    table = images * run["written"] / repeats
     return [
         {
             "methods": list(COMPARED_METHODS),
@@ -145,7 +147,8 @@ def measure_cluster(folder: Path, images: int, workers: int, repeats: int) -> li
             "days": days,
             "terabytes_of_tokens": images * bytes_each / 1e12,
             "megabytes_read_a_second": images * bytes_each / (days * 86_400) / 1e6,
-            "gigabytes_of_parts_and_table": table / 1e9,
+            "gigabytes_of_parts_and_table": images * run["written"] / repeats / 1e9,
+            "gigabytes_of_the_table_in_memory": images * run["table"] / repeats / 1e9,
             "gigabytes_a_worker": run["gigabytes"],
         }
     ]
