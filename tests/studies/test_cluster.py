@@ -16,7 +16,9 @@ import joblib
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from typer.testing import CliRunner
 
+from otanalysis.cli import app
 from otanalysis.errors import InputError, OtAnalysisError
 from otanalysis.studies import cluster as cluster_module
 from otanalysis.studies.cluster import check_workers, finished_on, on_cluster
@@ -58,10 +60,10 @@ def test_the_table_is_that_of_one_process_bit_for_bit(
     alone = sweep(dumps, **how, out=tmp_path / "alone")
     monkeypatch.chdir(tmp_path)
     near = [one.relative_to(tmp_path) for one in dumps]
-    with on_cluster(cluster.scheduler_address):
-        together = sweep(near, **how, out="together")
-    assert together == Path("together/sweep.parquet")
-    assert measured(together).equals(measured(alone))
+    words = ["--methods", "otprune,random", "--ratios", "0.3,0.5", "--out", "together", "--quiet"]
+    told = CliRunner().invoke(app, ["sweep", *map(str, near), *words, "--dask", cluster.scheduler_address])
+    assert (told.exit_code, told.stdout.strip()) == (0, "together/sweep.parquet"), told.output
+    assert measured(Path("together/sweep.parquet")).equals(measured(alone))
     with distributed.Client(cluster.scheduler_address), joblib.parallel_config(backend="dask"):
         assert measured(sweep(near, **how, out="notebook")).equals(measured(alone))
 
@@ -156,6 +158,20 @@ def test_addresses_without_a_scheduler_and_schedulers_without_workers(
         pytest.raises(OtAnalysisError, match=r"has no workers: start some with `dask worker "),
     ):
         run_parts("x", [tmp_path.touch], jobs=1, total=1, kept_in=tmp_path, progress=False)
+
+
+@pytest.mark.parametrize(
+    "command", ["sweep", "certify", "ladder", "within", "evaluate", "synthetic", "figures"]
+)
+def test_every_command_that_measures_takes_an_address(
+    command: str, make_dump: MakeDump, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(cluster_module, "_PATIENCE", 0.2)
+    monkeypatch.chdir(tmp_path)
+    dumps = [str(make_dump("a"))] if command in ("sweep", "certify", "ladder", "figures") else []
+    told = CliRunner().invoke(app, [command, *dumps, "--dask", "tcp://127.0.0.1:9", "--quiet"])
+    assert told.exit_code == 2, told.output
+    assert told.stderr.startswith("No Dask scheduler answers at 'tcp://127.0.0.1:9'")
 
 
 def test_workers_of_another_version_and_folders_that_they_do_not_see(
