@@ -27,7 +27,6 @@ from otanalysis.progress import progress_bar
 from otanalysis.studies.cluster import LostError, client_of, finished_on
 
 _PR_SET_PDEATHSIG = 1  # prctl(2)
-_FEWER = ", with fewer --jobs if need be"
 _LOOK = 0.5  # seconds between two looks at whether the parent lives
 
 
@@ -55,6 +54,10 @@ def run_parts(
         or as the tasks raise it.
     """
     done = total - len(tasks)
+
+    def kept() -> str:
+        return f"{done} of {total} parts are kept in {kept_in}; the same command goes on from there"
+
     client = client_of(get_active_backend()[0]) if tasks else None
     if client is None:
         parts = _finished(tasks, jobs)
@@ -68,17 +71,13 @@ def run_parts(
                     done += 1
                     bar.update(task, completed=done)
         except KeyboardInterrupt:
-            raise KeyboardInterrupt(
-                f"Stopped: {done} of {total} parts are kept in {kept_in}; "
-                "the same command goes on from there."
-            ) from None
-        except (LostError, BrokenProcessPool) as error:
-            why, fewer = str(error), ""
-            if isinstance(error, BrokenProcessPool):
-                why, fewer = "A process that measures was killed, perhaps for its memory", _FEWER
+            raise KeyboardInterrupt(f"Stopped: {kept()}.") from None
+        except LostError as error:
+            raise OtAnalysisError(f"{error}: {kept()}.") from error
+        except BrokenProcessPool as error:
             raise OtAnalysisError(
-                f"{why}: {done} of {total} parts are kept in {kept_in}; "
-                f"the same command goes on from there{fewer}."
+                f"A process that measures was killed, perhaps for its memory: {kept()}, with fewer --jobs if "
+                "need be."
             ) from error
 
 

@@ -43,6 +43,7 @@ def cluster() -> Iterator[Any]:
 @pytest.fixture
 def client(cluster: Any) -> Iterator[Any]:
     with distributed.Client(cluster.scheduler_address, set_as_default=False) as connected:
+        connected.wait_for_workers(2, timeout=60)  # one that died begins again
         yield connected
 
 
