@@ -30,7 +30,7 @@ $(STAMP): pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
 	  { echo "Python 3.11 or newer is wanted, $(PYTHON) is $$($(PYTHON) --version 2>&1); try make PYTHON=python3.12." >&2; exit 2; }
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable ".[vlm,pretrained,certified,notebooks,test,dev]"
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable ".[vlm,pretrained,certified,cluster,notebooks,test,dev]"
 	@# Its whole list would bring a torchvision that need not fit this torch; a run loads what the extra dev names.
 	$(BIN)/python -m pip install --quiet --constraint constraints.txt --no-deps lmms-eval || \
 	  echo "lmms-eval could not be installed; the test of its plug-in is skipped." >&2
@@ -125,7 +125,7 @@ $(OLDEST_VLM)/.stamp: $(STAMP)
 $(NEWEST)/.stamp: $(STAMP)
 	$(BIN)/python -m venv --clear --without-pip $(@D)
 	$(INSTALL) "$$(grep ^torch== constraints.txt)"
-	$(INSTALL) --editable ".[vlm,pretrained,certified,notebooks,test,dev]"
+	$(INSTALL) --editable ".[vlm,pretrained,certified,cluster,notebooks,test,dev]"
 	@touch $@
 
 $(WHEEL)/.stamp: $(STAMP)
@@ -162,6 +162,7 @@ benchmark: $(STAMP)  ## Measure how tight the certified bounds are, and how fast
 	$(BIN)/python benchmarks/checksums.py
 	$(BIN)/python benchmarks/methods.py
 	$(BIN)/python benchmarks/synthetic.py
+	$(BIN)/python benchmarks/scale.py
 
 benchmark-vlm: $(STAMP)  ## Measure batched selection, capture and pruned answers at LLaVA-1.5's shape.
 	$(BIN)/python benchmarks/batch.py

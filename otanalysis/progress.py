@@ -17,7 +17,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from otanalysis.errors import OtAnalysisError
 
-__all__ = ["begin_program", "progress_bar", "reported", "run_alone", "say"]
+__all__ = ["begin_program", "prefer_plain_arrays", "progress_bar", "reported", "run_alone", "say"]
 
 _IMPATIENCE = 2.0  # seconds within which another Ctrl-C means the same stop
 _INSISTENCE = 0.5  # seconds after which a Ctrl-C that something swallowed is raised again
@@ -85,8 +85,7 @@ def begin_program() -> None:
     locks go and a sentence is said meanwhile. A later one stops that, too. One that is swallowed, as a bare
     ``except`` in a package that is being loaded does, is raised again until the program stops.
     """
-    # POT loads torch where it finds it, seconds in every process, and only ever gets NumPy arrays from us.
-    os.environ.setdefault("POT_BACKEND_DISABLE_PYTORCH", "1")
+    prefer_plain_arrays()
     # Else the interpreter looks for garbage in all of torch and transformers when it ends, over a second.
     atexit.register(gc.freeze)
     last = -_IMPATIENCE
@@ -102,6 +101,11 @@ def begin_program() -> None:
     if hasattr(signal, "SIGALRM"):  # Windows has none
         signal.signal(signal.SIGALRM, _stop_again)
         atexit.register(_insist, 0.0)
+
+
+def prefer_plain_arrays() -> None:
+    """Let POT not load torch, seconds in every process: it only ever gets NumPy arrays from us."""
+    os.environ.setdefault("POT_BACKEND_DISABLE_PYTORCH", "1")
 
 
 def _insist(seconds: float) -> None:

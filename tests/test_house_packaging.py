@@ -31,7 +31,7 @@ LOADS = {
     "otanalysis/vlm": {"vlm"},
     "otanalysis/vlm/lmms_eval": {"lmms-eval"},
     "otanalysis/stamps/assembly": {"vlm", "pretrained"},
-    "tests": {"vlm", "pretrained", "certified", "notebooks", "lmms-eval", "test", "dev"},
+    "tests": {"vlm", "pretrained", "certified", "cluster", "notebooks", "lmms-eval", "test", "dev"},
     "benchmarks": {"vlm"},
     "notebooks": {"vlm", "notebooks"},
 }
@@ -40,6 +40,7 @@ LOADS_LATE = {
     "otanalysis/explore": {"notebooks"},
     "otanalysis/mini": {"vlm"},
     "otanalysis/stamps": {"vlm"},
+    "otanalysis/studies": {"cluster"},
     "otanalysis/theorem": {"certified"},
 }
 """Extras that a function of the room loads when it runs; the room itself is loaded without them."""
@@ -327,6 +328,7 @@ def test_the_contracts_accept_imports_down_the_list(tmp_path: Path) -> None:
         ("studies/sweep.py", "import torch\n"),
         ("mini/scenes.py", "import transformers\n"),
         ("studies/tables.py", "import matplotlib\n"),
+        ("studies/sweep.py", "import distributed\n"),
         ("vlm/capture.py", "def late():\n    from lmms_eval.api.model import lmms\n"),
         ("cli/app.py", "import seaborn\n"),
         ("explore/style.py", "import seaborn\n"),

@@ -4,17 +4,21 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal, cast
+from typing import TYPE_CHECKING, Annotated, Any, cast
 
 import typer
 
 from otanalysis.cli import options
+from otanalysis.errors import InputError
 
 if TYPE_CHECKING:
     from otanalysis.vlm.model import Dtype
 
+_OF_SWEEP = ("methods", "ratios", "gammas", "seeds", "normalise", "distances", "jobs", "dask")
+
 
 def capture(
+    context: typer.Context,
     model: Annotated[
         str, typer.Option(metavar="MODEL", help="Folder of a Hugging Face model, or its name on the Hub.")
     ],
@@ -75,14 +79,33 @@ def capture(
     skip_bad: Annotated[
         bool, typer.Option("--skip-bad", help="Leave out pictures that cannot be read, and list them.")
     ] = False,
+    sweep: Annotated[
+        bool,
+        typer.Option(
+            "--sweep",
+            help="Keep no tokens: measure the selections of --shard-size samples at a time, and write the "
+            "sweep.parquet of `otanalysis sweep DUMP` into DUMP. The options from here to --dask are for it.",
+        ),
+    ] = False,
+    methods: options.Methods = options.COMPARED,
+    ratios: options.Ratios = options.PAPER_RATIOS,
+    gammas: options.Gammas = "0.01",
+    seeds: options.Seeds = "0",
+    normalise: options.Normalisations = "none",
+    distances: options.Distances = "",
+    jobs: options.Jobs = None,
+    dask: options.Dask = None,
     wait: options.Wait = False,
     quiet: options.Quiet = False,
 ) -> None:
-    """Write the visual tokens of pictures, after the projector, into a dump.
+    """Write the visual tokens of pictures, after the projector, into a dump; or measure them at once.
 
     Stopped with Ctrl-C, the same command goes on after the last whole file. Nothing is asked of the network
     for models and pictures in folders.
     """
+    from otanalysis.studies.capture_sweep import capture_sweep
+    from otanalysis.studies.cluster import on_cluster
+    from otanalysis.studies.runs import SweepSettings
     from otanalysis.tokens.write import refuse_finished
     from otanalysis.vlm.capture.capture import capture_tokens
     from otanalysis.vlm.capture.provenance import model_revision
@@ -90,28 +113,33 @@ def capture(
     from otanalysis.vlm.families import is_tried
     from otanalysis.vlm.model import best_device, load_model
 
+    _check_for_sweep(context, sweep=sweep)
+    asked = options.of_sweep(methods, ratios, gammas, seeds, normalise, distances)
+    settings = SweepSettings(**asked) if sweep else None
     refuse_finished(out)
     source = open_pictures(images)
     place = device or best_device()
     chosen = dtype or ("float32" if place == "cpu" else "auto")
     vlm = load_model(model, revision=revision, dtype=cast("Dtype", chosen), device=place)
-    report = capture_tokens(
-        vlm,
-        source,
-        out,
-        benchmark=out.resolve().name if benchmark is None else benchmark,
-        revision=model_revision(vlm, model, progress=not quiet),
-        batch_size=batch_size,
-        limit=limit,
-        layer=layer,
-        side=[] if side is None else [name.replace("-", "_") for name in options.comma_list(side, "--side")],
-        shard_size=shard_size,
-        dump_dtype=cast("Literal['float16', 'float32']", dump_dtype),
-        thumbnails=thumbnails,
-        skip_bad=skip_bad,
-        progress=not quiet,
-        wait=wait,
-    )
+    sides = [] if side is None else [name.replace("-", "_") for name in options.comma_list(side, "--side")]
+    how: dict[str, Any] = {
+        "benchmark": out.resolve().name if benchmark is None else benchmark,
+        "revision": model_revision(vlm, model, progress=not quiet),
+        "batch_size": batch_size,
+        "limit": limit,
+        "layer": layer,
+        "side": sides,
+        "shard_size": shard_size,
+        "dump_dtype": dump_dtype,
+        "skip_bad": skip_bad,
+        "progress": not quiet,
+        "wait": wait,
+    }
+    if settings is None:
+        report = capture_tokens(vlm, source, out, thumbnails=thumbnails, **how)
+    else:
+        with on_cluster(dask):
+            report = capture_sweep(vlm, source, out, settings, jobs=options.processes(jobs), **how)
     if not is_tried(vlm.model):
         print(
             f"Models of the kind {vlm.model.config.model_type!r} were not tried: all their rows are taken "
@@ -121,3 +149,12 @@ def capture(
     for line in report.skipped:
         print(f"skipped {line}", file=sys.stderr)
     typer.echo(report.path)
+
+
+def _check_for_sweep(context: typer.Context, *, sweep: bool) -> None:
+    """Refuse options that say nothing without --sweep, or with it."""
+    sources = {name: context.get_parameter_source(name) for name in context.params}
+    given = [name for name, source in sources.items() if source and source.name != "DEFAULT"]
+    if odd := [name for name in (("thumbnails",) if sweep else _OF_SWEEP) if name in given]:
+        cure = "leave it out: no tokens are kept that it would be seen with" if sweep else "add --sweep"
+        raise InputError(f"--{odd[0]} is for a capture {'without' if sweep else 'with'} --sweep: {cure}.")

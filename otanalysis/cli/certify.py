@@ -40,6 +40,7 @@ def certify(
     limit: options.Limit = None,
     out: options.Out = Path("results"),
     jobs: options.Jobs = None,
+    dask: options.Dask = None,
     as_json: options.OverallJson = False,
     wait: options.Wait = False,
     quiet: options.Quiet = False,
@@ -55,6 +56,7 @@ def certify(
     from otanalysis.selection import TOKEN_METHODS
     from otanalysis.stats.cells import MEAN
     from otanalysis.studies.certify import CertifyStudy, read_certificates, summarise_certificates
+    from otanalysis.studies.cluster import on_cluster
     from otanalysis.studies.coverage import COVERAGE_METHODS, CoverageStudy, summarise_coverage
     from otanalysis.studies.engine import measure_samples
 
@@ -71,7 +73,7 @@ def certify(
     how: dict[str, Any] = {"jobs": options.processes(jobs), "limit": limit, "progress": not quiet}
     # The summaries are of these tables, and of no later ones.
     written = (out / name for name in _RESULTS)
-    with held(out, "measuring certificates", wait=wait), earlier_kept(*written):
+    with on_cluster(dask), held(out, "measuring certificates", wait=wait), earlier_kept(*written):
         path = measure_samples(study, dumps, out=out, **how)
         rows = read_certificates(path)
         summary, greedy = summarise_certificates(path)

@@ -37,6 +37,7 @@ def evaluate(
     ] = None,
     parts: Annotated[Path, typer.Option(help="Folder of finished parts.")] = Path("results/evaluate"),
     jobs: options.Jobs = None,
+    dask: options.Dask = None,
     wait: options.Wait = False,
     quiet: options.Quiet = False,
 ) -> None:
@@ -47,25 +48,27 @@ def evaluate(
     """
     from otanalysis.mini.bundled import bundled_model_path, written_accuracy_path
     from otanalysis.stamps import StampSettings
+    from otanalysis.studies.cluster import on_cluster
     from otanalysis.studies.evaluate import evaluate as run
 
     settings = StampSettings(stamps, backgrounds, object_size, crowding, hold_out)
     folder = bundled_model_path() if model is None else model
     measured = written_accuracy_path() if model is None else model / "accuracy.csv"
     table = measured if out is None else out
-    run(
-        folder,
-        benchmarks=options.scene_benchmarks(scenes, settings, benchmarks),
-        methods=None if methods == options.ALL else options.comma_list(methods, "--methods"),
-        ratios=options.numbers(ratios, "--ratios"),
-        gammas=options.numbers(gammas, "--gammas"),
-        seeds=options.whole_numbers(seeds, "--seeds"),
-        positions=cast("Positions", positions),
-        questions=questions,
-        out=table,
-        parts=parts,
-        jobs=options.processes(jobs),
-        progress=not quiet,
-        wait=wait,
-    )
+    with on_cluster(dask):
+        run(
+            folder,
+            benchmarks=options.scene_benchmarks(scenes, settings, benchmarks),
+            methods=None if methods == options.ALL else options.comma_list(methods, "--methods"),
+            ratios=options.numbers(ratios, "--ratios"),
+            gammas=options.numbers(gammas, "--gammas"),
+            seeds=options.whole_numbers(seeds, "--seeds"),
+            positions=cast("Positions", positions),
+            questions=questions,
+            out=table,
+            parts=parts,
+            jobs=options.processes(jobs),
+            progress=not quiet,
+            wait=wait,
+        )
     typer.echo(table)

@@ -36,6 +36,7 @@ def figures(
     ] = None,
     out: Annotated[Path, typer.Option(help="Folder for the figures.")] = Path("figures"),
     jobs: Annotated[int, typer.Option(help="Processes.")] = 2,
+    dask: options.Dask = None,
     distance: Annotated[str, typer.Option(help="w2 or w2_squared.")] = "w2",
     normalise: Annotated[
         str, typer.Option(help="Tokens under the distance: none, columns or rows.")
@@ -67,6 +68,7 @@ def figures(
     # matplotlib loads only now, so that --help and mistyped options answer at once.
     from otanalysis.figures import run
     from otanalysis.figures.bundled import ALL, draw_models
+    from otanalysis.studies.cluster import on_cluster
 
     chosen = [*(dumps or []), *(more_dumps or [])]
     if chosen and model is not None:
@@ -85,7 +87,8 @@ def figures(
         "progress": not quiet,
         "wait": wait,
     }
-    written = run(names, chosen, **how) if chosen else draw_models(model or ALL, names, **how)
+    with on_cluster(dask):
+        written = run(names, chosen, **how) if chosen else draw_models(model or ALL, names, **how)
     for path in written:
         if path.suffix != ".csv":
             typer.echo(path)

@@ -33,6 +33,7 @@ def ladder(
     limit: options.Limit = None,
     out: options.Out = Path("results"),
     jobs: options.Jobs = None,
+    dask: options.Dask = None,
     as_json: options.OverallJson = False,
     wait: options.Wait = False,
     quiet: options.Quiet = False,
@@ -43,6 +44,7 @@ def ladder(
     Takes about 4 s of one core an image; stopped with Ctrl-C, the same command goes on where it was.
     """
     from otanalysis.stats.cells import MEAN
+    from otanalysis.studies.cluster import on_cluster
     from otanalysis.studies.ladder import SUMMARY_NAME, LadderStudy, measure_ladder, summarise_ladder
 
     study = LadderStudy(
@@ -56,7 +58,8 @@ def ladder(
     )
     how: dict[str, Any] = {"jobs": options.processes(jobs), "limit": limit, "progress": not quiet}
     # The summary is of this table, and of no later one.
-    with held(out, "measuring the ladder", wait=wait), earlier_kept(out / "ladder.parquet"):
+    kept = earlier_kept(out / "ladder.parquet")
+    with on_cluster(dask), held(out, "measuring the ladder", wait=wait), kept:
         path = measure_ladder(dumps, study, out=out, **how)
         summary = summarise_ladder(path)
     overall = summary[summary["benchmark"] == MEAN]

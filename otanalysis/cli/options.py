@@ -122,6 +122,15 @@ Revision = Annotated[
 ]
 Out = Annotated[Path, typer.Option(help="Folder for the tables and their parts.")]
 Jobs = Annotated[int | None, typer.Option(help="Processes.", show_default="all cores")]
+Dask = Annotated[
+    str | None,
+    typer.Option(
+        metavar="ADDRESS",
+        help="Measure on the workers of the Dask scheduler there (tcp://node1:8786), in place of processes "
+        "here; all must see the same folders.",
+        show_default="this machine",
+    ),
+]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON instead of text.")]
 OverallJson = Annotated[bool, typer.Option("--json", help="Print the overall rows as JSON.")]
 Wait = Annotated[
@@ -274,6 +283,22 @@ def distances(text: str) -> tuple[str, ...]:
 
     asked = names(text, "--distances", DISTANCES) if text else ()
     return tuple(check_choice(name, "A distance", DISTANCES) for name in asked)
+
+
+def of_sweep(
+    methods: str, ratios: str, gammas: str, seeds: str, normalise: str, distance_names: str
+) -> dict[str, Any]:
+    """Read what a sweep measures from its options; return the settings by their names."""
+    from otanalysis.selection import TOKEN_METHODS
+
+    return {
+        "methods": names(methods, "--methods", TOKEN_METHODS),
+        "ratios": numbers(ratios, "--ratios"),
+        "gammas": numbers(gammas, "--gammas"),
+        "seeds": whole_numbers(seeds, "--seeds"),
+        "normalisations": normalisations(normalise),
+        "distances": distances(distance_names),
+    }
 
 
 def normalisations(text: str) -> tuple[Normalisation, ...]:

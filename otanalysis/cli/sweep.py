@@ -20,6 +20,7 @@ def sweep(
     distances: options.Distances = "",
     out: options.Out = Path("results"),
     jobs: options.Jobs = None,
+    dask: options.Dask = None,
     limit: options.Limit = None,
     wait: options.Wait = False,
     quiet: options.Quiet = False,
@@ -28,21 +29,17 @@ def sweep(
 
     Stopped with Ctrl-C, the same command goes on where it was.
     """
-    from otanalysis.selection import TOKEN_METHODS
+    from otanalysis.studies.cluster import on_cluster
     from otanalysis.studies.sweep import sweep as run
 
-    table = run(
-        dumps,
-        methods=options.names(methods, "--methods", TOKEN_METHODS),
-        ratios=options.numbers(ratios, "--ratios"),
-        gammas=options.numbers(gammas, "--gammas"),
-        seeds=options.whole_numbers(seeds, "--seeds"),
-        normalisations=options.normalisations(normalise),
-        distances=options.distances(distances),
-        out=out,
-        jobs=options.processes(jobs),
-        limit=limit,
-        progress=not quiet,
-        wait=wait,
-    )
+    with on_cluster(dask):
+        table = run(
+            dumps,
+            **options.of_sweep(methods, ratios, gammas, seeds, normalise, distances),
+            out=out,
+            jobs=options.processes(jobs),
+            limit=limit,
+            progress=not quiet,
+            wait=wait,
+        )
     typer.echo(table)

@@ -44,6 +44,7 @@ def synthetic(
     seed: options.SeedOfAll = 0,
     out: options.Out = Path("results"),
     jobs: options.Jobs = None,
+    dask: options.Dask = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print the whole summary as JSON.")] = False,
     wait: options.Wait = False,
     quiet: options.Quiet = False,
@@ -56,13 +57,15 @@ def synthetic(
     synthetic.parquet, the means to synthetic_summary.csv and the comparison to synthetic_published.csv.
     Stopped with Ctrl-C, the same command goes on where it was, with more --draws too.
     """
+    from otanalysis.studies.cluster import on_cluster
     from otanalysis.studies.table2.laws import LAWS
     from otanalysis.studies.table2.study import summarise_synthetic, synthetic as run
     from otanalysis.studies.table2.tables import published_synthetic
 
     published_synthetic()  # said now, not after minutes of measuring, where it is missing
     # The summary is of this table, and of no later one.
-    with held(out, "measuring synthetic tokens", wait=wait), earlier_kept(out / "synthetic.parquet"):
+    kept = earlier_kept(out / "synthetic.parquet")
+    with on_cluster(dask), held(out, "measuring synthetic tokens", wait=wait), kept:
         path = run(
             sizes=[_size(text) for text in options.comma_list(sizes, "--sizes")],
             laws=options.names(laws, "--laws", LAWS),

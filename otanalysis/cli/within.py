@@ -70,6 +70,7 @@ def within(
             help="Processes, each with a model of its own.", show_default="all cores; 1 with a MODEL"
         ),
     ] = None,
+    dask: options.Dask = None,
     as_json: options.OverallJson = False,
     wait: options.Wait = False,
     quiet: options.Quiet = False,
@@ -83,6 +84,7 @@ def within(
     from otanalysis.mini.bundled import bundled_model_path
     from otanalysis.stamps import StampSettings
     from otanalysis.stats.cells import MEAN
+    from otanalysis.studies.cluster import on_cluster
     from otanalysis.studies.within import ModelSource, WithinStudy, measure_within
     from otanalysis.studies.within_summary import SUMMARY_NAME, SWAPS_NAME, summarise_within
 
@@ -99,7 +101,8 @@ def within(
     asked = _asked(questions_file, questions, limit, benchmarks)
     processes = options.processes(jobs) if model is None else jobs or 1
     # The summaries are of this table, and of no later one.
-    with held(out, "the test inside the image", wait=wait), earlier_kept(out / "within.parquet"):
+    kept = earlier_kept(out / "within.parquet")
+    with on_cluster(dask), held(out, "the test inside the image", wait=wait), kept:
         path = measure_within(source, asked, study, out=out, jobs=processes, progress=not quiet)
         correlations, swaps = summarise_within(path)
     overall = correlations[correlations["benchmark"] == MEAN], swaps[swaps["benchmark"] == MEAN]

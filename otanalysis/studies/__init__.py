@@ -3,6 +3,8 @@
 Long studies run in parallel and go on where they stopped. A reader finds in
 
 * ``engine``: how what was measured is kept, found again and put into one table,
+* ``pool``, ``cluster``: the processes that measure, here or on many machines,
+* ``capture_sweep``, ``stretches``: pictures that are measured as they are captured, without a dump,
 * ``runs``: what a sweep asks for, and the keys of the answers,
 * ``sweep``, ``ladder``, ``certify``, ``coverage``, ``evaluate``: what each study measures,
 * ``within``, ``questions``: the test inside the image, and what is asked in it,

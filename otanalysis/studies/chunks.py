@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from os import PathLike
+from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 
 from otanalysis.errors import InputError
 from otanalysis.files import sha256_of_json
 from otanalysis.tokens.read import Dump, Sample, open_dump
+
+_CHUNK_BYTES = 96 * 2**20  # of tokens: 8 images of LLaVA-1.5 in any type, 4 of LLaVA-1.6 in float16
 
 Record = dict[str, Any]
 """One row of a table, by column."""
@@ -31,15 +35,28 @@ def distance_columns(names: Iterable[str]) -> pa.Schema:
 
 @dataclass(frozen=True)
 class Chunk:
-    """A few samples of one dump that are measured together: the unit of work and of resuming."""
+    """A few samples of one dump that are measured together: the unit of work and of resuming.
+
+    Attributes
+    ----------
+    dump : Dump
+        With these samples alone: a manifest of all would go to a process with every chunk.
+    fingerprint : str
+        Of the manifest of all samples.
+    """
 
     dump: Dump
-    sample_ids: tuple[str, ...]
+    fingerprint: str
+
+    @property
+    def sample_ids(self) -> tuple[str, ...]:
+        """The samples, in order."""
+        return self.dump.ids
 
     @cached_property
     def name(self) -> str:
         """Name of the chunk; says which content was measured, not where it lay."""
-        return sha256_of_json([self.dump.manifest.fingerprint, self.sample_ids])[:24]
+        return sha256_of_json([self.fingerprint, self.sample_ids])[:24]
 
     @property
     def holds(self) -> dict[str, frozenset[str]]:
@@ -75,7 +92,7 @@ def open_chunks(
 ) -> tuple[dict[str, Dump], list[tuple[str, Chunk]]]:
     """Open dumps, each named by the last two parts of its path; return them and their chunks, by name.
 
-    A chunk has ``size`` samples; only the first ``limit`` of each dump are taken if it is given.
+    A chunk has at most ``size`` samples; only the first ``limit`` of each dump are taken if it is given.
 
     Raises
     ------
@@ -88,7 +105,7 @@ def open_chunks(
     fingerprints: dict[str, Dump] = {}
     for path in dumps:
         dump = open_dump(path)
-        name = "/".join(dump.path.resolve().parts[-2:])
+        name = dump_name(dump.path)
         twin = opened.get(name) or fingerprints.get(dump.manifest.fingerprint)
         if twin is not None:
             raise InputError(
@@ -101,11 +118,33 @@ def open_chunks(
     if limit is not None and limit < 1:
         raise InputError(f"limit must be at least 1 sample, got {limit}.")
     return opened, [
-        (name, Chunk(dump, ids[start : start + size]))
-        for name, dump in opened.items()
-        for ids in [dump.ids[:limit]]
-        for start in range(0, len(ids), size)
+        (name, chunk) for name, dump in opened.items() for chunk in cut(dump, size=size, limit=limit)
     ]
+
+
+def dump_name(path: Path) -> str:
+    """Return the name of a dump in tables: the last two parts of its path.
+
+    >>> dump_name(Path("/data/dumps/llava/pope"))
+    'llava/pope'
+    """
+    return "/".join(path.resolve().parts[-2:])
+
+
+def cut(dump: Dump, *, size: int, limit: int | None = None) -> Iterator[Chunk]:
+    """Yield the chunks of a dump: up to ``size`` samples each, and fewer where these have many bytes."""
+    width, fingerprint = np.dtype(dump.manifest.dtype).itemsize, dump.manifest.fingerprint
+    taken: list[str] = []
+    left = _CHUNK_BYTES
+    for entry in dump.manifest.samples[:limit]:
+        weight = entry.m * entry.d * width
+        if taken and (len(taken) == size or weight > left):
+            yield Chunk(dump.only(taken), fingerprint)
+            taken, left = [], _CHUNK_BYTES
+        taken.append(entry.id)
+        left -= weight
+    if taken:
+        yield Chunk(dump.only(taken), fingerprint)
 
 
 def describe_dumps(opened: Mapping[str, Dump]) -> list[Record]:

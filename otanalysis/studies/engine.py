@@ -50,6 +50,8 @@ class Study:
         What the table's provenance says of settings and dumps, as JSON values.
     packages : tuple of str
         Libraries that decide the numbers: their versions are recorded with every part.
+    reads : sequence of Path
+        Folders that the parts read from; a cluster must see them.
     """
 
     name: str
@@ -58,6 +60,7 @@ class Study:
     request: object = None
     about: Mapping[str, Any] = field(default_factory=dict)
     packages: tuple[str, ...] = NUMERIC
+    reads: Sequence[Path] = ()
 
 
 @dataclass(frozen=True, eq=False)
@@ -114,7 +117,7 @@ def collect(study: Study, folder: Path, *, jobs: int, progress: bool, wait: bool
         Of the parts; created if missing.
     jobs : int
         Processes, at least 1; each uses one thread for linear algebra. Inside ``joblib.parallel_config``, its
-        backend (threads, a cluster) and its number of workers are used, where it says one.
+        backend (threads, the cluster of ``"dask"``) and its number of workers are used, where it says one.
     progress : bool
         Show a bar with the time left on stderr.
     wait : bool
@@ -130,18 +133,32 @@ def collect(study: Study, folder: Path, *, jobs: int, progress: bool, wait: bool
         With a word on what is kept.
     """
     _check_jobs(jobs)
-    store = Store(folder, study.schema, study.packages)
+    store = Store(folder.absolute(), study.schema, study.packages)
     with held(folder, f"measuring parts of the {study.name}", wait=wait):
         store.clean(study.parts)
         left = [(part, missing) for part in study.parts if (missing := store.missing(part))]
         left.sort(key=lambda one: -one[0].work)
         tasks = [partial(store.measure, part, missing) for part, missing in left]
-        run_parts(study.name, tasks, jobs=jobs, total=len(study.parts), kept_in=folder, progress=progress)
+        run_parts(
+            study.name,
+            tasks,
+            jobs=jobs,
+            total=len(study.parts),
+            kept_in=folder,
+            progress=progress,
+            reads=study.reads,
+        )
         read = [store.read(part) for part in study.parts]
     versions = sum((one for _, one in read), Counter[str]())
     measured_with = counted(versions)
     say_moved(measured_with, study.packages, folder)
     return Collected(pa.concat_tables(rows for rows, _ in read), measured_with)
+
+
+def is_collected(study: Study, folder: Path) -> bool:
+    """Tell whether a folder of parts has all of a study, so that :func:`collect` would measure nothing."""
+    store = Store(folder, study.schema, study.packages)
+    return not any(store.missing(part) for part in study.parts)
 
 
 def _check_jobs(jobs: int) -> None:
@@ -254,6 +271,7 @@ def measure_samples(
         parts=parts,
         request=[key, [[name, chunk.name] for name, chunk in chunks]],
         about={"settings": {"study": repr(study), "limit": limit}, "dumps": describe_dumps(opened)},
+        reads=[dump.path for dump in opened.values()],
     )
     return run_study(wanted, out, jobs=jobs, progress=progress, wait=wait)
 

@@ -224,10 +224,11 @@ def evaluate(
     with held(table_path.parent, "evaluating", wait=wait):
         known = KnownScores.in_table(table_path, subject)
         known.say_moved(_NUMERIC, table_path)
-        chunks = list(_chunks(Path(model), known, asked_of, settings, questions, positions))
+        chunks = list(_chunks(Path(model).absolute(), known, asked_of, settings, questions, positions))
         if not chunks:
             return known.table
-        study = Study("evaluate", _SCHEMA, [_part(one, subject) for one in chunks], packages=_NUMERIC)
+        pieces = [_part(one, subject) for one in chunks]
+        study = Study("evaluate", _SCHEMA, pieces, packages=_NUMERIC, reads=[Path(model)])
         folder = Path(parts) / f"{vlm.name}-{subject['model_fingerprint'][:12]}"
         found = collect(study, folder, jobs=jobs, progress=progress, wait=wait)
         guesses = [_majority(one, questions) for one in asked_of if not known.has(one.name, MAJORITY)]

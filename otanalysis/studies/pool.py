@@ -1,4 +1,7 @@
-"""The processes that measure parts: one thread each, and gone with their job, however that ends."""
+"""The processes that measure parts: one thread each, and gone with their job, however that ends.
+
+Where the caller says so, a cluster measures them, see :mod:`otanalysis.studies.cluster`.
+"""
 
 from __future__ import annotations
 
@@ -8,7 +11,7 @@ import signal
 import sys
 import threading
 import time
-from collections.abc import Callable, Generator, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from contextlib import closing, contextmanager, nullcontext
 from multiprocessing import resource_tracker
 from pathlib import Path
@@ -21,6 +24,7 @@ from threadpoolctl import threadpool_limits
 
 from otanalysis.errors import OtAnalysisError
 from otanalysis.progress import progress_bar
+from otanalysis.studies.cluster import LostError, client_of, finished_on
 
 _PR_SET_PDEATHSIG = 1  # prctl(2)
 _LOOK = 0.5  # seconds between two looks at whether the parent lives
@@ -34,42 +38,53 @@ def run_parts(
     total: int,
     kept_in: Path,
     progress: bool,
+    reads: Iterable[Path] = (),
 ) -> None:
     """Run what is left of ``total`` parts in processes; show the time left, and say what a stop keeps.
 
-    The tasks are picklable and take no arguments; each writes its own result whole into ``kept_in``.
+    The tasks are picklable and take no arguments; each reads from the folders ``reads`` and writes its own
+    result whole into ``kept_in``. On a cluster their paths must be absolute.
 
     Raises
     ------
     KeyboardInterrupt
         With a word on what is kept; the processes are gone then.
     OtAnalysisError
-        A process was killed, by the system for its memory for instance; or as the tasks raise it.
+        A process was killed, by the system for its memory for instance; a cluster is lost or cannot do it;
+        or as the tasks raise it.
     """
     done = total - len(tasks)
+
+    def kept() -> str:
+        return f"{done} of {total} parts are kept in {kept_in}; the same command goes on from there"
+
+    client = client_of(get_active_backend()[0]) if tasks else None
+    if client is None:
+        parts = _finished(tasks, jobs)
+    else:
+        parts = finished_on(client, _alone, tasks, writes=kept_in, reads=reads)
     with progress_bar(label, "parts", shown=progress and bool(tasks)) as bar:
         task = bar.add_task(label, total=total, completed=done)
         try:
-            with closing(_finished(tasks, jobs)) as finished:
+            with closing(parts) as finished:
                 for _ in finished:
                     done += 1
                     bar.update(task, completed=done)
         except KeyboardInterrupt:
-            raise KeyboardInterrupt(
-                f"Stopped: {done} of {total} parts are kept in {kept_in}; "
-                "the same command goes on from there."
-            ) from None
+            raise KeyboardInterrupt(f"Stopped: {kept()}.") from None
+        except LostError as error:
+            raise OtAnalysisError(f"{error}: {kept()}.") from error
         except BrokenProcessPool as error:
             raise OtAnalysisError(
-                f"A process that measures was killed, perhaps for its memory: {done} of {total} parts are "
-                f"kept in {kept_in}; the same command goes on from there, with fewer --jobs if need be."
+                f"A process that measures was killed, perhaps for its memory: {kept()}, with fewer --jobs if "
+                "need be."
             ) from error
 
 
 def _finished(tasks: Sequence[Callable[[], None]], jobs: int) -> Generator[None, None, None]:
     """Yield once a task, as soon as what it measured is on disk."""
     backend, workers = get_active_backend()
-    own = isinstance(backend, BACKENDS[DEFAULT_BACKEND])  # else it is the caller's: threads, a cluster
+    own = isinstance(backend, BACKENDS[DEFAULT_BACKEND])  # else it is the caller's, such as threads
     workers = min(joblib.effective_n_jobs(workers or jobs), len(tasks) or 1) if own else workers or jobs
     # One thread a process: the matrices are small, and more threads than cores would slow each other down.
     processes = {"backend": DEFAULT_BACKEND, "inner_max_num_threads": 1}

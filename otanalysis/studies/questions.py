@@ -161,7 +161,7 @@ def _csv_items(path: Path) -> list[PictureItem]:
         if image is None:
             raise InputError(f"{path}, row {number} has no image: fill in the path of the picture.")
         name = row.pop("id", None) or f"{image}#{number}"
-        load = partial(Path.read_bytes, path.parent / image)
+        load = partial(Path.read_bytes, (path.parent / image).absolute())
         items.append(PictureItem(name, load, {"image": image, **row}))
     _check_ids(path, [item.id for item in items])
     return items

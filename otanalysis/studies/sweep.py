@@ -37,6 +37,9 @@ from otanalysis.studies.store import Part
 from otanalysis.surrogate.ladder import Ladder
 from otanalysis.tokens.read import Sample
 
+PARTS = "parts"
+"""Folder of the parts of a sweep, beside its table."""
+
 _CHUNK_SIZE = 8  # samples: a part then takes seconds, so that a stop loses little and two cores stay busy
 
 
@@ -121,9 +124,50 @@ def sweep(
     """
     settings = SweepSettings(*cast(Any, (methods, ratios, gammas, seeds, normalisations, distances)))
     opened, chunks = open_chunks(dumps, size=_CHUNK_SIZE, limit=limit)
+    study = sweep_study(
+        settings,
+        chunks,
+        content=[[name, dump.manifest.fingerprint] for name, dump in opened.items()],
+        limit=limit,
+        dumps=describe_dumps(opened),
+        reads=[dump.path for dump in opened.values()],
+    )
+    return run_study(study, out, parts=PARTS, jobs=jobs, progress=progress, wait=wait)
+
+
+def sweep_study(
+    settings: SweepSettings,
+    chunks: Iterable[tuple[str, Chunk]],
+    *,
+    content: object,
+    limit: int | None,
+    dumps: list[Record],
+    reads: Sequence[Path] = (),
+) -> Study:
+    """Return the study of some chunks under all settings.
+
+    Parameters
+    ----------
+    settings : SweepSettings
+        What is measured.
+    chunks : iterable of (str, Chunk)
+        With the names of their dumps.
+    content : object
+        JSON values that tell what is measured on: another content is another table.
+    limit : int or None
+        How many samples of each dump were asked for.
+    dumps : list of dict
+        What the provenance says of the dumps.
+    reads : sequence of Path
+        Folders of the dumps.
+
+    Returns
+    -------
+    Study
+        Its parts belong into a folder :data:`PARTS`.
+    """
     measurements = settings.measurements()
     keys = tuple(one.key for one in measurements)
-    fingerprints = [[name, dump.manifest.fingerprint] for name, dump in opened.items()]
     about = {
         "methods": [one if isinstance(one, str) else one.name for one in settings.methods],
         "selectors": sorted({repr(run.selector) for run in settings.runs()}),
@@ -135,7 +179,7 @@ def sweep(
         "limit": limit,
     }
     schema = pa.schema([*_SCHEMA, *distance_columns(settings.distances)])
-    study = Study(
+    return Study(
         "sweep",
         schema=schema,
         parts=[
@@ -148,10 +192,10 @@ def sweep(
             )
             for name, chunk in chunks
         ],
-        request=[fingerprints, settings.digest(), limit, schema.names],
-        about={"settings": about, "dumps": describe_dumps(opened)},
+        request=[content, settings.digest(), limit, schema.names],
+        about={"settings": about, "dumps": dumps},
+        reads=reads,
     )
-    return run_study(study, out, parts="parts", jobs=jobs, progress=progress, wait=wait)
 
 
 def _measure(

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from functools import lru_cache, partial
 from os import PathLike
 from pathlib import Path
@@ -74,6 +74,10 @@ class ModelSource:
     revision: str | None = None
     dtype: Dtype = "float32"
     device: str = "cpu"
+
+    def anywhere(self) -> ModelSource:
+        """Return it for processes in other folders: the path of a folder is absolute."""
+        return replace(self, source=str(Path(self.source).absolute())) if Path(self.source).is_dir() else self
 
     def load(self) -> VisionLanguageModel:
         """Return the model; a process keeps the last one."""
@@ -264,7 +268,7 @@ def measure_within(
     parts = [
         Part(
             keys=(sha256_of_json([key, content[start : start + _CHUNK]])[:24],),
-            measure=partial(_measure, model, study, tuple(questions[start : start + _CHUNK])),
+            measure=partial(_measure, model.anywhere(), study, tuple(questions[start : start + _CHUNK])),
         )
         for start in range(0, len(questions), _CHUNK)
     ]
@@ -274,7 +278,15 @@ def measure_within(
         "benchmarks": Counter(one.benchmark for one in questions),
         "scenes": len({one.scene for one in questions}),
     }
-    wanted = Study(study.name, _SCHEMA, parts, request=[key, content], about=about, packages=_PACKAGES)
+    wanted = Study(
+        study.name,
+        _SCHEMA,
+        parts,
+        request=[key, content],
+        about=about,
+        packages=_PACKAGES,
+        reads=[Path(model.source)] if Path(model.source).is_dir() else [],
+    )
     return run_study(wanted, out, jobs=jobs, progress=progress, wait=wait)
 
 

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import operator
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from functools import cached_property, lru_cache
 from os import PathLike
 from pathlib import Path
 from stat import S_ISREG
-from typing import Any
+from typing import Any, cast
 from uuid import uuid4
 
 import numpy as np
@@ -21,6 +21,7 @@ from otanalysis.errors import DumpError, InputError
 from otanalysis.files import as_path, sha256_of_file
 from otanalysis.scalars import shown
 from otanalysis.side import check_side
+from otanalysis.tokens.layout import BESIDE
 from otanalysis.tokens.manifest import MANIFEST_NAME, PARTIAL_MANIFEST_NAME, Manifest, SampleEntry, ShardEntry
 from otanalysis.tokens.thumbnails import decode_thumbnail
 
@@ -253,6 +254,21 @@ class Dump:
             ) from None
         return self._read(entry)
 
+    def only(self, sample_ids: Iterable[str]) -> Dump:
+        """Return the dump as if it held only some of its samples, with a manifest as small as these.
+
+        Their fingerprint is not that of the dump; paths are absolute, for processes in other folders.
+        """
+        chosen = [self._entry(one) for one in sample_ids]
+        files: dict[str, tuple[ShardEntry, ...]] = {}
+        for kind, part in {"shards": "shard", **BESIDE}.items():
+            used = sorted({number for one in chosen if (number := getattr(one, part)) is not None})
+            files[kind] = tuple(getattr(self.manifest, kind)[number] for number in used)
+            places = {number: place for place, number in enumerate(used)}
+            chosen = [replace(one, **cast(Any, {part: places.get(getattr(one, part))})) for one in chosen]
+        fewer = replace(self.manifest, samples=tuple(chosen), **cast(Any, files))
+        return replace(self, path=self.path.absolute(), manifest=fewer)
+
     @cached_property
     def ids(self) -> tuple[str, ...]:
         """The sample ids, in order."""
@@ -268,13 +284,16 @@ class Dump:
         DumpError
             Its shard is missing, truncated, changed or does not hold what the manifest promises.
         """
+        return self._read(self._entry(sample_id))
+
+    def _entry(self, sample_id: str) -> SampleEntry:
         entry = self._entries.get(sample_id) if isinstance(sample_id, str) else None
         if entry is None:
             first = self.ids[0] if self.ids else "none"
             raise InputError(
                 f"{self.path} has no sample {sample_id!r} among its {len(self)} (the first is {first!r})."
             )
-        return self._read(entry)
+        return entry
 
     @cached_property
     def _entries(self) -> dict[str, SampleEntry]:

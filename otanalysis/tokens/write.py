@@ -126,6 +126,11 @@ class DumpWriter:
         """Type of every stored tensor."""
         return np.dtype(self._manifest.dtype)
 
+    @property
+    def entries(self) -> tuple[SampleEntry, ...]:
+        """What the manifest says of the samples in whole shards."""
+        return self._manifest.samples
+
     def __contains__(self, sample_id: object) -> bool:
         """Tell whether the sample was added, in this run or in the one that it goes on from."""
         return sample_id in self._known

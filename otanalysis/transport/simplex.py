@@ -56,8 +56,36 @@ _VANISHED = 1e-225
 _TINY = float(np.finfo(np.float64).tiny)
 _DIVIDES_TO_ZERO = 2.0**52  # what can make zero of a positive distance, which is _TINY at least
 
-# The filters of warnings belong to all threads: two that set and restore them at once leave them changed.
-_FILTERS = Lock()
+
+class _Hushed:
+    """UserWarning unheard in a ``with`` block that several threads may be in at once.
+
+    The filters of warnings belong to all threads, and two that set and restore them at once would leave them
+    changed: the first one in sets them, the last one out restores them, and POT, which lets go of the
+    interpreter while it solves, is not held up meanwhile.
+    """
+
+    def __init__(self) -> None:
+        self._lock = Lock()
+        self._inside = 0
+        self._filters = warnings.catch_warnings()
+
+    def __enter__(self) -> None:
+        with self._lock:
+            if not self._inside:
+                self._filters = warnings.catch_warnings()
+                self._filters.__enter__()
+                warnings.simplefilter("ignore", UserWarning)
+            self._inside += 1
+
+    def __exit__(self, *_: object) -> None:
+        with self._lock:
+            self._inside -= 1
+            if not self._inside:
+                self._filters.__exit__(None, None, None)
+
+
+_HUSHED = _Hushed()
 
 
 @dataclass(frozen=True, eq=False)
@@ -188,9 +216,8 @@ def _simplex(
     # POT loads torch and scikit-learn where they are installed; importing otanalysis must not.
     import ot
 
-    with _FILTERS, warnings.catch_warnings():
+    with _HUSHED:
         # POT only warns when it gives up. That warning is raised as an error below, from the result code.
-        warnings.simplefilter("ignore", UserWarning)
         plan, log = ot.emd(a, b, cost, numItermax=max_pivots, log=True)
     if log["warning"] is not None:
         m, k = cost.shape

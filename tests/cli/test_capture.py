@@ -177,3 +177,34 @@ def test_a_finished_dump_is_refused_before_a_model_is_loaded(
     result = run("capture", "--model", "no/model", "--images", "no/pictures", "--out", make_dump("finished"))
     assert result.exit_code == 2
     assert "is finished" in result.stderr
+
+
+def test_a_capture_that_sweeps_says_what_a_sweep_of_its_dump_says(photos: Path, tmp_path: Path) -> None:
+    pytest.importorskip("torch")
+    out, dump = tmp_path / "on-the-fly" / "photos", tmp_path / "dumps" / "photos"
+    model = ("--model", bundled_model_path(), "--images", photos, "--limit", 2, "--device", "cpu", "--quiet")
+    measure = ("--methods", "otprune,first", "--ratios", "0.02", "--jobs", 1)
+    told = run("capture", *model, "--out", out, "--sweep", *measure)
+    assert told.exit_code == 0, told.output
+    assert told.stdout.strip() == str(out / "sweep.parquet")
+    assert run("capture", *model, "--out", dump).exit_code == 0
+    swept = run("sweep", dump, *measure, "--out", tmp_path / "results", "--quiet")
+    tables = [pd.read_parquet(one.stdout.strip()).drop(columns=["dump", "seconds"]) for one in (told, swept)]
+    pd.testing.assert_frame_equal(*tables, check_exact=True)
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        (("--ratios", "0.1"), "--ratios is for a capture with --sweep: add --sweep"),
+        (("--dask", "tcp://x:1"), "--dask is for a capture with --sweep: add --sweep"),
+        (("--sweep", "--thumbnails"), "--thumbnails is for a capture without --sweep: leave it out"),
+        (("--sweep", "--ratios", "2"), "ratio"),
+        (("--sweep", "--methods", "nonsense"), "nonsense"),
+    ],
+)
+def test_options_of_a_sweep_are_for_a_capture_that_sweeps(
+    assert_refused: Refused, tmp_path: Path, options: tuple[str, ...], said: str
+) -> None:
+    out = tmp_path / "out"
+    assert_refused(run("capture", "--model", "M", "--images", "I", "--out", out, *options), said, out)

@@ -17,7 +17,7 @@ from safetensors.numpy import load_file, save_file
 
 from otanalysis.errors import DumpError, InputError
 from otanalysis.studies import sweep
-from otanalysis.tokens import open_dump, read
+from otanalysis.tokens import DumpWriter, open_dump, read
 from otanalysis.tokens.read import check_file
 
 FLIPS = 40
@@ -201,3 +201,42 @@ def test_what_is_no_path_is_a_mistake_of_the_caller(path: Any) -> None:
 def test_a_path_that_is_too_long_is_one_sentence() -> None:
     with pytest.raises(DumpError, match="cannot be read"):
         open_dump("x" * 5000)
+
+
+def test_some_samples_of_a_dump_are_read_as_from_the_whole(tmp_path: Path) -> None:
+    """Also where only some have thumbnails, weights and side information, in files with other numbers."""
+    generator = np.random.default_rng(0)
+    with DumpWriter(tmp_path / "dump", model="m", benchmark="b", shard_size=2) as writer:
+        for number in range(6):
+            beside = {
+                "thumbnail": generator.integers(0, 255, (8, 8, 3), dtype=np.uint8),
+                "weights": generator.random(4),
+                "side": {"attention": generator.random(4)},
+            }
+            kept = beside if number in (1, 4) else {}
+            writer.add(f"image-{number}", generator.standard_normal((4, 3)), **kept)
+    whole = open_dump(tmp_path / "dump")
+    some = whole.only(["image-4", "image-0"])
+    assert some.ids == ("image-4", "image-0")
+    assert (len(some.manifest.shards), len(some.manifest.weights)) == (2, 1)
+    for name in some.ids:
+        one, same = some.sample(name), whole.sample(name)
+        np.testing.assert_array_equal(one.tokens, same.tokens)
+        for found, wanted in (
+            (one.weights, same.weights),
+            (one.side.get("attention"), same.side.get("attention")),
+            (one.thumbnail, same.thumbnail),
+        ):
+            assert (found is None) == (wanted is None) == (name == "image-0")
+            np.testing.assert_array_equal(found, wanted)
+    with pytest.raises(InputError, match="no sample 'image-9'"):
+        whole.only(["image-9"])
+
+
+def test_some_samples_are_found_from_another_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with DumpWriter(tmp_path / "dump", model="m", benchmark="b") as writer:
+        writer.add("image", np.ones((2, 2)))
+    monkeypatch.chdir(tmp_path)
+    some = open_dump("dump").only(["image"])
+    monkeypatch.chdir("/")
+    np.testing.assert_array_equal(some.sample("image").tokens, np.ones((2, 2)))

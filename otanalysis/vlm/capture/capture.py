@@ -6,8 +6,8 @@ prepared by another thread, and the tokens of the last ones are written by a thi
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from contextlib import closing
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, closing
 from dataclasses import dataclass
 from functools import partial
 from itertools import islice
@@ -21,10 +21,9 @@ from otanalysis.defaults import FULL
 from otanalysis.errors import DumpError, InputError
 from otanalysis.progress import progress_bar
 from otanalysis.tokens import DumpWriter
-from otanalysis.tokens.manifest import PARTIAL_MANIFEST_NAME, Manifest
 from otanalysis.vlm.attention import check_attention
 from otanalysis.vlm.capture.batches import captured_layer, check_capturable, common_grid
-from otanalysis.vlm.capture.job import CaptureJob, PreparedBatch
+from otanalysis.vlm.capture.job import CaptureJob, PreparedBatch, TokenWriter
 from otanalysis.vlm.capture.pictures import PictureSource
 from otanalysis.vlm.capture.provenance import model_provenance, processor_settings
 from otanalysis.vlm.capture.stages import Behind, ahead, batches
@@ -145,6 +144,56 @@ def capture_tokens(
     1
     >>> folder.cleanup()
     """
+    return capture_into(
+        partial(DumpWriter, out, wait=wait),
+        vlm,
+        source,
+        benchmark=benchmark,
+        revision=revision,
+        batch_size=batch_size,
+        limit=limit,
+        layer=layer,
+        side=side,
+        shard_size=shard_size,
+        dump_dtype=dump_dtype,
+        thumbnails=thumbnails,
+        skip_bad=skip_bad,
+        progress=progress,
+    )
+
+
+def capture_into(
+    open_writer: Callable[..., AbstractContextManager[TokenWriter]],
+    vlm: VisionLanguageModel,
+    source: PictureSource,
+    *,
+    benchmark: str,
+    revision: str = "",
+    batch_size: int = 8,
+    limit: int | None = None,
+    layer: int | None = None,
+    side: Sequence[str] = (),
+    shard_size: int = 64,
+    dump_dtype: Literal["float16", "float32"] = "float16",
+    thumbnails: bool = False,
+    skip_bad: bool = False,
+    progress: bool = True,
+    settle: Callable[[], None] | None = None,
+) -> CaptureReport:
+    """Hand the visual tokens of pictures to a writer; what is not told here is as in :func:`capture_tokens`.
+
+    Parameters
+    ----------
+    open_writer
+        Called with what :class:`~otanalysis.tokens.DumpWriter` takes after its path; the samples that the
+        writer has then are not added again.
+    settle
+        Called between two batches, in the thread of the caller: another one adds the samples.
+
+    Returns
+    -------
+    CaptureReport
+    """
     for name, value in (("batch_size", batch_size), ("limit", 1 if limit is None else limit)):
         if value < 1:
             raise InputError(f"{name} must be at least 1, got {value}.")
@@ -153,8 +202,7 @@ def capture_tokens(
     check_attention(vlm.model, taken)
     grid = common_grid(vlm, layer, taken)
     total = len(source) if limit is None else min(limit, len(source))
-    writer = DumpWriter(
-        out,
+    opened = open_writer(
         model=vlm.name,
         revision=revision,
         benchmark=benchmark,
@@ -172,18 +220,23 @@ def capture_tokens(
             "model": model_provenance(vlm),
             **({"side": list(taken)} if taken else {}),
         },
-        wait=wait,
     )
-    with writer:
-        # Read now that the folder is this one's: another process may have gone on with it before.
-        known = _known_checksums(writer.path)
+    with opened as writer:
+        known = {entry.id: str(entry.extra.get("image_sha256", "")) for entry in writer.entries}
         job = CaptureJob(vlm, writer, layer, grid, known, thumbnails, skip_bad, taken)
         resumed = len(writer)
-        skipped = _write(job, source, total, batch_size, progress)
+        skipped = _write(job, source, total, batch_size, progress, settle)
     return CaptureReport(writer.path, len(writer), resumed, tuple(skipped))
 
 
-def _write(job: CaptureJob, source: PictureSource, total: int, batch_size: int, progress: bool) -> list[str]:
+def _write(
+    job: CaptureJob,
+    source: PictureSource,
+    total: int,
+    batch_size: int,
+    progress: bool,
+    settle: Callable[[], None] | None,
+) -> list[str]:
     """Add all pictures and finish the dump; return those that were skipped."""
     skipped: list[str] = []
     items = batches(islice(source, total), batch_size)
@@ -197,6 +250,8 @@ def _write(job: CaptureJob, source: PictureSource, total: int, batch_size: int, 
                 if images := job.encode(batch):
                     writing.hand(partial(job.store, batch, images))
                 skipped += batch.bad
+                if settle is not None:
+                    settle()
                 bar.advance(task, len(batch.items))
         writing.finish()
     _check_complete(job.writer, total, skipped)
@@ -204,14 +259,7 @@ def _write(job: CaptureJob, source: PictureSource, total: int, batch_size: int, 
     return skipped
 
 
-def _known_checksums(out: Path) -> dict[str, str]:
-    """Return the checksums of the pictures that an unfinished dump holds."""
-    path = out / PARTIAL_MANIFEST_NAME
-    entries = Manifest.read(path).samples if path.is_file() else ()
-    return {entry.id: str(entry.extra.get("image_sha256", "")) for entry in entries}
-
-
-def _check_complete(writer: DumpWriter, total: int, skipped: Sequence[str]) -> None:
+def _check_complete(writer: TokenWriter, total: int, skipped: Sequence[str]) -> None:
     if len(writer) + len(skipped) != total:
         raise DumpError(
             f"The unfinished dump {writer.path} holds {len(writer)} samples, but the source has "

@@ -6,18 +6,56 @@ import os
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import Any
+from pathlib import Path
+from typing import Any, Protocol
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from otanalysis.errors import DumpError, InputError
-from otanalysis.tokens import DumpWriter
+from otanalysis.tokens.manifest import SampleEntry
 from otanalysis.vlm.capture.batches import encode_pictures, prepare_pictures
 from otanalysis.vlm.capture.pictures import PictureItem, ReadPicture, UnreadableError
 from otanalysis.vlm.capture.provenance import sample_provenance
 from otanalysis.vlm.layout import ImageTokens
 from otanalysis.vlm.model import VisionLanguageModel
+
+
+class TokenWriter(Protocol):
+    """What takes the tokens of a capture: a :class:`~otanalysis.tokens.DumpWriter`, or what is like it.
+
+    Attributes
+    ----------
+    path : Path
+        Folder of what was captured.
+    """
+
+    path: Path
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        """Type that the tokens are kept in."""
+
+    @property
+    def entries(self) -> Sequence[SampleEntry]:
+        """What is known of the samples that a stop would not lose."""
+
+    def __len__(self) -> int:
+        """Return the number of samples that were added, earlier runs included."""
+
+    def add(
+        self,
+        sample_id: str,
+        tokens: ArrayLike,
+        *,
+        extra: Mapping[str, Any] | None = None,
+        thumbnail: ArrayLike | None = None,
+        side: Mapping[str, ArrayLike] | None = None,
+    ) -> None:
+        """Add one sample."""
+
+    def finish(self, *, notes: Mapping[str, Any] | None = None) -> None:
+        """Say that there are no more."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -50,7 +88,7 @@ class CaptureJob:
     ----------
     vlm : VisionLanguageModel
         The model.
-    writer : DumpWriter
+    writer : TokenWriter
         Of the dump.
     layer : int or None
         Vision layer, see :func:`~otanalysis.vlm.capture.batches.encode_pictures`.
@@ -67,7 +105,7 @@ class CaptureJob:
     """
 
     vlm: VisionLanguageModel
-    writer: DumpWriter
+    writer: TokenWriter
     layer: int | None
     grid: tuple[int, int] | None
     known: Mapping[str, str]

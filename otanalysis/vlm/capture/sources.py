@@ -131,7 +131,7 @@ def _parse(line: str, file: Path, number: int) -> PictureItem:
     identifier = entry.pop("id", image)
     if isinstance(identifier, bool) or not isinstance(identifier, str | int) or identifier == "":
         raise InputError(f'{file}, line {number}: "id" must be a text or a whole number, got {identifier!r}.')
-    load = partial(Path.read_bytes, file.parent / image)
+    load = partial(Path.read_bytes, (file.parent / image).absolute())
     return PictureItem(str(identifier), load, {"image": image, **entry})
 
 
