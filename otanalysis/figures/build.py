@@ -254,17 +254,28 @@ def draw_all(
         drawn, caption = _drawn(FIGURES[name], own)
         files |= drawn
         sentence = missing(only=[name]).sentence()
-        notes = [single_images(given.rows), f"**Missing scores.** {sentence}" if sentence else ""]
+        notes = [
+            single_images(given.rows),
+            f"**Missing scores.** {sentence}" if sentence else "",
+            _of_one_model(name, given.rows, model),
+        ]
         captions.append("\n\n".join([caption, *filter(None, notes)]))
     files[CAPTIONS] = ("\n\n".join(captions) + "\n").encode()
     lacking = missing(only=names)
     if lacking.benchmarks:
         commands = lacking.commands(model, table, pretrained=pretrained)
         say(f"{lacking.sentence()}\n{lacking.remedy(commands, table, Path(out) / SCRIPT)}")
-        if not lacking.of_the_scenes:
+        if not lacking.worlds:
             lines = ["#!/bin/sh", "set -e", *commands]
             files[SCRIPT] = "".join(f"{line}\n" for line in lines).encode()
     return files
+
+
+def _of_one_model(name: str, rows: pd.DataFrame, model: str) -> str:
+    """Return the note on which model a figure speaks of; none where it shows several, and names them."""
+    if FIGURES[name].needs in ACROSS or ("model" in rows and rows["model"].nunique() > 1):
+        return ""
+    return f"**Model.** Measured on `{model}`: what holds here, or does not, is said of this model alone."
 
 
 def _joined(scripts: Sequence[bytes]) -> bytes:

@@ -66,6 +66,7 @@ def test_dumps_and_accuracies_become_figures_and_a_second_run_measures_nothing(
     captions = (out / "captions.md").read_text()
     assert captions.count("**Figure 4.") == captions.count("**Figure 5.") == 1, "a caption went missing"
     assert captions.encode() != before["captions.md"]
+    assert captions.count("**Model.** Measured on `noise`: what holds here") == 2
 
 
 def test_without_accuracies_the_distances_are_drawn_and_the_rest_is_named(
