@@ -53,9 +53,9 @@ class Projector(nn.Module):
 class Change(nn.Module):
     """A change of one linear layer in every layer of the model; it begins as none."""
 
-    def __init__(self, weights: Tensor, rank: int) -> None:
+    def __init__(self, shape: torch.Size, rank: int) -> None:
         super().__init__()
-        layers, out, wide = weights.shape
+        layers, out, wide = shape
         self.A = nn.Parameter(torch.randn(layers, rank, wide) * wide**-0.5)
         self.B = nn.Parameter(torch.zeros(layers, out, rank))
 
@@ -65,12 +65,23 @@ class Change(nn.Module):
 
 
 class LearningAdapter(nn.Module):
-    """Projector and changes; the names of its state are those of the file that ``assemble`` takes."""
+    """Projector and changes; the names of its state are those of the file that ``assemble`` takes.
 
-    def __init__(self, projector: Projector, weights: dict[str, Tensor], rank: int) -> None:
+    Parameters
+    ----------
+    projector
+        The projector.
+    language
+        What the changes are for.
+    rank
+        Of the changes.
+    """
+
+    def __init__(self, projector: Projector, language: ChangedLanguage, rank: int) -> None:
         super().__init__()
         self.projector = projector
-        self.lora = nn.ModuleDict({letter: Change(own, rank) for letter, own in weights.items()})
+        changes = {letter: Change(own.shape, rank) for letter, own in language.weights.items()}
+        self.lora = nn.ModuleDict(changes)
 
     def stored(self) -> dict[str, Tensor]:
         """Return all numbers as the file has them, in float16."""
@@ -83,20 +94,21 @@ class ChangedLanguage:
     Parameters
     ----------
     model
-        The pretrained language model, which stays as it is; it computes in its own type.
+        The pretrained language model, float32.
+    dtype
+        In which it computes: it is left in this type, and changes are added before they are rounded to it.
     """
 
-    def __init__(self, model: LlamaModel) -> None:
-        self.model = model.requires_grad_(requires_grad=False)
+    def __init__(self, model: LlamaModel, dtype: torch.dtype = torch.float32) -> None:
         self._names = {
             letter: [f"layers.{layer}.{place}.weight" for layer in range(len(model.layers))]
             for letter, place in PLACES.items()
         }
         state = model.state_dict()
         self.weights = {
-            letter: torch.stack([state[name].float() for name in names])
-            for letter, names in self._names.items()
+            letter: torch.stack([state[name] for name in names]) for letter, names in self._names.items()
         }
+        self.model = model.to(dtype).requires_grad_(requires_grad=False)
 
     def under(self, adapter: LearningAdapter) -> dict[str, Tensor]:
         """Return the changed weights by their names in the model, in its type."""

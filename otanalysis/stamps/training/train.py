@@ -98,7 +98,7 @@ class Teacher:
     Parameters
     ----------
     model
-        The pretrained language model, in the type and on the device that compute.
+        The pretrained language model, float32, on the device that computes: a GPU in bfloat16.
     processor
         Of the whole model: how questions are put, and their words.
     scenes
@@ -112,7 +112,8 @@ class Teacher:
     def __init__(
         self, model: LlamaModel, processor: Any, scenes: EncodedScenes, recipe: AdapterRecipe, seed: int
     ) -> None:
-        self.language = ChangedLanguage(model)
+        on_gpu = model.device.type == "cuda"
+        self.language = ChangedLanguage(model, torch.bfloat16 if on_gpu else torch.float32)
         self.scenes, self.recipe, self.seed = scenes, recipe, seed
         self.wording = Wording(processor)
         self.step = 0
@@ -121,8 +122,7 @@ class Teacher:
         features = scenes.parts[0].float()
         projector = Projector(features.shape[-1], table.shape[-1])
         projector.begin(features, table)
-        weights = {letter: own.cpu() for letter, own in self.language.weights.items()}
-        self.adapter = LearningAdapter(projector, weights, recipe.rank).to(model.device)
+        self.adapter = LearningAdapter(projector, self.language, recipe.rank).to(model.device)
         groups = [{"params": list(part.parameters())} for part in (self.adapter.projector, self.adapter.lora)]
         self.optimiser = torch.optim.AdamW(groups, lr=0.0, betas=(0.9, 0.98), weight_decay=0.0)
 

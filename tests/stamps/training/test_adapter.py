@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from typing import Any
 
 import torch
@@ -14,7 +15,7 @@ from otanalysis.stamps.training.adapter import ChangedLanguage, LearningAdapter,
 def test_a_new_adapter_changes_nothing_and_a_read_one_what_the_assembly_changes(small_world: Any) -> None:
     plain = small_world.words.model.state_dict()
     language = ChangedLanguage(small_world.words.model)
-    adapter = LearningAdapter(Projector(64, 64), language.weights, 2)
+    adapter = LearningAdapter(Projector(64, 64), language, 2)
     assert all(torch.equal(plain[name], value) for name, value in language.under(adapter).items())
     stored = load_file(small_world.adapter)
     adapter.load_state_dict(stored)
@@ -30,9 +31,19 @@ def test_a_new_adapter_changes_nothing_and_a_read_one_what_the_assembly_changes(
     assert all(torch.equal(kept[name], value) for name, value in stored.items())
 
 
+def test_changes_are_added_before_they_are_rounded(small_world: Any) -> None:
+    exact = ChangedLanguage(copy.deepcopy(small_world.words.model))
+    rounded = ChangedLanguage(copy.deepcopy(small_world.words.model), torch.bfloat16)
+    adapter = LearningAdapter(Projector(64, 64), exact, 2)
+    adapter.load_state_dict(load_file(small_world.adapter))
+    assert rounded.model.dtype == torch.bfloat16
+    for name, value in exact.under(adapter).items():
+        assert torch.equal(rounded.under(adapter)[name], value.bfloat16())
+
+
 def test_only_the_adapter_learns(small_world: Any) -> None:
     language = ChangedLanguage(small_world.words.model)
-    adapter = LearningAdapter(Projector(64, 64), language.weights, 2)
+    adapter = LearningAdapter(Projector(64, 64), language, 2)
     output = language(adapter, input_ids=torch.tensor([[1, 2, 3]]), use_cache=False).last_hidden_state
     output.square().sum().backward()
     assert all(change.B.grad.abs().max() > 0 for change in adapter.lora.values())
