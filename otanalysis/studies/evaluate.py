@@ -237,9 +237,7 @@ def evaluate(
     table_path = accuracy_path(out)
     vlm = load_model(model)
     asked = (*measurable_methods(vlm), NO_IMAGE) if methods is None else tuple(methods)
-    selecting = tuple(one for one in asked if one != NO_IMAGE)
-    numbers = (tuple(ratios), tuple(gammas), tuple(seeds), ("none",))
-    runs = tuple(SweepSettings(selecting, *numbers).runs()) if selecting or not asked else ()
+    runs = _runs(asked, ratios, gammas, seeds)
     check_attention(vlm.model, _side_of(runs))
     subject = _subject(vlm.name, model_fingerprint(model), questions, positions, _scenes_of(asked_of))
     with held(table_path.parent, "evaluating", wait=wait):
@@ -260,6 +258,16 @@ def evaluate(
         measured = _measured(chunks, seeds) | {"measured_with": found.measured_with}
         write_accuracy(table, table_path, provenance=known.with_evaluation(subject, measured))
     return table
+
+
+def _runs(
+    asked: tuple[str | Selector, ...], ratios: Sequence[float], gammas: Sequence[float], seeds: Sequence[int]
+) -> tuple[Run, ...]:
+    """Return the runs of the methods that select; none where only no image is asked for."""
+    if asked == (NO_IMAGE,):
+        return ()
+    methods = tuple(one for one in asked if one != NO_IMAGE)
+    return tuple(SweepSettings(methods, tuple(ratios), tuple(gammas), tuple(seeds), ("none",)).runs())
 
 
 def _chunks(

@@ -127,7 +127,7 @@ def _features(encoder: Dinov2Model, pictures: Tensor) -> Tensor:
     """Return the second to last layer's tokens without that of the class, as the model takes them."""
     device = encoder.device
     with torch.autocast(device.type, torch.bfloat16, enabled=device.type == "cuda"):
-        hidden = encoder(pictures.to(device), output_hidden_states=True).hidden_states[-2]
+        hidden: Tensor = encoder(pictures.to(device), output_hidden_states=True).hidden_states[-2]
     return hidden[:, 1:].half().cpu()
 
 

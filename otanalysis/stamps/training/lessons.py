@@ -7,6 +7,7 @@ from typing import Any, Final
 
 import numpy as np
 from torch import Tensor
+from torch.utils.data import Dataset
 
 from otanalysis.scenes import Question
 from otanalysis.stamps.benchmarks import TURNS, ask, composer
@@ -23,7 +24,7 @@ Lesson = tuple[Tensor, tuple[Question, ...]]
 
 
 @dataclass(frozen=True)
-class Lessons:
+class Lessons(Dataset[Lesson]):
     """The first scenes of the training, by number; a map-style data set of torch.
 
     Attributes

@@ -118,7 +118,8 @@ class Teacher:
         self.wording = Wording(processor)
         self.step = 0
         torch.manual_seed(seed)
-        table = model.get_input_embeddings().weight.float().cpu()
+        words: Any = model.get_input_embeddings()
+        table = words.weight.float().cpu()
         features = scenes.parts[0].float()
         projector = Projector(features.shape[-1], table.shape[-1])
         projector.begin(features, table)
@@ -138,7 +139,7 @@ class Teacher:
     def logits(self, numbers: Sequence[int]) -> tuple[Tensor, Tensor]:
         """Return the logits ``[n, v]`` of all words of the answers about some scenes, and those words."""
         model = self.language.model
-        words = model.get_input_embeddings()
+        words: Any = model.get_input_embeddings()
         features = self.scenes.features(numbers).to(model.device)
         visual = self.adapter.projector(features).to(model.dtype)
         first = self.wording.first
