@@ -135,7 +135,7 @@ def test_the_verdicts_are_made_of_figures_that_need_not_be_drawn(make_dump: Make
     assert set(grid["n"]) == {2}, "one image a dump"
     caption = (out / "captions.md").read_text()
     assert caption.startswith("**Figure E. ")
-    assert caption.endswith("have no interval and no test, and decide nothing.\n")
+    assert "have no interval and no test, and decide nothing.\n\n**Model.**" in caption
     assert said == []
 
 
