@@ -108,7 +108,8 @@ class ChangedLanguage:
         self.weights = {
             letter: torch.stack([state[name] for name in names]) for letter, names in self._names.items()
         }
-        self.model = model.to(dtype).requires_grad_(requires_grad=False)
+        self.model = model
+        nn.Module.to(model, dtype).requires_grad_(requires_grad=False)
 
     def under(self, adapter: LearningAdapter) -> dict[str, Tensor]:
         """Return the changed weights by their names in the model, in its type."""
