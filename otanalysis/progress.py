@@ -7,6 +7,7 @@ import gc
 import os
 import signal
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
@@ -17,7 +18,15 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from otanalysis.errors import OtAnalysisError
 
-__all__ = ["begin_program", "prefer_plain_arrays", "progress_bar", "reported", "run_alone", "say"]
+__all__ = [
+    "begin_program",
+    "prefer_plain_arrays",
+    "progress_bar",
+    "reported",
+    "run_alone",
+    "say",
+    "unbroken",
+]
 
 _IMPATIENCE = 2.0  # seconds within which another Ctrl-C means the same stop
 _INSISTENCE = 0.5  # seconds after which a Ctrl-C that something swallowed is raised again
@@ -76,6 +85,37 @@ def say(what: object) -> None:
     """Print a line on stderr; on a full disk, where the status of a program must do, nothing."""
     with suppress(OSError):
         print(what, file=sys.stderr)
+
+
+@contextmanager
+def unbroken() -> Iterator[None]:
+    """Hold Ctrl-C back until a ``with`` block is over, whose work half done would be worth nothing.
+
+    It is for short blocks of the main thread, the only one that Ctrl-C reaches.
+
+    Examples
+    --------
+    >>> done = []
+    >>> try:
+    ...     with unbroken():
+    ...         signal.raise_signal(signal.SIGINT)
+    ...         done.append("all of it")
+    ... except KeyboardInterrupt:
+    ...     done.append("stopped")
+    >>> done
+    ['all of it', 'stopped']
+    """
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    came: list[int] = []
+    before = signal.signal(signal.SIGINT, lambda number, _: came.append(number))
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
+        if came:
+            signal.raise_signal(signal.SIGINT)
 
 
 def begin_program() -> None:

@@ -60,7 +60,9 @@ collect_ignore = [
     for file, package in {
         "studies/test_evaluate.py": "torch",
         "vlm": "torch",
+        "scenes/training/test_packing.py": "torch",
         "stamps/assembly": "gguf",
+        "stamps/training": "gguf",
     }.items()
     if not importlib.util.find_spec(package)
 ]

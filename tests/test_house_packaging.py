@@ -28,9 +28,11 @@ DISTRIBUTIONS = packages_distributions()
 CODE = ("otanalysis", "tests", "benchmarks", "notebooks")
 LOADS = {
     "otanalysis/mini/training": {"vlm"},
+    "otanalysis/scenes/training": {"vlm"},
     "otanalysis/vlm": {"vlm"},
     "otanalysis/vlm/lmms_eval": {"lmms-eval"},
     "otanalysis/stamps/assembly": {"vlm", "pretrained"},
+    "otanalysis/stamps/training": {"vlm", "pretrained"},
     "tests": {"vlm", "pretrained", "certified", "cluster", "notebooks", "lmms-eval", "test", "dev"},
     "benchmarks": {"vlm"},
     "notebooks": {"vlm", "notebooks"},

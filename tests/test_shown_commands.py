@@ -54,6 +54,7 @@ SHORTENED = {
 """Commands that take minutes, and the options that make them short where none are shown."""
 NOT_RUN = {
     "otanalysis train-mini": "an hour; the tests of mini/training run its stages",
+    "otanalysis train-stamps": "wants a GPU; the tests of stamps/training take its steps",
     "otanalysis assemble": "fetches 183 MB; make test-assembly runs it",
     "otanalysis try --model models/stamp-llava": "wants what otanalysis assemble makes",
     "otanalysis dump-scenes": "needs photographs of objects; tests/cli/test_dump_scenes.py has made-up ones",

@@ -27,6 +27,7 @@ _COMMANDS = {
     "dump_scenes": "otanalysis dump-scenes --model models/stamp-llava --stamps stamps --limit 8",
     "within": "otanalysis within --limit 2 --subsets 7",
     "train_mini": "otanalysis train-mini --out my-mini-llava --seed 1",
+    "train_stamps": "otanalysis train-stamps --device cuda --out my-adapter",
     "assemble": "otanalysis assemble stamp-llava --out models/stamp-llava",
     "accuracy_import": "otanalysis accuracy import runs/otprune-0.098 --method otprune --ratio 0.098 "
     "--out accuracy.csv",

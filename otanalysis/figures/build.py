@@ -250,7 +250,11 @@ def draw_all(
         own = FIGURES[name].tables(given) if tables is None else tables[name]
         new = _files(FIGURES[name], own, picture)
         sentence = missing(only=[name]).sentence()
-        notes = [single_images(given.rows), f"**Missing scores.** {sentence}" if sentence else ""]
+        notes = [
+            single_images(given.rows),
+            f"**Missing scores.** {sentence}" if sentence else "",
+            _of_one_model(name, given.rows, model),
+        ]
         captions.append("\n\n".join([FIGURES[name].caption(own), *filter(None, notes)]))
         if folder is not None:
             folder.put(new, captions[-1])
@@ -260,10 +264,17 @@ def draw_all(
     if lacking.benchmarks:
         commands = lacking.commands(model, table, pretrained=pretrained)
         say(f"{lacking.sentence()}\n{lacking.remedy(commands, table, place / SCRIPT)}")
-        if not lacking.of_the_scenes:
+        if not lacking.worlds:
             lines = ["#!/bin/sh", "set -e", *commands]
             files[SCRIPT] = "".join(f"{line}\n" for line in lines).encode()
     return files
+
+
+def _of_one_model(name: str, rows: pd.DataFrame, model: str) -> str:
+    """Return the note on which model a figure speaks of; none where it shows several, and names them."""
+    if FIGURES[name].needs in ACROSS or ("model" in rows and rows["model"].nunique() > 1):
+        return ""
+    return f"**Model.** Measured on `{model}`: what holds here, or does not, is said of this model alone."
 
 
 def _joined(scripts: Sequence[bytes]) -> bytes:

@@ -18,12 +18,18 @@ from otanalysis.figures.registry import FIGURES
 from otanalysis.figures.style import method_look
 from otanalysis.files import data_folder
 from otanalysis.mini.benchmarks import BENCHMARKS
+from otanalysis.mini.bundled import MODEL_NAME
 from otanalysis.scores.tasks import TASKS
 from otanalysis.selection import SELECTORS
+from otanalysis.stamps.questions import QUESTIONS
 from otanalysis.stats.cells import RATIO_DIGITS
+from otanalysis.studies.worlds import STAMPS
 
 TABLE = "accuracy.csv"
 """Where the commands put the scores if there is no table yet."""
+
+_SCENES = {"digits": (MODEL_NAME, tuple(BENCHMARKS)), "stamps": (STAMPS, tuple(QUESTIONS))}
+"""Worlds of composed scenes by the name that ``evaluate --scenes`` knows: bundled model and benchmarks."""
 
 _ORDER = (*COMPARED_METHODS, *(name for name in SELECTORS if name not in COMPARED_METHODS))
 """In which methods are named: first those that most figures compare."""
@@ -45,9 +51,10 @@ class MissingScores:
     given: bool
 
     @property
-    def of_the_scenes(self) -> bool:
-        """Whether all of them are of the bundled scenes, which lmms-eval does not know."""
-        return {name for names in self.benchmarks.values() for name in names} <= set(BENCHMARKS)
+    def worlds(self) -> tuple[str, ...]:
+        """The worlds of composed scenes, which lmms-eval does not know, that have all of these benchmarks."""
+        lacking = {name for names in self.benchmarks.values() for name in names}
+        return tuple(world for world, (_, known) in _SCENES.items() if lacking <= set(known))
 
     def sentence(self) -> str:
         """Name method, share kept and benchmarks of every missing score in one sentence; empty if none."""
@@ -117,15 +124,8 @@ class MissingScores:
         script : path
             The file that holds all lines.
         """
-        if self.of_the_scenes:
-            from otanalysis.mini.bundled import MODEL_NAME
-
-            bundled = shlex.quote(str(data_folder() / MODEL_NAME / "accuracy.csv"))
-            return (
-                f"These are benchmarks of the bundled scenes: --accuracy {bundled} has the "
-                f"scores of the bundled model, and `otanalysis evaluate --model FOLDER --out {TABLE}` "
-                "measures those of another one."
-            )
+        if self.worlds:
+            return "\n".join(map(_scenes_remedy, self.worlds))
         more = "" if len(lines) <= 2 else f" (all {len(lines) // 2} pairs: {script})"
         said = [f"To measure and add them{more}:", *(f"  {line}" for line in lines[:2])]
         if table is None:
@@ -138,6 +138,15 @@ class MissingScores:
                 "and import that."
             )
         return "\n".join(said)
+
+
+def _scenes_remedy(world: str) -> str:
+    model, _ = _SCENES[world]
+    bundled = shlex.quote(str(data_folder() / model / "accuracy.csv"))
+    return (
+        f"These are benchmarks of the scenes of {world}: --accuracy {bundled} has the scores of {model}, and "
+        f"`otanalysis evaluate --scenes {world} --model FOLDER --out {TABLE}` measures those of another one."
+    )
 
 
 def needed_settings(rows: pd.DataFrame, only: Sequence[int | str], ratio: float) -> dict[Setting, bool]:

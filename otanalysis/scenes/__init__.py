@@ -2,9 +2,10 @@
 
 A world brings benchmarks, each a :class:`SceneBenchmark`: :mod:`otanalysis.mini` of handwritten digits,
 :mod:`otanalysis.stamps` of photographed objects. Here is what both share: questions and items, the scores of
-answers, the commonest answer, and the dumps that a model makes of the pictures.
+answers, the commonest answer, the dumps that a model makes of the pictures, and, in
+:mod:`otanalysis.scenes.training`, what the recipes of their models share.
 
-May import the rooms below it in ``.importlinter``.
+May import the rooms below it in ``.importlinter``; only ``training`` imports torch itself.
 """
 
 from otanalysis.scenes.benchmark import Item, Question, SceneBenchmark, named

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import partial
 from itertools import count as counted, islice
 from typing import Any, ClassVar, Final
 
@@ -75,18 +76,11 @@ class StampBenchmark(SceneBenchmark[StampScene]):
 
     def _drawn(self, split: Split) -> Iterator[_Drawn]:
         """Yield the scenes that admit a question, without end."""
-        bank, style = self.settings.bank(split), open_style(self.settings.backgrounds, split)
+        bank, composed = self.settings.bank(split), composer(self.settings, split)
         barren = 0
         for number in counted():
             generator = self._generator(split, number)
-            scene = compose(
-                generator,
-                self.name,
-                bank,
-                style,
-                object_size=self.settings.object_size,
-                crowding=self.settings.crowding,
-            )
+            scene = composed(generator, self.name)
             questions = ask(self.name, scene, bank, generator)
             if questions:
                 yield _Drawn(f"{PREFIX}-{self.name}-{split}-{number:05d}", scene, questions)
@@ -121,16 +115,33 @@ class _Drawn:
     questions: tuple[Question, ...]
 
 
+def composer(settings: StampSettings, split: Split) -> Callable[[np.random.Generator, str], StampScene]:
+    """Return what composes the scenes of a split: from a source of draws and the name of a benchmark."""
+    return partial(
+        compose,
+        bank=settings.bank(split),
+        style=open_style(settings.backgrounds, split),
+        object_size=settings.object_size,
+        crowding=settings.crowding,
+    )
+
+
 def ask(
-    name: str, scene: StampScene, bank: ObjectBank, generator: np.random.Generator
+    name: str,
+    scene: StampScene,
+    bank: ObjectBank,
+    generator: np.random.Generator,
+    *,
+    most: int = QUESTIONS_A_SCENE,
+    tries: int = _TRIES,
 ) -> tuple[Question, ...]:
-    """Draw up to four questions of one kind about a scene, no text twice; none where it admits none."""
+    """Draw up to ``most`` questions of one kind about a scene, no text twice; none where it admits none."""
     asked: dict[str, Question] = {}
-    for _ in range(_TRIES):
+    for _ in range(tries):
         question = QUESTIONS[name](scene.objects, bank, generator)
         if question is not None:
             asked.setdefault(question.text, question)
-        if len(asked) == QUESTIONS_A_SCENE:
+        if len(asked) == most:
             break
     return tuple(asked.values())
 

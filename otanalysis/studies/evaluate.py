@@ -15,7 +15,7 @@ import pandas as pd
 import pyarrow as pa
 
 from otanalysis.arrays import resolve_keep
-from otanalysis.defaults import FULL, MAJORITY as MAJORITY, RATIOS, RELEASED_GAMMA
+from otanalysis.defaults import FULL, MAJORITY as MAJORITY, NO_IMAGE, RATIOS, RELEASED_GAMMA
 from otanalysis.errors import InputError
 from otanalysis.files import sha256_of_json
 from otanalysis.image import Image
@@ -59,7 +59,7 @@ _SCHEMA = pa.schema(
 
 @dataclass(frozen=True)
 class _Chunk:
-    """Some questions of one benchmark under every run at all ratios (run None: all tokens).
+    """Some questions of one benchmark under every run at all ratios (run None: all tokens; blind: none).
 
     ``version`` grows when the same settings would give other numbers, so that older parts are measured again.
     """
@@ -71,6 +71,7 @@ class _Chunk:
     runs: tuple[Run | None, ...]
     ratios: tuple[float, ...]
     positions: Positions = "renumbered"
+    blind: bool = False
 
     version: ClassVar[int] = 1
 
@@ -85,8 +86,16 @@ class _Chunk:
             content.append(code_fingerprint(run.selector))
         if self.benchmark.about:
             content.append(dict(self.benchmark.about))
-        name = FULL if run is None else run.selector.name
+        name = self._method(run)
+        if name == NO_IMAGE:
+            content.append(name)
         return f"{self.benchmark.name}-{self.start:05d}-{self.stop:05d}-{name}-{sha256_of_json(content)[:16]}"
+
+    def _method(self, run: Run | None) -> str:
+        """Return the name of a run in the table."""
+        if run is None:
+            return NO_IMAGE if self.blind else FULL
+        return run.selector.name
 
     @cached_property
     def keys(self) -> tuple[str, ...]:
@@ -97,6 +106,9 @@ class _Chunk:
         """Measure the missing runs; a worker process keeps the model, and the images are encoded once."""
         vlm = _loaded(self.model)
         items = list(self.benchmark.items(self.stop, start=self.start))
+        if self.blind:
+            yield self.keys, self._blind_answers(vlm, items)
+            return
         found = _encoded(vlm, items, _side_of(self.runs))
         tokens = [found[item.scene_identifier].tokens for item in items]
         images = {
@@ -110,13 +122,19 @@ class _Chunk:
                 answered = (self._answers(vlm, run, items, tokens, *one) for one in kept.items())
                 yield [key], [row for rows in answered for row in rows]
 
+    def _blind_answers(self, vlm: VisionLanguageModel, items: list[Item[Any]]) -> list[Record]:
+        """Return one row a question that is asked without any token of its picture."""
+        [one] = vlm.visual_tokens([items[0].picture])  # for the shape and type of no token
+        nothing = [np.arange(0)] * len(items)
+        return self._answers(vlm, None, items, [one] * len(items), None, nothing)
+
     def _answers(
         self,
         vlm: VisionLanguageModel,
         run: Run | None,
         items: list[Item[Any]],
         tokens: list[Any],
-        ratio: float,
+        ratio: float | None,
         kept: list[np.ndarray],
     ) -> list[Record]:
         """Return one row a question: what was answered with the kept tokens and how it scored."""
@@ -124,12 +142,12 @@ class _Chunk:
         prompts = [question_prompt(vlm.processor, item.question.text) for item in items]
         visual = [one[own] for one, own in zip(tokens, kept, strict=True)]
         stood = [Places(own, len(one)) for one, own in zip(tokens, kept, strict=True)]
-        places = stood if self.positions == "original" else None
+        places = stood if self.positions == "original" and not self.blind else None
         answers = answer_prompts(vlm, prompts, visual, places, max_new_tokens=benchmark.longest_answer)
         return [
             {
                 "benchmark": benchmark.name,
-                "method": run.selector.name if run else FULL,
+                "method": self._method(run),
                 "ratio": ratio,
                 "gamma": run and run.gamma,
                 "seed": run and run.seed,
@@ -175,7 +193,8 @@ def evaluate(
         What to measure. Benchmarks are names of those of the digits, or what
         :func:`~otanalysis.stamps.stamp_benchmarks` returns; seeds apply to methods that draw at random,
         gammas to those that have a gamma, for each in its own unit. A selector of one's own is measured again
-        when its code has changed. By default all methods whose side information the model gives.
+        when its code has changed. Method ``no-image`` asks without any token of the picture. By default it
+        and all methods whose side information the model gives.
     positions : {"renumbered", "original"}
         What becomes of the positions of kept tokens: renumbered from 0, as in LLaVA's code, or those of the
         whole prompt. A table has scores of one of the two.
@@ -217,48 +236,76 @@ def evaluate(
         )
     table_path = accuracy_path(out)
     vlm = load_model(model)
-    asked = measurable_methods(vlm) if methods is None else methods
-    settings = SweepSettings(tuple(asked), tuple(ratios), tuple(gammas), tuple(seeds), ("none",))
-    check_attention(vlm.model, _side_of(settings.runs()))
+    asked = (*measurable_methods(vlm), NO_IMAGE) if methods is None else tuple(methods)
+    runs = _runs(asked, ratios, gammas, seeds)
+    check_attention(vlm.model, _side_of(runs))
     subject = _subject(vlm.name, model_fingerprint(model), questions, positions, _scenes_of(asked_of))
     with held(table_path.parent, "evaluating", wait=wait):
         known = KnownScores.in_table(table_path, subject)
         known.say_moved(_NUMERIC, table_path)
-        chunks = list(_chunks(Path(model).absolute(), known, asked_of, settings, questions, positions))
+        place = Path(model).absolute()
+        chunks = list(_chunks(place, known, asked_of, runs, tuple(ratios), questions, positions))
+        if NO_IMAGE in asked:
+            chunks += _blind_chunks(place, known, asked_of, questions)
         if not chunks:
             return known.table
         pieces = [_part(one, subject) for one in chunks]
-        study = Study("evaluate", _SCHEMA, pieces, packages=_NUMERIC, reads=[Path(model)])
+        study = Study("evaluate", _SCHEMA, pieces, packages=_NUMERIC, reads=[place])
         folder = Path(parts) / f"{vlm.name}-{subject['model_fingerprint'][:12]}"
         found = collect(study, folder, jobs=jobs, progress=progress, wait=wait)
         guesses = [_majority(one, questions) for one in asked_of if not known.has(one.name, MAJORITY)]
         fresh = pd.concat([*guesses, _means(found.table.to_pandas(use_threads=False))])
         fresh.insert(0, "model", vlm.name)
         table = known.with_rows(fresh)
-        measured = _measured(chunks, settings) | {"measured_with": found.measured_with}
+        measured = _measured(chunks, seeds) | {"measured_with": found.measured_with}
         write_accuracy(table, table_path, provenance=known.with_evaluation(subject, measured))
     return table
+
+
+def _runs(
+    asked: tuple[str | Selector, ...], ratios: Sequence[float], gammas: Sequence[float], seeds: Sequence[int]
+) -> tuple[Run, ...]:
+    """Return the runs of the methods that select; none where only no image is asked for."""
+    if asked == (NO_IMAGE,):
+        return ()
+    methods = tuple(one for one in asked if one != NO_IMAGE)
+    return tuple(SweepSettings(methods, tuple(ratios), tuple(gammas), tuple(seeds), ("none",)).runs())
 
 
 def _chunks(
     model: Path,
     known: KnownScores,
     benchmarks: Sequence[SceneBenchmark[Any]],
-    settings: SweepSettings,
+    runs: Sequence[Run],
+    ratios: tuple[float, ...],
     questions: int,
     positions: Positions,
 ) -> Iterator[_Chunk]:
     """Yield what is to be measured: of every benchmark the runs that lack scores, at the ratios they lack."""
-    runs = (None, *settings.runs())
     for benchmark in benchmarks:
         lacking: dict[tuple[float, ...], list[Run | None]] = {}
-        for run in runs:
-            if ratios := known.lacking(benchmark.name, run, settings.ratios):
-                lacking.setdefault(ratios, []).append(run)
-        for start in range(0, questions, _CHUNK):
-            for ratios, own in lacking.items():
-                stop = min(start + _CHUNK, questions)
-                yield _Chunk(model, benchmark, start, stop, tuple(own), ratios, positions)
+        for run in (None, *runs):
+            if there := known.lacking(benchmark.name, run, ratios):
+                lacking.setdefault(there, []).append(run)
+        for start, stop in _cut(questions):
+            for there, own in lacking.items():
+                yield _Chunk(model, benchmark, start, stop, tuple(own), there, positions)
+
+
+def _blind_chunks(
+    model: Path, known: KnownScores, benchmarks: Sequence[SceneBenchmark[Any]], questions: int
+) -> Iterator[_Chunk]:
+    """Yield what is to be asked without a picture: of every benchmark that has no such score."""
+    for benchmark in benchmarks:
+        if not known.has(benchmark.name, NO_IMAGE):
+            for start, stop in _cut(questions):
+                yield _Chunk(model, benchmark, start, stop, (None,), (), blind=True)
+
+
+def _cut(questions: int) -> Iterator[tuple[int, int]]:
+    """Yield where the parts of so many questions start and stop."""
+    for start in range(0, questions, _CHUNK):
+        yield start, min(start + _CHUNK, questions)
 
 
 def _part(chunk: _Chunk, subject: Mapping[str, Any]) -> Part:
@@ -367,12 +414,14 @@ def _subject(
     }
 
 
-def _measured(chunks: Iterable[_Chunk], settings: SweepSettings) -> dict[str, Any]:
+def _measured(chunks: Sequence[_Chunk], seeds: Sequence[int]) -> dict[str, Any]:
     """Return what was measured of it, when and with which versions."""
+    blind = {"without_image": True} if any(one.blind for one in chunks) else {}
     return {
+        **blind,
         "selectors": sorted({repr(run.selector) for one in chunks for run in one.runs if run}),
         "ratios": sorted({ratio for one in chunks for ratio in one.ratios}),
-        "seeds": list(settings.seeds),
+        "seeds": list(seeds),
         **environment(_PACKAGES),
         "command": "otanalysis evaluate (make evaluate)",
     }

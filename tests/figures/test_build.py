@@ -71,6 +71,7 @@ def test_dumps_and_accuracies_become_figures_and_a_second_run_measures_and_draws
     captions = (out / "captions.md").read_text()
     assert captions.count("**Figure 4.") == captions.count("**Figure 5.") == 1, "a caption went missing"
     assert captions.encode() != before["captions.md"]
+    assert captions.count("**Model.** Measured on `noise`: what holds here") == 2
 
 
 def test_a_figure_is_there_before_what_the_next_one_needs_is_measured(
@@ -156,7 +157,7 @@ def test_the_verdicts_are_made_of_figures_that_need_not_be_drawn(make_dump: Make
     assert set(grid["n"]) == {2}, "one image a dump"
     caption = (out / "captions.md").read_text()
     assert caption.startswith("**Figure E. ")
-    assert caption.endswith("have no interval and no test, and decide nothing.\n")
+    assert "have no interval and no test, and decide nothing.\n\n**Model.**" in caption
     assert said == []
 
 

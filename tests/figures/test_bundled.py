@@ -25,6 +25,7 @@ def test_one_model_is_drawn_without_the_others(tmp_path: Path) -> None:
     written = draw_models(NATURAL, ("4",), tmp_path, ratio=0.2)
     assert {path.name for path in written} == {"figure4.pdf", "figure4.png", "figure4.csv", "captions.md"}
     assert [path.name for path in tmp_path.iterdir()] == [NATURAL]
+    assert f"**Model.** Measured on `{NATURAL}`" in (tmp_path / NATURAL / "captions.md").read_text()
     drawn = pd.read_csv(tmp_path / NATURAL / "figure4.csv")
     made = figure4_table(WORLDS[NATURAL].distances(), methods=["divprune", "otprune"], resamples=2)
     keys = ["benchmark", "method", "ratio"]

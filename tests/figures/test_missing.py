@@ -139,14 +139,34 @@ def test_the_commands_are_understood_by_the_plug_in_and_the_import(tmp_path: Pat
 
 
 def test_scenes_are_measured_by_the_package_itself() -> None:
-    rows = swept().assign(benchmark="presence")
+    rows = swept().assign(benchmark="count-digits")
     lacking = missing_scores(rows, None, only=(3,), ratio=0.098)
-    assert lacking.of_the_scenes
+    assert lacking.worlds == ("digits",)
     remedy = lacking.remedy(lacking.commands("mini-llava", None), None, "x.sh")
     assert "otanalysis evaluate" in remedy
     assert "lmms_eval" not in remedy
-    assert f"--accuracy {shlex.quote(str(bundled_accuracy_path()))} has the scores" in remedy
-    assert not MissingScores({Setting("full", 1.0): ("presence", "gqa")}, given=True).of_the_scenes
+    assert f"--accuracy {shlex.quote(str(bundled_accuracy_path()))} has the scores of mini-llava" in remedy
+    assert not MissingScores({Setting("full", 1.0): ("presence", "gqa")}, given=True).worlds
+
+
+@pytest.mark.parametrize(
+    ("benchmarks", "worlds"),
+    [
+        (("place", "either"), ("stamps",)),
+        (("presence",), ("digits", "stamps")),  # the one name that both have
+        (("presence", "place"), ("stamps",)),
+        (("place", "count-digits"), ()),
+    ],
+)
+def test_each_world_of_scenes_is_told_by_its_benchmarks(
+    benchmarks: tuple[str, ...], worlds: tuple[str, ...]
+) -> None:
+    lacking = MissingScores({Setting("full", 1.0): benchmarks}, given=True)
+    assert lacking.worlds == worlds
+    remedy = lacking.remedy(lacking.commands("m", None), None, "x.sh")
+    assert [f"evaluate --scenes {world} --model" in remedy for world in worlds] == [True] * len(worlds)
+    assert ("stamp-llava/accuracy.csv" in remedy) == ("stamps" in worlds)
+    assert ("lmms_eval" in remedy) == (not worlds)
 
 
 def test_a_name_that_no_known_task_has_gets_a_remedy_of_its_own() -> None:

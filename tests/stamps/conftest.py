@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 from PIL import Image
@@ -29,3 +30,11 @@ def photographs(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session")
 def benchmarks(stamps: Path) -> dict[str, StampBenchmark]:
     return stamp_benchmarks(StampSettings(stamps))
+
+
+@pytest.fixture(scope="session")
+def small_world(tmp_path_factory: pytest.TempPathFactory) -> Any:
+    """Return the parts in small; what loads torch, onnx and gguf is loaded here, where they are wanted."""
+    from tests.stamps.small_world import make_small_world
+
+    return make_small_world(tmp_path_factory.mktemp("small-world"))

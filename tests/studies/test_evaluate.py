@@ -15,7 +15,7 @@ import pytest
 import torch
 
 import otanalysis as ota
-from otanalysis.defaults import MAJORITY
+from otanalysis.defaults import MAJORITY, NO_IMAGE
 from otanalysis.errors import InputError
 from otanalysis.files import sha256_of_json
 from otanalysis.image import Image
@@ -90,6 +90,34 @@ def test_the_majority_row_scores_the_commonest_training_answer(bundled: Path, tm
     assert guess in ("yes", "no")
     share = np.mean([item.question.answer == guess for item in BENCHMARKS["presence"].items(20)])
     assert table[table.method == MAJORITY].value.item() == pytest.approx(share)
+
+
+def test_no_image_is_answered_as_the_words_alone(bundled: Path, tmp_path: Path) -> None:
+    """Asked of the language model by hand, with a prompt from which the placeholder is gone."""
+    benchmark = BENCHMARKS["count-digits"]
+    settings = SETTINGS | {
+        "benchmarks": (benchmark.name,),
+        "methods": (NO_IMAGE,),
+        "parts": tmp_path / "parts",
+    }
+    table = evaluate(bundled, **settings, out=tmp_path / "a.csv")
+    assert sorted(table.method) == [FULL, MAJORITY, NO_IMAGE]
+    vlm = load_model(bundled)
+    scores = []
+    for item in benchmark.items(6):
+        words = vlm.processor.tokenizer(f" {item.question.text}", return_tensors="pt")
+        said = vlm.model.generate(**words, max_new_tokens=8, do_sample=False)
+        answer = vlm.processor.tokenizer.decode(
+            said[0, words["input_ids"].shape[1] :], skip_special_tokens=True
+        )
+        scores.append(benchmark.score(answer, item.question.answer))
+    row = table[table.method == NO_IMAGE]
+    assert row.value.item() == pytest.approx(np.mean(scores))
+    assert row.value.item() < table[table.method == FULL].value.item()
+    assert row[["ratio", "gamma", "seed"]].isna().all(axis=None)
+    assert row.n.item() == 6
+    again = evaluate(bundled, **settings | {"methods": ("first", NO_IMAGE)}, out=tmp_path / "a.csv")
+    assert (again.method == NO_IMAGE).sum() == 1
 
 
 @pytest.fixture

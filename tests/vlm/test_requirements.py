@@ -61,7 +61,7 @@ def test_newer_versions_are_let_through(zoo: Any, version: str, monkeypatch: pyt
     assert Pruned(model, ratio=1.0).images == 0  # none yet, and no refusal
 
 
-@pytest.mark.parametrize("command", ["capture", "train-mini"])
+@pytest.mark.parametrize("command", ["capture", "train-mini", "train-stamps"])
 def test_the_command_line_says_it_in_a_sentence(
     zoo: Any, command: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -78,7 +78,10 @@ def test_the_command_line_says_it_in_a_sentence(
             "--out",
             str(tmp_path / "out"),
         ],
-        "train-mini": ["train-mini", "--out", str(tmp_path / "out"), "--work", str(tmp_path / "work")],
+        **{
+            name: [name, "--out", str(tmp_path / "out"), "--work", str(tmp_path / "work")]
+            for name in ("train-mini", "train-stamps")
+        },
     }
     monkeypatch.setattr(VERSION, "4.57.6")
     done = CliRunner().invoke(app, arguments[command])

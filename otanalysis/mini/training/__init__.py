@@ -5,7 +5,7 @@ with the scenes), first on crops, then on whole scenes; the projector is set on 
 model; the language model learns to answer, first from object-rich subsets of the tokens, then, and to the
 end, from all of them, so that it is not left indifferent to which tokens are kept.
 
-``train`` runs the stages of ``vision`` and ``language`` on the model of ``architecture``, ``log`` writes the
-training curve, ``export`` the folder of the finished model. May import what :mod:`otanalysis.mini` may, and
-torch, transformers and tokenizers, which every module but ``log`` loads.
+``train`` runs the stages of ``vision`` and ``language`` on the model of ``architecture``, ``export`` writes
+the folder of the finished model; :mod:`otanalysis.scenes.training` has what other worlds' recipes share. May
+import what :mod:`otanalysis.mini` may, and torch, transformers and tokenizers, which every module loads.
 """

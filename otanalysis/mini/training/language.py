@@ -19,6 +19,7 @@ from otanalysis.mini.scenes import LAYOUTS, Scene, paint
 from otanalysis.mini.training.architecture import LANGUAGE_WIDTH, position_table
 from otanalysis.mini.training.vision import CLASSES, encode_window, patch_labels, pixels_of
 from otanalysis.scenes import Question
+from otanalysis.scenes.training.packing import UNASKED, Packed, pack, packed_logits
 
 LAYOUT_SHARES: Final = {"scatter": 0.38, "cells": 0.34, "row": 0.18, "mosaic": 0.10}
 _EASY: Final = {"shape-colour": 0.4, "mosaic-majority": 0.4, "digit-colour": 0.7, "read-row": 2.0}
@@ -130,44 +131,18 @@ def _ask(scene: Scene, count: int, generator: np.random.Generator) -> list[tuple
     return asked[:count]
 
 
-@dataclass(frozen=True)
-class _Packed:
-    """Questions packed in a row, padded over the batch; ``[b, l]`` each."""
-
-    ids: Tensor
-    groups: Tensor
-    offsets: Tensor
-    targets: Tensor
-    kinds: list[list[str]]
-
-
 def _pack(
-    scenes: Sequence[Scene],
-    count: int,
-    tokenizer: PreTrainedTokenizerFast,
-    generator: np.random.Generator,
-    device: torch.device,
-) -> _Packed:
-    """Put the questions of each scene in a row; ``groups`` numbers them, 0 is padding."""
-    rows: list[list[tuple[int, int, int, int]]] = []
-    kinds: list[list[str]] = []
-    eos = int(tokenizer.eos_token_id)
+    asked: Sequence[Sequence[tuple[str, Question]]], tokenizer: PreTrainedTokenizerFast, device: torch.device
+) -> Packed:
+    """Put the questions of each scene in a row, as the numbers of their words."""
+    end = int(tokenizer.eos_token_id)
     vocabulary = tokenizer.get_vocab()
-    for scene in scenes:
-        row: list[tuple[int, int, int, int]] = []
-        asked = _ask(scene, count, generator)
-        kinds.append([kind for kind, _ in asked])
-        for group, (_, question) in enumerate(asked, start=1):
-            prompt = [vocabulary[word] for word in question.text.split()]
-            answer = [vocabulary[word] for word in question.answer.split()]
-            words = prompt + answer
-            wanted = [-100] * (len(prompt) - 1) + answer + [eos]
-            row.extend(zip(words, [group] * len(words), range(len(words)), wanted, strict=True))
-        rows.append(row)
-    length = max(len(row) for row in rows)
-    padded = [row + [(0, 0, 0, -100)] * (length - len(row)) for row in rows]
-    ids, groups, offsets, targets = torch.tensor(padded, device=device).unbind(-1)[:4]
-    return _Packed(ids, groups, offsets, targets, kinds)
+
+    def numbers(text: str) -> list[int]:
+        return [vocabulary[word] for word in text.split()]
+
+    rows = [[(numbers(one.text), [*numbers(one.answer), end]) for _, one in row] for row in asked]
+    return pack(rows, device)
 
 
 def _subset(scene: Scene, tokens: int, generator: np.random.Generator) -> np.ndarray[Any, np.dtype[np.int64]]:
@@ -179,27 +154,18 @@ def _subset(scene: Scene, tokens: int, generator: np.random.Generator) -> np.nda
 
 
 def _logits(
-    model: LlavaForConditionalGeneration, visual: Tensor, places: Tensor, packed: _Packed, bos: int
+    model: LlavaForConditionalGeneration, visual: Tensor, places: Tensor, packed: Packed, bos: int
 ) -> tuple[Tensor, Tensor]:
     """Return the logits at the positions that have a target, and those targets."""
-    batch, count = visual.shape[:2]
-    device = visual.device
-    words = model.get_input_embeddings()
-    first = words(torch.full((batch, 1), bos, device=device))
-    hidden = torch.cat([first, model.model.multi_modal_projector(visual), words(packed.ids)], dim=1)
-    length = hidden.shape[1]
-    group = torch.cat([packed.groups.new_zeros(batch, 1 + count), packed.groups], dim=1)
-    same = group[:, :, None] == group[:, None, :]
-    image = (torch.arange(length, device=device) <= count)[None, None, :]
-    causal = torch.ones(length, length, dtype=torch.bool, device=device).tril()
-    allowed = causal & (image | same)
-    start = places[:, -1:] + 1
-    positions = torch.cat([places.new_zeros(batch, 1), places, start + packed.offsets], dim=1)
-    output = model.model.language_model(
-        inputs_embeds=hidden, attention_mask=allowed[:, None], position_ids=positions, use_cache=False
-    ).last_hidden_state
-    wanted = packed.targets != -100
-    return model.lm_head(output[:, 1 + count :][wanted]), packed.targets[wanted]
+    return packed_logits(
+        model.model.language_model,
+        model.get_input_embeddings(),
+        model.lm_head,
+        first=[bos],
+        visual=model.model.multi_modal_projector(visual),
+        places=places,
+        packed=packed,
+    )
 
 
 def _step(
@@ -208,10 +174,12 @@ def _step(
     cache: SceneCache,
     tokenizer: PreTrainedTokenizerFast,
     generator: np.random.Generator,
-) -> tuple[Tensor, Tensor, _Packed]:
+) -> tuple[Tensor, Tensor, Packed, list[list[str]]]:
+    """Return logits, targets, the packed questions and the kind of each, of a batch that is drawn."""
     chosen = generator.integers(len(cache.scenes), size=stage.batch)
     scenes = [cache.scenes[i] for i in chosen]
-    packed = _pack(scenes, stage.questions, tokenizer, generator, model.device)
+    asked = [_ask(scene, stage.questions, generator) for scene in scenes]
+    packed = _pack(asked, tokenizer, model.device)
     features = cache.features[chosen]
     if stage.tokens is None:
         places = torch.arange(1, GRID * GRID + 1).expand(stage.batch, -1)
@@ -224,7 +192,7 @@ def _step(
         places = 1 + (kept if whole else torch.arange(stage.tokens).expand_as(kept))
     visual, places = visual.to(model.device), places.to(model.device)
     logits, targets = _logits(model, visual, places, packed, int(tokenizer.bos_token_id))
-    return logits, targets, packed
+    return logits, targets, packed, [[kind for kind, _ in row] for row in asked]
 
 
 def train_language_stage(
@@ -245,7 +213,7 @@ def train_language_stage(
     optimiser = torch.optim.AdamW(groups, weight_decay=0.03, betas=(0.9, 0.98))
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, rates, stage.steps, pct_start=0.06)
     for step in range(stage.steps):
-        logits, targets, _ = _step(model, stage, cache, tokenizer, generator)
+        logits, targets, _, _ = _step(model, stage, cache, tokenizer, generator)
         loss = F.cross_entropy(logits, targets)
         optimiser.zero_grad()
         loss.backward()
@@ -268,13 +236,13 @@ def measure_language(
     """Return, per kind, the share of answers with every word right, each given the true words before it."""
     right: dict[str, list[bool]] = {kind: [] for kind in QUESTIONS}
     for _ in range(steps):
-        logits, targets, packed = _step(model, stage, cache, tokenizer, generator)
+        logits, targets, packed, kinds = _step(model, stage, cache, tokenizer, generator)
         hits = iter((logits.argmax(-1) == targets).tolist())
-        row, column = torch.nonzero(packed.targets != -100, as_tuple=True)
+        row, column = torch.nonzero(packed.targets != UNASKED, as_tuple=True)
         groups = packed.groups[row, column].tolist()
         outcome: dict[tuple[int, int], bool] = {}
         for image, group, hit in zip(row.tolist(), groups, hits, strict=True):
             outcome[image, group] = outcome.get((image, group), True) and hit
         for (image, group), hit in outcome.items():
-            right[packed.kinds[image][group - 1]].append(hit)
+            right[kinds[image][group - 1]].append(hit)
     return {kind: float(np.mean(values)) for kind, values in right.items() if values}

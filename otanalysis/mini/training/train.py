@@ -14,13 +14,11 @@ import torch
 from torch import nn
 from transformers import CLIPVisionModel, LlavaForConditionalGeneration, PreTrainedTokenizerFast
 
-from otanalysis.errors import InputError
 from otanalysis.files import sha256_of_json
 from otanalysis.locks import held
 from otanalysis.mini.digits import digit_bank
 from otanalysis.mini.geometry import GRID
 from otanalysis.mini.training.architecture import build_model, build_processor
-from otanalysis.mini.training.checkpoints import read_checkpoint, write_checkpoint
 from otanalysis.mini.training.language import (
     LanguageStage,
     SceneCache,
@@ -29,8 +27,10 @@ from otanalysis.mini.training.language import (
     measure_language,
     train_language_stage,
 )
-from otanalysis.mini.training.log import TrainingLog
 from otanalysis.mini.training.vision import PatchHeads, VisionStage, measure_vision, train_vision_stage
+from otanalysis.scenes.training.checkpoints import read_checkpoint, write_checkpoint
+from otanalysis.scenes.training.device import move
+from otanalysis.scenes.training.log import TrainingLog
 
 
 @dataclass(frozen=True)
@@ -151,16 +151,6 @@ def _train_language(
         _stage(paths[number], modules, (seed, 11 + number), run)
 
 
-def _move(model: nn.Module, device: str) -> None:
-    try:
-        model.to(device)
-    except (RuntimeError, AssertionError) as error:
-        reason = str(error).strip().splitlines()[0]
-        raise InputError(
-            f"A device that torch can use was wanted, got {device!r} ({reason}); try cpu."
-        ) from error
-
-
 def train(
     work: Path,
     *,
@@ -204,7 +194,7 @@ def train(
     recipe = recipe or Recipe()
     torch.set_num_threads(threads)
     model = build_model(seed)
-    _move(model, device)
+    move(model, device)
     tokenizer = build_processor().tokenizer
     place = training_folder(work, seed, recipe)
     with held(place, "training", wait=wait), TrainingLog(place / "training.csv") as log:

@@ -18,7 +18,7 @@ SCALE: Final = 2.0
 BUNDLED: Final = "smooth"
 """The adapter that comes with otanalysis."""
 
-_PLACES: Final = {
+PLACES: Final = {
     "q": "self_attn.q_proj",
     "k": "self_attn.k_proj",
     "v": "self_attn.v_proj",
@@ -134,7 +134,7 @@ def _tensors(
             for kind in ("weight", "bias")
         }
         changes = {
-            letter: (tensors.pop(f"lora.{letter}.A"), tensors.pop(f"lora.{letter}.B")) for letter in _PLACES
+            letter: (tensors.pop(f"lora.{letter}.A"), tensors.pop(f"lora.{letter}.B")) for letter in PLACES
         }
     except (SafetensorError, KeyError) as error:
         raise InputError(
@@ -166,7 +166,7 @@ def add_changes(weights: dict[str, torch.Tensor], adapter: Adapter) -> None:
     try:
         for letter, (first, second) in adapter.changes.items():
             for layer, (a, b) in enumerate(zip(first, second, strict=True)):
-                name = f"layers.{layer}.{_PLACES[letter]}.weight"
+                name = f"layers.{layer}.{PLACES[letter]}.weight"
                 weights[name] = (weights[name].double() + SCALE * b.double() @ a.double()).float()
     except (KeyError, ValueError, RuntimeError) as error:
         raise InputError(

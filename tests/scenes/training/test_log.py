@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from otanalysis.errors import StorageError
-from otanalysis.mini.training.log import TrainingLog
+from otanalysis.scenes.training.log import TrainingLog
 
 
 @contextmanager

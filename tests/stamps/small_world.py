@@ -10,7 +10,6 @@ from typing import Any
 
 import gguf
 import numpy as np
-import pytest
 import torch
 from onnx import helper, numpy_helper
 from safetensors.torch import save_file
@@ -210,10 +209,8 @@ def write_wheel(folder: Path, package: str, member: str, content: bytes) -> Pack
     return part
 
 
-@pytest.fixture(scope="session")
-def small_world(tmp_path_factory: pytest.TempPathFactory) -> SmallWorld:
-    """Return two small models in wheels, with an adapter that fits them."""
-    folder = tmp_path_factory.mktemp("small-world")
+def make_small_world(folder: Path) -> SmallWorld:
+    """Return two small models in wheels, with an adapter that fits them; a folder holds it all."""
     wheels = folder / "wheels"
     wheels.mkdir()
     encoder, words = small_encoder(), small_words()

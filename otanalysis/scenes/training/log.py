@@ -50,7 +50,7 @@ class TrainingLog:
     ) -> None:
         """Record one step; one without a loss (nothing is trained) only moves the progress bar."""
         if stage not in self._bars:
-            self._forget(stage)
+            self._forget(stage, step)
             self._start = time.perf_counter()
             self._losses, self._accuracies = [], []
             self._bars[stage] = self._progress.add_task(stage, total=steps, status="")
@@ -80,12 +80,16 @@ class TrainingLog:
             before = self._path.read_bytes() if self._path.exists() else b""
         write_atomic(self._path, before + rows.getvalue().encode())
 
-    def _forget(self, stage: str) -> None:
-        """Drop the rows of a stage that was stopped: it is trained from its beginning again."""
+    def _forget(self, stage: str, step: int) -> None:
+        """Drop what a stopped run wrote of the steps of a stage that come again, from ``step`` on."""
         if not self._path.exists():
             return
         lines = self._path.read_bytes().splitlines(keepends=True)
-        ends = (f"{stage},".encode(), f"{stage}-held-out".encode())
-        kept = [line for line in lines if not line.startswith(ends)]
+        kept = [line for line in lines if not self._comes_again(line.decode(), stage, step)]
         if len(kept) < len(lines):
             write_atomic(self._path, b"".join(kept))
+
+    @staticmethod
+    def _comes_again(line: str, stage: str, step: int) -> bool:
+        name, until = line.split(",")[:2]
+        return name.startswith(f"{stage}-held-out") or (name == stage and int(until) > step)

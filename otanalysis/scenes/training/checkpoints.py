@@ -1,4 +1,4 @@
-"""Checkpoints of finished stages, each with its checksum and the versions that it was trained with."""
+"""Checkpoints of what is finished, each with its checksum and the versions that it was made with."""
 
 from __future__ import annotations
 
@@ -20,8 +20,7 @@ _NUMERIC = ("torch", "transformers", "numpy", "scikit-learn")
 def read_checkpoint(path: Path, *, say: bool = True) -> bytes | None:
     """Return the bytes of a checkpoint, or None if it is not there or is damaged.
 
-    With ``say``, it is told on stderr that it is damaged, or was trained with other versions than those of
-    now.
+    With ``say``, it is told on stderr that it is damaged, or was made with other versions than those of now.
     """
     try:
         data = path.read_bytes()
@@ -30,13 +29,13 @@ def read_checkpoint(path: Path, *, say: bool = True) -> bytes | None:
     listed = _listed(path.parent).get(path.name, {})
     if listed.get("sha256") != hashlib.sha256(data).hexdigest():
         if say:
-            print(f"The checkpoint {path} is damaged: its stage is trained again.", file=sys.stderr)
+            print(f"The checkpoint {path} is damaged: it is made again.", file=sys.stderr)
         return None
     now = _versions()
     moved = {name: was for name, was in listed["versions"].items() if was != now.get(name)}
     if moved and say:
         words = ", ".join(f"{name} {was} (now {now.get(name)})" for name, was in moved.items())
-        print(f"The checkpoint {path} was trained with {words}; remove it to train again.", file=sys.stderr)
+        print(f"The checkpoint {path} was made with {words}; remove it to make it again.", file=sys.stderr)
     return data
 
 
