@@ -53,13 +53,14 @@ def encode_images(
     Parameters
     ----------
     model
-        A Hugging Face image-text model of a family in :data:`~otanalysis.vlm.families.FAMILIES`.
+        A Hugging Face image-text model; what its family is known for, and what of an unknown kind, see
+        :func:`~otanalysis.vlm.families.family_of`.
     inputs
         What its processor returned for the prompts, ``input_ids`` [B, L] among it.
     pictures
         What is known of the picture of every image, for the boxes of the views.
     untried
-        Encode kinds of models that no family names, as single grids of patches.
+        Nothing goes to the language model: what would reach it beside the tokens is no matter.
     side
         Names of attention to take beside the tokens, see :mod:`otanalysis.vlm.attention`.
 
@@ -71,8 +72,8 @@ def encode_images(
     Raises
     ------
     InputError
-        The kind of model is not supported, ids and pictures do not belong together, or the model has no such
-        attention.
+        The model hands out no visual tokens, or something beside them; ids and pictures do not belong
+        together; or the model has no such attention.
     MissingDependencyError
         torch or transformers is missing or too old.
 
@@ -96,7 +97,7 @@ def encode_images(
     require_transformers()
     import torch
 
-    family = family_of(model, untried=untried)
+    family = family_of(model)
     base = base_of(model)
     with attention_seen(model, inputs, side) as seen, _packing_seen(base, family, seen) as packed:
         output = model.get_image_features(**vision_inputs(model, inputs), return_dict=True)

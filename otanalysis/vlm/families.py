@@ -77,31 +77,31 @@ class Family:
     merge: Callable[[Any, Inputs, torch.Tensor], torch.Tensor] = unmerged
 
 
-def family_of(model: Any, *, untried: bool = False) -> Family:
-    """Return the family of a model.
+def family_of(model: Any) -> Family:
+    """Return the family of a model: what is known of its kind, or of a kind that nobody named what most do.
+
+    Families add knowledge, not permission: a kind that is not among :data:`FAMILIES` is taken for one whose
+    images are single grids of patches, and :mod:`otanalysis.vlm.check` finds out whether pruning is right.
 
     Parameters
     ----------
     model
         A Hugging Face model.
-    untried : bool
-        Take a kind that is not among :data:`FAMILIES` for one whose images are single grids of patches, which
-        is right for most; without it such a kind is refused.
 
     Raises
     ------
     InputError
-        The kind of model is not among those that were tried; the message names it.
+        The model does not hand out the visual tokens of its images; the message names its kind.
     """
     kind = str(getattr(model.config, "model_type", type(model).__name__))
-    if kind not in FAMILIES and untried and hasattr(model, "get_image_features"):
-        return Family(kind, _one_part_each, _square)
-    if kind not in FAMILIES:
+    if kind in FAMILIES:
+        return FAMILIES[kind]
+    if not hasattr(base_of(model), "get_image_features"):
         raise InputError(
-            f"Models of the kind {kind!r} ({type(model).__name__}) are not supported; supported are "
-            f"{', '.join(sorted(FAMILIES))}."
+            f"Models of the kind {kind!r} ({type(model).__name__}) have no get_image_features, so that their "
+            f"visual tokens cannot be had; take one that has, such as {', '.join(sorted(FAMILIES))}."
         )
-    return FAMILIES[kind]
+    return Family(kind, _one_part_each, _square)
 
 
 def base_of(model: Any) -> Any:

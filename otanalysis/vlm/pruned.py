@@ -76,7 +76,8 @@ class Pruned:
     Parameters
     ----------
     model
-        A Hugging Face image-text model of a supported family (see :data:`otanalysis.vlm.families.FAMILIES`).
+        A Hugging Face image-text model; of a kind among :data:`otanalysis.vlm.families.FAMILIES` it is known
+        where patches lie, of others it is not.
     selector : str or Selector
         Name of a method, ``"full"`` for all tokens, or a selector of one's own. What it needs of the image
         encoder's attention is taken in the model's own pass, see :mod:`otanalysis.vlm.attention`.
@@ -110,10 +111,9 @@ class Pruned:
     Raises
     ------
     InputError
-        An argument is out of range, the kind of model is not supported, or its image encoder has not what the
-        method needs; in a call, if something cannot be
-        pruned, or the model's code does not hand on what it is handed
-        (see :mod:`otanalysis.vlm.handover`).
+        An argument is out of range, the model hands out no visual tokens, or its image encoder has not what
+        the method needs; in a call, if something cannot be pruned, or the model's code does not hand on what
+        it is handed (see :mod:`otanalysis.vlm.handover`).
     MissingDependencyError
         torch or transformers is missing or too old.
 

@@ -166,12 +166,20 @@ def test_ids_and_pictures_that_do_not_belong_together_are_refused(zoo: Any) -> N
         encode_images(model, inputs, pictures=[None])
 
 
-def test_a_kind_that_was_not_tried_is_named() -> None:
+def test_a_kind_that_hands_out_no_visual_tokens_is_named() -> None:
     model = SimpleNamespace(config=SimpleNamespace(model_type="mllama"))
-    with pytest.raises(InputError, match=r"'mllama'.*supported are idefics3, internvl, llava"):
+    with pytest.raises(InputError, match=r"'mllama'.*no get_image_features.* as idefics3, internvl"):
         family_of(model)
-    with pytest.raises(InputError, match="'mllama'"):
-        family_of(model, untried=True)  # it has no get_image_features either
+
+
+def test_a_kind_that_nobody_named_has_square_grids(zoo: Any) -> None:
+    inputs, _ = batch(zoo, "llava")
+    model = zoo.fresh("llava")
+    model.config.model_type = "of tomorrow"
+    with torch.inference_mode():
+        images = encode_images(model, inputs).images
+    assert [image.grid for image in images] == [(6, 6)] * 3
+    assert [image.boxes for image in images] == [None] * 3
 
 
 def test_features_beside_the_tokens_are_refused(zoo: Any, monkeypatch: pytest.MonkeyPatch) -> None:
