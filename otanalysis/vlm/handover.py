@@ -46,7 +46,7 @@ def require_takes_features(model: Any) -> None:
     passes_on = any(one.kind is inspect.Parameter.VAR_KEYWORD for one in outside.values())
     if FEATURES not in inside or not (FEATURES in outside or passes_on):
         raise InputError(
-            f"{_named(model)} takes no visual tokens that were encoded before ({FEATURES}), so that it would "
+            f"{named(model)} takes no visual tokens that were encoded before ({FEATURES}), so that it would "
             "answer without the kept ones; take the class of transformers "
             f"{OLDEST_TRANSFORMERS} or newer for this model."
         )
@@ -81,7 +81,7 @@ def seen_by_the_language_model(
     pieces (``prefill_chunk_size``) and several times each (beams). Positions may be shifted as a whole:
     PaliGemma counts from 1.
     """
-    decoder = _decoder_of(model)
+    decoder = decoder_of(model)
     watch = _Watch(model, inputs, features)
     handle = decoder.register_forward_pre_hook(watch, with_kwargs=True)
     try:
@@ -90,7 +90,7 @@ def seen_by_the_language_model(
         handle.remove()
     if not watch.done:
         raise InputError(
-            f"{_named(model)} never called its language model with the whole prompt, so that nobody knows "
+            f"{named(model)} never called its language model with the whole prompt, so that nobody knows "
             f"what became of the kept tokens. {_ADVICE}"
         )
 
@@ -132,13 +132,13 @@ class _Watch:
         fits = rest == 0 and repeats > 0 and stop <= self._places.shape[1]
         if not fits or not self._same_features(embeddings[::repeats], start, stop):
             raise InputError(
-                f"{_named(self._model)} did not hand the kept tokens to its language model. {_ADVICE}"
+                f"{named(self._model)} did not hand the kept tokens to its language model. {_ADVICE}"
             )
         if self._positions is not None and not self._same_positions(
             given.get("position_ids"), repeats, start, stop
         ):
             raise InputError(
-                f"{_named(self._model)} gave the kept tokens other positions than those it was handed. "
+                f"{named(self._model)} gave the kept tokens other positions than those it was handed. "
                 f"{_ADVICE}"
             )
         self._read = stop
@@ -172,18 +172,18 @@ class _Watch:
         return bool(torch.all(shifts == self._shift))
 
 
-def _decoder_of(model: Any) -> Any:
+def decoder_of(model: Any) -> Any:
     """Return the language model, which gets embeddings in place of ids."""
     decoder = model.get_decoder() if hasattr(model, "get_decoder") else None
     if decoder is None or decoder is model:
         raise InputError(
-            f"{_named(model)} does not tell its language model (get_decoder), so that nobody knows whether "
+            f"{named(model)} does not tell its language model (get_decoder), so that nobody knows whether "
             "it gets the kept tokens; take the class of transformers for this model."
         )
     return decoder
 
 
-def _named(model: Any) -> str:
+def named(model: Any) -> str:
     import transformers
 
     return f"{type(model).__name__} (with transformers {transformers.__version__})"

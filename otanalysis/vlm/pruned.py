@@ -14,6 +14,7 @@ from otanalysis.errors import InputError
 from otanalysis.selection import SELECTORS
 from otanalysis.selection.registry import configured
 from otanalysis.vlm.attention import check_attention
+from otanalysis.vlm.check.proof import require_proof
 from otanalysis.vlm.choose import KeptImage, TokenChooser
 from otanalysis.vlm.encode import encode_images, parameters_of
 from otanalysis.vlm.families import family_of
@@ -100,6 +101,10 @@ class Pruned:
         dropped. They are never chosen from and do not count for ``ratio``.
     pictures : sequence of Picture, optional
         What is known of the pictures of every call, so that :attr:`last` tells where kept tokens lie in them.
+    check : bool
+        Prove on the first call, once in a process for every kind of model, that with all tokens kept nothing
+        changes and that dropping tokens is masking them, see :mod:`otanalysis.vlm.check.proof`. Four more
+        calls of the model; ``False`` for those who know.
 
     Attributes
     ----------
@@ -149,6 +154,7 @@ class Pruned:
         positions: Positions = "renumbered",
         newlines: Literal["keep", "drop"] = "keep",
         pictures: Sequence[Picture | None] | None = None,
+        check: bool = True,
     ) -> None:
         if positions not in get_args(Positions):
             raise InputError(f"positions must be 'renumbered' or 'original'; got {positions!r}.")
@@ -167,6 +173,7 @@ class Pruned:
         check_attention(self.model, self._chooser.needs)
         self._positions = positions
         self._pictures = pictures
+        self._check = check
         self._originals: dict[str, Callable[..., Any]] = {}
         self._replaced: dict[str, Any] = {}
         self._rope_deltas: Any = None
@@ -248,6 +255,8 @@ class Pruned:
     ) -> tuple[dict[str, Any], list[torch.Tensor]]:
         """Return the inputs of a call that sees the kept tokens instead of the pictures, and these tokens."""
         require_prunable(self.model, inputs, generating=generating)
+        if self._check:
+            require_proof(self.model, inputs, self._originals["forward"])
         encoded = encode_images(self.model, inputs, pictures=self._pictures, side=self._chooser.needs)
         kept = self._chooser.choose(encoded.images)
         short, features = kept_call(

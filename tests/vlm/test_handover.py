@@ -110,7 +110,7 @@ def called(zoo: Any, model: Any, inputs: dict[str, Any], route: str) -> None:
         vlm = VisionLanguageModel("changed", model, zoo.load("llava")[1])
         answer_prompts(vlm, ["<image> what ?"], [torch.randn(3, 64)], max_new_tokens=1)
         return
-    with torch.inference_mode(), Pruned(model, keep=4):
+    with torch.inference_mode(), Pruned(model, keep=4, check=False):
         if route == "forward":
             model(**inputs)
         else:
@@ -126,7 +126,7 @@ def test_a_model_that_gives_its_tokens_other_positions_is_refused(zoo: Any, how:
             given["position_ids"] = torch.arange(positions.shape[1])[None]
 
     model, inputs = changed(zoo, change), inputs_of(zoo)
-    pruned = Pruned(model, keep=4, positions="original")
+    pruned = Pruned(model, keep=4, positions="original", check=False)
     with torch.inference_mode(), pruned, pytest.raises(InputError, match="other positions than those"):
         model(**inputs) if route == "forward" else model.generate(**inputs, max_new_tokens=1)
 

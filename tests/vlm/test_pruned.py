@@ -393,7 +393,7 @@ def test_a_forward_that_somebody_else_put_there_comes_back(zoo: Any) -> None:
         return original(*args, **given)
 
     model.forward = hooked
-    with torch.inference_mode(), Pruned(model, keep=4):
+    with torch.inference_mode(), Pruned(model, keep=4, check=False):
         model(**{**batch(zoo, "llava")})
     assert model.forward is hooked
     assert calls == [1]

@@ -1,0 +1,194 @@
+"""The routes that a prompt can take through a model, and what is seen on the way.
+
+No route knows the family. The whole prompt is called as its user would, and what the language model gets of it
+is looked at: embeddings, positions and whatever else. Dropped places can then be masked out of the attention of
+that same call, or cut out of what the language model got.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from otanalysis.vlm.check.report import NotCheckableError
+from otanalysis.vlm.encode import image_token_id, vision_inputs
+from otanalysis.vlm.handover import decoder_of
+
+if TYPE_CHECKING:
+    import torch
+
+_OF_TEXT = ("input_ids", "attention_mask", "token_type_ids", "mm_token_type_ids")
+
+
+@dataclass(frozen=True, eq=False)
+class Run:
+    """One call of a model.
+
+    Attributes
+    ----------
+    output
+        What the model returned.
+    given : dict
+        The arguments of its language model, by name, of its first call.
+    states : torch.Tensor, shape ``[B, L, d]``
+        What that returned.
+    """
+
+    output: Any
+    given: dict[str, Any]
+    states: torch.Tensor
+
+    @property
+    def logits(self) -> torch.Tensor:
+        """The logits ``[B, L, words]``; the states of a model without a head."""
+        logits: torch.Tensor | None = getattr(self.output, "logits", None)
+        return self.states if logits is None else logits
+
+
+@dataclass(frozen=True, eq=False)
+class Routes:
+    """The ways to call a model on prompts with pictures.
+
+    Parameters
+    ----------
+    model
+        A Hugging Face image-text model.
+    inputs
+        What its processor returned; other arguments of a call are left out.
+    forward : callable, optional
+        The ``forward`` to call, if not the model itself.
+    """
+
+    model: Any
+    inputs: Mapping[str, Any]
+    forward: Callable[..., Any] | None = None
+    prompts: dict[str, Any] = field(init=False)
+
+    def __post_init__(self) -> None:
+        """Take those of the inputs that belong to the prompts; a mask is among them."""
+        import torch
+
+        own = {name: self.inputs[name] for name in _OF_TEXT if self.inputs.get(name) is not None}
+        own.setdefault("attention_mask", torch.ones_like(own["input_ids"]))
+        object.__setattr__(self, "prompts", {**own, **vision_inputs(self.model, self.inputs)})
+
+    @property
+    def words(self) -> torch.Tensor:
+        """Which places [B, L] are words: neither placeholders of images nor padding."""
+        own = self.prompts
+        return (own["input_ids"] != image_token_id(self.model)) & own["attention_mask"].bool()
+
+    def run(self, **changed: Any) -> Run:
+        """Call the model with the prompts, or with other arguments in their place.
+
+        Parameters
+        ----------
+        **changed
+            Arguments beside those of the prompts, or in their place.
+        """
+        return self.call({**self.prompts, **changed})
+
+    def call(self, call: Mapping[str, Any]) -> Run:
+        """Call the model with these arguments alone."""
+        forward = self.forward or self.model
+        with _language_model_seen(self.model) as seen:
+            output = forward(**{"use_cache": False, **call}, return_dict=True)
+        if not seen:
+            raise NotCheckableError("its language model was not called with embeddings of the prompt")
+        return Run(output, seen["given"], seen["states"])
+
+    def masked(self, whole: Run, stays: torch.Tensor, **more: Any) -> Run:
+        """Call the model with whole prompts in which what does not stay is masked out of the attention.
+
+        Parameters
+        ----------
+        whole
+            The call without a mask: every place keeps the position that it has there.
+        stays : torch.Tensor, bool, shape ``[B, L]``
+        **more
+            Further arguments of the call.
+        """
+        mask = self.prompts["attention_mask"]
+        positions = whole.given.get("position_ids")
+        kept = {} if positions is None else {"position_ids": positions}
+        return self.run(attention_mask=mask * stays.to(mask.dtype), **kept, **more)
+
+    def cut(self, whole: Run, index: torch.Tensor, real: torch.Tensor) -> torch.Tensor:
+        """Call the language model by hand on a part of what it got of the whole prompts.
+
+        Parameters
+        ----------
+        whole
+            The call with all places.
+        index, real : torch.Tensor, shape ``[B, l]``
+            Where each place comes from, and which are no padding.
+
+        Returns
+        -------
+        torch.Tensor, shape ``[B, l, d]``
+            The states.
+        """
+        import torch
+
+        shape, given = self.prompts["input_ids"].shape, dict(whole.given)
+        given["attention_mask"] = real.to(self.prompts["attention_mask"].dtype)
+        for name, value in whole.given.items():
+            if not isinstance(value, torch.Tensor) or name == "attention_mask":
+                continue
+            if value.shape[-2:] == shape or (name == "position_ids" and value.shape[-1] == shape[1]):
+                given[name] = _taken(value.expand(*value.shape[:-2], *shape), index, -1)
+            elif value.shape[:2] == shape:
+                given[name] = _taken(value, index, 1)
+            else:
+                raise NotCheckableError(f"its language model gets {name} of shape {list(value.shape)}")
+        return _states(decoder_of(self.model)(**given))
+
+
+def _taken(value: torch.Tensor, index: torch.Tensor, dimension: int) -> torch.Tensor:
+    """Return the places of a tensor [..., B, L] or [B, L, d] that an index [B, l] names."""
+    index = index.to(value.device)
+    if dimension == -1:
+        return value.gather(-1, index.expand(*value.shape[:-1], index.shape[1]))
+    return value.gather(1, index[..., None].expand(*index.shape, value.shape[-1]))
+
+
+@contextmanager
+def _language_model_seen(model: Any) -> Iterator[dict[str, Any]]:
+    """Yield what the language model is given and returns at its first call in the block."""
+    seen: dict[str, Any] = {}
+
+    def look(_module: Any, _args: Any, given: dict[str, Any], output: Any) -> None:
+        if given.get("inputs_embeds") is not None and not seen:
+            seen.update(given=dict(given), states=_states(output))
+
+    handle = decoder_of(model).register_forward_hook(look, with_kwargs=True)
+    try:
+        yield seen
+    finally:
+        handle.remove()
+
+
+def _states(output: Any) -> torch.Tensor:
+    states: torch.Tensor = output[0] if isinstance(output, tuple) else output.last_hidden_state
+    return states
+
+
+@contextmanager
+def at_rest(model: Any) -> Iterator[None]:
+    """Let the model's calls in the block leave no trace: no gradients, no dropout, no positions remembered."""
+    import torch
+
+    training = [module for module in model.modules() if module.training]
+    base = getattr(model, "base_model", model)
+    remembered = {name: vars(base)[name] for name in ("rope_deltas",) if name in vars(base)}
+    for module in training:
+        module.training = False
+    try:
+        with torch.no_grad():
+            yield
+    finally:
+        for module in training:
+            module.training = True
+        vars(base).update(remembered)
