@@ -205,7 +205,7 @@ def _gemma4(words: Any) -> Built:
         len(words),
         head_dim=16,
         global_head_dim=16,
-        sliding_window=16,
+        sliding_window=512,
         hidden_size_per_layer_input=8,
         vocab_size_per_layer_input=len(words),
         use_bidirectional_attention="vision",

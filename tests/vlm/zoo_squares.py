@@ -33,7 +33,7 @@ def _gemma3(words: Any) -> Built:
     config = tf.Gemma3Config(
         vision_config=tf.SiglipVisionConfig(**vision_settings(32, 4, vision_use_head=False)),
         text_config=tf.Gemma3TextConfig(
-            **text_settings(len(words), head_dim=16, query_pre_attn_scalar=16, sliding_window=16)
+            **text_settings(len(words), head_dim=16, query_pre_attn_scalar=16, sliding_window=512)
         ),
         mm_tokens_per_image=16,
         boi_token_index=words.boi_token_id,
@@ -48,7 +48,7 @@ def _gemma3(words: Any) -> Built:
 def _aya_vision(words: Any) -> Built:
     config = tf.AyaVisionConfig(
         vision_config=tf.SiglipVisionConfig(**vision_settings(32, 4, vision_use_head=False)),
-        text_config=tf.Cohere2Config(**text_settings(len(words), sliding_window=16, head_dim=16)),
+        text_config=tf.Cohere2Config(**text_settings(len(words), sliding_window=512, head_dim=16)),
         image_token_index=words.convert_tokens_to_ids("<|IMG_PATCH|>"),
         downsample_factor=2,
     )
