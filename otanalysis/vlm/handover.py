@@ -184,6 +184,7 @@ def decoder_of(model: Any) -> Any:
 
 
 def named(model: Any) -> str:
+    """Return the class of a model and the version of transformers, as messages name them."""
     import transformers
 
     return f"{type(model).__name__} (with transformers {transformers.__version__})"

@@ -9,10 +9,11 @@ if TYPE_CHECKING:
 
 
 def rounding_of(dtype: torch.dtype) -> float:
-    r"""Return what rounding may make of a difference, as a share of the largest number: :math:`\sqrt\epsilon`.
+    r"""Return how large rounding may make a difference, as a share of the largest number.
 
-    Half the digits of the type: 3.5e-4 in float32, 0.031 in float16, 0.088 in bfloat16. Products of other
-    shapes round otherwise, layer upon layer; a token in a wrong place changes logits by their own size.
+    :math:`\sqrt\epsilon`, half the digits of the type: 3.5e-4 in float32, 0.031 in float16, 0.088 in
+    bfloat16. Products of other shapes round otherwise, layer upon layer; a token in a wrong place changes
+    logits by their own size.
     """
     import torch
 

@@ -1,4 +1,4 @@
-"""The two checks that every new kind of model must pass before it is pruned: all kept, and dropping is masking.
+"""The two checks that every new kind of model must pass first: all kept is unpruned, dropping is masking.
 
 They run on the first call's own prompts, by four more calls of the model, and are remembered for the process:
 the same classes with the same kinds of layers, the same transformers and the same attention need no second
@@ -8,7 +8,7 @@ proof.
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable, Hashable, Mapping
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
@@ -20,6 +20,7 @@ from otanalysis.vlm.encode import EncodedImages, encode_images
 from otanalysis.vlm.families import base_of
 from otanalysis.vlm.handover import decoder_of, named
 from otanalysis.vlm.kept_call import kept_call
+from otanalysis.vlm.layout import Picture
 from otanalysis.vlm.shorten import shortened_places
 
 if TYPE_CHECKING:
@@ -55,8 +56,8 @@ def require_proof(model: Any, inputs: Mapping[str, Any], forward: Callable[..., 
 
     Notes
     -----
-    A prompt in which dropping tokens changes nothing (a picture of one token) proves nothing: the call goes on,
-    watched by :mod:`otanalysis.vlm.handover`, and the next one is taken for the proof.
+    A prompt in which dropping tokens changes nothing (a picture of one token) proves nothing: the call goes
+    on, watched by :mod:`otanalysis.vlm.handover`, and the next one is taken for the proof.
     """
     kind = _kind_of(model)
     if kind in _PROVEN:
@@ -79,7 +80,7 @@ def require_proof(model: Any, inputs: Mapping[str, Any], forward: Callable[..., 
 
 
 def _kind_of(model: Any) -> Hashable:
-    """Return what a proof holds for: classes, kinds of layers and attention, and the version of their code."""
+    """Return what a proof holds for: classes, kinds of layers and attention, version of transformers."""
     import transformers
 
     configs = (model.config, model.config.get_text_config(), getattr(model.config, "vision_config", None))
@@ -111,12 +112,26 @@ class Proof:
     whole: Run
 
     @classmethod
-    def of(cls, routes: Routes) -> Proof:
-        """Encode the prompts' images, and call the unpruned model."""
-        return cls(routes, encode_images(routes.model, routes.prompts), routes.run())
+    def of(cls, routes: Routes, pictures: Sequence[Picture] | None = None) -> Proof:
+        """Encode the prompts' images, and call the unpruned model.
 
-    def all_kept(self) -> Finding:
-        """Check that with all tokens kept the logits are those of the unpruned model, bit for bit."""
+        Parameters
+        ----------
+        routes : Routes
+            The prompts and the model.
+        pictures : sequence of Picture, optional
+            What is known of their pictures.
+        """
+        return cls(routes, encode_images(routes.model, routes.prompts, pictures=pictures), routes.run())
+
+    def all_kept(self, name: str = ALL_KEPT) -> Finding:
+        """Check that with all tokens kept the logits are those of the unpruned model, bit for bit.
+
+        Parameters
+        ----------
+        name : str
+            Letter and name of the check.
+        """
         import torch
 
         rows = [
@@ -124,11 +139,9 @@ class Proof:
         ]
         kept = self._handed([(torch.ones_like(own, dtype=torch.bool), own) for own in rows])
         apart = difference(kept.logits, self.whole.logits)
-        return Finding.of(
-            ALL_KEPT, apart, 0.0, "with all tokens kept the logits are those of the unpruned model"
-        )
+        return Finding.of(name, apart, 0.0, "with all tokens kept the logits are those of the unpruned model")
 
-    def dropping(self, check: str = DROPPING) -> Finding:
+    def dropping(self, name: str = DROPPING) -> Finding:
         """Check that dropping tokens is masking them, at the same positions.
 
         Every second row of every image is dropped. Where tokens meet by other ways than attention, or windows
@@ -136,7 +149,7 @@ class Proof:
 
         Parameters
         ----------
-        check : str
+        name : str
             Letter and name of the check.
 
         Raises
@@ -147,12 +160,12 @@ class Proof:
             The model can neither be masked nor called by hand.
         """
         kept = [_every_second(len(image.features), image.features.device) for image in self.encoded.images]
-        stays = self._stays([own for own, _ in kept])
+        stays = self.stays([own for own, _ in kept])
         dropped = self._handed(kept)
         index, real = shortened_places(self.routes.prompts, stays, side="right")
         rows, columns = (real & self._looked_at(stays).gather(1, index)).nonzero(as_tuple=True)
         places = index[rows, columns]
-        because = _not_maskable(self.routes)
+        because = not_maskable(self.routes)
         if because is None:
             how = "words have the logits that they have where the dropped tokens are masked out"
             wanted = self.routes.masked(self.whole, stays).logits[rows, places]
@@ -164,7 +177,7 @@ class Proof:
         allowed = rounding_of(wanted.dtype)
         if difference(unpruned, wanted) <= allowed:
             raise TellsNothingError("dropping every second visual token changes nothing in this prompt")
-        return Finding.of(check, difference(got, wanted), allowed, how)
+        return Finding.of(name, difference(got, wanted), allowed, how)
 
     def _handed(self, kept: list[tuple[torch.Tensor, torch.Tensor]]) -> Run:
         """Call the model with the kept rows alone, at the positions of the whole prompts."""
@@ -173,8 +186,14 @@ class Proof:
         options = {"positions": "original", "side": "right", "generating": False}
         return self.routes.call(kept_call(model, prompts, encoded, kept, **options)[0])  # type: ignore[arg-type]
 
-    def _stays(self, own: list[torch.Tensor]) -> torch.Tensor:
-        """Return which places [B, L] stay, from those of each image."""
+    def stays(self, own: list[torch.Tensor]) -> torch.Tensor:
+        """Return which places of the prompts stay, bool ``[B, L]``.
+
+        Parameters
+        ----------
+        own : list of torch.Tensor, bool, shape ``[n]``
+            Which rows of each image stay.
+        """
         import torch
 
         stays = torch.ones_like(self.routes.prompts["input_ids"], dtype=torch.bool)
@@ -197,8 +216,19 @@ def _every_second(count: int, device: torch.device) -> tuple[torch.Tensor, torch
     return rows % 2 == 0, rows[::2]
 
 
-def _not_maskable(routes: Routes) -> str | None:
-    """Say why masked tokens would still count: as neighbours in a state or filter, or as places of a window."""
+def not_maskable(routes: Routes) -> str | None:
+    """Say why masked tokens would still count: as neighbours in a filter, or as places of a window.
+
+    Parameters
+    ----------
+    routes : Routes
+        The model and its prompts.
+
+    Returns
+    -------
+    str or None
+        None where tokens that are masked out of the attention count for nothing.
+    """
     config, layers = routes.model.config.get_text_config(), _layers_of(routes.model)
     others = layers - _BY_ATTENTION
     if others:

@@ -56,23 +56,23 @@ class Finding:
         return f"{self.check}: {self.verdict}{numbers}: {self.reason}"
 
 
-def found(check: str, find: Callable[[], Finding]) -> Finding:
+def found(name: str, check: Callable[[str], Finding]) -> Finding:
     """Return what a check finds; a model whose code cannot be run in the way that it wants is not checkable.
 
     Parameters
     ----------
-    check : str
-        Its letter and name.
-    find : callable
-        Makes the check.
+    name : str
+        Letter and name of the check.
+    check : callable
+        Makes the check of that name.
     """
     try:
-        return find()
+        return check(name)
     except NotCheckableError as reason:
-        return Finding(check, "not checkable", str(reason))
-    except Exception as error:  # noqa: BLE001 code of any class runs here, and may raise anything
+        return Finding(name, "not checkable", str(reason))
+    except Exception as error:  # code of any class runs here, and may raise anything
         first = str(error).strip().partition("\n")[0]
-        return Finding(check, "not checkable", f"{type(error).__name__}: {first}")
+        return Finding(name, "not checkable", f"{type(error).__name__}: {first}")
 
 
 @dataclass(frozen=True)
@@ -114,23 +114,35 @@ class ModelReport:
         sure = [one for one in self.findings if one.check in (ALL_KEPT, DROPPING)]
         return not self.failures and len(sure) == 2 and all(one.verdict == "passed" for one in sure)
 
+    @property
+    def head(self) -> str:
+        """What was checked, and how it ended."""
+        ended = "passed" if self.passed else "NOT PASSED"
+        return (
+            f"{self.model} ({self.kind}) with transformers {self.transformers}, attention {self.attention}, "
+            f"{self.dtype} on {self.device}: {ended} in {self.seconds:.1f} s"
+        )
+
     def record(self) -> dict[str, Any]:
         """Return all of it as plain values, for JSON."""
         return {**asdict(self), "passed": self.passed}
 
-    def __str__(self) -> str:
-        """Return the table."""
-        width = max(len(one.check) for one in self.findings)
-        head = (
-            f"{self.model} ({self.kind}), transformers {self.transformers}, attention {self.attention}, "
-            f"{self.dtype} on {self.device}: {'passed' if self.passed else 'NOT PASSED'}, {self.seconds:.1f} s"
-        )
-        rows = [
-            f"  {one.check:<{width}}  {one.verdict:<13}  {_number(one.difference):>8} of {_number(one.allowed):<8}"
-            f"  {one.reason}"
-            for one in self.findings
+    def cells(self) -> list[tuple[str, ...]]:
+        """Return the table as texts, its head first."""
+        return [
+            ("check", "verdict", "difference", "allowed", "what was seen"),
+            *(
+                (one.check, one.verdict, _number(one.difference), _number(one.allowed), one.reason)
+                for one in self.findings
+            ),
         ]
-        return "\n".join([head, *rows, *(f"  {note}" for note in self.notes)])
+
+    def __str__(self) -> str:
+        """Return the table, between what was checked and what else is known."""
+        cells = self.cells()
+        widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
+        rows = ["  ".join(map(str.ljust, row, widths)).rstrip() for row in cells]
+        return "\n".join([self.head, *rows, *self.notes])
 
     __repr__ = __str__
 

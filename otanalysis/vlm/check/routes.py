@@ -1,8 +1,8 @@
 """The routes that a prompt can take through a model, and what is seen on the way.
 
-No route knows the family. The whole prompt is called as its user would, and what the language model gets of it
-is looked at: embeddings, positions and whatever else. Dropped places can then be masked out of the attention of
-that same call, or cut out of what the language model got.
+No route knows the family. The whole prompt is called as its user would, and what the language model gets of
+it is looked at: embeddings, positions and whatever else. Dropped places can then be masked out of the
+attention of that same call, or cut out of what the language model got.
 """
 
 from __future__ import annotations
@@ -143,7 +143,7 @@ class Routes:
                 given[name] = _taken(value, index, 1)
             else:
                 raise NotCheckableError(f"its language model gets {name} of shape {list(value.shape)}")
-        return _states(decoder_of(self.model)(**given))
+        return states_of(decoder_of(self.model)(**given))
 
 
 def _taken(value: torch.Tensor, index: torch.Tensor, dimension: int) -> torch.Tensor:
@@ -161,7 +161,7 @@ def _language_model_seen(model: Any) -> Iterator[dict[str, Any]]:
 
     def look(_module: Any, _args: Any, given: dict[str, Any], output: Any) -> None:
         if given.get("inputs_embeds") is not None and not seen:
-            seen.update(given=dict(given), states=_states(output))
+            seen.update(given=dict(given), states=states_of(output))
 
     handle = decoder_of(model).register_forward_hook(look, with_kwargs=True)
     try:
@@ -170,14 +170,15 @@ def _language_model_seen(model: Any) -> Iterator[dict[str, Any]]:
         handle.remove()
 
 
-def _states(output: Any) -> torch.Tensor:
+def states_of(output: Any) -> torch.Tensor:
+    """Return the states ``[B, L, d]`` from what a language model returns."""
     states: torch.Tensor = output[0] if isinstance(output, tuple) else output.last_hidden_state
     return states
 
 
 @contextmanager
 def at_rest(model: Any) -> Iterator[None]:
-    """Let the model's calls in the block leave no trace: no gradients, no dropout, no positions remembered."""
+    """Let calls in the block leave no trace: no gradients, no dropout, no positions remembered."""
     import torch
 
     training = [module for module in model.modules() if module.training]
