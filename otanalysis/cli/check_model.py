@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
 from otanalysis.cli import options
-
-if TYPE_CHECKING:
-    from otanalysis.vlm import ModelReport
 
 
 def check_model(
@@ -22,7 +19,9 @@ def check_model(
         typer.Option(help="The picture that it is checked on.", show_default="one that is made up"),
     ] = None,
     revision: options.Revision = None,
-    dtype: Annotated[str, typer.Option(help="float32, bfloat16, float16 or auto.")] = "auto",
+    dtype: Annotated[
+        str, typer.Option(help="float32 (tells errors from rounding best), bfloat16, float16 or auto.")
+    ] = ("float32"),
     device: Annotated[str, typer.Option(help="cpu, cuda, cuda:1, or auto to spread a model.")] = "cpu",
     as_json: options.Json = False,
 ) -> None:
@@ -37,24 +36,6 @@ def check_model(
 
     picture = None if image is None else PictureItem(str(image), image.read_bytes).read().pixels
     report = check(load_model(model, revision=revision, dtype=dtype, device=device), picture)  # type: ignore[arg-type]
-    if as_json:
-        typer.echo(options.as_json(report.record()))
-    else:
-        _print(report)
+    typer.echo(options.as_json(report.record()) if as_json else str(report))
     if not report.passed:
         raise typer.Exit(1)
-
-
-def _print(report: ModelReport) -> None:
-    from rich.console import Console
-    from rich.markup import escape
-    from rich.table import Column, Table
-
-    names, *rows = report.cells()
-    table = Table(*(Column(name, overflow="fold") for name in names))
-    for row in rows:
-        table.add_row(*map(escape, row))
-    typer.echo(report.head)
-    Console().print(table)
-    for note in report.notes:
-        typer.echo(note)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import sys
+import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from os import PathLike
@@ -265,6 +266,26 @@ def _named_processor(source: str | PathLike[str], options: Mapping[str, Any]) ->
 
     settings, _ = transformers.ProcessorMixin.get_processor_dict(source, **options)
     return getattr(transformers, str(settings.get("processor_class")), None)
+
+
+def processed(processor: Any, **given: Any) -> Any:
+    """Call a processor, without the warning that PaliGemma's causes: NumPy deprecates how it makes an array.
+
+    Parameters
+    ----------
+    processor
+        A Hugging Face processor.
+    **given
+        Its arguments.
+
+    Returns
+    -------
+    BatchFeature
+        Tensors.
+    """
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "__array__ implementation", DeprecationWarning)
+        return processor(**given, return_tensors="pt", padding=True)
 
 
 def image_only(processor_class: type[Any]) -> type[Any]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import inspect
-import warnings
 from collections.abc import Sequence
 from typing import Any
 
@@ -14,7 +13,7 @@ from otanalysis.errors import InputError
 from otanalysis.vlm.encode import encode_images
 from otanalysis.vlm.families import FAMILIES, encoder_of, is_tried
 from otanalysis.vlm.layout import ImageTokens, Picture
-from otanalysis.vlm.model import VisionLanguageModel
+from otanalysis.vlm.model import VisionLanguageModel, processed
 
 _PROBE_SHAPES = ((64, 64), (64, 160))
 
@@ -48,12 +47,7 @@ def prepare_pictures(vlm: VisionLanguageModel, pictures: Sequence[NDArray[np.uin
     from PIL import Image
 
     images = [[Image.fromarray(picture)] for picture in pictures]
-    with warnings.catch_warnings():
-        # PaliGemma's processor makes a NumPy array of a tensor in a way that NumPy deprecates.
-        warnings.filterwarnings("ignore", "__array__ implementation", DeprecationWarning)
-        made = vlm.processor(
-            images=images, text=[vlm.image_token] * len(images), return_tensors="pt", padding=True
-        )
+    made = processed(vlm.processor, images=images, text=[vlm.image_token] * len(images))
     return dict(made.to(dtype=vlm.model.dtype))
 
 

@@ -8,9 +8,12 @@ from functools import cached_property
 from time import perf_counter
 from typing import TYPE_CHECKING, Any, Final
 
+import numpy as np
+from numpy.typing import NDArray
+
 from otanalysis.defaults import FULL
 from otanalysis.vlm.check.compare import difference, rounding_of
-from otanalysis.vlm.check.prompts import Pixels, made_up_picture, parts_of, prepare
+from otanalysis.vlm.check.prompts import made_up_picture, parts_of, prepare
 from otanalysis.vlm.check.proof import Proof, not_maskable
 from otanalysis.vlm.check.report import ALL_KEPT, DROPPING, Finding, ModelReport, NotCheckableError, found
 from otanalysis.vlm.check.routes import Routes, at_rest, states_of
@@ -32,7 +35,7 @@ if TYPE_CHECKING:
 _HALF: Final[dict[str, Any]] = {"selector": "uniform", "ratio": 0.5, "positions": "original", "check": False}
 
 
-def check_model(vlm: VisionLanguageModel, picture: Pixels | None = None) -> ModelReport:
+def check_model(vlm: VisionLanguageModel, picture: NDArray[np.uint8] | None = None) -> ModelReport:
     """Check whether a model can be pruned rightly, by what it does: nothing is looked up by its name.
 
     ===  ==================================================================================================
@@ -72,9 +75,11 @@ def check_model(vlm: VisionLanguageModel, picture: Pixels | None = None) -> Mode
 
     start = perf_counter()
     checks = _Checks(vlm, parts_of(made_up_picture() if picture is None else picture))
+    notes: list[str] = []
     with at_rest(vlm.model):
         findings = tuple(found(name, check) for name, check in checks.by_name().items())
-        notes = tuple(checks.notes())
+        with suppress(Exception):  # of a model that cannot even be called the findings say so
+            notes.extend(checks.notes())
     config = vlm.model.config
     return ModelReport(
         model=type(vlm.model).__name__,
@@ -84,7 +89,7 @@ def check_model(vlm: VisionLanguageModel, picture: Pixels | None = None) -> Mode
         dtype=str(vlm.model.dtype).removeprefix("torch."),
         device=str(vlm.model.device),
         findings=findings,
-        notes=notes,
+        notes=tuple(notes),
         seconds=perf_counter() - start,
     )
 
@@ -92,7 +97,7 @@ def check_model(vlm: VisionLanguageModel, picture: Pixels | None = None) -> Mode
 class _Checks:
     """The checks of one model; what several of them need is made once."""
 
-    def __init__(self, vlm: VisionLanguageModel, pictures: list[Pixels]) -> None:
+    def __init__(self, vlm: VisionLanguageModel, pictures: list[NDArray[np.uint8]]) -> None:
         self._vlm, self._model, self._pictures = vlm, vlm.model, pictures
 
     def by_name(self) -> dict[str, Callable[[str], Finding]]:
@@ -114,6 +119,15 @@ class _Checks:
         counts = ", ".join(str(len(image.patches)) for image in images)
         known = "known" if all(image.boxes is not None for image in images) else "not known"
         yield f"Visual tokens of the pictures: {counts}; where they lie is {known}."
+        because = not_maskable(self._model)
+        if because is not None:
+            yield f"Masking is no control of dropping here: {because}."
+        with self._alone.routes.wide_windows() as narrow:
+            for name in narrow:
+                yield (
+                    f"{name} is shorter than the prompt: words see farther back when tokens between are "
+                    "dropped; c and d were checked with windows as long as the prompt."
+                )
         if _see_ahead(self._alone):
             yield (
                 "Visual tokens attend to later ones as well, so that dropping some changes the states of the "
@@ -134,7 +148,7 @@ class _Checks:
         """A prompt with one picture and one with two, of different lengths, so that one is padded."""
         return self._proof(self._pictures[:1], self._pictures[1:])
 
-    def _proof(self, *prompts: list[Pixels]) -> Proof:
+    def _proof(self, *prompts: list[NDArray[np.uint8]]) -> Proof:
         sizes = [picture.shape[:2] for own in prompts for picture in own]
         known = [Picture.through(self._vlm.processor, height, width) for height, width in sizes]
         return Proof.of(Routes(self._model, prepare(self._vlm, prompts)), known)
@@ -167,18 +181,19 @@ class _Checks:
 
     def _dropping_with_the_cache(self, name: str) -> Finding:
         """Compare what is written step by step from kept tokens with the same tokens by another route."""
-        routes, because = self._batch.routes, not_maskable(self._batch.routes)
-        with Pruned(self._model, **_HALF) as pruned:
-            tokens, got = written_with_logits(routes)
-            kept = pruned.last.images if pruned.last is not None else ()
-            if because is not None:
-                how = f"{because}, so against a call without the cache"
-                wanted = steps_without_the_cache(routes, tokens)
-        if because is None:
-            how = "every new token has the logits that it has behind the masked prompt"
-            stays = self._batch.stays([image.stays for image in kept])
-            wanted = steps_behind_a_mask(routes, self._batch.whole, stays, tokens)
-        return Finding.of(name, difference(got, wanted), rounding_of(got.dtype), how)
+        routes, because = self._batch.routes, not_maskable(self._model)
+        with routes.wide_windows():
+            with Pruned(self._model, **_HALF) as pruned:
+                tokens, got = written_with_logits(routes)
+                kept = pruned.last.images if pruned.last is not None else ()
+                if because is not None:
+                    how = f"{because}, so against a call without the cache"
+                    wanted = steps_without_the_cache(routes, tokens)
+            if because is None:
+                how = "every new token has the logits that it has behind the masked prompt"
+                stays = self._batch.stays([image.stays for image in kept])
+                wanted = steps_behind_a_mask(routes, routes.run(), stays, tokens)
+        return Finding.of(name, difference(got, wanted), rounding_of(wanted.dtype), how)
 
     def _leaving(self, name: str) -> Finding:
         """Compare attributes and logits of the model before a pruned call, one of which fails, and after."""

@@ -1,8 +1,7 @@
 """The two checks that every new kind of model must pass first: all kept is unpruned, dropping is masking.
 
-They run on the first call's own prompts, by four more calls of the model, and are remembered for the process:
-the same classes with the same kinds of layers, the same transformers and the same attention need no second
-proof.
+They run on the first call's own prompts, by four more calls of the model, and are remembered in the process:
+the same classes with the same layers, attention and transformers need no second proof.
 """
 
 from __future__ import annotations
@@ -144,8 +143,9 @@ class Proof:
     def dropping(self, name: str = DROPPING) -> Finding:
         """Check that dropping tokens is masking them, at the same positions.
 
-        Every second row of every image is dropped. Where tokens meet by other ways than attention, or windows
-        are shorter than the prompt, masking is another thing, and the language model is called by hand.
+        Every second row of every image is dropped. Where tokens meet by other ways than attention, masking is
+        another thing, and the language model is called by hand on what is kept. Windows count places, which
+        dropping brings together: they are as long as the prompt here.
 
         Parameters
         ----------
@@ -159,21 +159,23 @@ class Proof:
         NotCheckableError
             The model can neither be masked nor called by hand.
         """
+        routes, because = self.routes, not_maskable(self.routes.model)
         kept = [_every_second(len(image.features), image.features.device) for image in self.encoded.images]
         stays = self.stays([own for own, _ in kept])
-        dropped = self._handed(kept)
-        index, real = shortened_places(self.routes.prompts, stays, side="right")
+        index, real = shortened_places(routes.prompts, stays, side="right")
         rows, columns = (real & self._looked_at(stays).gather(1, index)).nonzero(as_tuple=True)
         places = index[rows, columns]
-        because = not_maskable(self.routes)
-        if because is None:
-            how = "words have the logits that they have where the dropped tokens are masked out"
-            wanted = self.routes.masked(self.whole, stays).logits[rows, places]
-            got, unpruned = dropped.logits[rows, columns], self.whole.logits[rows, places]
-        else:
-            how = f"{because}, so against the language model called by hand on what is kept"
-            wanted = self.routes.cut(self.whole, index, real)[rows, columns]
-            got, unpruned = dropped.states[rows, columns], self.whole.states[rows, places]
+        with routes.wide_windows() as widened:
+            whole = routes.run() if widened else self.whole
+            dropped = self._handed(kept)
+            if because is None:
+                how = "words have the logits that they have where the dropped tokens are masked out"
+                wanted = routes.masked(whole, stays).logits[rows, places]
+                got, unpruned = dropped.logits[rows, columns], whole.logits[rows, places]
+            else:
+                how = f"{because}, so against the language model called by hand on what is kept"
+                wanted = routes.cut(whole, index, real)[rows, columns]
+                got, unpruned = dropped.states[rows, columns], whole.states[rows, places]
         allowed = rounding_of(wanted.dtype)
         if difference(unpruned, wanted) <= allowed:
             raise TellsNothingError("dropping every second visual token changes nothing in this prompt")
@@ -216,29 +218,7 @@ def _every_second(count: int, device: torch.device) -> tuple[torch.Tensor, torch
     return rows % 2 == 0, rows[::2]
 
 
-def not_maskable(routes: Routes) -> str | None:
-    """Say why masked tokens would still count: as neighbours in a filter, or as places of a window.
-
-    Parameters
-    ----------
-    routes : Routes
-        The model and its prompts.
-
-    Returns
-    -------
-    str or None
-        None where tokens that are masked out of the attention count for nothing.
-    """
-    config, layers = routes.model.config.get_text_config(), _layers_of(routes.model)
-    others = layers - _BY_ATTENTION
-    if others:
-        return f"tokens meet in {', '.join(sorted(others))} too"
-    length = routes.prompts["input_ids"].shape[1]
-    for name, kind in (
-        ("sliding_window", "sliding_attention"),
-        ("attention_chunk_size", "chunked_attention"),
-    ):
-        places = getattr(config, name, None)
-        if places is not None and places < length and (kind in layers or not layers):
-            return f"{name} of {places} places is shorter than the prompt of {length}"
-    return None
+def not_maskable(model: Any) -> str | None:
+    """Say why tokens that are masked out of the attention would still count; None where they do not."""
+    others = _layers_of(model) - _BY_ATTENTION
+    return f"tokens meet in {', '.join(sorted(others))} too" if others else None

@@ -127,22 +127,15 @@ class ModelReport:
         """Return all of it as plain values, for JSON."""
         return {**asdict(self), "passed": self.passed}
 
-    def cells(self) -> list[tuple[str, ...]]:
-        """Return the table as texts, its head first."""
-        return [
-            ("check", "verdict", "difference", "allowed", "what was seen"),
-            *(
-                (one.check, one.verdict, _number(one.difference), _number(one.allowed), one.reason)
-                for one in self.findings
-            ),
-        ]
-
     def __str__(self) -> str:
-        """Return the table, between what was checked and what else is known."""
-        cells = self.cells()
+        """Return what was checked, the table, why something did not pass, and what else is known."""
+        cells = [("check", "verdict", "difference", "allowed")]
+        for one in self.findings:
+            cells.append((one.check, one.verdict, _number(one.difference), _number(one.allowed)))
         widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
         rows = ["  ".join(map(str.ljust, row, widths)).rstrip() for row in cells]
-        return "\n".join([self.head, *rows, *self.notes])
+        reasons = [f"{one.check}: {one.reason}" for one in self.findings if one.verdict != "passed"]
+        return "\n".join([self.head, "", *rows, "", *reasons, *self.notes])
 
     __repr__ = __str__
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from otanalysis.vlm.check.report import NotCheckableError
 from otanalysis.vlm.encode import image_token_id, vision_inputs
@@ -18,6 +18,9 @@ from otanalysis.vlm.handover import decoder_of
 
 if TYPE_CHECKING:
     import torch
+
+STEPS: Final = 4
+"""Tokens that are written to check generation."""
 
 _OF_TEXT = ("input_ids", "attention_mask", "token_type_ids", "mm_token_type_ids")
 
@@ -99,6 +102,20 @@ class Routes:
             raise NotCheckableError("its language model was not called with embeddings of the prompt")
         return Run(output, seen["given"], seen["states"])
 
+    @contextmanager
+    def wide_windows(self) -> Iterator[tuple[str, ...]]:
+        """Let windows and chunks of attention be as long as the prompts; yield the settings that were not."""
+        config, length = self.model.config.get_text_config(), self.prompts["input_ids"].shape[1]
+        own = {name: getattr(config, name, None) for name in ("sliding_window", "attention_chunk_size")}
+        narrow = {name: places for name, places in own.items() if places is not None and places < length}
+        for name in narrow:
+            setattr(config, name, length + STEPS)
+        try:
+            yield tuple(narrow)
+        finally:
+            for name, places in narrow.items():
+                setattr(config, name, places)
+
     def masked(self, whole: Run, stays: torch.Tensor, **more: Any) -> Run:
         """Call the model with whole prompts in which what does not stay is masked out of the attention.
 
@@ -133,15 +150,13 @@ class Routes:
         import torch
 
         shape, given = self.prompts["input_ids"].shape, dict(whole.given)
-        mask = given.get("attention_mask")
-        if mask is not None and (not isinstance(mask, torch.Tensor) or mask.shape != shape):
-            raise NotCheckableError(
-                "its language model gets masks that say more than which places are padding"
-            )
+        seen = given.get("attention_mask")
+        if seen is not None and (not isinstance(seen, torch.Tensor) or seen.ndim != 2):
+            raise NotCheckableError("its language model gets a mask that is not that of the prompt")
         given["attention_mask"] = real.to(self.prompts["attention_mask"].dtype)
-        if given.get("position_ids") is None:  # it counts places itself
-            given["position_ids"] = torch.arange(shape[1], device=index.device).expand(shape)
-        for name, value in given.items():
+        if given.get("position_ids") is None:
+            given["position_ids"] = index
+        for name, value in whole.given.items():
             if not isinstance(value, torch.Tensor) or name == "attention_mask":
                 continue
             if value.shape[-2:] == shape or (name == "position_ids" and value.shape[-1] == shape[1]):

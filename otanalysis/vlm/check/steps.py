@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 
-from otanalysis.vlm.check.routes import Routes, Run
+from otanalysis.vlm.check.routes import STEPS, Routes, Run
+from otanalysis.vlm.encode import image_token_id
 
 if TYPE_CHECKING:
     import torch
-
-STEPS: Final = 4
-"""Tokens that are written to check generation."""
 
 
 def written(routes: Routes) -> torch.Tensor:
@@ -24,7 +22,9 @@ def written_with_logits(routes: Routes) -> tuple[torch.Tensor, torch.Tensor]:
     """Return the tokens ``[B, t]`` that ``generate`` writes, and the logits ``[B, t, words]`` of each."""
     import torch
 
-    settings = {"max_new_tokens": STEPS, "min_new_tokens": STEPS, "do_sample": False}
+    settings: dict[str, Any] = {"max_new_tokens": STEPS, "min_new_tokens": STEPS, "do_sample": False}
+    # A placeholder that the model wrote itself would ask for a picture.
+    settings |= {"suppress_tokens": [image_token_id(routes.model)]}
     output = routes.model.generate(
         **routes.prompts, **settings, output_logits=True, return_dict_in_generate=True
     )
