@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from otanalysis.errors import InputError
 from otanalysis.vlm.encode import encode_images
-from otanalysis.vlm.families import FAMILIES, is_tried
+from otanalysis.vlm.families import FAMILIES, encoder_of, is_tried
 from otanalysis.vlm.layout import ImageTokens, Picture
 from otanalysis.vlm.model import VisionLanguageModel, processed
 
@@ -20,10 +20,9 @@ _PROBE_SHAPES = ((64, 64), (64, 160))
 
 def check_capturable(vlm: VisionLanguageModel) -> None:
     """Raise InputError, which names the kind of model, if its images do not become tokens of a prompt."""
-    if not hasattr(vlm.model, "get_image_features") or not hasattr(vlm.processor, "image_token"):
-        lacking = (
-            "processor.image_token" if hasattr(vlm.model, "get_image_features") else "get_image_features"
-        )
+    encodes = hasattr(encoder_of(vlm.model), "get_image_features")
+    if not encodes or not hasattr(vlm.processor, "image_token"):
+        lacking = "processor.image_token" if encodes else "get_image_features"
         raise InputError(
             f"Models of the kind {_kind(vlm.model)} cannot be captured: there is no {lacking}. Take a model "
             f"whose images become visual tokens of a prompt, such as {', '.join(sorted(FAMILIES))}."
@@ -141,7 +140,7 @@ def captured_layer(model: Any, layer: int | None) -> int:
     if layer is None:
         return own if isinstance(own, int) else -1
     kind = _kind(model)
-    if "vision_feature_layer" not in inspect.signature(model.get_image_features).parameters:
+    if "vision_feature_layer" not in inspect.signature(encoder_of(model).get_image_features).parameters:
         raise InputError(
             f"Models of the kind {kind} always project their last vision layer; leave --layer out."
         )

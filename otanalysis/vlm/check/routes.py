@@ -150,30 +150,25 @@ class Routes:
         import torch
 
         shape, given = self.prompts["input_ids"].shape, dict(whole.given)
-        seen = given.get("attention_mask")
-        if seen is not None and (not isinstance(seen, torch.Tensor) or seen.ndim != 2):
-            raise NotCheckableError("its language model gets a mask that is not that of the prompt")
+        mask = given.get("attention_mask")
+        if mask is not None and (not isinstance(mask, torch.Tensor) or mask.shape != shape):
+            raise NotCheckableError(
+                "its language model gets masks that say more than which places are padding"
+            )
         given["attention_mask"] = real.to(self.prompts["attention_mask"].dtype)
-        if given.get("position_ids") is None:
-            given["position_ids"] = index
-        for name, value in whole.given.items():
+        if given.get("position_ids") is None:  # it counts places itself
+            given["position_ids"] = torch.arange(shape[1], device=index.device).expand(shape)
+        for name, value in given.items():
             if not isinstance(value, torch.Tensor) or name == "attention_mask":
                 continue
             if value.shape[-2:] == shape or (name == "position_ids" and value.shape[-1] == shape[1]):
-                given[name] = _taken(value.expand(*value.shape[:-2], *shape), index, -1)
+                places = index.to(value.device).expand(*value.shape[:-2], *index.shape)
+                given[name] = value.expand(*value.shape[:-2], *shape).gather(-1, places)
             elif value.shape[:2] == shape:
-                given[name] = _taken(value, index, 1)
+                given[name] = value[torch.arange(shape[0])[:, None], index.to(value.device)]
             else:
                 raise NotCheckableError(f"its language model gets {name} of shape {list(value.shape)}")
         return states_of(decoder_of(self.model)(**given))
-
-
-def _taken(value: torch.Tensor, index: torch.Tensor, dimension: int) -> torch.Tensor:
-    """Return the places of a tensor [..., B, L] or [B, L, d] that an index [B, l] names."""
-    index = index.to(value.device)
-    if dimension == -1:
-        return value.gather(-1, index.expand(*value.shape[:-1], index.shape[1]))
-    return value.gather(1, index[..., None].expand(*index.shape, value.shape[-1]))
 
 
 @contextmanager
@@ -193,8 +188,9 @@ def _language_model_seen(model: Any) -> Iterator[dict[str, Any]]:
 
 
 def states_of(output: Any) -> torch.Tensor:
-    """Return the states ``[B, L, d]`` from what a language model returns."""
-    states: torch.Tensor = output[0] if isinstance(output, tuple) else output.last_hidden_state
+    """Return the states ``[B, L, d]`` from what a language model returns; the logits of one with a head."""
+    states: torch.Tensor
+    states = output[0] if isinstance(output, tuple) or "logits" in output else output.last_hidden_state
     return states
 
 
