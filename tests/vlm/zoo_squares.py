@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Final
 
+import torch
 import transformers as tf
 
 from tests.vlm.zoo_parts import WIDTH, Built, Species, square, text_settings, vision_settings
@@ -42,7 +43,10 @@ def _gemma3(words: Any) -> Built:
     )
     images = tf.Gemma3ImageProcessorPil(size=square(32))
     processor = tf.Gemma3Processor(image_processor=images, tokenizer=words, image_seq_length=16)
-    return tf.Gemma3ForConditionalGeneration(config), processor
+    model = tf.Gemma3ForConditionalGeneration(config)
+    # Zero from the start, so that all visual tokens would be the same.
+    torch.nn.init.normal_(model.model.multi_modal_projector.mm_input_projection_weight, std=0.15)
+    return model, processor
 
 
 def _aya_vision(words: Any) -> Built:

@@ -44,6 +44,11 @@ class Run:
     states: torch.Tensor
 
     @property
+    def positions(self) -> torch.Tensor | None:
+        """The positions ``[..., B, L]`` that the language model got; None if it counts places itself."""
+        return self.given.get("position_ids")
+
+    @property
     def logits(self) -> torch.Tensor:
         """The logits ``[B, L, words]``; the states of a model without a head."""
         logits: torch.Tensor | None = getattr(self.output, "logits", None)
@@ -116,19 +121,18 @@ class Routes:
             for name, places in narrow.items():
                 setattr(config, name, places)
 
-    def masked(self, whole: Run, stays: torch.Tensor, **more: Any) -> Run:
+    def masked(self, positions: torch.Tensor | None, stays: torch.Tensor, **more: Any) -> Run:
         """Call the model with whole prompts in which what does not stay is masked out of the attention.
 
         Parameters
         ----------
-        whole
-            The call without a mask: every place keeps the position that it has there.
+        positions : torch.Tensor or None, shape ``[..., B, L]``
+            Those that the language model got of the whole prompts; None if it counts places itself.
         stays : torch.Tensor, bool, shape ``[B, L]``
         **more
             Further arguments of the call.
         """
         mask = self.prompts["attention_mask"]
-        positions = whole.given.get("position_ids")
         kept = {} if positions is None else {"position_ids": positions}
         return self.run(attention_mask=mask * stays.to(mask.dtype), **kept, **more)
 
