@@ -260,6 +260,14 @@ def load_processor(source: str | PathLike[str], **options: Any) -> Any:
     return image_only(whole).from_pretrained(source, **options)
 
 
+def _named_processor(source: str | PathLike[str], options: Mapping[str, Any]) -> Any:
+    """Return the class that a processor's own file names; some models use that of another kind (GLM-OCR)."""
+    import transformers
+
+    settings, _ = transformers.ProcessorMixin.get_processor_dict(source, **options)
+    return getattr(transformers, str(settings.get("processor_class")), None)
+
+
 def processed(processor: Any, **given: Any) -> Any:
     """Call a processor, without the warning that PaliGemma's causes: NumPy deprecates how it makes an array.
 
@@ -278,14 +286,6 @@ def processed(processor: Any, **given: Any) -> Any:
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", "__array__ implementation", DeprecationWarning)
         return processor(**given, return_tensors="pt", padding=True)
-
-
-def _named_processor(source: str | PathLike[str], options: Mapping[str, Any]) -> Any:
-    """Return the class that a processor's own file names; some models use that of another kind (GLM-OCR)."""
-    import transformers
-
-    settings, _ = transformers.ProcessorMixin.get_processor_dict(source, **options)
-    return getattr(transformers, str(settings.get("processor_class")), None)
 
 
 def image_only(processor_class: type[Any]) -> type[Any]:
