@@ -152,6 +152,23 @@ def test_the_paragraph_of_figure_p_has_the_numbers_of_the_matrix() -> None:
     assert f"without First-K and Last-K {overall_rho('logdet', without_ends=True)}" in text
 
 
+def test_the_paragraph_of_figure_p_has_the_scores_of_the_bundled_table() -> None:
+    text = paragraph("Figure P")
+    table = read_accuracy(bundled_accuracy_path())
+    scores = table.groupby(["method", "ratio"])["value"].mean()
+    at = {share: {m: f"{v:.3f}" for m, v in scores.xs(share, level="ratio").items()} for share in (0.05, 0.2)}
+    few, many = at[0.05], at[0.2]
+    for words in (
+        f"at 5 % `kmedoids` has {few['kmedoids']}, `facility-location` {few['facility-location']}",
+        f"and `ot-medoids` {few['ot-medoids']}, at 20 % {many['kmedoids']}, {many['facility-location']}",
+        f"and {many['ot-medoids']}. By",
+        f"({few['attention']} at 5 %, {many['attention']} at 20 %)",
+        f"({few['attention-by-received_attention']}, {many['attention-by-received_attention']})",
+    ):
+        assert words in text
+    assert all(scores["attention"] < scores["last"] + 0.01)
+
+
 def interval(row: pd.Series) -> str:
     return f"{row['value']:.2f} [{row['low']:.2f}, {row['high']:.2f}]"
 

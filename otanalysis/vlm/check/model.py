@@ -6,18 +6,20 @@ from collections.abc import Callable, Iterator
 from contextlib import suppress
 from functools import cached_property
 from time import perf_counter
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from otanalysis.defaults import FULL
+from otanalysis.errors import InputError
 from otanalysis.vlm.check.compare import difference, rounding_of
 from otanalysis.vlm.check.prompts import made_up_picture, parts_of, prepare
 from otanalysis.vlm.check.proof import Proof, not_maskable
 from otanalysis.vlm.check.report import ALL_KEPT, DROPPING, Finding, ModelReport, NotCheckableError, found
 from otanalysis.vlm.check.routes import Routes, at_rest, states_of
 from otanalysis.vlm.check.steps import (
+    renumbered,
     steps_behind_a_mask,
     steps_without_the_cache,
     written,
@@ -25,14 +27,13 @@ from otanalysis.vlm.check.steps import (
 )
 from otanalysis.vlm.families import base_of
 from otanalysis.vlm.handover import decoder_of
+from otanalysis.vlm.kept_call import Positions
 from otanalysis.vlm.layout import Picture
 from otanalysis.vlm.model import VisionLanguageModel
 from otanalysis.vlm.pruned import Pruned
 
 if TYPE_CHECKING:
     import torch
-
-_HALF: Final[dict[str, Any]] = {"selector": "uniform", "ratio": 0.5, "positions": "original", "check": False}
 
 
 def check_model(vlm: VisionLanguageModel, picture: NDArray[np.uint8] | None = None) -> ModelReport:
@@ -99,6 +100,7 @@ class _Checks:
 
     def __init__(self, vlm: VisionLanguageModel, pictures: list[NDArray[np.uint8]]) -> None:
         self._vlm, self._model, self._pictures = vlm, vlm.model, pictures
+        self._refused: str | None = None
 
     def by_name(self) -> dict[str, Callable[[str], Finding]]:
         """Return every check by its letter and name."""
@@ -119,6 +121,8 @@ class _Checks:
         counts = ", ".join(str(len(image.patches)) for image in images)
         known = "known" if all(image.boxes is not None for image in images) else "not known"
         yield f"Visual tokens of the pictures: {counts}; where they lie is {known}."
+        if self._refused is not None:
+            yield self._refused
         because = not_maskable(self._model)
         if because is not None:
             yield f"Masking is no control of dropping here: {because}."
@@ -155,6 +159,10 @@ class _Checks:
 
     def _own_tokens(self, name: str) -> Finding:
         """Compare the encoded tokens with what the language model gets of the unpruned prompt, by bits."""
+        if all(_are_one(proof.encoded.images[0].features) for proof in self._each):
+            raise NotCheckableError(
+                "all visual tokens of a picture are the same, so that none can be told apart"
+            )
         apart = max(difference(proof.encoded.images[0].features, _given(proof)[0]) for proof in self._each)
         return Finding.of(name, apart, 0.0, "every picture's tokens are those that the language model gets")
 
@@ -180,25 +188,39 @@ class _Checks:
         return self._batch.dropping(name)
 
     def _dropping_with_the_cache(self, name: str) -> Finding:
-        """Compare what is written step by step from kept tokens with the same tokens by another route."""
+        """Compare what is written step by step from kept tokens with the same tokens by another route.
+
+        Some classes take no positions while they write, so that ``Pruned`` refuses original ones; then kept
+        tokens are renumbered, as they are unless something else is asked for.
+        """
+        try:
+            return self._steps(name, "original")
+        except InputError as refused:
+            finding = self._steps(name, "renumbered")
+            self._refused = f"Original positions are refused while generating: {refused}"
+            return finding
+
+    def _steps(self, name: str, positions: Positions) -> Finding:
         routes, because = self._batch.routes, not_maskable(self._model)
         with routes.wide_windows():
-            with Pruned(self._model, **_HALF) as pruned:
+            with Pruned(self._model, "uniform", ratio=0.5, positions=positions, check=False) as pruned:
                 tokens, got = written_with_logits(routes)
                 kept = pruned.last.images if pruned.last is not None else ()
                 if because is not None:
                     how = f"{because}, so against a call without the cache"
                     wanted = steps_without_the_cache(routes, tokens)
             if because is None:
-                how = "every new token has the logits that it has behind the masked prompt"
+                how = f"every new token has the logits of the masked prompt, positions {positions}"
                 stays = self._batch.stays([image.stays for image in kept])
-                wanted = steps_behind_a_mask(routes, routes.run(), stays, tokens)
+                whole = routes.run().positions
+                places = whole if positions == "original" else renumbered(routes, stays)
+                wanted = steps_behind_a_mask(routes, places, stays, tokens)
         return Finding.of(name, difference(got, wanted), rounding_of(wanted.dtype), how)
 
     def _leaving(self, name: str) -> Finding:
         """Compare attributes and logits of the model before a pruned call, one of which fails, and after."""
         before = _attributes(self._model)
-        with suppress(_OnPurposeError), Pruned(self._model, **_HALF):
+        with suppress(_OnPurposeError), Pruned(self._model, "uniform", ratio=0.5, check=False):
             self._model(**self._alone.routes.prompts)
             raise _OnPurposeError
         after = _attributes(self._model)
@@ -229,12 +251,17 @@ def _given(proof: Proof) -> list[torch.Tensor]:
     return [embeddings[image.prompt, image.places.to(embeddings.device)] for image in proof.encoded.images]
 
 
+def _are_one(features: torch.Tensor) -> bool:
+    """Tell whether there are several rows, and all are the same."""
+    return len(features) > 1 and difference(features, features[:1].expand_as(features)) == 0.0
+
+
 def _see_ahead(proof: Proof) -> bool:
     """Tell whether the first visual token of a picture hears of the last."""
     import torch
 
     given, places = dict(proof.whole.given), proof.encoded.images[0].places
     embeddings = given["inputs_embeds"].clone()
-    embeddings[0, places[-1]] *= -1
+    embeddings[0, places[-1]] = embeddings[0, 0]
     states = states_of(decoder_of(proof.routes.model)(**{**given, "inputs_embeds": embeddings}))
     return not torch.equal(states[0, places[0]], proof.whole.states[0, places[0]])

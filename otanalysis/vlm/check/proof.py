@@ -170,7 +170,7 @@ class Proof:
             dropped = self._handed(kept)
             if because is None:
                 how = "words have the logits that they have where the dropped tokens are masked out"
-                wanted = routes.masked(whole, stays).logits[rows, places]
+                wanted = routes.masked(whole.positions, stays).logits[rows, places]
                 got, unpruned = dropped.logits[rows, columns], whole.logits[rows, places]
             else:
                 how = f"{because}, so against the language model called by hand on what is kept"

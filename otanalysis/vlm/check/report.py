@@ -6,6 +6,8 @@ from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
+from otanalysis.errors import InputError
+
 Verdict = Literal["passed", "failed", "not checkable"]
 """What a check can find; what could not be checked is no pass."""
 
@@ -57,7 +59,9 @@ class Finding:
 
 
 def found(name: str, check: Callable[[str], Finding]) -> Finding:
-    """Return what a check finds; a model whose code cannot be run in the way that it wants is not checkable.
+    """Return what a check finds.
+
+    A model that pruning itself refuses fails; code that cannot be run as the check wants is not checkable.
 
     Parameters
     ----------
@@ -70,6 +74,8 @@ def found(name: str, check: Callable[[str], Finding]) -> Finding:
         return check(name)
     except NotCheckableError as reason:
         return Finding(name, "not checkable", str(reason))
+    except InputError as refused:
+        return Finding(name, "failed", str(refused))
     except Exception as error:  # code of any class runs here, and may raise anything
         first = str(error).strip().partition("\n")[0]
         return Finding(name, "not checkable", f"{type(error).__name__}: {first}")

@@ -44,6 +44,11 @@ class Run:
     states: torch.Tensor
 
     @property
+    def positions(self) -> torch.Tensor | None:
+        """The positions ``[..., B, L]`` that the language model got; None if it counts places itself."""
+        return self.given.get("position_ids")
+
+    @property
     def logits(self) -> torch.Tensor:
         """The logits ``[B, L, words]``; the states of a model without a head."""
         logits: torch.Tensor | None = getattr(self.output, "logits", None)
@@ -116,19 +121,18 @@ class Routes:
             for name, places in narrow.items():
                 setattr(config, name, places)
 
-    def masked(self, whole: Run, stays: torch.Tensor, **more: Any) -> Run:
+    def masked(self, positions: torch.Tensor | None, stays: torch.Tensor, **more: Any) -> Run:
         """Call the model with whole prompts in which what does not stay is masked out of the attention.
 
         Parameters
         ----------
-        whole
-            The call without a mask: every place keeps the position that it has there.
+        positions : torch.Tensor or None, shape ``[..., B, L]``
+            Those that the language model got of the whole prompts; None if it counts places itself.
         stays : torch.Tensor, bool, shape ``[B, L]``
         **more
             Further arguments of the call.
         """
         mask = self.prompts["attention_mask"]
-        positions = whole.given.get("position_ids")
         kept = {} if positions is None else {"position_ids": positions}
         return self.run(attention_mask=mask * stays.to(mask.dtype), **kept, **more)
 
@@ -150,13 +154,15 @@ class Routes:
         import torch
 
         shape, given = self.prompts["input_ids"].shape, dict(whole.given)
-        seen = given.get("attention_mask")
-        if seen is not None and (not isinstance(seen, torch.Tensor) or seen.ndim != 2):
-            raise NotCheckableError("its language model gets a mask that is not that of the prompt")
+        mask = given.get("attention_mask")
+        if mask is not None and (not isinstance(mask, torch.Tensor) or mask.shape != shape):
+            raise NotCheckableError(
+                "its language model gets masks that say more than which places are padding"
+            )
         given["attention_mask"] = real.to(self.prompts["attention_mask"].dtype)
-        if given.get("position_ids") is None:
-            given["position_ids"] = index
-        for name, value in whole.given.items():
+        if given.get("position_ids") is None:  # it counts places itself
+            given["position_ids"] = torch.arange(shape[1], device=index.device).expand(shape)
+        for name, value in given.items():
             if not isinstance(value, torch.Tensor) or name == "attention_mask":
                 continue
             if value.shape[-2:] == shape or (name == "position_ids" and value.shape[-1] == shape[1]):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from otanalysis.vlm.check.routes import STEPS, Routes, Run
+from otanalysis.vlm.check.routes import STEPS, Routes
 from otanalysis.vlm.encode import image_token_id
 
 if TYPE_CHECKING:
@@ -32,7 +32,7 @@ def written_with_logits(routes: Routes) -> tuple[torch.Tensor, torch.Tensor]:
 
 
 def steps_behind_a_mask(
-    routes: Routes, whole: Run, stays: torch.Tensor, tokens: torch.Tensor
+    routes: Routes, positions: torch.Tensor | None, stays: torch.Tensor, tokens: torch.Tensor
 ) -> torch.Tensor:
     """Return the logits of every step behind whole prompts in which what does not stay is masked out.
 
@@ -40,8 +40,8 @@ def steps_behind_a_mask(
     ----------
     routes
         The model and prompts that end at the same place, padded on the left.
-    whole
-        Their call without a mask.
+    positions : torch.Tensor or None, shape ``[..., B, L]``
+        Those of the prompts; None for a language model that counts places itself.
     stays : torch.Tensor, bool, shape ``[B, L]``
     tokens : torch.Tensor, shape ``[B, t]``
         The tokens that are written.
@@ -52,9 +52,8 @@ def steps_behind_a_mask(
     """
     import torch
 
-    output = routes.masked(whole, stays, use_cache=True).output
+    output = routes.masked(positions, stays, use_cache=True).output
     mask = routes.prompts["attention_mask"] * stays
-    positions = whole.given.get("position_ids")
     logits = [output.logits[:, -1]]
     for step in range(tokens.shape[1] - 1):
         mask = torch.cat([mask, torch.ones_like(mask[:, :1])], dim=1)
@@ -69,6 +68,13 @@ def steps_behind_a_mask(
         )
         logits.append(output.logits[:, -1])
     return torch.stack(logits, dim=1)
+
+
+def renumbered(routes: Routes, stays: torch.Tensor) -> torch.Tensor:
+    """Return the positions ``[B, L]`` at which what stays is numbered from 0, padding left out."""
+    seen = routes.prompts["attention_mask"].bool() & stays
+    places: torch.Tensor = seen.long().cumsum(dim=1) - 1
+    return places.clamp(min=0)
 
 
 def steps_without_the_cache(routes: Routes, tokens: torch.Tensor) -> torch.Tensor:

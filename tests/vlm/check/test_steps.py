@@ -28,7 +28,7 @@ def test_with_nothing_masked_all_routes_take_the_same_steps(routes: Callable[...
     stays = torch.ones_like(made.prompts["input_ids"], dtype=torch.bool)
     with torch.no_grad():
         tokens, logits = written_with_logits(made)
-        masked = steps_behind_a_mask(made, made.run(), stays, tokens)
+        masked = steps_behind_a_mask(made, made.run().positions, stays, tokens)
         whole = steps_without_the_cache(made, tokens)
         sequences = written(made)
     assert logits.shape[:2] == tokens.shape == (2, STEPS)
@@ -40,4 +40,6 @@ def test_with_nothing_masked_all_routes_take_the_same_steps(routes: Callable[...
     assert torch.equal(sequences[:, :-STEPS], made.prompts["input_ids"])
     stays[:, 5:9] = False
     with torch.no_grad():
-        assert not torch.allclose(steps_behind_a_mask(made, made.run(), stays, tokens), logits, **CLOSE)
+        assert not torch.allclose(
+            steps_behind_a_mask(made, made.run().positions, stays, tokens), logits, **CLOSE
+        )
