@@ -50,6 +50,12 @@ def require_takes_features(model: Any) -> None:
             "answer without the kept ones; take the class of transformers "
             f"{OLDEST_TRANSFORMERS} or newer for this model."
         )
+    pixels = outside.get("pixel_values")
+    if pixels is not None and pixels.default is inspect.Parameter.empty:
+        raise InputError(
+            f"{named(model)} insists on pixel_values in every call, as classes do that resample pictures or "
+            "attend to them inside the call: kept tokens cannot take their place."
+        )
 
 
 @contextmanager

@@ -75,8 +75,8 @@ def test_features_cut_by_other_rows_than_the_tokens_fail_the_check(
     assert {"b", "c"} <= failed
 
 
-def test_an_encoder_without_tokens_for_placeholders_is_refused_by_what_it_returns() -> None:
-    """BLIP-2 makes its tokens by a resampler of its own, behind what the encoder returns."""
+def test_a_resampler_inside_the_call_is_refused_by_what_is_found() -> None:
+    """BLIP-2 insists on pixels; an encoder that returns one vector a picture has no tokens."""
     small = {"hidden_size": 32, "intermediate_size": 32, "num_hidden_layers": 1, "num_attention_heads": 2}
     config = Blip2Config(
         vision_config={**small, "image_size": 16, "patch_size": 8},
@@ -94,13 +94,11 @@ def test_an_encoder_without_tokens_for_placeholders_is_refused_by_what_it_return
         image_token_index=19,
     )
     model = Blip2ForConditionalGeneration(config).eval()
-    ids = torch.tensor([[19] * 4 + [5, 6]])
-    with (
-        torch.inference_mode(),
-        Pruned(model, keep=2),
-        pytest.raises(InputError, match=r"returns no visual tokens .*pooler_output has none.*resampler"),
-    ):
-        model(input_ids=ids, pixel_values=torch.zeros(1, 3, 16, 16))
+    with pytest.raises(InputError, match=r"insists on pixel_values .*resample pictures"):
+        Pruned(model, keep=2)
+    seen = BaseModelOutputWithPooling(pooler_output=torch.zeros(1, 32))
+    with pytest.raises(InputError, match=r"returns no visual tokens .*pooler_output has none.*resampler"):
+        parts_of(model, seen, "pooler_output")
     with pytest.raises(InputError, match="last_hidden_state has none"):
         parts_of(model, BaseModelOutputWithPooling(), "last_hidden_state")
 
