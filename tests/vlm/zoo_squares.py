@@ -44,7 +44,7 @@ def _gemma3(words: Any) -> Built:
     images = tf.Gemma3ImageProcessorPil(size=square(32))
     processor = tf.Gemma3Processor(image_processor=images, tokenizer=words, image_seq_length=16)
     model = tf.Gemma3ForConditionalGeneration(config)
-    # It begins with zeros, for training.
+    # Zero from the start, so that all visual tokens would be the same.
     torch.nn.init.normal_(model.model.multi_modal_projector.mm_input_projection_weight, std=0.15)
     return model, processor
 

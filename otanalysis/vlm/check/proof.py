@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from otanalysis.errors import InputError
 from otanalysis.vlm.check.compare import difference, rounding_of
 from otanalysis.vlm.check.report import ALL_KEPT, DROPPING, Finding, NotCheckableError
-from otanalysis.vlm.check.routes import Routes, RouteRun, at_rest
+from otanalysis.vlm.check.routes import RouteRun, Routes, at_rest
 from otanalysis.vlm.encode import EncodedImages, encode_images
 from otanalysis.vlm.families import base_of
 from otanalysis.vlm.handover import decoder_of, named
