@@ -15,7 +15,12 @@ from typing import TYPE_CHECKING, Any
 
 from otanalysis.errors import InputError
 from otanalysis.vlm.encode import image_token_id
-from otanalysis.vlm.requirements import OLDEST_TRANSFORMERS, TRIED_TRANSFORMERS, require_transformers
+from otanalysis.vlm.requirements import (
+    OLDEST_TRANSFORMERS,
+    TRIED_TRANSFORMERS,
+    require_transformers,
+    require_uncompiled,
+)
 
 if TYPE_CHECKING:
     import torch
@@ -37,9 +42,11 @@ def require_takes_features(model: Any) -> None:
     MissingDependencyError
         torch or transformers is missing or too old.
     InputError
-        The ``forward`` of the model, or of the model inside it, does not know the argument.
+        The ``forward`` of the model, or of the model inside it, does not know the argument, or the whole call
+        of the model is compiled.
     """
     require_transformers()
+    require_uncompiled(model)
     inner = getattr(model, "base_model", model)
     outside = inspect.signature(type(model).forward).parameters
     inside = inspect.signature(type(inner).forward).parameters

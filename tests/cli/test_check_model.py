@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 from PIL import Image
@@ -12,17 +12,15 @@ from typer.testing import CliRunner, Result
 
 from otanalysis.cli import app
 
-Refused = Callable[[Result, str, Path], None]
-
 
 def run(*arguments: object) -> Result:
     return CliRunner().invoke(app, ["check-model", *map(str, arguments)])
 
 
-def test_a_model_is_checked_on_a_picture_of_ones_own(untrained: Path, tmp_path: Path) -> None:
+def test_a_model_is_checked_on_a_picture_of_ones_own(zoo: Any, tmp_path: Path) -> None:
     photo = tmp_path / "photo.png"
     Image.linear_gradient("L").convert("RGB").resize((60, 40)).save(photo)
-    result = run(untrained, "--image", photo, "--json")
+    result = run(zoo.folder("llava"), "--image", photo, "--json")
     assert result.exit_code == 0, result.output
     record = json.loads(result.stdout)
     assert record["passed"] is True

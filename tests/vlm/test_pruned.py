@@ -447,3 +447,22 @@ def test_arguments_that_do_not_fit_are_refused(zoo: Any, arguments: dict[str, An
     model, _ = zoo.load("llava")
     with pytest.raises(InputError, match=wanted):
         Pruned(model, **arguments)
+
+
+def test_a_static_cache_writes_the_same(zoo: Any) -> None:
+    model, inputs = zoo.load("llava")[0], batch(zoo, "llava")
+    settings = {"max_new_tokens": 4, "do_sample": False}
+    with torch.inference_mode(), Pruned(model, "uniform", keep=9):
+        dynamic = model.generate(**inputs, **settings)
+        static = model.generate(**inputs, **settings, cache_implementation="static", disable_compile=True)
+    assert torch.equal(dynamic, static)
+
+
+def test_a_compiled_forward_sees_the_kept_tokens(zoo: Any) -> None:
+    model, compiled, inputs = zoo.load("llava")[0], zoo.fresh("llava"), batch(zoo, "llava")
+    compiled.forward = torch.compile(compiled.forward, backend="eager")
+    logits = []
+    for one in (model, compiled):
+        with torch.inference_mode(), Pruned(one, "uniform", keep=9, check=False):
+            logits.append(one(**inputs).logits)
+    torch.testing.assert_close(*logits, **CLOSE)

@@ -54,6 +54,9 @@ def prepare(vlm: VisionLanguageModel, prompts: Sequence[Sequence[NDArray[np.uint
     images = [[Image.fromarray(np.ascontiguousarray(one)) for one in own] for own in prompts]
     texts = [build_prompt(vlm.processor, _QUESTIONS[len(own)], len(own)) for own in prompts]
     made = processed(vlm.processor, images=images, text=texts, padding_side="left")
-    inputs = dict(made.to(vlm.model.device))
+    device = vlm.model.device
+    if device.type == "meta":  # weights that wait on the disk; what loads them moves the inputs too
+        device = "cpu"
+    inputs = dict(made.to(device))
     inputs["pixel_values"] = inputs["pixel_values"].to(vlm.model.dtype)
     return inputs

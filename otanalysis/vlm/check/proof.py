@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from otanalysis.errors import InputError
 from otanalysis.vlm.check.compare import difference, rounding_of
 from otanalysis.vlm.check.report import ALL_KEPT, DROPPING, Finding, NotCheckableError
-from otanalysis.vlm.check.routes import Routes, Run, at_rest
+from otanalysis.vlm.check.routes import RouteRun, Routes, at_rest
 from otanalysis.vlm.encode import EncodedImages, encode_images
 from otanalysis.vlm.families import base_of
 from otanalysis.vlm.handover import decoder_of, named
@@ -102,13 +102,13 @@ class Proof:
         The prompts and the model.
     encoded : EncodedImages
         Their visual tokens, as :class:`~otanalysis.vlm.pruned.Pruned` encodes them.
-    whole : Run
+    whole : RouteRun
         The call of the unpruned model.
     """
 
     routes: Routes
     encoded: EncodedImages
-    whole: Run
+    whole: RouteRun
 
     @classmethod
     def of(cls, routes: Routes, pictures: Sequence[Picture] | None = None) -> Proof:
@@ -181,7 +181,7 @@ class Proof:
             raise TellsNothingError("dropping every second visual token changes nothing in this prompt")
         return Finding.of(name, difference(got, wanted), allowed, how)
 
-    def _handed(self, kept: list[tuple[torch.Tensor, torch.Tensor]]) -> Run:
+    def _handed(self, kept: list[tuple[torch.Tensor, torch.Tensor]]) -> RouteRun:
         """Call the model with the kept rows alone, at the positions of the whole prompts."""
         model, prompts = self.routes.model, self.routes.prompts
         encoded = replace(self.encoded, output=copy.copy(self.encoded.output))

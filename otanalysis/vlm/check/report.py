@@ -18,7 +18,7 @@ class NotCheckableError(Exception):
 
 @dataclass(frozen=True)
 class Finding:
-    """One check of a model; see :class:`ModelReport`.
+    """One check of a model; see :func:`~otanalysis.vlm.check.model.check_model`.
 
     Attributes
     ----------
@@ -83,7 +83,7 @@ def found(name: str, check: Callable[[str], Finding]) -> Finding:
 
 @dataclass(frozen=True)
 class ModelReport:
-    """Whether pruning is right on a model; :func:`~otanalysis.vlm.check.model.check_model` makes it.
+    """Whether pruning is right on a model; see :func:`~otanalysis.vlm.check.model.check_model`.
 
     Attributes
     ----------

@@ -26,7 +26,7 @@ _OF_TEXT = ("input_ids", "attention_mask", "token_type_ids", "mm_token_type_ids"
 
 
 @dataclass(frozen=True, eq=False)
-class Run:
+class RouteRun:
     """One call of a model.
 
     Attributes
@@ -88,7 +88,7 @@ class Routes:
         own = self.prompts
         return (own["input_ids"] != image_token_id(self.model)) & own["attention_mask"].bool()
 
-    def run(self, **changed: Any) -> Run:
+    def run(self, **changed: Any) -> RouteRun:
         """Call the model with the prompts, or with other arguments in their place.
 
         Parameters
@@ -98,14 +98,14 @@ class Routes:
         """
         return self.call({**self.prompts, **changed})
 
-    def call(self, call: Mapping[str, Any]) -> Run:
+    def call(self, call: Mapping[str, Any]) -> RouteRun:
         """Call the model with these arguments alone."""
         forward = self.forward or self.model
         with _language_model_seen(self.model) as seen:
             output = forward(**{"use_cache": False, **call}, return_dict=True)
         if not seen:
             raise NotCheckableError("its language model was not called with embeddings of the prompt")
-        return Run(output, seen["given"], seen["states"])
+        return RouteRun(output, seen["given"], seen["states"])
 
     @contextmanager
     def wide_windows(self) -> Iterator[tuple[str, ...]]:
@@ -121,7 +121,7 @@ class Routes:
             for name, places in narrow.items():
                 setattr(config, name, places)
 
-    def masked(self, positions: torch.Tensor | None, stays: torch.Tensor, **more: Any) -> Run:
+    def masked(self, positions: torch.Tensor | None, stays: torch.Tensor, **more: Any) -> RouteRun:
         """Call the model with whole prompts in which what does not stay is masked out of the attention.
 
         Parameters
@@ -136,7 +136,7 @@ class Routes:
         kept = {} if positions is None else {"position_ids": positions}
         return self.run(attention_mask=mask * stays.to(mask.dtype), **kept, **more)
 
-    def cut(self, whole: Run, index: torch.Tensor, real: torch.Tensor) -> torch.Tensor:
+    def cut(self, whole: RouteRun, index: torch.Tensor, real: torch.Tensor) -> torch.Tensor:
         """Call the language model by hand on a part of what it got of the whole prompts.
 
         Parameters

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -26,6 +27,28 @@ def test_real_classes_pass_every_check(zoo: Any, kind: str) -> None:
     assert report.model == type(zoo.load(kind)[0]).__name__
     assert "where they lie is known" in report.notes[0]
     assert any("attend to later ones" in note for note in report.notes) == (kind == "paligemma")
+
+
+ELSEWHERE = {"model.vision_tower": "disk", "model.multi_modal_projector": "disk"}
+HERE = {"model.language_model": "cpu", "lm_head": "cpu"}
+
+
+@pytest.mark.parametrize(
+    ("options", "digits"),
+    [
+        ({"dtype": torch.bfloat16}, 0.1),
+        ({"dtype": torch.float16}, 0.01),
+        ({"attn_implementation": "eager"}, 1e-5),
+        ({"device_map": {**ELSEWHERE, **HERE}}, 1e-5),
+    ],
+)
+def test_other_types_attention_and_places_pass(
+    zoo: Any, tmp_path: Path, options: dict[str, Any], digits: float
+) -> None:
+    model = zoo.fresh("llava", **options, offload_folder=tmp_path)
+    report = check_model(vlm_of(zoo, "llava", model))
+    assert {one.verdict for one in report.findings} == {"passed"}, str(report)
+    assert max(one.difference for one in report.findings if one.difference is not None) < digits
 
 
 def test_a_model_that_is_wrong_in_silence_fails_by_the_check_that_sees_it(

@@ -23,7 +23,8 @@ def nothing_proven(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(proofs, "_PROVEN", set())
 
 
-def test_every_kind_is_proven(routes: Make, kind: str) -> None:
+@pytest.mark.parametrize("kind", ["llava_next", "qwen2_vl", "gemma3", "qwen3_vl"])
+def test_newlines_grids_both_ways_and_deepstack_are_proven(routes: Make, kind: str) -> None:
     with at_rest(routes(kind).model):
         proof = Proof.of(routes(kind))
         kept, dropped = proof.all_kept(), proof.dropping()
