@@ -23,6 +23,7 @@ _COMMANDS = {
     "synthetic": "otanalysis synthetic --trials 2 --sizes 20x10x5",
     "capture": "otanalysis capture --model llava-hf/llava-1.5-7b-hf --images photos --out dumps/photos",
     "try_": 'otanalysis try --image scene.png --question "is there a 7 ?" --method otprune --ratio 0.098',
+    "check_model": "otanalysis check-model llava-hf/llava-1.5-7b-hf --image scene.png",
     "evaluate": "otanalysis evaluate --methods otprune,random --ratios 0.05 --out accuracy.csv",
     "dump_scenes": "otanalysis dump-scenes --model models/stamp-llava --stamps stamps --limit 8",
     "within": "otanalysis within --limit 2 --subsets 7",

@@ -9,6 +9,8 @@ May import the rooms below it in ``.importlinter``, and torch and transformers, 
 """
 
 from otanalysis.vlm.answer import Trial, answer_prompts, try_pruning
+from otanalysis.vlm.check.model import check_model
+from otanalysis.vlm.check.report import Finding, ModelReport
 from otanalysis.vlm.choose import KeptImage
 from otanalysis.vlm.encode import encode_images
 from otanalysis.vlm.families import FAMILIES, is_tried
@@ -21,14 +23,17 @@ __all__ = [
     "FAMILIES",
     "AskedPicture",
     "Dtype",
+    "Finding",
     "KeptImage",
     "Likelihood",
+    "ModelReport",
     "Pruned",
     "PrunedCall",
     "Trial",
     "VisionLanguageModel",
     "answer_prompts",
     "best_device",
+    "check_model",
     "encode_images",
     "is_tried",
     "layers_of",

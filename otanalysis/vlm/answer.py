@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
+from otanalysis.defaults import FULL
 from otanalysis.errors import InputError
 from otanalysis.vlm.choose import KeptImage
 from otanalysis.vlm.handover import FEATURES, require_takes_features, seen_by_the_language_model
@@ -306,7 +307,7 @@ def try_pruning(
 ) -> Trial:
     """Answer a question with all visual tokens and with the kept ones, decoding greedily.
 
-    A short answer goes before both and is not timed: the first call of a model takes longer.
+    A short answer goes before both and is not timed: the first call of a model takes longer, and is checked.
 
     Parameters
     ----------
@@ -353,7 +354,8 @@ def try_pruning(
     inputs = dict(inputs.to(vlm.model.device))
     if "pixel_values" in inputs:
         inputs["pixel_values"] = inputs["pixel_values"].to(vlm.model.dtype)
-    _generated(vlm, inputs, 2)
+    with Pruned(vlm.model, FULL):
+        _generated(vlm, inputs, 2)
     full = _timed(vlm, inputs, max_new_tokens)
     with pruned:
         kept = _timed(vlm, inputs, max_new_tokens)

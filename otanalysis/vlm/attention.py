@@ -25,7 +25,7 @@ from typing import TYPE_CHECKING, Any
 
 from otanalysis.errors import InputError
 from otanalysis.side import CLS_ATTENTION, RECEIVED_ATTENTION
-from otanalysis.vlm.families import base_of, is_tried
+from otanalysis.vlm.families import base_of, family_of, is_tried
 
 if TYPE_CHECKING:
     import torch
@@ -47,11 +47,12 @@ def attention_sides(model: Any) -> tuple[str, ...]:
     Returns
     -------
     tuple of str
-        ``cls_attention`` only where the encoder has a class token; nothing of kinds of models that were not
-        tried, and of encoders that pack pictures into one sequence behind a mask (Pixtral).
+        ``cls_attention`` only where the encoder has a class token; nothing of kinds of models of which it is
+        not known how patches are merged, and of encoders that pack pictures into one sequence behind a mask
+        (Pixtral).
     """
     packed = getattr(model.config.vision_config, "model_type", None) == "pixtral"
-    if packed or not is_tried(model):
+    if packed or not is_tried(model) or family_of(model).merge is None:
         return ()
     has_class_token = any(name.endswith(_CLASS_TOKENS) for name, _ in _tower(model).named_parameters())
     return (CLS_ATTENTION, RECEIVED_ATTENTION) if has_class_token else (RECEIVED_ATTENTION,)

@@ -7,21 +7,23 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import lru_cache, partial
+from itertools import groupby
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from otanalysis.errors import InputError
 from otanalysis.vlm.attention import attention_seen
-from otanalysis.vlm.families import Family, PlaceholderRun, base_of, family_of
+from otanalysis.vlm.families import Family, base_of, encoder_of, family_of
+from otanalysis.vlm.grouping import ImageRuns, PlaceholderRun
+from otanalysis.vlm.handed import parts_of, require_known_form
 from otanalysis.vlm.layout import ImageTokens, PatchView, Picture
+from otanalysis.vlm.merging import unmerged
 from otanalysis.vlm.requirements import require_transformers
+from otanalysis.vlm.views import Views
 
 if TYPE_CHECKING:
     import torch
-
-_KNOWN_FIELDS = {"last_hidden_state", "pooler_output", "hidden_states", "attentions"}
-"""What encoders return besides visual tokens without handing it on to the language model."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -34,10 +36,13 @@ class EncodedImages:
         What ``get_image_features`` returned.
     images : tuple of ImageTokens
         In the order of their placeholders.
+    family : Family
+        How the model turns images into visual tokens.
     """
 
     output: Any
     images: tuple[ImageTokens, ...]
+    family: Family
 
 
 def encode_images(
@@ -53,13 +58,14 @@ def encode_images(
     Parameters
     ----------
     model
-        A Hugging Face image-text model of a family in :data:`~otanalysis.vlm.families.FAMILIES`.
+        A Hugging Face image-text model; what its family is known for, and what of an unknown kind, see
+        :func:`~otanalysis.vlm.families.family_of`.
     inputs
         What its processor returned for the prompts, ``input_ids`` [B, L] among it.
     pictures
         What is known of the picture of every image, for the boxes of the views.
     untried
-        Encode kinds of models that no family names, as single grids of patches.
+        Nothing goes to the language model: what would reach it beside the tokens is no matter.
     side
         Names of attention to take beside the tokens, see :mod:`otanalysis.vlm.attention`.
 
@@ -71,8 +77,8 @@ def encode_images(
     Raises
     ------
     InputError
-        The kind of model is not supported, ids and pictures do not belong together, or the model has no such
-        attention.
+        The model hands out no visual tokens, or something beside them; ids and pictures do not belong
+        together; or the model has no such attention.
     MissingDependencyError
         torch or transformers is missing or too old.
 
@@ -96,32 +102,24 @@ def encode_images(
     require_transformers()
     import torch
 
-    family = family_of(model, untried=untried)
+    family = family_of(model)
     base = base_of(model)
     with attention_seen(model, inputs, side) as seen, _packing_seen(base, family, seen) as packed:
-        output = model.get_image_features(**vision_inputs(model, inputs), return_dict=True)
+        output = encoder_of(model).get_image_features(**vision_inputs(model, inputs), return_dict=True)
+    parts = parts_of(model, output, family.field)
+    lengths = [len(part) for part in parts]
     if not untried:
-        _refuse_side_channels(model, output)
-    parts = list(output.pooler_output)
+        require_known_form(model, output, lengths)
     ids = inputs["input_ids"]
-    images = family.group(ids, _runs(ids == image_token_id(model)), [len(part) for part in parts])
-    features = torch.cat([part.reshape(-1, part.shape[-1]) for part in parts])
+    features = family.place(model, torch.cat(parts))
+    images = family.group(ids, _runs(ids == image_token_id(model)), lengths)
+    _require_as_many_places(images, len(features))
+    images, views = _with_views(model, inputs, images, packed, pictures)
     counts = [sum(map(len, image)) for image in images]
-    if sum(counts) != len(features):
-        raise InputError(
-            f"The prompts have {sum(counts)} image placeholders, but the pictures have {len(features)} "
-            "visual tokens: make ids and pictures with one call of the processor."
-        )
-    known = list(pictures) if pictures is not None else [None] * len(images)
-    if len(known) != len(images):
-        raise InputError(
-            f"{len(images)} images are in the prompts, but {len(known)} pictures came with them."
-        )
-    views = [_packed_views(labels) for labels in packed] or family.views(model, inputs, images, known)
     rows = [(labels[:, 0] > 0.5).nonzero()[:, 0] for labels in packed]
     rows = rows or [torch.arange(count, device=features.device) for count in counts]
     beside = [dict(zip(seen, labels[:, 2:].T, strict=True)) for labels in packed] or _merged(
-        seen, partial(family.merge, base, inputs), counts, features.device
+        seen, partial(family.merge or unmerged, base, inputs), counts, features.device
     )
     numbers = _numbers([image[0].prompt for image in images])
     found = [
@@ -143,7 +141,7 @@ def encode_images(
                 f"{len(image.patches)}: this processor lays pictures out in a way that is not known of "
                 f"{family.name}."
             )
-    return EncodedImages(output, tuple(found))
+    return EncodedImages(output, tuple(found), family)
 
 
 def vision_inputs(model: Any, inputs: Mapping[str, Any]) -> dict[str, Any]:
@@ -170,14 +168,44 @@ def image_token_id(model: Any) -> int:
     return int(found)
 
 
-def _refuse_side_channels(model: Any, output: Any) -> None:
-    """Refuse features that reach the language model beside the tokens, such as deepstack layers."""
-    beside = [name for name, value in output.items() if name not in _KNOWN_FIELDS and value is not None]
-    if beside:
+def _require_as_many_places(images: Sequence[ImageRuns], tokens: int) -> None:
+    places = sum(len(run) for image in images for run in image)
+    if places != tokens:
         raise InputError(
-            f"{type(model).__name__} hands {', '.join(beside)} to the language model beside the visual "
-            "tokens; pruning them together is not supported."
+            f"The prompts have {places} image placeholders, but the pictures have {tokens} visual tokens: "
+            "make ids and pictures with one call of the processor."
         )
+
+
+def _with_views(
+    model: Any,
+    inputs: Mapping[str, Any],
+    images: list[ImageRuns],
+    packed: Sequence[torch.Tensor],
+    pictures: Sequence[Picture | None] | None,
+) -> tuple[list[ImageRuns], Views]:
+    """Return the images with their views; pieces of one picture are put together where that is known."""
+    family = family_of(model)
+    known = list(pictures) if pictures is not None else [None] * len(images)
+    in_pieces = family.pieces and len(known) != len(images)
+    whole = _by_prompt(images) if in_pieces else images
+    if len(known) != len(whole):
+        raise InputError(
+            f"{len(images)} images are in the prompts, but {len(known)} pictures came with them."
+        )
+    if not in_pieces:
+        return images, [_packed_views(own) for own in packed] or family.views(model, inputs, images, known)
+    views = iter(family.views(model, inputs, images, [None] * len(images)))
+    prompts = [image[0].prompt for image in images]
+    return whole, [
+        tuple(view for _ in range(prompts.count(image[0].prompt)) for view in next(views)) for image in whole
+    ]
+
+
+def _by_prompt(images: Sequence[ImageRuns]) -> list[ImageRuns]:
+    """Put together what stands in one prompt."""
+    grouped = groupby((run for image in images for run in image), key=lambda run: run.prompt)
+    return [list(runs) for _, runs in grouped]
 
 
 def _runs(placeholder: torch.Tensor) -> list[PlaceholderRun]:

@@ -15,7 +15,12 @@ from typing import TYPE_CHECKING, Any
 
 from otanalysis.errors import InputError
 from otanalysis.vlm.encode import image_token_id
-from otanalysis.vlm.requirements import OLDEST_TRANSFORMERS, TRIED_TRANSFORMERS, require_transformers
+from otanalysis.vlm.requirements import (
+    OLDEST_TRANSFORMERS,
+    TRIED_TRANSFORMERS,
+    require_transformers,
+    require_uncompiled,
+)
 
 if TYPE_CHECKING:
     import torch
@@ -37,18 +42,26 @@ def require_takes_features(model: Any) -> None:
     MissingDependencyError
         torch or transformers is missing or too old.
     InputError
-        The ``forward`` of the model, or of the model inside it, does not know the argument.
+        The ``forward`` of the model, or of the model inside it, does not know the argument, or the whole call
+        of the model is compiled.
     """
     require_transformers()
+    require_uncompiled(model)
     inner = getattr(model, "base_model", model)
     outside = inspect.signature(type(model).forward).parameters
     inside = inspect.signature(type(inner).forward).parameters
     passes_on = any(one.kind is inspect.Parameter.VAR_KEYWORD for one in outside.values())
     if FEATURES not in inside or not (FEATURES in outside or passes_on):
         raise InputError(
-            f"{_named(model)} takes no visual tokens that were encoded before ({FEATURES}), so that it would "
+            f"{named(model)} takes no visual tokens that were encoded before ({FEATURES}), so that it would "
             "answer without the kept ones; take the class of transformers "
             f"{OLDEST_TRANSFORMERS} or newer for this model."
+        )
+    pixels = outside.get("pixel_values")
+    if pixels is not None and pixels.default is inspect.Parameter.empty:
+        raise InputError(
+            f"{named(model)} insists on pixel_values in every call, as classes do that resample pictures or "
+            "attend to them inside the call: kept tokens cannot take their place."
         )
 
 
@@ -81,7 +94,7 @@ def seen_by_the_language_model(
     pieces (``prefill_chunk_size``) and several times each (beams). Positions may be shifted as a whole:
     PaliGemma counts from 1.
     """
-    decoder = _decoder_of(model)
+    decoder = decoder_of(model)
     watch = _Watch(model, inputs, features)
     handle = decoder.register_forward_pre_hook(watch, with_kwargs=True)
     try:
@@ -90,7 +103,7 @@ def seen_by_the_language_model(
         handle.remove()
     if not watch.done:
         raise InputError(
-            f"{_named(model)} never called its language model with the whole prompt, so that nobody knows "
+            f"{named(model)} never called its language model with the whole prompt, so that nobody knows "
             f"what became of the kept tokens. {_ADVICE}"
         )
 
@@ -132,13 +145,13 @@ class _Watch:
         fits = rest == 0 and repeats > 0 and stop <= self._places.shape[1]
         if not fits or not self._same_features(embeddings[::repeats], start, stop):
             raise InputError(
-                f"{_named(self._model)} did not hand the kept tokens to its language model. {_ADVICE}"
+                f"{named(self._model)} did not hand the kept tokens to its language model. {_ADVICE}"
             )
         if self._positions is not None and not self._same_positions(
             given.get("position_ids"), repeats, start, stop
         ):
             raise InputError(
-                f"{_named(self._model)} gave the kept tokens other positions than those it was handed. "
+                f"{named(self._model)} gave the kept tokens other positions than those it was handed. "
                 f"{_ADVICE}"
             )
         self._read = stop
@@ -172,18 +185,19 @@ class _Watch:
         return bool(torch.all(shifts == self._shift))
 
 
-def _decoder_of(model: Any) -> Any:
+def decoder_of(model: Any) -> Any:
     """Return the language model, which gets embeddings in place of ids."""
     decoder = model.get_decoder() if hasattr(model, "get_decoder") else None
     if decoder is None or decoder is model:
         raise InputError(
-            f"{_named(model)} does not tell its language model (get_decoder), so that nobody knows whether "
+            f"{named(model)} does not tell its language model (get_decoder), so that nobody knows whether "
             "it gets the kept tokens; take the class of transformers for this model."
         )
     return decoder
 
 
-def _named(model: Any) -> str:
+def named(model: Any) -> str:
+    """Return the class of a model and the version of transformers, as messages name them."""
     import transformers
 
     return f"{type(model).__name__} (with transformers {transformers.__version__})"

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Literal
 
 from otanalysis.vlm.encode import EncodedImages, vision_inputs
+from otanalysis.vlm.handed import keep_rows, parts_of
 from otanalysis.vlm.handover import FEATURES
 from otanalysis.vlm.shorten import (
     Side,
@@ -65,8 +66,10 @@ def kept_call(
     stays = torch.ones_like(inputs["input_ids"], dtype=torch.bool)
     for image, (own, _) in zip(encoded.images, kept, strict=True):
         stays[image.prompt, image.places] = own.to(stays.device)
-    features = [image.features[rows] for image, (_, rows) in zip(encoded.images, kept, strict=True)]
-    encoded.output.pooler_output = _as_the_model_wants(encoded.output.pooler_output, features)
+    family, rows = encoded.family, [own for _, own in kept]
+    keep_rows(encoded.output, family.field, [len(image.features) for image in encoded.images], rows)
+    handed = torch.cat(parts_of(model, encoded.output, family.field))
+    features = list(family.place(model, handed).split([len(own) for own in rows]))
     taken = vision_inputs(model, inputs)
     call = {name: value for name, value in inputs.items() if name not in taken}
     call[FEATURES] = {"image": encoded.output}
@@ -96,13 +99,3 @@ def _positions(
         plain = (real.long().cumsum(-1) - 1).clamp(min=0)
         positions = torch.cat([plain[None], positions])
     return positions
-
-
-def _as_the_model_wants(original: Any, features: list[torch.Tensor]) -> Any:
-    """Return the kept features in the form that the model's encoder gives: parts, or one tensor."""
-    import torch
-
-    if isinstance(original, torch.Tensor):
-        # A part for every token, so that images may keep different numbers of them.
-        return torch.cat(features)[:, None]
-    return type(original)(features)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import sys
+import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from os import PathLike
@@ -18,7 +19,8 @@ from otanalysis.errors import InputError, MissingDependencyError
 from otanalysis.files import sha256_of_file
 from otanalysis.progress import progress_bar
 from otanalysis.vlm.encode import encode_images, vision_inputs
-from otanalysis.vlm.families import is_tried
+from otanalysis.vlm.families import encoder_of, family_of, is_tried
+from otanalysis.vlm.handed import parts_of
 from otanalysis.vlm.layout import ImageTokens
 from otanalysis.vlm.requirements import require_transformers
 
@@ -71,7 +73,9 @@ class VisionLanguageModel:
 
         inputs = self._inputs(pictures)
         with torch.inference_mode():
-            return list(self.model.get_image_features(**vision_inputs(self.model, inputs)).pooler_output)
+            output = encoder_of(self.model).get_image_features(**vision_inputs(self.model, inputs))
+            family = family_of(self.model)
+            return [family.place(self.model, part) for part in parts_of(self.model, output, family.field)]
 
     def image_tokens(
         self, pictures: Sequence[NDArray[np.uint8]], *, side: Sequence[str] = ()
@@ -250,9 +254,38 @@ def load_processor(source: str | PathLike[str], **options: Any) -> Any:
         return AutoProcessor.from_pretrained(source, **options)
     except (OSError, ValueError, ImportError):
         whole: Any = PROCESSOR_MAPPING.get(type(AutoConfig.from_pretrained(source, **options)), None)
+        whole = whole or _named_processor(source, options)
         if whole is None or whole.get_attributes() != _WITH_VIDEO:
             raise
     return image_only(whole).from_pretrained(source, **options)
+
+
+def _named_processor(source: str | PathLike[str], options: Mapping[str, Any]) -> Any:
+    """Return the class that a processor's own file names; some models use that of another kind (GLM-OCR)."""
+    import transformers
+
+    settings, _ = transformers.ProcessorMixin.get_processor_dict(source, **options)
+    return getattr(transformers, str(settings.get("processor_class")), None)
+
+
+def processed(processor: Any, **given: Any) -> Any:
+    """Call a processor, without the warning that PaliGemma's causes: NumPy deprecates how it makes an array.
+
+    Parameters
+    ----------
+    processor
+        A Hugging Face processor.
+    **given
+        Its arguments.
+
+    Returns
+    -------
+    BatchFeature
+        Tensors.
+    """
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "__array__ implementation", DeprecationWarning)
+        return processor(**given, return_tensors="pt", padding=True)
 
 
 def image_only(processor_class: type[Any]) -> type[Any]:

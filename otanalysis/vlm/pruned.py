@@ -14,6 +14,7 @@ from otanalysis.errors import InputError
 from otanalysis.selection import SELECTORS
 from otanalysis.selection.registry import configured
 from otanalysis.vlm.attention import check_attention
+from otanalysis.vlm.check.proof import require_proof
 from otanalysis.vlm.choose import KeptImage, TokenChooser
 from otanalysis.vlm.encode import encode_images, parameters_of
 from otanalysis.vlm.families import family_of
@@ -76,7 +77,8 @@ class Pruned:
     Parameters
     ----------
     model
-        A Hugging Face image-text model of a supported family (see :data:`otanalysis.vlm.families.FAMILIES`).
+        A Hugging Face image-text model; of a kind among :data:`otanalysis.vlm.families.FAMILIES` it is known
+        where patches lie, of others it is not.
     selector : str or Selector
         Name of a method, ``"full"`` for all tokens, or a selector of one's own. What it needs of the image
         encoder's attention is taken in the model's own pass, see :mod:`otanalysis.vlm.attention`.
@@ -99,6 +101,10 @@ class Pruned:
         dropped. They are never chosen from and do not count for ``ratio``.
     pictures : sequence of Picture, optional
         What is known of the pictures of every call, so that :attr:`last` tells where kept tokens lie in them.
+    check : bool
+        Prove on the first call, once in a process for every kind of model, that with all tokens kept nothing
+        changes and that dropping tokens is masking them, see :mod:`otanalysis.vlm.check.proof`. Four more
+        calls of the model; ``False`` for those who know.
 
     Attributes
     ----------
@@ -110,10 +116,9 @@ class Pruned:
     Raises
     ------
     InputError
-        An argument is out of range, the kind of model is not supported, or its image encoder has not what the
-        method needs; in a call, if something cannot be
-        pruned, or the model's code does not hand on what it is handed
-        (see :mod:`otanalysis.vlm.handover`).
+        An argument is out of range, the model hands out no visual tokens, or its image encoder has not what
+        the method needs; in a call, if something cannot be pruned, or the model's code does not hand on what
+        it is handed (see :mod:`otanalysis.vlm.handover`).
     MissingDependencyError
         torch or transformers is missing or too old.
 
@@ -149,6 +154,7 @@ class Pruned:
         positions: Positions = "renumbered",
         newlines: Literal["keep", "drop"] = "keep",
         pictures: Sequence[Picture | None] | None = None,
+        check: bool = True,
     ) -> None:
         if positions not in get_args(Positions):
             raise InputError(f"positions must be 'renumbered' or 'original'; got {positions!r}.")
@@ -167,6 +173,7 @@ class Pruned:
         check_attention(self.model, self._chooser.needs)
         self._positions = positions
         self._pictures = pictures
+        self._check = check
         self._originals: dict[str, Callable[..., Any]] = {}
         self._replaced: dict[str, Any] = {}
         self._rope_deltas: Any = None
@@ -248,6 +255,8 @@ class Pruned:
     ) -> tuple[dict[str, Any], list[torch.Tensor]]:
         """Return the inputs of a call that sees the kept tokens instead of the pictures, and these tokens."""
         require_prunable(self.model, inputs, generating=generating)
+        if self._check:
+            require_proof(self.model, inputs, self._originals["forward"])
         encoded = encode_images(self.model, inputs, pictures=self._pictures, side=self._chooser.needs)
         kept = self._chooser.choose(encoded.images)
         short, features = kept_call(

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import re
 from functools import cache
-from typing import Final
+from typing import Any, Final
 
-from otanalysis.errors import MissingDependencyError
+from otanalysis.errors import InputError, MissingDependencyError
 
 OLDEST_TRANSFORMERS: Final = "5.19"
 """The first version that hands visual tokens that were encoded before to every beam in the right order."""
@@ -38,6 +38,26 @@ def require_transformers() -> None:
         raise MissingDependencyError(
             f"Running a model needs transformers {OLDEST_TRANSFORMERS} or newer, but "
             f"{transformers.__version__} is installed: pip install 'transformers>={OLDEST_TRANSFORMERS}'"
+        )
+
+
+def require_uncompiled(model: Any) -> None:
+    """Refuse a model whose whole call is compiled, so that its kept tokens would be compiled with it.
+
+    Parameters
+    ----------
+    model
+        A Hugging Face image-text model.
+
+    Raises
+    ------
+    InputError
+        It is what ``torch.compile`` returned, or was compiled in place; the message says what can be.
+    """
+    if hasattr(model, "_orig_mod") or getattr(model, "_compiled_call_impl", None) is not None:
+        raise InputError(
+            "A model was wanted whose call is not compiled, got torch.compile(model) or model.compile(): "
+            "compile its own code alone, model.forward = torch.compile(model.forward)."
         )
 
 

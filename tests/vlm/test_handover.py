@@ -15,7 +15,6 @@ from transformers import LlavaForConditionalGeneration, LlavaModel
 from otanalysis.errors import InputError
 from otanalysis.vlm import Pruned, VisionLanguageModel, answer_prompts
 from otanalysis.vlm.encode import encode_images
-from otanalysis.vlm.families import FAMILIES
 from otanalysis.vlm.handover import FEATURES, seen_by_the_language_model
 
 Change = Callable[[dict[str, Any]], None]
@@ -110,7 +109,7 @@ def called(zoo: Any, model: Any, inputs: dict[str, Any], route: str) -> None:
         vlm = VisionLanguageModel("changed", model, zoo.load("llava")[1])
         answer_prompts(vlm, ["<image> what ?"], [torch.randn(3, 64)], max_new_tokens=1)
         return
-    with torch.inference_mode(), Pruned(model, keep=4):
+    with torch.inference_mode(), Pruned(model, keep=4, check=False):
         if route == "forward":
             model(**inputs)
         else:
@@ -126,7 +125,7 @@ def test_a_model_that_gives_its_tokens_other_positions_is_refused(zoo: Any, how:
             given["position_ids"] = torch.arange(positions.shape[1])[None]
 
     model, inputs = changed(zoo, change), inputs_of(zoo)
-    pruned = Pruned(model, keep=4, positions="original")
+    pruned = Pruned(model, keep=4, positions="original", check=False)
     with torch.inference_mode(), pruned, pytest.raises(InputError, match="other positions than those"):
         model(**inputs) if route == "forward" else model.generate(**inputs, max_new_tokens=1)
 
@@ -145,7 +144,6 @@ def test_a_model_that_does_not_tell_its_language_model_is_refused(zoo: Any) -> N
         model(**inputs)
 
 
-@pytest.mark.parametrize("kind", tuple(FAMILIES))
 def test_the_watch_sees_every_family_and_tells_other_tokens(zoo: Any, kind: str) -> None:
     """Prompts in pieces and beams too; with one number changed in one token the same call is refused."""
     model, _ = zoo.load(kind)

@@ -7,8 +7,8 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from otanalysis.vlm.families import views_of_tiles
 from otanalysis.vlm.layout import WHOLE, ImageTokens, Layer, PatchView, Picture, layers_of, square_grid
+from otanalysis.vlm.views import views_of_tiles
 
 
 def test_tiles_become_one_grid_whose_cells_lie_where_the_boxes_of_their_patches_do() -> None:

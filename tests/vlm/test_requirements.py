@@ -16,7 +16,7 @@ from PIL import Image
 from typer.testing import CliRunner
 
 from otanalysis.cli import app
-from otanalysis.errors import MissingDependencyError
+from otanalysis.errors import InputError, MissingDependencyError
 from otanalysis.vlm import Pruned, VisionLanguageModel, answer_prompts, best_device, encode_images, load_model
 from otanalysis.vlm.model import load_processor
 from otanalysis.vlm.requirements import OLDEST_TRANSFORMERS, TRIED_TRANSFORMERS
@@ -110,3 +110,11 @@ def test_a_missing_library_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
         MissingDependencyError, match=r"torch and transformers \(transformers is not installed\)"
     ):
         best_device()
+
+
+def test_a_model_whose_whole_call_is_compiled_is_refused_and_told_what_can_be(zoo: Any) -> None:
+    around, in_place = torch.compile(zoo.fresh("llava"), backend="eager"), zoo.fresh("llava")
+    in_place.compile(backend="eager")
+    for model in (around, in_place):
+        with pytest.raises(InputError, match=r"model\.forward = torch\.compile\(model\.forward\)"):
+            Pruned(model, keep=4)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import inspect
-import warnings
 from collections.abc import Sequence
 from typing import Any
 
@@ -12,19 +11,18 @@ from numpy.typing import NDArray
 
 from otanalysis.errors import InputError
 from otanalysis.vlm.encode import encode_images
-from otanalysis.vlm.families import FAMILIES, is_tried
+from otanalysis.vlm.families import FAMILIES, encoder_of, is_tried
 from otanalysis.vlm.layout import ImageTokens, Picture
-from otanalysis.vlm.model import VisionLanguageModel
+from otanalysis.vlm.model import VisionLanguageModel, processed
 
 _PROBE_SHAPES = ((64, 64), (64, 160))
 
 
 def check_capturable(vlm: VisionLanguageModel) -> None:
     """Raise InputError, which names the kind of model, if its images do not become tokens of a prompt."""
-    if not hasattr(vlm.model, "get_image_features") or not hasattr(vlm.processor, "image_token"):
-        lacking = (
-            "processor.image_token" if hasattr(vlm.model, "get_image_features") else "get_image_features"
-        )
+    encodes = hasattr(encoder_of(vlm.model), "get_image_features")
+    if not encodes or not hasattr(vlm.processor, "image_token"):
+        lacking = "processor.image_token" if encodes else "get_image_features"
         raise InputError(
             f"Models of the kind {_kind(vlm.model)} cannot be captured: there is no {lacking}. Take a model "
             f"whose images become visual tokens of a prompt, such as {', '.join(sorted(FAMILIES))}."
@@ -49,12 +47,7 @@ def prepare_pictures(vlm: VisionLanguageModel, pictures: Sequence[NDArray[np.uin
     from PIL import Image
 
     images = [[Image.fromarray(picture)] for picture in pictures]
-    with warnings.catch_warnings():
-        # PaliGemma's processor makes a NumPy array of a tensor in a way that NumPy deprecates.
-        warnings.filterwarnings("ignore", "__array__ implementation", DeprecationWarning)
-        made = vlm.processor(
-            images=images, text=[vlm.image_token] * len(images), return_tensors="pt", padding=True
-        )
+    made = processed(vlm.processor, images=images, text=[vlm.image_token] * len(images))
     return dict(made.to(dtype=vlm.model.dtype))
 
 
@@ -147,7 +140,7 @@ def captured_layer(model: Any, layer: int | None) -> int:
     if layer is None:
         return own if isinstance(own, int) else -1
     kind = _kind(model)
-    if "vision_feature_layer" not in inspect.signature(model.get_image_features).parameters:
+    if "vision_feature_layer" not in inspect.signature(encoder_of(model).get_image_features).parameters:
         raise InputError(
             f"Models of the kind {kind} always project their last vision layer; leave --layer out."
         )
