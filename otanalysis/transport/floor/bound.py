@@ -192,8 +192,8 @@ def wasserstein2_floor(
     The dual ascent maximises smooth forms of the bound, from wide to narrow, and between them adds the cuts
     that its fractional plan violates; the plan then says where to search for the set. On the tokens of the
     bundled model (56 of 576 kept) about 2.6 % are left open in the median, of which the search is about 0.2;
-    on unstructured clouds less than 1 %. Deterministic. The first call after an installation compiles for up
-    to a minute, and says so.
+    on unstructured clouds less than 1 %. Deterministic. The first call after an installation compiles for
+    some ten seconds, and says so.
 
     Parameters
     ----------

@@ -16,7 +16,7 @@ _M, _KEEP = 40, 6  # tokens enough that every step has something to do
 
 @cache
 def compile_floor() -> None:
-    """Load the code of the floor; once after an installation it is compiled, which takes up to a minute.
+    """Load the code of the floor; once after an installation it is compiled, which takes some ten seconds.
 
     numba keeps what it compiled beside the code, or in the user's cache where nothing may be written there.
     Who finds a floor does this first. ``make install`` has done it already, so that nobody waits.
@@ -30,10 +30,8 @@ def compile_floor() -> None:
     tokens = np.random.default_rng(0).standard_normal((_M, 3))
     cost = np.sum((tokens[:, None] - tokens) ** 2, axis=2)
     cost /= 2.0 * cost.max()
-    masses = np.arange(1.0, _M + 1) / (_M * (_M + 1) / 2)
-    with compiling_told("Compiling the code of the floor, once after an installation: up to a minute."):
-        for weights in (None, masses):
-            bracket(cost, _KEEP, 0.1, weights)
+    with compiling_told("Compiling the code of the floor, once after an installation: some ten seconds."):
+        bracket(cost, _KEEP, 0.1, None)
 
 
 @contextmanager

@@ -15,6 +15,7 @@ from otanalysis.arrays import Array, FloatArray, IntArray, Normalisation, resolv
 from otanalysis.image import Image, rescaled_number
 from otanalysis.transport.exact import wasserstein2
 from otanalysis.transport.floor.certified import CertifiedFloor, check_effort
+from otanalysis.transport.floor.compiled import compiling_told
 from otanalysis.transport.floor.coverage_bound import bound_at, evaluate
 from otanalysis.transport.floor.lagrangian import TINY
 from otanalysis.transport.medoids import medoids, settle_medoids
@@ -66,7 +67,7 @@ def quantisation_floor(
     What :func:`~otanalysis.transport.floor.bound.wasserstein2_floor` is for uniform masses of the kept
     tokens, for free ones: how far k-medoids, or any other method, is at most from the best coverage. On the
     tokens of the bundled model (56 of 576 kept) about 0.4 % are left open in the median, 1 % at most.
-    Deterministic. The first call on a machine compiles for some seconds.
+    Deterministic. The first call after an installation compiles for some seconds, and says so.
 
     Parameters
     ----------
@@ -136,10 +137,13 @@ def _bracket(
     m = len(cost)
     shares = np.full(m, 1.0 / m) if masses is None else masses
     near = np.argsort(cost, axis=1)
-    prices, often = ascend_prices(
-        *(near, np.take_along_axis(cost, near, axis=1), shares, keep),
-        *(_medoid_prices(cost, best, shares), error, max(10, round(effort * _STEPS))),
-    )
+    with compiling_told(
+        "Compiling the floor of the quantisation error, once after an installation: seconds."
+    ):
+        prices, often = ascend_prices(
+            *(near, np.take_along_axis(cost, near, axis=1), shares, keep),
+            *(_medoid_prices(cost, best, shares), error, max(10, round(effort * _STEPS))),
+        )
     bound, generator = evaluate(cost, keep, prices, masses), np.random.default_rng(0)
     chance = (often + _LEAST_CHANCE) / (often + _LEAST_CHANCE).sum()
     for _ in range(max(1, round(effort * _ROUNDINGS))):

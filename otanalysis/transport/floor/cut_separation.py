@@ -84,9 +84,7 @@ def separate_union_cuts(
     served = np.ascontiguousarray(members[:, alive] @ shares[:, alive].T)
     capacity = m / float(kept.sum())
     amounts = np.ones(m) if sizes is None else sizes
-    unions, violation = _grow_unions(
-        served, members @ kept, amounts, graph.overlap, graph.near, capacity, _LARGEST_UNION, _LEAST_VIOLATION
-    )
+    unions, violation = grow_unions(graph, served, members @ kept, amounts, capacity)
     chosen: dict[bytes, BoolArray] = {}
     for row in np.argsort(-violation, kind="stable"):
         joined = graph.clusters[unions[row][unions[row] >= 0]].any(axis=0)
@@ -95,6 +93,36 @@ def separate_union_cuts(
             break
     groups = np.array(list(chosen.values())) if chosen else np.zeros((0, m), dtype=np.bool_)
     return violated_cuts(groups, shares, kept, most, sizes)
+
+
+def grow_unions(
+    graph: ClusterGraph, served: FloatArray, number: FloatArray, sizes: FloatArray, capacity: float
+) -> tuple[IntArray, FloatArray]:
+    """Join every cluster with neighbours that raise the violation of its worst cut the most.
+
+    Parameters
+    ----------
+    graph : ClusterGraph
+    served : ndarray [b, m]
+        Share of every token that each cluster serves.
+    number : ndarray [b]
+        Kept tokens in each cluster.
+    sizes : ndarray [m]
+        Of the tokens.
+    capacity : float
+        Tokens that one kept token serves.
+
+    Returns
+    -------
+    unions : ndarray [n, 3]
+        The violated unions met, of up to three clusters, filled with -1.
+    violations : ndarray [n]
+    """
+    most = len(served) * _LARGEST_UNION
+    unions, violations = np.full((most, _LARGEST_UNION), -1), np.empty(most)
+    settings = (graph.overlap, graph.near, capacity, _LEAST_VIOLATION)
+    found = _grow_unions(served, number, sizes, *settings, unions, violations)
+    return unions[:found], violations[:found]
 
 
 @numba.njit(cache=True, error_model="numpy")
@@ -113,41 +141,48 @@ def _violation(served, more, number, sizes, capacity):  # type: ignore[no-untype
     return total - capacity * whole * (1.0 - part) if fits else -np.inf
 
 
-@numba.njit(cache=True, error_model="numpy")
-def _best_neighbour(served, number, sizes, sums, kept, near, excluded, union, capacity):  # type: ignore[no-untyped-def]
+@numba.njit(cache=True, error_model="numpy", inline="always")
+def _best_neighbour(served, number, sizes, sums, kept, near, excluded, union, size, capacity):  # type: ignore[no-untyped-def]
     """Return the neighbour that raises the violation of the union the most, and that; -1 for none."""
     best, most = -1, -np.inf
-    for a in union:
-        for b in near[a]:
-            if b < 0 or excluded[b]:
-                continue
-            value = _violation(sums, served[b], kept + number[b], sizes, capacity)
-            if value > most:
-                best, most = b, value
+    for place in range(size):
+        for neighbour in range(near.shape[1]):
+            b = near[union[place], neighbour]
+            if b >= 0 and not excluded[b]:
+                value = _violation(sums, served[b], kept + number[b], sizes, capacity)
+                if value > most:
+                    best, most = b, value
     return best, most
 
 
 @numba.njit(cache=True, error_model="numpy")
-def _grow_unions(served, number, sizes, overlap, near, capacity, depth, least):  # type: ignore[no-untyped-def]
-    """Return the violated unions met [n, depth], filled with -1, and their violations [n]."""
-    count, m = served.shape
-    unions, violations, found = np.full((count * depth, depth), -1), np.empty(count * depth), 0
+def _grow_unions(served, number, sizes, overlap, near, capacity, least, unions, violations):  # type: ignore[no-untyped-def]
+    """Write the violated unions met [n, depth] and their violations [n]; return how many there are."""
+    (count, m), depth, found = served.shape, unions.shape[1], 0
+    union, sums, excluded = np.empty(depth, np.int64), np.empty(m), np.empty(count, np.bool_)
     for first in range(count):
-        union = np.full(depth, -1)
-        sums, kept, excluded = np.zeros(m), 0.0, np.zeros(count, np.bool_)
-        best, value = first, _violation(np.zeros(m), served[first], number[first], sizes, capacity)
+        for i in range(m):
+            sums[i] = 0.0
+        for b in range(count):
+            excluded[b] = False
+        kept, best = 0.0, first
+        value = _violation(sums, served[first], number[first], sizes, capacity)
         for size in range(depth):
             union[size] = best
             if value > least:
-                unions[found], violations[found] = union, value
+                for place in range(size + 1):
+                    unions[found, place] = union[place]
+                violations[found] = value
                 found += 1
-            sums += served[best]
+            for i in range(m):
+                sums[i] += served[best, i]
             kept += number[best]
-            excluded |= overlap[best]
+            for b in range(count):
+                excluded[b] = excluded[b] or overlap[best, b]
             if size + 1 < depth:
                 best, value = _best_neighbour(
-                    served, number, sizes, sums, kept, near, excluded, union[: size + 1], capacity
+                    served, number, sizes, sums, kept, near, excluded, union, size + 1, capacity
                 )
             if best < 0:
                 break
-    return unions[:found], violations[:found]
+    return found

@@ -82,7 +82,7 @@ def ascend_dual(
     short = short_list(near, cost[keepers[:, None], near], cuts.served, cuts.keepers[:, keepers])
     # A cut's slope grows with its group; this brings all coordinates to one scale.
     scale = np.concatenate([np.ones(m), np.sqrt(np.maximum(cuts.served.sum(axis=1), 1.0))])
-    rest, limit, sizes = cuts.rest, cuts.limit, cuts.sizes
+    rest, limit, sizes = cuts.rest, cuts.limit, np.zeros(0) if cuts.sizes is None else cuts.sizes
     widths = np.array([width, _KEEPERS_WIDTH * width * m / keep])
     thresholds, slope = np.zeros(len(keepers) + 1), np.zeros(m + len(cuts))
     kept, shares = np.zeros(len(keepers)), np.zeros(near.shape)

@@ -48,8 +48,7 @@ class Flow(NamedTuple):
     """Whether a column has changed since its keeper was last looked at [k]."""
 
 
-@numba.njit(cache=True, error_model="numpy")
-def solve_flow(cost, kept, weights, capacity):  # type: ignore[no-untyped-def]
+def solve_flow(cost: FloatArray, kept: IntArray, weights: IntArray, capacity: int) -> tuple[Flow, float]:
     """Return an optimal plan and its cost.
 
     Parameters
@@ -69,7 +68,7 @@ def solve_flow(cost, kept, weights, capacity):  # type: ignore[no-untyped-def]
     flow = Flow(
         kept.copy(),
         used,
-        np.empty((m, k)),
+        np.ascontiguousarray(cost[kept].T),
         np.zeros((m, k), np.int32),
         np.zeros((k, min(m, capacity) + 1), np.int32),
         np.zeros(k, np.int32),
@@ -80,128 +79,22 @@ def solve_flow(cost, kept, weights, capacity):  # type: ignore[no-untyped-def]
         np.ones(k, np.bool_),
         np.ones(k, np.bool_),
     )
-    for a in range(k):
-        flow.cost[:, a] = cost[kept[a]]
-    total, workspace = 0.0, _workspace(k)
-    for i in range(m):
-        total += _augment(flow, i, weights[i], workspace)
-    return flow, total
+    return flow, place_units(flow, np.arange(m), weights, np.zeros(m), 0.0, np.inf)
 
 
-@numba.njit(cache=True, error_model="numpy")
-def swap_keeper(cost, flow, a, token, total, limit):  # type: ignore[no-untyped-def]
-    """Give column ``a`` the keeper ``token``; return the new cost, infinity once it is above the limit."""
-    k, number, workspace = len(flow.kept), flow.number[a], _workspace(len(flow.kept))
-    displaced = flow.members[a, :number].copy()
-    units, nearest = np.empty(number, np.int64), np.empty(number)
-    for place, t in enumerate(displaced):
-        units[place] = flow.amount[t, a]
-        total -= units[place] * flow.cost[t, a]
-        flow.amount[t, a] = 0
-    flow.used[flow.kept[a]], flow.used[token] = False, True
-    flow.kept[a], flow.number[a], flow.residual[a] = token, 0, units.sum()
-    flow.changed[a] = flow.stale[a] = True
-    flow.cost[:, a] = cost[token]
-    flow.price[a] = np.inf
-    for b in range(k):
-        flow.move[a, b], flow.mover[a, b] = np.inf, -1
-        if b != a:
-            _update_move(flow, b, a)
-            flow.price[a] = min(flow.price[a], flow.price[b] + flow.move[b, a])
-    if k == 1:
-        flow.price[a] = 0.0
-    for place, t in enumerate(displaced):
-        nearest[place] = units[place] * flow.cost[t].min()
-    ahead = nearest.sum()
-    for place in np.argsort(cost[token][displaced]):
-        ahead -= nearest[place]
-        total += _augment(flow, displaced[place], units[place], workspace)
-        if total + ahead > limit:
-            return np.inf
-    return total
-
-
-@numba.njit(cache=True, error_model="numpy")
-def clone_flow(flow):  # type: ignore[no-untyped-def]
+def clone_flow(flow: Flow) -> Flow:
     """Return a copy; from now on ``changed`` says what differs from it."""
     flow.changed[:] = False
-    return Flow(
-        flow.kept.copy(),
-        flow.used.copy(),
-        flow.cost.copy(),
-        flow.amount.copy(),
-        flow.members.copy(),
-        flow.number.copy(),
-        flow.move.copy(),
-        flow.mover.copy(),
-        flow.residual.copy(),
-        flow.price.copy(),
-        flow.changed.copy(),
-        flow.stale.copy(),
-    )
+    return Flow._make(one.copy() for one in flow)
 
 
-@numba.njit(cache=True, error_model="numpy")
-def restore_flow(flow, copy):  # type: ignore[no-untyped-def]
-    """Make the flow equal to its copy again; only what has changed is touched."""
-    for a in range(len(flow.kept)):
-        if flow.changed[a]:
-            flow.used[flow.kept[a]] = False
-            for t in flow.members[a, : flow.number[a]]:
-                flow.amount[t, a] = 0
-    for a in range(len(flow.kept)):
-        if flow.changed[a]:
-            if flow.kept[a] != copy.kept[a]:
-                flow.cost[:, a] = copy.cost[:, a]
-            flow.kept[a], flow.number[a], flow.residual[a] = copy.kept[a], copy.number[a], copy.residual[a]
-            flow.used[flow.kept[a]] = True
-            for place in range(flow.number[a]):
-                t = copy.members[a, place]
-                flow.members[a, place], flow.amount[t, a] = t, copy.amount[t, a]
-    flow.move[:], flow.mover[:], flow.price[:] = copy.move, copy.mover, copy.price
-    flow.changed[:], flow.stale[:] = False, copy.stale
-
-
-@numba.njit(cache=True, error_model="numpy")
-def _workspace(k):  # type: ignore[no-untyped-def]
-    """Return distance, predecessor, distance less price and whether it is final, for every column."""
-    return np.empty(k), np.empty(k, np.int64), np.empty(k), np.empty(k, np.bool_)
-
-
-@numba.njit(cache=True, error_model="numpy")
-def _augment(flow, token, units, workspace):  # type: ignore[no-untyped-def]
-    """Place the units of a token, others giving way; return what it costs, infinity if there is no room."""
-    distance, before, _, _ = workspace
-    total = 0.0
-    while units > 0:
-        goal = _shortest_path(flow, token, workspace)
-        if goal < 0:
-            return np.inf
-        amount, b = min(units, flow.residual[goal]), goal
-        while before[b] >= 0:
-            amount = min(amount, flow.amount[flow.mover[before[b], b], before[b]])
-            b = before[b]
-        flow.residual[goal] -= amount
-        b = goal
-        while before[b] >= 0:
-            a, moved = before[b], flow.mover[before[b], b]
-            _leave(flow, a, moved, amount)
-            _enter(flow, b, moved, amount)
-            b = a
-        _enter(flow, b, token, amount)
-        total += amount * distance[goal]
-        units -= amount
-    return total
-
-
-@numba.njit(cache=True, error_model="numpy")
-def _shortest_path(flow, token, workspace):  # type: ignore[no-untyped-def]
+@numba.njit(cache=True, error_model="numpy", inline="always")
+def _shortest_path(flow, token, distance, before, reduced, final):  # type: ignore[no-untyped-def]
     """Return the column with room that the token reaches at the least cost, -1 for none; raise the prices.
 
     Dijkstra's algorithm: less its price, no distance falls along a move, but for rounding. What is written is
     the way there.
     """
-    distance, before, reduced, final = workspace
     k, goal, last = len(flow.kept), -1, 0.0
     for a in range(k):
         distance[a], before[a], final[a] = flow.cost[token, a], -1, False
@@ -212,7 +105,7 @@ def _shortest_path(flow, token, workspace):  # type: ignore[no-untyped-def]
             if reduced[b] < last and not final[b]:
                 a, last = b, reduced[b]
         if a < 0:
-            return -1
+            break
         final[a] = True
         if flow.residual[a] > 0:
             goal = a
@@ -228,17 +121,18 @@ def _shortest_path(flow, token, workspace):  # type: ignore[no-untyped-def]
     return goal
 
 
-@numba.njit(cache=True, error_model="numpy")
+@numba.njit(cache=True, error_model="numpy", inline="always")
 def _update_move(flow, a, b):  # type: ignore[no-untyped-def]
     least, which = np.inf, -1
-    for t in flow.members[a, : flow.number[a]]:
+    for place in range(flow.number[a]):
+        t = flow.members[a, place]
         price = flow.cost[t, b] - flow.cost[t, a]
         if price < least:
             least, which = price, t
     flow.move[a, b], flow.mover[a, b] = least, which
 
 
-@numba.njit(cache=True, error_model="numpy")
+@numba.njit(cache=True, error_model="numpy", inline="always")
 def _enter(flow, a, token, amount):  # type: ignore[no-untyped-def]
     flow.changed[a] = flow.stale[a] = True
     if flow.amount[token, a] == 0:
@@ -251,18 +145,118 @@ def _enter(flow, a, token, amount):  # type: ignore[no-untyped-def]
     flow.amount[token, a] += amount
 
 
-@numba.njit(cache=True, error_model="numpy")
+@numba.njit(cache=True, error_model="numpy", inline="always")
 def _leave(flow, a, token, amount):  # type: ignore[no-untyped-def]
     flow.changed[a] = flow.stale[a] = True
     flow.amount[token, a] -= amount
-    if flow.amount[token, a] > 0:
-        return
-    last = flow.number[a] - 1
-    for place in range(last):
-        if flow.members[a, place] == token:
-            flow.members[a, place] = flow.members[a, last]
-            break
-    flow.number[a] = last
-    for b in range(len(flow.kept)):
-        if flow.mover[a, b] == token:
-            _update_move(flow, a, b)
+    if flow.amount[token, a] == 0:
+        last = flow.number[a] - 1
+        for place in range(last):
+            if flow.members[a, place] == token:
+                flow.members[a, place] = flow.members[a, last]
+                break
+        flow.number[a] = last
+        for b in range(len(flow.kept)):
+            if flow.mover[a, b] == token:
+                _update_move(flow, a, b)
+
+
+@numba.njit(cache=True, error_model="numpy")
+def place_units(flow, tokens, units, nearest, total, limit):  # type: ignore[no-untyped-def]
+    """Place the units of tokens [n] one by one, others giving way; return ``total`` and what that costs.
+
+    It is infinite where there is no room, or once it is above the limit even if every token that is left went
+    to the nearest column, at the cost ``nearest`` [n].
+    """
+    k, ahead = len(flow.kept), 0.0
+    distance, before, reduced, final = np.empty(k), np.empty(k, np.int64), np.empty(k), np.empty(k, np.bool_)
+    for place in range(len(tokens)):
+        ahead += nearest[place]
+    for place in range(len(tokens)):
+        token, left, more = tokens[place], units[place], 0.0
+        ahead -= nearest[place]
+        while left > 0:
+            goal = _shortest_path(flow, token, distance, before, reduced, final)
+            if goal < 0:
+                return np.inf
+            amount, b = min(left, flow.residual[goal]), goal
+            while before[b] >= 0:
+                amount = min(amount, flow.amount[flow.mover[before[b], b], before[b]])
+                b = before[b]
+            flow.residual[goal] -= amount
+            b = goal
+            while b >= 0:
+                a, entering = before[b], token
+                if a >= 0:
+                    entering = np.int64(flow.mover[a, b])
+                    _leave(flow, a, entering, amount)
+                _enter(flow, b, entering, amount)
+                b = a
+            more += amount * distance[goal]
+            left -= amount
+        total += more
+        if total + ahead > limit:
+            return np.inf
+    return total
+
+
+@numba.njit(cache=True, error_model="numpy")
+def swap_keeper(cost, flow, a, token, total, limit):  # type: ignore[no-untyped-def]
+    """Give column ``a`` the keeper ``token``; return the new cost, infinity once it is above the limit."""
+    k, number = len(flow.kept), flow.number[a]
+    tokens, units, nearest = np.empty(number, np.int64), np.empty(number, np.int64), np.empty(number)
+    released = 0
+    for place in range(number):
+        t = flow.members[a, place]
+        total -= flow.amount[t, a] * flow.cost[t, a]
+        released += flow.amount[t, a]
+        # Those that the new keeper is nearest to come first.
+        rank = place
+        while rank > 0 and cost[token, t] < cost[token, tokens[rank - 1]]:
+            tokens[rank], units[rank] = tokens[rank - 1], units[rank - 1]
+            rank -= 1
+        tokens[rank], units[rank] = t, flow.amount[t, a]
+        flow.amount[t, a] = 0
+    flow.used[flow.kept[a]], flow.used[token] = False, True
+    flow.kept[a], flow.number[a], flow.residual[a] = token, 0, released
+    flow.changed[a] = flow.stale[a] = True
+    for t in range(len(cost)):
+        flow.cost[t, a] = cost[token, t]
+    flow.price[a] = np.inf
+    for b in range(k):
+        flow.move[a, b], flow.mover[a, b] = np.inf, -1
+        if b != a:
+            _update_move(flow, b, a)
+            flow.price[a] = min(flow.price[a], flow.price[b] + flow.move[b, a])
+    if k == 1:
+        flow.price[a] = 0.0
+    for place in range(number):
+        least = np.inf
+        for b in range(k):
+            least = min(least, flow.cost[tokens[place], b])
+        nearest[place] = units[place] * least
+    return place_units(flow, tokens, units, nearest, total, limit)
+
+
+@numba.njit(cache=True, error_model="numpy", inline="always")
+def restore_flow(flow, copy):  # type: ignore[no-untyped-def]
+    """Make the flow equal to its copy again; only what has changed is touched."""
+    m, k = flow.cost.shape
+    for a in range(k):
+        if flow.changed[a]:
+            flow.used[flow.kept[a]] = False
+            for place in range(flow.number[a]):
+                flow.amount[flow.members[a, place], a] = 0
+    for a in range(k):
+        if flow.changed[a]:
+            if flow.kept[a] != copy.kept[a]:
+                for t in range(m):
+                    flow.cost[t, a] = copy.cost[t, a]
+            flow.kept[a], flow.number[a], flow.residual[a] = copy.kept[a], copy.number[a], copy.residual[a]
+            flow.used[flow.kept[a]] = True
+            for place in range(flow.number[a]):
+                t = copy.members[a, place]
+                flow.members[a, place], flow.amount[t, a] = t, copy.amount[t, a]
+        for b in range(k):
+            flow.move[a, b], flow.mover[a, b] = copy.move[a, b], copy.mover[a, b]
+        flow.price[a], flow.changed[a], flow.stale[a] = copy.price[a], False, copy.stale[a]

@@ -59,92 +59,57 @@ def short_list(
     """Return the list for given tokens [n, p] and costs [n, p], and groups of the cuts [c, m] and [c, n]."""
     first_token, token_kind = distinct_columns(served)
     first_keeper, keeper_kind = distinct_columns(keepers)
+    block, first = _blocks(keeper_kind[:, None] * len(first_token) + token_kind[tokens])
+    of_keepers, of_tokens = np.divmod(first, len(first_token))
+    both = keepers[:, first_keeper[of_keepers]] & served[:, first_token[of_tokens]]
+    starts = np.zeros(len(first) + 1, np.int32)
+    np.cumsum(both.sum(axis=0), out=starts[1:])
+    cuts = np.nonzero(both.T)[1].astype(np.int32)
+    own_cuts = np.argsort(~keepers.T, axis=1, kind="stable").astype(np.int32)
+    own_number = keepers.sum(axis=0, dtype=np.int32)
     # Of one layout whatever their shapes: what is compiled is so for each layout that comes.
     as_laid = np.ascontiguousarray
-    block, starts, cuts = _blocks(
-        token_kind[tokens], keeper_kind, as_laid(served[:, first_token]), as_laid(keepers[:, first_keeper])
-    )
-    own_cuts, own_number = _own_cuts(as_laid(keepers))
     return ShortList(as_laid(tokens), as_laid(cost), block, starts, cuts, own_cuts, own_number)
 
 
-@numba.njit(cache=True, error_model="numpy")
-def _blocks(token_kind, keeper_kind, served, keepers):  # type: ignore[no-untyped-def]
-    """Return the number of the pair of kinds of every pair [n, p], and the cuts of each pair of kinds."""
-    n, p = token_kind.shape
-    known = np.full((keepers.shape[1], served.shape[1]), -1, np.int32)
-    block, number = np.empty((n, p), np.int32), 0
-    kinds = np.empty((min(n * p, known.size), 2), np.int64)
-    for j in range(n):
-        for e in range(p):
-            mine, its = keeper_kind[j], token_kind[j, e]
-            if known[mine, its] < 0:
-                known[mine, its] = number
-                kinds[number] = mine, its
-                number += 1
-            block[j, e] = known[mine, its]
-    starts = np.zeros(number + 1, np.int32)
-    for b in range(number):
-        starts[b + 1] = starts[b] + (keepers[:, kinds[b, 0]] & served[:, kinds[b, 1]]).sum()
-    cuts = np.empty(starts[number], np.int32)
-    for b in range(number):
-        cuts[starts[b] : starts[b + 1]] = np.flatnonzero(keepers[:, kinds[b, 0]] & served[:, kinds[b, 1]])
-    return block, starts, cuts
+def _blocks(kinds: IntArray) -> tuple[Int32Array, IntArray]:
+    """Return the number of the kind of every pair [n, p], as they are met, and the kinds in that order."""
+    known, first, block = np.unique(kinds.ravel(), return_index=True, return_inverse=True)
+    met = np.argsort(first)
+    rank = np.empty(len(known), np.int32)
+    rank[met] = np.arange(len(known))
+    return rank[block].reshape(kinds.shape), known[met]
 
 
-@numba.njit(cache=True, error_model="numpy")
-def _own_cuts(keepers):  # type: ignore[no-untyped-def]
-    """Return the cuts of which each keeper is one [n, c], and how many [n]."""
-    number, n = keepers.shape
-    own_cuts, own_number = np.zeros((n, number), np.int32), np.zeros(n, np.int32)
-    for cut in range(number):
-        for j in range(n):
-            if keepers[cut, j]:
-                own_cuts[j, own_number[j]] = cut
-                own_number[j] += 1
-    return own_cuts, own_number
+_FAST = {"nsz", "arcp", "contract", "reassoc"}
 
 
-@numba.njit(cache=True, error_model="numpy")
+@numba.njit(cache=True, error_model="numpy", inline="always")
 def _size(sizes, i):  # type: ignore[no-untyped-def]
-    """Return the size of one entry; compiled apart for None, where each is one and costs nothing."""
-    if sizes is None:
-        return 1.0
-    return sizes[i]
+    """Return the size of one entry; one where there are none."""
+    return sizes[i] if len(sizes) > 0 else 1.0
 
 
-@numba.njit(cache=True, error_model="numpy")
-def _sizes_of(sizes, tokens):  # type: ignore[no-untyped-def]
-    """Return the sizes of some tokens; None where each is one."""
-    if sizes is None:
-        return None
-    return sizes[tokens]
-
-
-@numba.njit(cache=True, error_model="numpy", fastmath={"nsz", "arcp", "contract", "reassoc"})
-def _filled(values, sizes, width, t):  # type: ignore[no-untyped-def]
-    """Return ``sum(sizes * clip((t - values) / width, 0, 1))`` and its slope times the width."""
-    filled, sloped = 0.0, 0.0
-    if sizes is None:
-        for value in values:
-            x = (t - value) / width
-            filled += min(max(x, 0.0), 1.0)
-            sloped += 1.0 if 0.0 < x < 1.0 else 0.0
-    else:
-        for value, size in zip(values, sizes):  # noqa: B905
-            x = (t - value) / width
-            filled += size * min(max(x, 0.0), 1.0)
-            sloped += size if 0.0 < x < 1.0 else 0.0
-    return filled, sloped
-
-
-@numba.njit(cache=True, error_model="numpy", fastmath={"nsz", "arcp", "contract", "reassoc"})
+@numba.njit(cache=True, error_model="numpy", fastmath=_FAST)
 def _threshold(values, sizes, width, total, guess):  # type: ignore[no-untyped-def]
     """Return the t with ``sum(sizes * clip((t - values) / width, 0, 1)) == total``, by safeguarded Newton."""
-    low, high = values.min(), values.max() + width
+    low, high = values[0], values[0]
+    for value in values:
+        low, high = min(low, value), max(high, value)
+    high += width
     t = min(max(guess, low), high)
     for _ in range(_ROUNDS):
-        filled, sloped = _filled(values, sizes, width, t)
+        filled, sloped = 0.0, 0.0  # that sum, and its slope times the width
+        if len(sizes) == 0:
+            for value in values:
+                x = (t - value) / width
+                filled += min(max(x, 0.0), 1.0)
+                sloped += 1.0 if 0.0 < x < 1.0 else 0.0
+        else:
+            for e in range(len(values)):
+                x = (t - values[e]) / width
+                filled += sizes[e] * min(max(x, 0.0), 1.0)
+                sloped += sizes[e] if 0.0 < x < 1.0 else 0.0
         missing = total - filled
         if abs(missing) <= 1e-10 * total:
             break
@@ -157,25 +122,29 @@ def _threshold(values, sizes, width, total, guess):  # type: ignore[no-untyped-d
     return t
 
 
-@numba.njit(cache=True, error_model="numpy")
+@numba.njit(cache=True, error_model="numpy", inline="always")
 def _fill(short, capacity, rest, tokens, cut_prices, sizes, width, thresholds, shares, totals):  # type: ignore[no-untyped-def]
     """Write the smooth fill of every keeper [n, p], its cost [n] and its threshold [n]."""
     n, p = short.tokens.shape
-    rows, surcharge = np.empty(p), np.zeros(len(short.starts) - 1)
+    rows, surcharge = np.empty(p), np.empty(len(short.starts) - 1)
+    amounts = np.empty(p if len(sizes) > 0 else 0)
     for b in range(len(surcharge)):
+        surcharge[b] = 0.0
         for x in range(short.starts[b], short.starts[b + 1]):
             surcharge[b] += cut_prices[short.cuts[x]]
     for j in range(n):
         for e in range(p):
             rows[e] = short.cost[j, e] - tokens[short.tokens[j, e]] + surcharge[short.block[j, e]]
-        amounts = _sizes_of(sizes, short.tokens[j])
+        for e in range(len(amounts)):
+            amounts[e] = sizes[short.tokens[j, e]]
         thresholds[j] = t = _threshold(rows, amounts, width, capacity, thresholds[j])
         total = 0.0
         for e in range(p):
             share = min(max((t - rows[e]) / width, 0.0), 1.0)
             shares[j, e] = share
             total += _size(amounts, e) * (share * (rows[e] + 0.5 * width * share))
-        for c in short.own_cuts[j, : short.own_number[j]]:
+        for x in range(short.own_number[j]):
+            c = short.own_cuts[j, x]
             total -= capacity * rest[c] * cut_prices[c]
         totals[j] = total
 
@@ -187,18 +156,24 @@ def smooth_bound(  # type: ignore[no-untyped-def]
     """Return the smooth bound times m, and write thresholds [n + 1], shares [n, p], kept [n], slope [m + c].
 
     ``rest`` and ``limit`` [c] are those of the cuts, ``tokens`` [m] and ``cut_prices`` [c] the prices,
-    ``sizes`` [m] those of the tokens or None, ``widths`` tau and sigma. ``thresholds`` holds guesses before.
+    ``sizes`` [m] those of the tokens, or [0] where each is one, ``widths`` tau and sigma. ``thresholds``
+    holds guesses before.
     """
     (n, p), m = short.tokens.shape, len(tokens)
     capacity = m / keep
-    totals, served = np.empty(n), np.zeros(len(short.starts) - 1)
+    totals, served = np.empty(n), np.empty(len(short.starts) - 1)
     _fill(short, capacity, rest, tokens, cut_prices, sizes, widths[0], thresholds, shares, totals)
-    thresholds[n] = t = _threshold(totals, None, widths[1], float(keep), thresholds[n])
-    worth = tokens.sum() if sizes is None else (sizes * tokens).sum()
-    value = worth - (limit * cut_prices).sum()
+    thresholds[n] = t = _threshold(totals, sizes[:0], widths[1], float(keep), thresholds[n])
+    worth, limits = 0.0, 0.0
     for i in range(m):
         slope[i] = _size(sizes, i)
-    slope[m:] = -limit
+        worth += slope[i] * tokens[i]
+    for c in range(len(limit)):
+        slope[m + c] = -limit[c]
+        limits += limit[c] * cut_prices[c]
+    value = worth - limits
+    for b in range(len(served)):
+        served[b] = 0.0
     for j in range(n):
         kept[j] = y = min(max((t - totals[j]) / widths[1], 0.0), 1.0)
         if y == 0.0:
@@ -208,7 +183,8 @@ def smooth_bound(  # type: ignore[no-untyped-def]
             amount = y * shares[j, e] * _size(sizes, short.tokens[j, e])
             slope[short.tokens[j, e]] -= amount
             served[short.block[j, e]] += amount
-        for c in short.own_cuts[j, : short.own_number[j]]:
+        for x in range(short.own_number[j]):
+            c = short.own_cuts[j, x]
             slope[m + c] -= y * capacity * rest[c]
     for b in range(len(served)):
         for x in range(short.starts[b], short.starts[b + 1]):

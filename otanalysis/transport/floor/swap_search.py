@@ -1,8 +1,10 @@
-"""Swap search: exchange kept tokens one at a time, with the exact distance after each, compiled.
+"""Swap search: exchange kept tokens one at a time, with the exact distance after each.
 
 Two kinds of exchange. Tokens that a fractional plan keeps often come for kept ones whose tokens find other
 places: this finds how many to keep of every cluster. Then kept tokens give way to tokens nearby, in the order
 of what the exchange would cost if nothing else moved; each promises little, but one in ten is a gain.
+
+What is tried is compiled; what happens seldom, as the order of exchanges and a gain, is NumPy's.
 """
 
 from __future__ import annotations
@@ -10,7 +12,8 @@ from __future__ import annotations
 import numba
 import numpy as np
 
-from otanalysis.transport.floor.flow import clone_flow, restore_flow, solve_flow, swap_keeper
+from otanalysis.arrays import BoolArray, FloatArray, IntArray
+from otanalysis.transport.floor.flow import Flow, clone_flow, restore_flow, solve_flow, swap_keeper
 
 # For costs of about one: below this a move gains no more than rounding.
 _LEAST_GAIN = 1e-12
@@ -20,19 +23,26 @@ _MOVE_ROUNDS = 3
 _SHORT_LIST = 300  # exchanges nearby that are put in order at once
 
 
-@numba.njit(cache=True, error_model="numpy")
-def improve_by_moves(cost, kept, weights, capacity):  # type: ignore[no-untyped-def]
+def improve_by_moves(
+    cost: FloatArray, kept: IntArray, weights: IntArray, capacity: int
+) -> tuple[IntArray, float]:
     """Return the kept set [k] after every keeper has moved to its best place, and its cost.
 
     Parameters as for :func:`improve_by_swaps`.
     """
-    flow, total = solve_flow(cost, kept, weights, capacity)
-    total = _move_keepers(cost, flow, total)
+    flow, total = _moved(cost, kept, weights, capacity)
     return flow.kept, total
 
 
-@numba.njit(cache=True, error_model="numpy")
-def improve_by_swaps(cost, kept, weights, capacity, columns, tokens, nearby):  # type: ignore[no-untyped-def]
+def improve_by_swaps(
+    cost: FloatArray,
+    kept: IntArray,
+    weights: IntArray,
+    capacity: int,
+    columns: IntArray,
+    tokens: IntArray,
+    nearby: int,
+) -> tuple[IntArray, float]:
     """Return the best kept set [k] met when one exchange after the other is tried, and its cost.
 
     Parameters
@@ -53,63 +63,92 @@ def improve_by_swaps(cost, kept, weights, capacity, columns, tokens, nearby):  #
     nearby : int
         How many exchanges with a token nearby are tried after these.
     """
-    flow, least = solve_flow(cost, kept, weights, capacity)
-    least = _move_keepers(cost, flow, least)
+    flow, least = _moved(cost, kept, weights, capacity)
     best = clone_flow(flow)
-    for trial in range(len(columns)):
-        if flow.used[tokens[trial]]:
-            continue
-        column = _easiest_to_close(cost, flow, columns[trial], tokens[trial])
-        total = _try_swap(cost, flow, best, column, tokens[trial], least, _PROMISING)
+    while len(tokens):
+        tried, total = _first_gain(cost, flow, best, columns, tokens, least, _PROMISING)
         if total < least:
             best, least = clone_flow(flow), total
+        columns, tokens = columns[tried:], tokens[tried:]
     return _swap_nearby(cost, flow, best, least, nearby)
 
 
-@numba.njit(cache=True, error_model="numpy")
-def _swap_nearby(cost, flow, best, least, trials):  # type: ignore[no-untyped-def]
-    m = len(cost)
-    tried = np.zeros((m, m), np.bool_)
-    while trials > 0:
-        columns, tokens = _least_disturbing(cost, flow, tried)
-        improved = False
-        for place in range(min(trials, len(columns))):
-            column, token = columns[place], tokens[place]
-            tried[flow.kept[column], token] = True
-            trials -= 1
-            total = _try_swap(cost, flow, best, column, token, least, _PROMISING_NEARBY)
-            if total < least:
-                best, least, improved = clone_flow(flow), total, True
-                break
-        if not improved:
-            break
+def _moved(cost: FloatArray, kept: IntArray, weights: IntArray, capacity: int) -> tuple[Flow, float]:
+    """Return the plan to a kept set after every keeper has moved to its best place, and its cost."""
+    flow, total = solve_flow(cost, kept, weights, capacity)
+    return flow, _move_keepers(cost, flow, total)
+
+
+def _swap_nearby(
+    cost: FloatArray, flow: Flow, best: Flow, least: float, trials: int
+) -> tuple[IntArray, float]:
+    """Return the best kept set [k] met when tokens give way to others nearby, and its cost."""
+    before, known = np.inf, np.zeros(cost.shape, np.bool_)
+    while trials > 0 and least < before:
+        columns, tokens = _least_disturbing(cost, flow, known)
+        columns, tokens, before = columns[:trials], tokens[:trials], least
+        tried, total = _first_gain(cost, flow, best, columns[:, None], tokens, least, _PROMISING_NEARBY)
+        known[best.kept[columns[:tried]], tokens[:tried]] = True
+        trials -= tried
+        if total < least:
+            best, least = clone_flow(flow), total
     return best.kept, least
 
 
+def _least_disturbing(cost: FloatArray, flow: Flow, known: BoolArray) -> tuple[IntArray, IntArray]:
+    """Return column and token of the exchanges that would cost the least if nothing else moved."""
+    members = [own[:number] for own, number in zip(flow.members, flow.number, strict=True)]
+    served = np.array([(flow.amount[own, a, None] * cost[own]).sum(axis=0) for a, own in enumerate(members)])
+    columns, tokens = np.nonzero(~flow.used & ~known[flow.kept])
+    more = served[columns, tokens] - served[columns, flow.kept[columns]]
+    if len(more) > _SHORT_LIST:
+        low = more <= np.partition(more, _SHORT_LIST - 1)[_SHORT_LIST - 1]
+        more, columns, tokens = more[low], columns[low], tokens[low]
+    order = np.argsort(more, kind="stable")
+    return columns[order], tokens[order]
+
+
 @numba.njit(cache=True, error_model="numpy")
-def _try_swap(cost, flow, best, column, token, least, promising):  # type: ignore[no-untyped-def]
-    """Exchange and move keepers; return the new cost if it is a gain, else undo it and return the old one."""
-    total = swap_keeper(cost, flow, column, token, least, promising * least)
-    if total < np.inf:
-        total = _move_keepers(cost, flow, total)
-    if total < least - _LEAST_GAIN * len(cost):
-        return total
-    restore_flow(flow, best)
-    return least
+def _first_gain(cost, flow, best, columns, tokens, least, promising):  # type: ignore[no-untyped-def]
+    """Try exchanges until one is a gain; return how many were tried, and the cost then.
+
+    After a gain the flow is that of the new set, else what it was before.
+    """
+    for trial in range(len(tokens)):
+        token = tokens[trial]
+        if flow.used[token]:
+            continue
+        column = _easiest_to_close(cost, flow, columns[trial], token)
+        total = swap_keeper(cost, flow, column, token, least, promising * least)
+        if total < np.inf:
+            total = _move_keepers(cost, flow, total)
+        if total < least - _LEAST_GAIN * len(cost):
+            return trial + 1, total
+        restore_flow(flow, best)
+    return len(tokens), least
 
 
 @numba.njit(cache=True, error_model="numpy")
 def _move_keepers(cost, flow, total):  # type: ignore[no-untyped-def]
     """Move every keeper to the cheapest free token for what it serves, as long as one moves."""
+    m, k = flow.cost.shape
+    served = np.empty(m)
     for _ in range(_MOVE_ROUNDS):
         moved = False
-        for a in range(len(flow.kept)):
+        for a in range(k):
             if not flow.stale[a]:
                 continue
             flow.stale[a] = False
-            served, best = _served(cost, flow, a), flow.kept[a]
-            for j in range(len(cost)):
-                if served[j] < served[best] - _LEAST_GAIN * len(flow.kept) and not flow.used[j]:
+            for j in range(m):
+                served[j] = 0.0
+            for place in range(flow.number[a]):
+                t = flow.members[a, place]
+                amount = float(flow.amount[t, a])
+                for j in range(m):
+                    served[j] += amount * cost[t, j]
+            best = flow.kept[a]
+            for j in range(m):
+                if served[j] < served[best] - _LEAST_GAIN * k and not flow.used[j]:
                     best = j
             if best != flow.kept[a]:
                 moved, total = True, swap_keeper(cost, flow, a, best, total, np.inf)
@@ -118,24 +157,14 @@ def _move_keepers(cost, flow, total):  # type: ignore[no-untyped-def]
     return total
 
 
-@numba.njit(cache=True, error_model="numpy")
-def _served(cost, flow, a):  # type: ignore[no-untyped-def]
-    """Return what it would cost if each token [m] served what column ``a`` serves."""
-    served = np.zeros(len(cost))
-    for t in flow.members[a, : flow.number[a]]:
-        amount, row = float(flow.amount[t, a]), cost[t]
-        for j in range(len(cost)):
-            served[j] += amount * row[j]
-    return served
-
-
-@numba.njit(cache=True, error_model="numpy")
+@numba.njit(cache=True, error_model="numpy", inline="always")
 def _easiest_to_close(cost, flow, columns, token):  # type: ignore[no-untyped-def]
     """Return the column whose tokens find the cheapest other places, were there room there."""
     least, which = np.inf, columns[0]
-    for a in columns:
-        more = 0.0
-        for t in flow.members[a, : flow.number[a]]:
+    for candidate in range(len(columns)):
+        a, more = columns[candidate], 0.0
+        for place in range(flow.number[a]):
+            t = flow.members[a, place]
             nearest = cost[t, token]
             for b in range(len(flow.kept)):
                 if b != a:
@@ -144,22 +173,3 @@ def _easiest_to_close(cost, flow, columns, token):  # type: ignore[no-untyped-de
         if more < least:
             least, which = more, a
     return which
-
-
-@numba.njit(cache=True, error_model="numpy")
-def _least_disturbing(cost, flow, tried):  # type: ignore[no-untyped-def]
-    """Return column and token of the exchanges that would cost the least if nothing else moved."""
-    k, m = len(flow.kept), len(cost)
-    more, which, number = np.empty(k * m), np.empty(k * m, np.int64), 0
-    for a in range(k):
-        served = _served(cost, flow, a)
-        for j in range(m):
-            if not flow.used[j] and not tried[flow.kept[a], j]:
-                more[number], which[number] = served[j] - served[flow.kept[a]], a * m + j
-                number += 1
-    more, which = more[:number], which[:number]
-    if number > _SHORT_LIST:
-        low = more <= np.partition(more, _SHORT_LIST - 1)[_SHORT_LIST - 1]
-        more, which = more[low], which[low]
-    which = which[np.argsort(more)]
-    return which // m, which % m

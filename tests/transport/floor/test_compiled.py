@@ -26,7 +26,7 @@ def signatures():
 assert not any(number for _, number in signatures())
 compile_floor()
 ready = signatures()
-assert sum(number for _, number in ready) > 5
+assert sum(number > 0 for _, number in ready) >= 5
 generator = np.random.default_rng(0)
 for m, keep in ((2, 1), (9, 4), (30, 29), (48, 6)):
     for weights in (None, generator.random(m)):

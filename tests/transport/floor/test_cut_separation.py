@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from otanalysis.transport import squared_distances
-from otanalysis.transport.floor.cut_separation import _grow_unions, cluster_graph, separate_union_cuts
+from otanalysis.transport.floor.cut_separation import cluster_graph, grow_unions, separate_union_cuts
 from otanalysis.transport.floor.cuts import dendrogram, violated_cuts
 
 SIZES, KEEP = (7, 7, 7, 19), 5
@@ -86,15 +86,8 @@ def test_clusters_grow_by_the_neighbour_whose_worst_cut_is_the_worst(
             joined = clusters[list(members)].any(axis=0)
             return float(excess(every, joined, plan.shares, plan.kept).max())
 
-        unions, violations = _grow_unions(
-            clusters @ plan.shares.T,
-            clusters @ plan.kept,
-            np.ones(7),
-            graph.overlap,
-            graph.near,
-            7 / 3,
-            3,
-            LEAST_VIOLATION,
+        unions, violations = grow_unions(
+            graph, clusters @ plan.shares.T, clusters @ plan.kept, np.ones(7), 7 / 3
         )
         rows = [tuple(row[row >= 0].tolist()) for row in unions]
         found = dict(zip(rows, violations, strict=True))

@@ -35,8 +35,9 @@ def smooth(
     every = np.tile(np.arange(M), (M, 1))
     short = short_list(every, cost, cuts.served, cuts.keepers)
     slope, shares, kept = np.zeros(M + CUTS), np.zeros((M, M)), np.zeros(M)
+    sizes = np.zeros(0) if cuts.sizes is None else cuts.sizes
     value = smooth_bound(
-        short, KEEP, cuts.rest, cuts.limit, prices[:M], prices[M:], cuts.sizes, np.array(widths),
+        short, KEEP, cuts.rest, cuts.limit, prices[:M], prices[M:], sizes, np.array(widths),
         np.zeros(M + 1), shares, kept, slope,
     )  # fmt: skip
     return float(value), slope, shares, kept
