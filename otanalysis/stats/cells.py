@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 import pandas as pd
@@ -17,7 +18,7 @@ from otanalysis.arrays import BoolArray, FloatArray
 from otanalysis.defaults import BASELINES, DEFAULT_GAMMAS, FULL, RELEASED_GAMMA
 from otanalysis.errors import InputError
 from otanalysis.scalars import shown
-from otanalysis.stats.statistics import bootstrap_means
+from otanalysis.stats.statistics import resample_counts, resampled_means
 
 Cell = tuple[str | float, ...]
 
@@ -136,9 +137,8 @@ def distance_cells(
     """
     rows = _rows_of(sweep, [*keys, quantity], normalise)
     rows = rounded_settings(rows, keys)
-    cells = tuple(dict.fromkeys(rows[list(keys)].itertuples(index=False, name=None)))
-    cell_of = {cell: number for number, cell in enumerate(cells)}
-    rows = rows.assign(cell=[cell_of[c] for c in rows[list(keys)].itertuples(index=False, name=None)])
+    cells = tuple(rows[list(keys)].drop_duplicates().itertuples(index=False, name=None))
+    rows = rows.assign(cell=rows.groupby(list(keys), sort=False).ngroup())
     benchmarks = tuple(str(name) for name in rows["benchmark"].drop_duplicates())
     # Sorted, so that the resamples do not hang on the order of the rows.
     table = rows.groupby(["benchmark", "sample", "cell"])[quantity].mean().unstack("cell")
@@ -155,11 +155,16 @@ def distance_cells(
                 "let the sweep finish, or ask for fewer methods and ratios."
             )
         kept = values[complete][:, present]
-        generator = np.random.default_rng([seed, b])
         means[b, present] = kept.mean(axis=0)
-        replicates[b][:, present] = bootstrap_means(kept, resamples, generator=generator)
+        replicates[b][:, present] = resampled_means(kept, _counts(len(kept), resamples, seed, b))
         samples.append(int(complete.sum()))
     return DistanceCells(benchmarks, cells, means, replicates, tuple(samples))
+
+
+@lru_cache(maxsize=32)
+def _counts(n: int, resamples: int, seed: int, benchmark: int) -> FloatArray:
+    """Return how often each of ``n`` samples comes up, which is the same for all quantities and cells."""
+    return resample_counts(n, resamples, generator=np.random.default_rng([seed, benchmark]))
 
 
 def score_cells(

@@ -254,11 +254,19 @@ def bootstrap_means(values: ArrayLike, resamples: int, *, generator: np.random.G
             f"got shape {table.shape} and {shown(number)} resamples."
         )
     _check_generator(generator)
-    n = table.shape[0]
+    return resampled_means(table, resample_counts(len(table), number, generator=generator))
+
+
+def resample_counts(n: int, resamples: int, *, generator: np.random.Generator) -> FloatArray:
+    """Return how often each of ``n`` rows comes up in bootstrap resamples [r, n]; NaN of a single row."""
     if n == 1:
-        return np.full((number, table.shape[1]), np.nan)
-    counts = generator.multinomial(n, np.full(n, 1.0 / n), size=number)
-    return np.asarray(counts @ table / n, dtype=np.float64)
+        return np.full((resamples, 1), np.nan)
+    return generator.multinomial(n, np.full(n, 1.0 / n), size=resamples).astype(np.float64)
+
+
+def resampled_means(table: FloatArray, counts: FloatArray) -> FloatArray:
+    """Return the means [r, c] of resamples of a table [n, c], of whose rows each comes up so often [r, n]."""
+    return np.asarray(counts @ table / len(table))
 
 
 def percentile_interval(replicates: ArrayLike, *, level: float = 0.95) -> tuple[FloatArray, FloatArray]:
