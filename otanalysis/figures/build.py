@@ -1,8 +1,8 @@
 """From dumps and accuracies to the finished figures: do what is missing, tabulate, draw, write.
 
 Which figures there are, and what each needs, stands in the :mod:`~otanalysis.figures.registry`; nothing here
-knows one by name. Arguments are checked before anything takes time, and files are written when all of them
-are ready.
+knows one by name. Arguments are checked before anything takes time. Every figure is written as soon as what
+it needs is measured, with its caption; verdicts come when all are.
 """
 
 from __future__ import annotations
@@ -22,17 +22,16 @@ from otanalysis.defaults import DEFAULT_GAMMAS, RATIOS
 from otanalysis.distances import DISTANCES, further_distances
 from otanalysis.errors import InputError
 from otanalysis.figures.across import ACROSS, RESTS_ON, rows_across, with_other_models
-from otanalysis.figures.captions import join_captions, single_images
+from otanalysis.figures.captions import single_images
 from otanalysis.figures.declaration import Declaration, Given
+from otanalysis.figures.folder import CAPTIONS, FiguresFolder
 from otanalysis.figures.missing import missing_scores
+from otanalysis.figures.pictures import Files, drawn
 from otanalysis.figures.registry import FIGURES, VERDICTS
-from otanalysis.figures.style import figure_bytes
 from otanalysis.figures.verdicts import as_markdown, verdict_table
 from otanalysis.figures.verdicts.claim import PaperClaim
 from otanalysis.figures.verdicts.claims import BASIS, all_claims
-from otanalysis.files import make_folder, write_together
 from otanalysis.locks import held
-from otanalysis.reading import read_text
 from otanalysis.scores.table import read_accuracy
 from otanalysis.selection import SELECTORS
 from otanalysis.stats.cells import check_accuracy
@@ -64,13 +63,9 @@ _OF_SCORES = ("sweep", "predictors")
 _RESTS_ON = {VERDICTS: BASIS, "worlds": RESTS_ON}
 """What is made of the tables of other figures, and of which."""
 
-CAPTIONS = "captions.md"
-"""File beside the figures with the captions of all that were drawn."""
-
 SCRIPT = "missing_scores.sh"
 """File beside the figures with the commands that measure the scores they lack."""
 
-Files = dict[str, bytes]
 Say = Callable[[str], None]
 
 
@@ -132,14 +127,15 @@ def run(
     say : callable
         Gets remarks: which scores are missing and how to get them, or what of the table is not used.
     progress : bool
-        Show bars with the time left on stderr.
+        Show bars with the time left on stderr, and which pictures are written.
     wait : bool
         Wait for another process that writes into ``out`` or ``results``, in place of refusing.
 
     Returns
     -------
     list of Path
-        The files written.
+        The files written, and those that were as they should be. A picture is not drawn again where only the
+        same could come out, see :mod:`~otanalysis.figures.pictures`.
 
     Raises
     ------
@@ -174,8 +170,6 @@ def run(
     wanted = _without_inside(wanted, model, results, say) if inside is None else wanted
     how: dict[str, Any] = {"limit": samples, "jobs": jobs, "progress": progress, "wait": wait}
     drawn_as: dict[str, Any] = {"distance": distance, "normalise": normalise, "ratio": ratio}
-    files: Files = {}
-    captions: list[str] = []
     scripts: list[bytes] = []
     made: dict[str, Any] = {}
     # Nobody else writes these tables between their measuring and their reading.
@@ -183,6 +177,7 @@ def run(
         held(out, "drawing figures", wait=wait),
         held(results, "measuring for figures", wait=wait, reading=True),
     ):
+        folder = FiguresFolder(Path(out), shown=progress)
         for kind in dict.fromkeys(figure.needs for figure in wanted.values()):
             figures = {name: figure for name, figure in wanted.items() if figure.needs == kind}
             if kind == "within" and inside is not None:
@@ -197,21 +192,20 @@ def run(
                 what = replace(what, coverage=_coverage(dumps, normalise, Path(results), **how))
             tables = {name: figure.tables(what) for name, figure in figures.items()}
             made |= {file: table for own in tables.values() for file, table in own.items()}
-            drawn = [name for name in figures if name in chosen]
-            if not drawn:
+            asked = [name for name in figures if name in chosen]
+            if not asked:
                 continue
             lack: dict[str, Any] = {"model": model, "pretrained": _pretrained(dumps), "table": accuracy}
-            files |= draw_all(what, only=drawn, out=out, say=say, tables=tables, **lack)
-            captions.append(files.pop(CAPTIONS).decode().strip())
+            files = draw_all(what, only=asked, folder=folder, say=say, tables=tables, **lack)
             if kind in _OF_SCORES:
-                scripts.append(files.pop(SCRIPT, b""))
+                scripts.append(files.get(SCRIPT, b""))
         if any(scripts):
-            files[SCRIPT] = _joined(scripts)
+            folder.put({SCRIPT: _joined(scripts)})
         elif scripts:  # the one of an earlier run, whose scores have come since
             (Path(out) / SCRIPT).unlink(missing_ok=True)
         if VERDICTS in chosen:
-            files |= judged(all_claims(made, Path(results)))
-        return write_figures(Path(out), files, "\n\n".join(captions))
+            folder.put(judged(all_claims(made, Path(results))))
+        return folder.written
 
 
 def draw_all(
@@ -221,11 +215,11 @@ def draw_all(
     model: str = "MODEL",
     pretrained: str | None = None,
     table: str | PathLike[str] | None = None,
-    out: str | PathLike[str] = "",
+    folder: FiguresFolder | None = None,
     say: Say = say_on_stderr,
     tables: Mapping[str, Mapping[str, Any]] | None = None,
 ) -> Files:
-    """Draw figures from the rows that they need and an accuracy table, without touching the disk.
+    """Draw figures from the rows that they need and an accuracy table.
 
     Parameters
     ----------
@@ -233,9 +227,11 @@ def draw_all(
         Rows that all of the figures need, and how to draw them.
     only, say
         As in :func:`run`.
-    model, pretrained, table, out : str or path
+    model, pretrained, table : str or path
         What the commands for missing scores name: the dumps' model, what it is loaded from (if that is not
-        its name), the accuracy table and the folder of the figures.
+        its name) and the accuracy table.
+    folder : FiguresFolder, optional
+        Where every figure is written as soon as it is drawn, unless it is there; without it nothing is.
     tables : mapping, optional
         What the declarations made of the given rows, by figure; made here without it.
 
@@ -247,20 +243,23 @@ def draw_all(
     """
     files: Files = {}
     captions: list[str] = []
+    place, picture = (Path(), drawn) if folder is None else (folder.path, folder.pictures.of)
     missing = partial(missing_scores, given.rows, given.scores, ratio=given.ratio)
     names = [name for name in FIGURES if name in {str(one) for one in only}]
     for name in names:
         own = FIGURES[name].tables(given) if tables is None else tables[name]
-        drawn, caption = _drawn(FIGURES[name], own)
-        files |= drawn
+        new = _files(FIGURES[name], own, picture)
         sentence = missing(only=[name]).sentence()
         notes = [single_images(given.rows), f"**Missing scores.** {sentence}" if sentence else ""]
-        captions.append("\n\n".join([caption, *filter(None, notes)]))
+        captions.append("\n\n".join([FIGURES[name].caption(own), *filter(None, notes)]))
+        if folder is not None:
+            folder.put(new, captions[-1])
+        files |= new
     files[CAPTIONS] = ("\n\n".join(captions) + "\n").encode()
     lacking = missing(only=names)
     if lacking.benchmarks:
         commands = lacking.commands(model, table, pretrained=pretrained)
-        say(f"{lacking.sentence()}\n{lacking.remedy(commands, table, Path(out) / SCRIPT)}")
+        say(f"{lacking.sentence()}\n{lacking.remedy(commands, table, place / SCRIPT)}")
         if not lacking.of_the_scenes:
             lines = ["#!/bin/sh", "set -e", *commands]
             files[SCRIPT] = "".join(f"{line}\n" for line in lines).encode()
@@ -280,15 +279,14 @@ def judged(claims: Iterable[PaperClaim]) -> Files:
     return {f"{VERDICTS}.md": as_markdown(table).encode(), f"{VERDICTS}.csv": numbers.encode()}
 
 
-def _drawn(figure: Declaration[Any], made: Mapping[str, Any]) -> tuple[Files, str]:
-    """Return the files of a figure, all its versions and numbers, and its caption."""
+def _files(figure: Declaration[Any], made: Mapping[str, Any], picture: Callable[..., Files]) -> Files:
+    """Return the files of a figure, all its versions and numbers."""
     files: Files = {}
     for name, table in made.items():
-        picture = figure.draw(table)
-        files |= {f"{name}.{kind}": figure_bytes(picture, kind) for kind in ("pdf", "png")}
+        files |= picture(name, table, figure.draw)
         for end, numbers in figure.csvs(table).items():
             files[f"{name}{end}.csv"] = numbers.to_csv(index=False, float_format="%.8g").encode()
-    return files, figure.caption(made)
+    return files
 
 
 def _measured(
@@ -390,17 +388,6 @@ def _gammas(figures: Sequence[Declaration[Any]]) -> dict[str, list[float]]:
         method: sorted({gamma for figure in figures for gamma in figure.gammas.get(method, ())})
         for method in methods
     }
-
-
-def write_figures(folder: Path, files: Files, captions: str) -> list[Path]:
-    """Write all files; captions of figures that were not drawn now are kept."""
-    make_folder(folder)
-    known = folder / CAPTIONS
-    if captions:
-        earlier = read_text(known) if known.is_file() else ""
-        files = files | {known.name: join_captions(earlier, captions).encode()}
-    write_together(folder, files)
-    return [folder / name for name in files]
 
 
 def _check(

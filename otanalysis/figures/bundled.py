@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, Final, NoReturn
 
 from otanalysis.errors import InputError
-from otanalysis.figures.build import CAPTIONS, Files, Say, draw_all, judged, run, say_on_stderr, write_figures
+from otanalysis.figures.build import Say, draw_all, judged, run, say_on_stderr
 from otanalysis.figures.bundled_tables import (
     CLAIMS_BASIS,
     FROM_TABLES,
@@ -17,6 +17,7 @@ from otanalysis.figures.bundled_tables import (
     lacking,
     tables_of,
 )
+from otanalysis.figures.folder import FiguresFolder
 from otanalysis.figures.registry import FIGURES, VERDICTS
 from otanalysis.locks import held
 from otanalysis.studies.worlds import WORLDS, World
@@ -37,6 +38,7 @@ def draw_models(
     *,
     say: Say = say_on_stderr,
     wait: bool = False,
+    progress: bool = True,
     distance: str = "w2",
     normalise: str = "none",
     ratio: float = 0.098,
@@ -54,7 +56,7 @@ def draw_models(
         Figures, and the verdicts, as for :func:`~otanalysis.figures.build.run`.
     out : path
         Folder of the bundled model's figures; those of another one go into a folder of its name in it.
-    say, wait, distance, normalise, ratio, **running
+    say, wait, progress, distance, normalise, ratio, **running
         As for :func:`~otanalysis.figures.build.run`.
 
     Returns
@@ -73,7 +75,7 @@ def draw_models(
     if model not in (*WORLDS, ALL):
         raise InputError(f"The models {', '.join((*WORLDS, ALL))} can be drawn, and {model!r} was asked for.")
     chosen = [str(one) for one in only]
-    how: dict[str, Any] = {"distance": distance, "normalise": normalise, "ratio": ratio}
+    how: dict[str, Any] = {"progress": progress, "distance": distance, "normalise": normalise, "ratio": ratio}
     written: list[Path] = []
     for world in WORLDS.values():
         if model not in (world.model, ALL):
@@ -96,7 +98,15 @@ def _refuse(sentence: str) -> NoReturn:
 
 
 def _draw_bundled(
-    world: World, chosen: Sequence[str], out: Path, *, say: Say, refuse: Say, wait: bool, **how: Any
+    world: World,
+    chosen: Sequence[str],
+    out: Path,
+    *,
+    say: Say,
+    refuse: Say,
+    wait: bool,
+    progress: bool,
+    **how: Any,
 ) -> list[Path]:
     """Draw what of the chosen a world's tables suffice for; ``refuse`` is told where that is nothing."""
     names, given = _drawable(chosen), given_of(world, **how)
@@ -105,12 +115,11 @@ def _draw_bundled(
         return []
     needed = [*names, *(CLAIMS_BASIS if VERDICTS in names else ())]
     tables = tables_of(world, given, [name for name in FROM_TABLES if name in needed])
-    shown = [name for name in names if name in tables]
+    pictured = [name for name in names if name in tables]
     with held(out, "drawing figures", wait=wait):
-        files: Files = {}
-        if shown:
-            files = draw_all(given, only=shown, model=world.model, out=out, say=say, tables=tables)
-        captions = files.pop(CAPTIONS, b"").decode().strip()
+        folder = FiguresFolder(out, shown=progress)
+        if pictured:
+            draw_all(given, only=pictured, model=world.model, folder=folder, say=say, tables=tables)
         if VERDICTS in names:
-            files |= judged(one for one in claims_of(world, given, tables) if one.measured)
-        return write_figures(out, files, captions)
+            folder.put(judged(one for one in claims_of(world, given, tables) if one.measured))
+        return folder.written

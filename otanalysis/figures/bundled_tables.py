@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
+from functools import cache
 from typing import Any
 
 import numpy as np
+import pandas as pd
 
 from otanalysis.distances import DISTANCES
 from otanalysis.figures.captions import listed
@@ -18,7 +20,7 @@ from otanalysis.figures.verdicts.measured import measured_claims, rank_claim
 from otanalysis.stats.distance_grid import DistanceReading, distance_grid
 from otanalysis.stats.within_tables import with_between
 from otanalysis.studies.within_summary import bundled_summary
-from otanalysis.studies.worlds import World
+from otanalysis.studies.worlds import WORLDS, World
 
 FigureTables = Mapping[str, Mapping[str, Any]]
 """Of every figure by name, its tables by file name."""
@@ -31,14 +33,32 @@ CLAIMS_BASIS = ("2", "3", "5")
 
 
 def given_of(world: World, *, distance: str = "w2", normalise: str = "none", ratio: float = 0.098) -> Given:
-    """Return what the figures of a world are made of; see :func:`lacking`.
+    """Return what the figures of a world are made of, read once a process; see :func:`lacking`.
 
     Raises
     ------
     InputError
         If its tables are not there or damaged.
     """
-    return Given(world.distances(), world.scores(), distance, normalise, ratio)
+    return _read(world.model, distance, normalise, ratio)
+
+
+@cache
+def _read(model: str, distance: str, normalise: str, ratio: float) -> Given:
+    return Given(WORLDS[model].distances(), WORLDS[model].scores(), distance, normalise, ratio)
+
+
+@cache
+def _made(name: str, given: Given) -> Mapping[str, Any]:
+    """Return the tables of a figure, which its picture and the claims of Figure D rest on alike."""
+    return FIGURES[name].tables(given)
+
+
+@cache
+def _grid(given: Given) -> pd.DataFrame:
+    """Return Figure E's table of the methods that are compared, as far as claims rest on it."""
+    compared = given.rows[given.rows["method"].isin(given.methods)]
+    return distance_grid(compared, readings=(DistanceReading("w2"),))
 
 
 def lacking(given: Given) -> str:
@@ -75,11 +95,10 @@ def tables_of(world: World, given: Given, names: Sequence[str] = FROM_TABLES) ->
     made: dict[str, Mapping[str, Any]] = {}
     for name in names:
         if name == "within" and inside is not None:
-            between = made.get("predictors") or FIGURES["predictors"].tables(given)
-            beside = with_between(inside, between["predictors"].matrix)
+            beside = with_between(inside, _made("predictors", given)["predictors"].matrix)
             made[name] = FIGURES[name].tables(replace(given, rows=beside))
         elif name != "within" and (several or name != "5"):
-            made[name] = FIGURES[name].tables(given)
+            made[name] = _made(name, given)
     return made
 
 
@@ -93,10 +112,8 @@ def claims_of(world: World, given: Given, tables: FigureTables) -> list[PaperCla
     tables : mapping
         From :func:`tables_of`, for the figures in :data:`CLAIMS_BASIS` that it made.
     """
-    compared = given.rows[given.rows["method"].isin(given.methods)]
-    grid = distance_grid(compared, readings=(DistanceReading("w2"),))
     by_file = {file: table for own in tables.values() for file, table in own.items()}
-    own = {"distances": {"all": grid}, "within": bundled_summary(world.model)}
+    own = {"distances": {"all": _grid(given)}, "within": bundled_summary(world.model)}
     return list(world_claims({**by_file, **own}))
 
 

@@ -63,9 +63,9 @@ class Setting:
         return cls(method, round(float(ratio), RATIO_DIGITS), DEFAULT_GAMMAS.get(method))
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Given:
-    """What a table is made of.
+    """What a table is made of; equal to nothing but itself.
 
     Attributes
     ----------

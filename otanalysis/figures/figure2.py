@@ -358,7 +358,8 @@ def _overall(tables: Figure2Tables) -> Numbers:
 
 def _versions(given: Given) -> dict[str, Given]:
     """Figure 2, and what becomes of it with other methods and with the other distance."""
-    methods = tuple(name for name in given.methods if name in set(given.rows["method"]))
+    measured = set(given.rows["method"].unique())
+    methods = tuple(name for name in given.methods if name in measured)
     paper = tuple(name for name in RANKED_METHODS if name in methods)
     inner = tuple(name for name in methods if name not in ("first", "last"))
     asked: dict[str, dict[str, Any]] = {

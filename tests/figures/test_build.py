@@ -10,13 +10,16 @@ from typing import Any
 
 import pandas as pd
 import pytest
+from matplotlib.figure import Figure
 from typer.testing import CliRunner
 
 from otanalysis.cli import app
 from otanalysis.defaults import COMPARED_METHODS
 from otanalysis.errors import DumpError, InputError, OtAnalysisError
-from otanalysis.figures.build import RATIOS, draw_all, run, write_figures
+from otanalysis.figures import build, pictures
+from otanalysis.figures.build import RATIOS, draw_all, run
 from otanalysis.figures.declaration import Given
+from otanalysis.figures.pictures import DRAWN, Files, drawn
 from otanalysis.figures.registry import FIGURES
 from otanalysis.studies.table2 import Size, synthetic
 
@@ -41,8 +44,8 @@ def accuracy_of(folder: Path, benchmarks: list[str]) -> Path:
     return path
 
 
-def test_dumps_and_accuracies_become_figures_and_a_second_run_measures_nothing(
-    make_dump: MakeDump, tmp_path: Path
+def test_dumps_and_accuracies_become_figures_and_a_second_run_measures_and_draws_nothing(
+    make_dump: MakeDump, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     dumps = [make_dump(name, samples=2, m=24, d=4) for name in ("alpha", "beta")]
     table = accuracy_of(tmp_path, ["alpha", "beta"])
@@ -57,7 +60,9 @@ def test_dumps_and_accuracies_become_figures_and_a_second_run_measures_nothing(
     assert said == []
     measured = {path: path.stat().st_mtime_ns for path in results.rglob("*.parquet")}
     before = {path.name: path.read_bytes() for path in paths}
-    again = run((4, 5), dumps, table, out, jobs=1, results=results, say=said.append)
+    with monkeypatch.context() as patch:
+        patch.delattr(pictures, "drawn")
+        again = run((4, 5), dumps, table, out, jobs=1, results=results, say=said.append)
     assert {path.name: path.read_bytes() for path in again} == before
     assert {path: path.stat().st_mtime_ns for path in results.rglob("*.parquet")} == measured
     assert len(measured) > 0
@@ -66,6 +71,23 @@ def test_dumps_and_accuracies_become_figures_and_a_second_run_measures_nothing(
     captions = (out / "captions.md").read_text()
     assert captions.count("**Figure 4.") == captions.count("**Figure 5.") == 1, "a caption went missing"
     assert captions.encode() != before["captions.md"]
+
+
+def test_a_figure_is_there_before_what_the_next_one_needs_is_measured(
+    make_dump: MakeDump, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    out, there = tmp_path / "out", list[set[str]]()
+    measured = build._measured
+
+    def watched(*given: Any, **how: Any) -> pd.DataFrame:
+        there.append({path.name for path in out.glob("[!.]*")})
+        return measured(*given, **how)
+
+    monkeypatch.setattr(build, "_measured", watched)
+    dump = make_dump("alpha", samples=1, m=24, d=4)
+    how: dict[str, Any] = {"results": tmp_path / "results", "jobs": 1, "say": [].append}
+    run((3, "distances"), [dump], None, out, **how)
+    assert there == [set(), {"figure3.pdf", "figure3.png", "figure3.csv", "captions.md", DRAWN}]
 
 
 def test_without_accuracies_the_distances_are_drawn_and_the_rest_is_named(
@@ -125,7 +147,7 @@ def test_the_verdicts_are_made_of_figures_that_need_not_be_drawn(make_dump: Make
     run(("verdicts", "distances"), dumps, table, say=said.append, progress=False, **how)
     assert {path.name for path in out.iterdir()} == {
         *(f"distances.{kind}" for kind in ("pdf", "png", "csv")),
-        *("captions.md", "verdicts.md", "verdicts.csv"),
+        *("captions.md", "verdicts.md", "verdicts.csv", DRAWN),
     }
     assert pd.read_csv(out / "verdicts.csv").set_index("place").loc["Table 2", "value"] > 0
     grid = pd.read_csv(out / "distances.csv")
@@ -206,7 +228,15 @@ def test_dumps_of_two_models_and_tables_of_two_metrics_are_refused_before_the_sw
     assert not results.exists()
 
 
-def test_draw_all_gives_pdf_png_and_numbers_of_each_version_and_says_what_is_missing(tables: Any) -> None:
+def test_draw_all_gives_pdf_png_and_numbers_of_each_version_and_says_what_is_missing(
+    tables: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """All are drawn; rendered is one, as rendering eight would take most of the time."""
+
+    def rendered(name: str, table: Any, draw: Callable[[Any], Figure]) -> Files:
+        return drawn(name, table, draw if name == "figure3" else lambda one: draw(one) and Figure((1, 1)))
+
+    monkeypatch.setattr(build, "drawn", rendered)
     said: list[str] = []
     lacking = (tables.accuracy.method == "dpp") & (tables.accuracy.ratio == 0.15)
     files = draw_all(Given(tables.sweep, tables.accuracy[~lacking]), only=(2, 3), say=said.append)
@@ -224,22 +254,22 @@ def test_draw_all_gives_pdf_png_and_numbers_of_each_version_and_says_what_is_mis
     assert complete == []
 
 
-def test_the_command_says_one_sentence_and_exits_with_2(tmp_path: Path) -> None:
-    for arguments, words in (
-        (["--dumps", "nowhere", "elsewhere"], "nowhere"),
-        (["--only", "two"], "'two'"),
-        (["--accuracy", "nothing.csv", "--dumps", "nowhere"], "nothing.csv"),
-    ):
-        done = subprocess.run(
-            [sys.executable, "-m", "otanalysis.figures", *arguments],
-            capture_output=True,
-            text=True,
-            cwd=tmp_path,
-            check=False,
-        )
-        assert done.returncode == 2
-        assert words in done.stderr
-        assert len(done.stderr.strip().splitlines()) == 1
+def test_the_command_says_one_sentence_and_exits_with_2(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In a process of its own once, and then in this one, which has loaded everything."""
+    missing = ["--accuracy", "nothing.csv", "--dumps", "nowhere"]
+    program = [sys.executable, "-m", "otanalysis.figures", *missing]
+    done = subprocess.run(program, capture_output=True, text=True, cwd=tmp_path, check=False)
+    assert done.returncode == 2
+    assert "nothing.csv" in done.stderr
+    assert len(done.stderr.strip().splitlines()) == 1
+    monkeypatch.chdir(tmp_path)
+    for arguments, words in ((["--dumps", "nowhere", "elsewhere"], "nowhere"), (["--only", "two"], "'two'")):
+        said = CliRunner().invoke(app, ["figures", *arguments])
+        assert said.exit_code == 2
+        assert words in said.stderr
+        assert len(said.stderr.strip().splitlines()) == 1
     assert list(tmp_path.iterdir()) == []
 
 
@@ -248,12 +278,3 @@ def test_help_shows_an_example() -> None:
         [sys.executable, "-m", "otanalysis.figures", "--help"], capture_output=True, text=True, check=True
     )
     assert "Example: python -m otanalysis.figures --only 2,4" in " ".join(done.stdout.split())
-
-
-def test_captions_in_another_encoding_are_refused_and_left(tmp_path: Path) -> None:
-    known = tmp_path / "captions.md"
-    known.write_bytes("**Figure 2.** é".encode("latin-1"))
-    before = known.read_bytes()
-    with pytest.raises(InputError, match=r"captions\.md is no text in UTF-8"):
-        write_figures(tmp_path, {"figure3.csv": b""}, "**Figure 3.** new")
-    assert {path: path.read_bytes() for path in tmp_path.iterdir()} == {known: before}

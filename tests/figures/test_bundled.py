@@ -39,7 +39,7 @@ def test_all_are_drawn_together_and_what_lacks_is_said(
     """The one that is measured here is left to the function that measures; pictures are not the point."""
     asked: list[Any] = []
     monkeypatch.setattr(bundled, "run", lambda chosen, **how: asked.append((chosen, how["ratio"])) or [])
-    monkeypatch.setattr(bundled, "draw_all", lambda _given, **_how: {"captions.md": b"**Figure 4.** Drawn."})
+    monkeypatch.setattr(bundled, "draw_all", lambda _given, folder, **_how: folder.put({"figure4.csv": b"4"}))
     said: list[str] = []
     written = draw_models(ALL, ("4", "floor"), tmp_path, ratio=0.15, say=said.append)
     assert asked == [(["4", "floor"], 0.15)]

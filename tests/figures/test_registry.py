@@ -22,6 +22,7 @@ from otanalysis.errors import InputError
 from otanalysis.figures import registry
 from otanalysis.figures.build import run
 from otanalysis.figures.declaration import Measured
+from otanalysis.figures.pictures import DRAWN
 from otanalysis.figures.registry import FIGURES
 from otanalysis.selection import SELECTORS
 
@@ -70,7 +71,7 @@ def test_a_file_and_a_line_make_a_figure(make_dump: MakeDump, tmp_path: Path) ->
     done = CliRunner().invoke(app, [*arguments, "--results", str(tmp_path / "results")])
     assert done.exit_code == 0, done.output
     names = {path.name for path in out.iterdir()}
-    assert names == {"toy.pdf", "toy.png", "toy.csv", "captions.md", "missing_scores.sh"}
+    assert names == {"toy.pdf", "toy.png", "toy.csv", "captions.md", "missing_scores.sh", DRAWN}
     assert (out / "toy.png").read_bytes().startswith(b"\x89PNG")
     assert set(pd.read_csv(out / "toy.csv")["method"]) == {"uniform", "random"}, "only what it needs is swept"
     captions = (out / "captions.md").read_text()

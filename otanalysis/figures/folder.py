@@ -1,0 +1,75 @@
+"""The folder that figures are written into, each with its caption as soon as it is drawn."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Final
+
+from otanalysis.figures.captions import join_captions
+from otanalysis.figures.pictures import Files, Pictures, content
+from otanalysis.files import make_folder, write_together
+from otanalysis.progress import say
+from otanalysis.reading import read_text
+
+CAPTIONS: Final = "captions.md"
+"""File beside the figures with the captions of all that were drawn."""
+
+
+class FiguresFolder:
+    """A folder of figures, their numbers and captions, for who is alone in writing there.
+
+    Parameters
+    ----------
+    path : Path
+        Made with the first file.
+    shown : bool
+        Say on stderr which pictures are written.
+
+    Attributes
+    ----------
+    pictures : Pictures
+        Those in the folder.
+
+    Raises
+    ------
+    InputError
+        If the captions that are there already are no text.
+    """
+
+    def __init__(self, path: Path, *, shown: bool = False) -> None:
+        self.path, self.pictures = path, Pictures(path)
+        self._shown, self._put = shown, dict[str, None]()
+        known = path / CAPTIONS
+        self._captions = read_text(known) if known.is_file() else ""
+
+    def put(self, files: Files, caption: str = "") -> None:
+        """Write files, all of them or none; those that are there with this content stay.
+
+        Parameters
+        ----------
+        files : dict
+            From name to content.
+        caption : str
+            Of the figure that they are; those of other figures stay.
+
+        Raises
+        ------
+        StorageError
+            If there is no room, or the folder may not be written.
+        """
+        make_folder(self.path)
+        if caption:
+            self._captions = join_captions(self._captions, caption)
+            files = files | {CAPTIONS: self._captions.encode()}
+        self._put |= dict.fromkeys(files)
+        known = files | self.pictures.record()
+        new = {name: data for name, data in known.items() if content(self.path / name) != data}
+        write_together(self.path, new)
+        for name in new:
+            if self._shown and name.endswith(".png"):
+                say(f"wrote {self.path / name}")
+
+    @property
+    def written(self) -> list[Path]:
+        """What was put here, whether it was new or there already; captions come last."""
+        return [self.path / name for name in sorted(self._put, key=CAPTIONS.__eq__)]
