@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,9 @@ import pytest
 from hypothesis import settings
 
 from otanalysis.tokens import DumpWriter
+
+# As our programs do, so that no process of the tests loads torch for POT, which only gets NumPy arrays.
+os.environ.setdefault("POT_BACKEND_DISABLE_PYTORCH", "1")
 
 settings.register_profile("without a clock", deadline=None)  # machines are shared, and first calls compile
 settings.load_profile("without a clock")

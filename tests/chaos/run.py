@@ -10,7 +10,7 @@ from pathlib import Path
 from tests.chaos.commands import commands
 from tests.chaos.flips import flips
 from tests.chaos.report import Report
-from tests.chaos.trials import Bench, kills, refused, stops, two_at_once
+from tests.chaos.trials import LIMITS, ROOMS, Bench, kills, refused, stops, two_at_once
 
 KILLED = ("sweep", "capture")
 """Commands that are killed many times."""
@@ -32,6 +32,8 @@ def chaos(
     flip: int,
     seed: int = 0,
     at_once: float = 2.0,
+    limits: tuple[int, ...] = LIMITS,
+    rooms: tuple[int, ...] = ROOMS,
 ) -> None:
     """Try everything in a folder.
 
@@ -51,6 +53,8 @@ def chaos(
         Of the flips.
     at_once : float
         Seconds within which Ctrl-C ends a command, and its processes are gone when it is.
+    limits, rooms : tuple of int
+        Bytes that a file may have, and KiB that are left on a disk, where a command is refused.
     """
     (place / "inputs").mkdir()
     made = commands(place / "inputs")
@@ -58,7 +62,7 @@ def chaos(
         "kills": lambda bench: kills(bench, kill if bench.name in KILLED else 0),
         "stops": lambda bench: None if bench.name in BRIEF else stops(bench),
         "two": two_at_once,
-        "refused": refused,
+        "refused": lambda bench: refused(bench, limits, rooms),
     }
     for name in names:
         at = place / name

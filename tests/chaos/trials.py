@@ -9,7 +9,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -218,13 +218,13 @@ def _is_halted(process: subprocess.Popen[str], out: Path) -> bool:
     return is_held(out)
 
 
-def refused(bench: Bench) -> None:
+def refused(bench: Bench, limits: Sequence[int] = LIMITS, rooms: Sequence[int] = ROOMS) -> None:
     """Run a command where files may not grow, where the disk is full, and where nothing may be written.
 
     In each there is an earlier result, of other settings, which must stay; then the way is free again, and
     the command goes on.
     """
-    for limit in LIMITS:
+    for limit in limits:
         under = (sys.executable, "-c", _LIMITED, str(limit))
         with bench.folder() as out:
             _earlier(bench, out)
@@ -233,7 +233,7 @@ def refused(bench: Bench) -> None:
     if sys.platform == "linux":
         with bench.folder() as out, _closed(bench, out):
             _goes_through(bench, out, "a closed folder", (sys.executable, "-c", _NO_RIGHTS))
-    for room in ROOMS:
+    for room in rooms:
         with _small_disk(bench) as out:
             if out is None:
                 break

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -13,6 +14,7 @@ from matplotlib.axis import Axis
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.text import Text
+from matplotlib.transforms import Bbox
 
 from otanalysis.errors import InputError
 from otanalysis.figures.distances import draw_distances
@@ -53,8 +55,9 @@ def one_ratio(grid: Any) -> Any:
     return grid[grid.ratio == 0.098]
 
 
-def boxes(figure: Figure) -> list[tuple[str, Any]]:
-    """Every text that a figure shows with its box in pixels."""
+@lru_cache(maxsize=1)
+def boxes(figure: Figure) -> list[tuple[str, Bbox]]:
+    """Every text that a figure shows with its box in pixels; a figure is drawn once for all that look."""
     with paper_style():
         canvas = FigureCanvasAgg(figure)
         canvas.draw()
@@ -117,12 +120,12 @@ def overlapping(figure: Figure) -> list[tuple[str, str]]:
     found = boxes(figure)
     pairs = crowded(figure)
     leaning = {label.get_text() for label in tilted(figure)}
-    for i, (first, a) in enumerate(found):
-        for second, b in found[i + 1 :]:
-            wide = min(a.x1, b.x1) - max(a.x0, b.x0)
-            high = min(a.y1, b.y1) - max(a.y0, b.y0)
-            if wide > SLACK and high > 2 * SLACK and not {first, second} <= leaning:
-                pairs.append((first, second))
+    low, high = np.array([(box.min, box.max) for _, box in found]).transpose(1, 2, 0)
+    shared = np.minimum(high[:, :, None], high[:, None]) - np.maximum(low[:, :, None], low[:, None])
+    for i, j in np.argwhere(np.triu((shared[0] > SLACK) & (shared[1] > 2 * SLACK), 1)):
+        first, second = found[i][0], found[j][0]
+        if not {first, second} <= leaning:
+            pairs.append((first, second))
     return pairs
 
 

@@ -7,6 +7,7 @@ import subprocess
 import sys
 from importlib.metadata import version
 from pathlib import Path
+from shutil import copytree
 from typing import Any
 
 import numpy as np
@@ -56,9 +57,19 @@ def state_of(model: torch.nn.Module) -> dict[str, torch.Tensor]:
     return {name: value.clone() for name, value in model.state_dict().items()}
 
 
-def test_the_recipe_runs_resumes_and_depends_on_its_seed(tmp_path: Path) -> None:
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str, torch.Tensor]]:
+    """Return a folder in which the recipe has run, and the weights that it gave; for copies."""
+    folder = tmp_path_factory.mktemp("trained")
+    return folder, state_of(train(folder, recipe=SMALL, threads=1))
+
+
+def test_the_recipe_runs_resumes_and_depends_on_its_seed(
+    tmp_path: Path, trained: tuple[Path, dict[str, torch.Tensor]]
+) -> None:
+    folder, first = trained
+    copytree(folder, tmp_path, dirs_exist_ok=True)
     place = training_folder(tmp_path, 0, SMALL)
-    first = state_of(train(tmp_path, recipe=SMALL, threads=1))
     assert first
     begin = (place / "training.csv").read_bytes()
     again = state_of(train(tmp_path, recipe=SMALL, threads=1))
@@ -78,9 +89,13 @@ def test_the_recipe_runs_resumes_and_depends_on_its_seed(tmp_path: Path) -> None
     assert training_folder(tmp_path, 0) != place, "the recipe is in the name too"
 
 
-def test_a_damaged_checkpoint_is_trained_again(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    first = state_of(train(tmp_path, recipe=SMALL, threads=1))
+def test_a_damaged_checkpoint_is_trained_again(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], trained: tuple[Path, dict[str, torch.Tensor]]
+) -> None:
+    folder, first = trained
+    copytree(folder, tmp_path, dirs_exist_ok=True)
     place = training_folder(tmp_path, 0, SMALL)
+    train(tmp_path, recipe=SMALL, threads=1)
     assert "is damaged" not in capsys.readouterr().err
     for name, bit in (("crops.pt", 700), ("all.pt", 40_000)):
         content = bytearray((place / name).read_bytes())
