@@ -91,23 +91,6 @@ def test_a_figure_is_there_before_what_the_next_one_needs_is_measured(
     assert there == [set(), {"figure3.pdf", "figure3.png", "figure3.csv", "captions.md", DRAWN}]
 
 
-def test_a_figure_is_there_before_what_the_next_one_needs_is_measured(
-    make_dump: MakeDump, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    out, there = tmp_path / "out", list[set[str]]()
-    measured = build._measured
-
-    def watched(*given: Any, **how: Any) -> pd.DataFrame:
-        there.append({path.name for path in out.glob("[!.]*")})
-        return measured(*given, **how)
-
-    monkeypatch.setattr(build, "_measured", watched)
-    dump = make_dump("alpha", samples=1, m=24, d=4)
-    how: dict[str, Any] = {"results": tmp_path / "results", "jobs": 1, "say": [].append}
-    run((3, "distances"), [dump], None, out, **how)
-    assert there == [set(), {"figure3.pdf", "figure3.png", "figure3.csv", "captions.md", DRAWN}]
-
-
 def test_without_accuracies_the_distances_are_drawn_and_the_rest_is_named(
     make_dump: MakeDump, tmp_path: Path
 ) -> None:
