@@ -157,9 +157,32 @@ def keep_rows(output: Any, field: str, counts: Sequence[int], kept: Sequence[tor
         output[name] = [cut(layer) for layer in layers]
     if isinstance(parts, torch.Tensor):
         # A part for every token, so that images may keep different numbers of them.
-        output[field] = torch.cat(cut(parts))[:, None]
+        output[field] = torch.cat(cut(list(parts)))[:, None]
     else:
         output[field] = type(parts)(cut(parts))
+
+
+def repeat_parts(output: Any, field: str, times: int) -> None:
+    """Make what an encoder returned of a prompt over to that many copies of the prompt.
+
+    Parameters
+    ----------
+    output
+        What the encoder returned; it is changed.
+    field
+        The field that its language model takes.
+    times
+        How many prompts there are.
+    """
+    import torch
+
+    parts = output[field]
+    for name, layers in layers_beside(output, [part[..., 0].numel() for part in parts]).items():
+        output[name] = [layer * times for layer in layers]
+    if isinstance(parts, torch.Tensor):
+        output[field] = torch.cat([parts] * times)
+    else:
+        output[field] = type(parts)(list(parts) * times)
 
 
 def _leaves(value: Any) -> Iterator[torch.Tensor]:

@@ -18,7 +18,8 @@ from otanalysis.arrays import BoolArray, FloatArray, IntArray, check_indices
 from otanalysis.errors import InputError
 from otanalysis.vlm.answer import question_prompt
 from otanalysis.vlm.choose import rows_with
-from otanalysis.vlm.encode import EncodedImages, encode_images, vision_inputs
+from otanalysis.vlm.encode import encode_images, vision_inputs
+from otanalysis.vlm.handed import repeat_parts
 from otanalysis.vlm.handover import require_takes_features, seen_by_the_language_model
 from otanalysis.vlm.kept_call import Positions, kept_call
 from otanalysis.vlm.layout import ImageTokens, Picture
@@ -168,6 +169,7 @@ class AskedPicture:
         with torch.inference_mode():
             images = tuple(replace(self.image, prompt=prompt) for prompt in range(len(sets)))
             output = type(self._encoded.output)(**self._encoded.output)
+            repeat_parts(output, self._encoded.family.field, len(sets))
             device = self.image.features.device
             kept = [
                 rows_with(image, torch.as_tensor(one, device=device), keep_newlines=True)
@@ -176,7 +178,7 @@ class AskedPicture:
             call, features = kept_call(
                 self._vlm.model,
                 {name: value.expand(len(sets), *value.shape[1:]) for name, value in self._inputs.items()},
-                EncodedImages(output, images),
+                replace(self._encoded, output=output, images=images),
                 kept,
                 positions=positions,
                 side="left",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from math import sqrt
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -17,7 +18,7 @@ def rounding_of(dtype: torch.dtype) -> float:
     """
     import torch
 
-    return float(torch.finfo(dtype).eps) ** 0.5
+    return sqrt(torch.finfo(dtype).eps)
 
 
 def difference(got: torch.Tensor, wanted: torch.Tensor) -> float:

@@ -86,7 +86,8 @@ class Routes:
     def words(self) -> torch.Tensor:
         """Which places [B, L] are words: neither placeholders of images nor padding."""
         own = self.prompts
-        return (own["input_ids"] != image_token_id(self.model)) & own["attention_mask"].bool()
+        words: torch.Tensor = own["attention_mask"].bool() & (own["input_ids"] != image_token_id(self.model))
+        return words
 
     def run(self, **changed: Any) -> RouteRun:
         """Call the model with the prompts, or with other arguments in their place.
