@@ -69,7 +69,7 @@ def _beams(zoo: Zoo, kind: str) -> str:
 
 
 def _captured(vlm: VisionLanguageModel, zoo: Zoo) -> str:
-    """Capture three pictures: tokens differ, and are as many as the processor wrote placeholders."""
+    """Capture three pictures: their tokens are not all the same, and as many as there are placeholders."""
     import numpy as np
 
     pictures = [np.asarray(zoo.picture(*size, seed=seed)) for seed, size in enumerate(SHAPES)]
