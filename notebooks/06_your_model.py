@@ -95,16 +95,18 @@ pd.Series(
 
 # %% [markdown]
 # Capturing is where most mistakes happen: another layer, tokens before the projector, a wrong preprocessor. Compare with
-# tokens that you trust. For the bundled model there are some:
+# tokens that you trust: those of another program. Of the bundled model there are some here:
 
 # %%
 trusted = ota.open_bundled("digit-colour")
-if manifest.revision[:12] == trusted.manifest.revision[:12]:
-    largest = max(np.abs(one.tokens - trusted.sample(one.id).tokens).max() for one in dump)
-    scale = np.abs(trusted[0].tokens).max()
-    print(f"largest difference {largest:.1e}, tokens up to {scale:.1f} (captured in {manifest.dtype})")
-else:
-    print(f"of {manifest.model} there are none here: compare with tokens that another program made")
+same = manifest.revision[:12] == trusted.manifest.revision[:12]
+largest = max(
+    (np.abs(one.tokens - trusted.sample(one.id).tokens).max() for one in dump if same), default=np.nan
+)
+scale = np.abs(trusted[0].tokens).max()
+print(
+    f"largest difference {largest:.1e}, tokens up to {scale:.1f} (captured in {manifest.dtype}); nan: another model"
+)
 
 # %% [markdown]
 # ## 2. Run the model on the kept tokens
