@@ -26,6 +26,7 @@ from otanalysis.vlm.merging import (
     shuffled_on_the_grid,
     unmerged,
 )
+from otanalysis.vlm.other_ways import other_ways
 from otanalysis.vlm.views import (
     Inputs,
     Known,
@@ -99,15 +100,22 @@ def family_of(model: Any) -> Family:
     Raises
     ------
     InputError
-        The model does not hand out the visual tokens of its images; the message names its kind.
+        The model does not hand out the visual tokens of its images; the message says how it sees them
+        instead, where its parts tell.
     """
     kind = str(getattr(model.config, "model_type", type(model).__name__))
     if kind in FAMILIES:
         return FAMILIES[kind]
     if not hasattr(base_of(model), "get_image_features"):
+        ways = other_ways(model)
+        instead = (
+            f"its language model sees pictures by {ways} instead, which dropping tokens does not shorten"
+            if ways
+            else "so that nobody knows its visual tokens; take a class that has it"
+        )
         raise InputError(
-            f"Models of the kind {kind!r} ({type(model).__name__}) have no get_image_features, so that their "
-            f"visual tokens cannot be had; take one that has, such as {', '.join(sorted(FAMILIES))}."
+            f"{type(model).__name__} (kind {kind!r}) has no get_image_features, which hands out the visual "
+            f"tokens that a prompt holds: {instead}."
         )
     return Family(kind, one_part_each, shape_or_square, pieces=True)
 

@@ -11,6 +11,7 @@ from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 from otanalysis.errors import InputError
+from otanalysis.vlm.other_ways import other_ways
 
 if TYPE_CHECKING:
     import torch
@@ -66,11 +67,12 @@ def parts_of(model: Any, output: Any, field: str) -> list[torch.Tensor]:
 
     parts = output.get(field)
     if parts is None or any(not isinstance(part, torch.Tensor) or part.ndim < 2 for part in parts):
+        beside = [name for name in output if name not in _KNOWN_FIELDS]
+        ways = f"what it returns as {', '.join(beside)}" if beside else other_ways(model)
         raise InputError(
             f"The image encoder of {type(model).__name__} returns no visual tokens that take the places of "
-            f"placeholders (its {field} has none): its language model sees pictures in another way, as by "
-            "cross-attention, a resampler of its own or features of deeper layers alone, which pruning does "
-            "not shorten."
+            f"placeholders (its {field} has none): its language model sees pictures by "
+            f"{ways or 'other means'}, which pruning does not shorten."
         )
     return [part.reshape(-1, part.shape[-1]) for part in parts]
 

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from otanalysis.errors import InputError
 from otanalysis.vlm.encode import image_token_id
+from otanalysis.vlm.other_ways import other_ways
 from otanalysis.vlm.requirements import (
     OLDEST_TRANSFORMERS,
     TRIED_TRANSFORMERS,
@@ -59,9 +60,10 @@ def require_takes_features(model: Any) -> None:
         )
     pixels = outside.get("pixel_values")
     if pixels is not None and pixels.default is inspect.Parameter.empty:
+        ways = other_ways(model) or "its own code"
         raise InputError(
-            f"{named(model)} insists on pixel_values in every call, as classes do that resample pictures or "
-            "attend to them inside the call: kept tokens cannot take their place."
+            f"{named(model)} insists on pixel_values in every call, as it sees pictures by {ways} inside the "
+            "call: kept tokens cannot take their place."
         )
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -12,7 +11,6 @@ from PIL import Image
 
 from otanalysis.errors import InputError
 from otanalysis.vlm.encode import EncodedImages, encode_images, image_token_id
-from otanalysis.vlm.families import family_of
 from otanalysis.vlm.layout import WHOLE, ImageTokens, Picture
 
 PACKING = ("llava_next", "llava_onevision")
@@ -159,12 +157,6 @@ def test_ids_and_pictures_that_do_not_belong_together_are_refused(zoo: Any) -> N
         encode_images(model, more)
     with pytest.raises(InputError, match="3 images are in the prompts, but 1 pictures"):
         encode_images(model, inputs, pictures=[None])
-
-
-def test_a_kind_that_hands_out_no_visual_tokens_is_named() -> None:
-    model = SimpleNamespace(config=SimpleNamespace(model_type="mllama"))
-    with pytest.raises(InputError, match=r"'mllama'.*no get_image_features.* as aya_vision, cohere2_vision"):
-        family_of(model)
 
 
 def test_a_kind_that_nobody_named_has_square_grids(zoo: Any) -> None:

@@ -6,14 +6,13 @@ from typing import Any
 
 import pytest
 import torch
-from transformers import Blip2Config, Blip2ForConditionalGeneration
 from transformers.modeling_outputs import BaseModelOutputWithPooling
 from transformers.models.qwen3_vl.modeling_qwen3_vl import BaseModelOutputWithDeepstackFeatures
 
 from otanalysis.errors import InputError
-from otanalysis.vlm import Pruned, VisionLanguageModel, check_model
+from otanalysis.vlm import VisionLanguageModel, check_model
 from otanalysis.vlm.families import family_of
-from otanalysis.vlm.handed import keep_rows, layers_beside, parts_of, require_known_form
+from otanalysis.vlm.handed import keep_rows, layers_beside, require_known_form
 
 DEEP = ("qwen3_vl", "qwen3_vl_moe")
 
@@ -73,34 +72,6 @@ def test_features_cut_by_other_rows_than_the_tokens_fail_the_check(
     monkeypatch.setattr("otanalysis.vlm.handed.layers_beside", shifted)
     failed = {finding.check[0] for finding in check_model(vlm).failures}
     assert {"b", "c"} <= failed
-
-
-def test_a_resampler_inside_the_call_is_refused_by_what_is_found() -> None:
-    """BLIP-2 insists on pixels; an encoder that returns one vector a picture has no tokens."""
-    small = {"hidden_size": 32, "intermediate_size": 32, "num_hidden_layers": 1, "num_attention_heads": 2}
-    config = Blip2Config(
-        vision_config={**small, "image_size": 16, "patch_size": 8},
-        qformer_config={**small, "encoder_hidden_size": 32, "vocab_size": 20},
-        text_config={
-            "model_type": "opt",
-            "hidden_size": 32,
-            "word_embed_proj_dim": 32,
-            "ffn_dim": 32,
-            "num_hidden_layers": 1,
-            "num_attention_heads": 2,
-            "vocab_size": 20,
-        },
-        num_query_tokens=4,
-        image_token_index=19,
-    )
-    model = Blip2ForConditionalGeneration(config).eval()
-    with pytest.raises(InputError, match=r"insists on pixel_values .*resample pictures"):
-        Pruned(model, keep=2)
-    seen = BaseModelOutputWithPooling(pooler_output=torch.zeros(1, 32))
-    with pytest.raises(InputError, match=r"returns no visual tokens .*pooler_output has none.*resampler"):
-        parts_of(model, seen, "pooler_output")
-    with pytest.raises(InputError, match="last_hidden_state has none"):
-        parts_of(model, BaseModelOutputWithPooling(), "last_hidden_state")
 
 
 @pytest.mark.parametrize("kind", ["llama4", "molmo2"])

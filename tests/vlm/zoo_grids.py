@@ -18,7 +18,7 @@ from tests.vlm.zoo_parts import (
     text_settings,
     vision_settings,
 )
-from tests.vlm.zoo_plain import PlainProcessor, as_soft_tokens, in_broken_rows, in_one_run
+from tests.vlm.zoo_plain import PlainProcessor, as_soft_tokens, in_broken_rows, in_one_run, in_whole_patches
 
 
 def _qwen3_tower(**more: Any) -> dict[str, Any]:
@@ -199,6 +199,39 @@ def _lfm2_vl(words: Any) -> Built:
     return tf.Lfm2VlForConditionalGeneration(config), PlainProcessor(_pixtral_images(), words, in_one_run)
 
 
+def _kimi_k25(words: Any) -> Built:
+    """DeepSeek-V3's language model: one dense layer, and one of experts, keys and values compressed."""
+    text = text_settings(
+        len(words),
+        num_key_value_heads=4,
+        kv_lora_rank=16,
+        q_lora_rank=16,
+        qk_rope_head_dim=8,
+        qk_nope_head_dim=8,
+        v_head_dim=16,
+        first_k_dense_replace=1,
+        n_routed_experts=4,
+        num_experts_per_tok=2,
+        n_group=1,
+        topk_group=1,
+        moe_intermediate_size=48,
+        rope_parameters={"rope_type": "default", "rope_theta": 10_000.0},
+    )
+    vision = {**vision_settings(32, 4), "pos_emb_height": 8, "pos_emb_width": 8}
+    del vision["image_size"]
+    config = tf.Kimi_K25Config(
+        text_config=tf.DeepseekV3Config(**text),
+        vision_config=vision,
+        projection_hidden_size=32,
+        image_token_id=words.image_token_id,
+        video_token_id=words.convert_tokens_to_ids("<video>"),
+        vision_start_token_id=words.convert_tokens_to_ids("<start>"),
+        vision_end_token_id=words.convert_tokens_to_ids("<end>"),
+    )
+    processor = PlainProcessor(_pixtral_images(), words, in_whole_patches)
+    return tf.Kimi_K25ForConditionalGeneration(config), processor
+
+
 def _gemma4(words: Any) -> Built:
     vision = {**vision_settings(32, 4), "head_dim": 16, "pooling_kernel_size": 2, "num_key_value_heads": 2}
     text = text_settings(
@@ -268,5 +301,6 @@ GRIDS: Final[dict[str, Species]] = {
     "lighton_ocr": Species(_lighton_ocr, named=_PIXTRAL, flat=True),
     "mistral3": Species(_mistral3, named=_PIXTRAL, plain=True),
     "lfm2_vl": Species(_lfm2_vl, more=_AROUND, plain=True),
+    "kimi_k25": Species(_kimi_k25, more=(*_AROUND, "<video>"), plain=True),
     "gemma4": Species(_gemma4, more=(*_AROUND, "<video>", "<audio>"), plain=True),
 }

@@ -128,6 +128,21 @@ def in_one_run(images: Any, pictures: list[Image.Image]) -> Seen:
     return seen, [f"<start> {'<image> ' * (count // 4)}<end>" for count in counts]
 
 
+def in_whole_patches(images: Any, pictures: list[Image.Image]) -> Seen:
+    """Lay patches of 4 pixels, row by row, of a picture of its own shape; Kimi K2.5 merges by four."""
+    made = images(pictures, return_tensors="pt")
+    shapes = (made["image_sizes"] // 4).tolist()
+    flat = [
+        patches_of(own[:, : 4 * rows, : 4 * columns]).unflatten(2, (4, 4, 3)).flatten(0, 1)
+        for own, (rows, columns) in zip(made["pixel_values"], shapes, strict=True)
+    ]
+    seen = {
+        "pixel_values": torch.cat(flat).permute(0, 3, 1, 2).contiguous(),
+        "image_grid_thw": torch.tensor([[1, *shape] for shape in shapes]),
+    }
+    return seen, [f"<start> {'<image> ' * (rows * columns // 4)}<end>" for rows, columns in shapes]
+
+
 def patches_of(pixels: torch.Tensor) -> torch.Tensor:
     """Return the patches of 4 by 4 pixels of a picture [3, h, w], ``[h / 4, w / 4, 48]``."""
     return pixels.unfold(1, 4, 4).unfold(2, 4, 4).permute(1, 2, 3, 4, 0).flatten(2)

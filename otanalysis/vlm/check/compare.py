@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from math import sqrt
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     import torch
@@ -19,6 +19,30 @@ def rounding_of(dtype: torch.dtype) -> float:
     import torch
 
     return sqrt(torch.finfo(dtype).eps)
+
+
+def multiplied_in(model: Any, dtype: torch.dtype) -> torch.dtype:
+    """Return the type in which a model multiplies, where that is coarser than the type of what it returns.
+
+    Parameters
+    ----------
+    model
+        A Hugging Face model.
+    dtype : torch.dtype
+        The type of what it returns.
+
+    Notes
+    -----
+    With weights in 8 bits bitsandbytes casts every input to float16; with 4 bits it multiplies in a type that
+    each layer names (``compute_dtype``).
+    """
+    import torch
+
+    types = {getattr(module, "compute_dtype", None) for module in model.modules()}
+    if getattr(model, "is_loaded_in_8bit", False):
+        types.add(torch.float16)
+    found = [dtype, *(one for one in types if isinstance(one, torch.dtype))]
+    return max(found, key=lambda one: torch.finfo(one).eps)
 
 
 def difference(got: torch.Tensor, wanted: torch.Tensor) -> float:

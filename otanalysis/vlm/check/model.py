@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from otanalysis.defaults import FULL
 from otanalysis.errors import InputError
-from otanalysis.vlm.check.compare import difference, rounding_of
+from otanalysis.vlm.check.compare import difference, multiplied_in, rounding_of
 from otanalysis.vlm.check.prompts import made_up_picture, parts_of, prepare
 from otanalysis.vlm.check.proof import Proof, not_maskable
 from otanalysis.vlm.check.report import ALL_KEPT, DROPPING, Finding, ModelReport, NotCheckableError, found
@@ -25,7 +25,7 @@ from otanalysis.vlm.check.steps import (
     written,
     written_with_logits,
 )
-from otanalysis.vlm.families import base_of
+from otanalysis.vlm.families import base_of, family_of
 from otanalysis.vlm.handover import decoder_of
 from otanalysis.vlm.kept_call import Positions
 from otanalysis.vlm.layout import Picture
@@ -138,6 +138,9 @@ class _Checks:
                 "kept ones before them."
             )
 
+    def _rounding(self, dtype: torch.dtype) -> float:
+        return rounding_of(multiplied_in(self._model, dtype))
+
     @cached_property
     def _each(self) -> list[Proof]:
         """One prompt for each picture."""
@@ -153,6 +156,7 @@ class _Checks:
         return self._proof(self._pictures[:1], self._pictures[1:])
 
     def _proof(self, *prompts: list[NDArray[np.uint8]]) -> Proof:
+        family_of(self._model)  # first, as a model that hands out no tokens may want other inputs too
         sizes = [picture.shape[:2] for own in prompts for picture in own]
         known = [Picture.through(self._vlm.processor, height, width) for height, width in sizes]
         return Proof.of(Routes(self._model, prepare(self._vlm, prompts)), known)
@@ -171,7 +175,8 @@ class _Checks:
         together = self._proof(*([one] for one in self._pictures))
         pairs = zip(_given(together), self._each, strict=True)
         apart = max(difference(got, proof.encoded.images[0].features) for got, proof in pairs)
-        return Finding.of(name, apart, rounding_of(self._model.dtype), "in a batch they are those of alone")
+        allowed = self._rounding(self._model.dtype)
+        return Finding.of(name, apart, allowed, "in a batch they are those of alone")
 
     def _generation(self, name: str) -> Finding:
         """Compare greedy generation with all tokens kept with that of the unpruned model, by bits."""
@@ -215,7 +220,7 @@ class _Checks:
                 whole = routes.run().positions
                 places = whole if positions == "original" else renumbered(routes, stays)
                 wanted = steps_behind_a_mask(routes, places, stays, tokens)
-        return Finding.of(name, difference(got, wanted), rounding_of(wanted.dtype), how)
+        return Finding.of(name, difference(got, wanted), self._rounding(wanted.dtype), how)
 
     def _leaving(self, name: str) -> Finding:
         """Compare attributes and logits of the model before a pruned call, one of which fails, and after."""

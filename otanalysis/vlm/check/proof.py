@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from otanalysis.errors import InputError
-from otanalysis.vlm.check.compare import difference, rounding_of
+from otanalysis.vlm.check.compare import difference, multiplied_in, rounding_of
 from otanalysis.vlm.check.report import ALL_KEPT, DROPPING, Finding, NotCheckableError
 from otanalysis.vlm.check.routes import RouteRun, Routes, at_rest
 from otanalysis.vlm.encode import EncodedImages, encode_images
@@ -176,7 +176,7 @@ class Proof:
                 how = f"{because}, so against the language model called by hand on what is kept"
                 wanted = routes.cut(whole, index, real)[rows, columns]
                 got, unpruned = dropped.states[rows, columns], whole.states[rows, places]
-        allowed = rounding_of(wanted.dtype)
+        allowed = rounding_of(multiplied_in(routes.model, wanted.dtype))
         if difference(unpruned, wanted) <= allowed:
             raise TellsNothingError("dropping every second visual token changes nothing in this prompt")
         return Finding.of(name, difference(got, wanted), allowed, how)

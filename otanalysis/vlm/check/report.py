@@ -140,7 +140,12 @@ class ModelReport:
             cells.append((one.check, one.verdict, _number(one.difference), _number(one.allowed)))
         widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
         rows = ["  ".join(map(str.ljust, row, widths)).rstrip() for row in cells]
-        reasons = [f"{one.check}: {one.reason}" for one in self.findings if one.verdict != "passed"]
+        reasons: list[str] = []
+        told: set[str] = set()
+        for one in self.findings:
+            if one.verdict != "passed":
+                reasons.append(f"{one.check}: {'for the same reason' if one.reason in told else one.reason}")
+                told.add(one.reason)
         return "\n".join([self.head, "", *rows, "", *reasons, *self.notes])
 
     __repr__ = __str__
