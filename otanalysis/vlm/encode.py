@@ -266,7 +266,9 @@ def _packing_seen(
             **settings,
             "image_newline": None if newline is None else newline.new_zeros(2 + len(beside)),
         }
-        labels.extend(original(marked, *args, **labelled)[0])
+        made = original(marked, *args, **labelled)
+        # Features of several layers are packed alike, one call a layer.
+        labels[:] = made[0] if isinstance(made, tuple) else made
         return original(image_features, *args, **settings)
 
     base.pack_image_features = pack

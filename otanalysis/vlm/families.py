@@ -12,12 +12,13 @@ from otanalysis.errors import InputError
 from otanalysis.vlm.grouping import (
     ImageRuns,
     PlaceholderRun,
+    from_first_tile,
     one_part_each,
     one_run_each,
     one_word_apart,
     until_global,
 )
-from otanalysis.vlm.handed import added_to_the_word, as_it_is, projected
+from otanalysis.vlm.handed import added_in_layers, added_to_the_word, as_it_is, embedded, projected
 from otanalysis.vlm.layout import WHOLE
 from otanalysis.vlm.merging import (
     merged_in_blocks,
@@ -71,6 +72,8 @@ class Family:
     place : callable
         ``(model, rows) -> tokens``: what the language model gets in place of placeholders, of the rows
         ``[n, d]`` of that field.
+    seen : callable
+        ``(given) -> [B, L, d]``: what stands in the prompt, of the arguments of the language model.
     pieces : bool
         Whether a part may be a piece of a picture, so that the parts of a prompt are one image where every
         prompt is known to have one.
@@ -83,6 +86,7 @@ class Family:
     merge: Callable[[Any, Inputs, torch.Tensor], torch.Tensor] | None = None
     field: str = "pooler_output"
     place: Callable[[Any, torch.Tensor], torch.Tensor] = as_it_is
+    seen: Callable[[Mapping[str, Any]], torch.Tensor] = embedded
     pieces: bool = False
 
 
@@ -167,6 +171,18 @@ FAMILIES: Mapping[str, Family] = MappingProxyType(
         "lighton_ocr": Family("LightOnOCR", one_part_each, _PIXELS),
         "qwen3_vl": Family("Qwen3-VL", one_part_each, own_shape),
         "qwen3_vl_moe": Family("Qwen3-VL-MoE", one_part_each, own_shape),
+        "qwen3_omni_moe_thinker": Family("Qwen3-Omni", one_part_each, own_shape),
+        "cosmos3_omni": Family("Cosmos 3 Omni", one_part_each, own_shape),
+        "cohere_compass": Family("Cohere Compass", one_part_each, own_shape),
+        "granite4_vision": Family(
+            "Granite 4 Vision",
+            one_part_each,
+            found_while_packing,
+            packs=True,
+            field="deepstack_features",
+            seen=added_in_layers,
+        ),
+        "granite_docling": Family("Granite Docling", from_first_tile, tiles_between_words),
         "qwen3_5": Family("Qwen3.5", one_part_each, own_shape),
         "glm4v": Family("GLM-4V", one_part_each, own_shape),
         "glm4v_moe": Family("GLM-4V-MoE", one_part_each, own_shape),

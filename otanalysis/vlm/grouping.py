@@ -104,3 +104,19 @@ def until_global(ids: torch.Tensor, runs: list[PlaceholderRun], _lengths: list[i
                 images.append(image)
                 image = []
     return images
+
+
+def from_first_tile(ids: torch.Tensor, runs: list[PlaceholderRun], _lengths: list[int]) -> list[ImageRuns]:
+    """Tiles are separated by words; an image begins with the run that the word for the first tile precedes.
+
+    The first run of a prompt is always a first tile, so that the word needs no tokenizer to be known; a small
+    picture is one tile without a global view behind it.
+    """
+    images: list[ImageRuns] = []
+    first: dict[int, int] = {}
+    for run in runs:
+        word = int(ids[run.prompt, run.start - 1]) if run.start else -1
+        if word == first.setdefault(run.prompt, word):
+            images.append([])
+        images[-1].append(run)
+    return images

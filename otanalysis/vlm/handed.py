@@ -2,12 +2,15 @@
 
 Most encoders return the very tokens that take the places of placeholders. Some models do one thing more with
 them on the way, and some return features beside them that are added to the states of deeper layers at the
-places of the tokens (deepstack, Qwen3-VL): these are cut with the tokens they belong to.
+places of the tokens (deepstack, Qwen3-VL): these are cut with the tokens they belong to. Granite 4 Vision
+returns such features alone and numbers the layers: zeros take the places of placeholders, and each layer that
+has features adds them there. Its visual tokens are the features of its earliest layer: added to the zeros
+they are what stands in the prompt, as tokens do elsewhere.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from otanalysis.errors import InputError
@@ -41,6 +44,23 @@ def added_to_the_word(model: Any, rows: torch.Tensor) -> torch.Tensor:
     return tokens
 
 
+def embedded(given: Mapping[str, Any]) -> torch.Tensor:
+    """Return what stands in the prompt, of the arguments of the language model: the embeddings."""
+    tokens: torch.Tensor = given["inputs_embeds"]
+    return tokens
+
+
+def added_in_layers(given: Mapping[str, Any]) -> torch.Tensor:
+    """Return the embeddings with the features of the earliest layer added to them; Granite 4 Vision."""
+    import torch
+
+    tokens, layers = embedded(given), given.get("deepstack_features")
+    if not layers:
+        return tokens
+    features = layers[min(layers)].to(tokens)
+    return tokens + torch.zeros_like(tokens).masked_scatter(given["vision_mask"].to(tokens.device), features)
+
+
 def parts_of(model: Any, output: Any, field: str) -> list[torch.Tensor]:
     """Return the rows of each part that the encoder returned: an image each, a tile, or a frame.
 
@@ -51,7 +71,7 @@ def parts_of(model: Any, output: Any, field: str) -> list[torch.Tensor]:
     output
         What ``get_image_features`` returned.
     field
-        The field that its language model takes.
+        The field that its language model takes; of numbered layers the earliest is meant.
 
     Returns
     -------
@@ -65,7 +85,7 @@ def parts_of(model: Any, output: Any, field: str) -> list[torch.Tensor]:
     """
     import torch
 
-    parts = output.get(field)
+    parts = _tokens_in(output.get(field))
     if parts is None or any(not isinstance(part, torch.Tensor) or part.ndim < 2 for part in parts):
         beside = [name for name in output if name not in _KNOWN_FIELDS]
         ways = f"what it returns as {', '.join(beside)}" if beside else other_ways(model)
@@ -127,10 +147,13 @@ def layers_beside(output: Any, lengths: Sequence[int]) -> dict[str, list[list[to
             and [len(part) for part in layer] == list(lengths)
         )
 
-    return {
-        name: [list(layer) for layer in value]
+    found = {
+        name: [_parts_in(layer) for layer in value]
         for name, value in output.items()
-        if name not in _KNOWN_FIELDS and isinstance(value, (list, tuple)) and all(map(fits, value))
+        if name not in _KNOWN_FIELDS and isinstance(value, (list, tuple))
+    }
+    return {
+        name: [list(layer) for layer in layers] for name, layers in found.items() if all(map(fits, layers))
     }
 
 
@@ -154,9 +177,9 @@ def keep_rows(output: Any, field: str, counts: Sequence[int], kept: Sequence[tor
         whole = torch.cat([part.reshape(-1, part.shape[-1]) for part in parts])
         return [own[rows.to(own.device)] for own, rows in zip(whole.split(list(counts)), kept, strict=True)]
 
+    if _change_layers(output, field, cut):
+        return
     parts = output[field]
-    for name, layers in layers_beside(output, [part[..., 0].numel() for part in parts]).items():
-        output[name] = [cut(layer) for layer in layers]
     if isinstance(parts, torch.Tensor):
         # A part for every token, so that images may keep different numbers of them.
         output[field] = torch.cat(cut(list(parts)))[:, None]
@@ -178,13 +201,45 @@ def repeat_parts(output: Any, field: str, times: int) -> None:
     """
     import torch
 
+    if _change_layers(output, field, lambda parts: parts * times):
+        return
     parts = output[field]
-    for name, layers in layers_beside(output, [part[..., 0].numel() for part in parts]).items():
-        output[name] = [layer * times for layer in layers]
     if isinstance(parts, torch.Tensor):
         output[field] = torch.cat([parts] * times)
     else:
         output[field] = type(parts)(list(parts) * times)
+
+
+def _change_layers(
+    output: Any, field: str, change: Callable[[list[torch.Tensor]], list[torch.Tensor]]
+) -> bool:
+    """Change the parts of every layer that an encoder returned; tell whether the tokens are among them."""
+    lengths = [part[..., 0].numel() for part in _tokens_in(output[field])]
+    found = layers_beside(output, lengths)
+    for name, layers in found.items():
+        changed = map(change, layers)
+        output[name] = [
+            (old[0], parts) if _is_numbered(old) else parts
+            for old, parts in zip(output[name], changed, strict=True)
+        ]
+    return field in found
+
+
+def _tokens_in(value: Any) -> Any:
+    """Return the parts that a field holds: of numbered layers those of the earliest."""
+    if not isinstance(value, (list, tuple)) or not value or not all(map(_is_numbered, value)):
+        return value
+    # Of two entries of one layer the model takes the last.
+    return min(reversed(value), key=lambda layer: layer[0])[1]
+
+
+def _parts_in(layer: Any) -> Any:
+    return layer[1] if _is_numbered(layer) else layer
+
+
+def _is_numbered(layer: Any) -> bool:
+    """Tell whether a layer comes with its number: ``(number, parts)``."""
+    return isinstance(layer, tuple) and len(layer) == 2 and isinstance(layer[0], int)
 
 
 def _leaves(value: Any) -> Iterator[torch.Tensor]:

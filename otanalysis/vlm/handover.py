@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from otanalysis.errors import InputError
 from otanalysis.vlm.encode import image_token_id
+from otanalysis.vlm.families import family_of
 from otanalysis.vlm.other_ways import other_ways
 from otanalysis.vlm.requirements import (
     OLDEST_TRANSFORMERS,
@@ -122,6 +123,7 @@ class _Watch:
         import torch
 
         self._model = model
+        self._seen = family_of(model).seen
         self._places = inputs["input_ids"] == image_token_id(model)
         self._rows = (self._places.flatten().cumsum(0) - 1).view_as(self._places)
         self._features = torch.cat(list(features))
@@ -139,9 +141,9 @@ class _Watch:
     def __call__(self, _decoder: Any, _args: tuple[Any, ...], given: dict[str, Any]) -> None:
         if self.done:
             return
-        embeddings = given.get("inputs_embeds")
-        if embeddings is None:
+        if given.get("inputs_embeds") is None:
             return
+        embeddings = self._seen(given)
         start, stop = self._read, self._read + embeddings.shape[1]
         repeats, rest = divmod(len(embeddings), len(self._places))
         fits = rest == 0 and repeats > 0 and stop <= self._places.shape[1]

@@ -134,15 +134,14 @@ def full_positions(model: Any, inputs: Mapping[str, Any], *, generating: bool) -
 
 
 def _grid_positions(model: Any, inputs: Mapping[str, Any]) -> torch.Tensor:
-    if inputs.get("mm_token_type_ids") is None:
+    rope = model.base_model.get_rope_index
+    wanted = inspect.signature(rope).parameters
+    if "mm_token_type_ids" in wanted and inputs.get("mm_token_type_ids") is None:
         raise InputError(
             f"{type(model).__name__} computes positions from mm_token_type_ids, which are missing: hand on "
             "everything that the processor returned."
         )
-    rope = model.base_model.get_rope_index
-    known = {
-        name: inputs[name] for name in inspect.signature(rope).parameters if inputs.get(name) is not None
-    }
+    known = {name: inputs[name] for name in wanted if inputs.get(name) is not None}
     positions: torch.Tensor = rope(**known)[0]
     return positions
 

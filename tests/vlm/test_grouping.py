@@ -6,7 +6,13 @@ import pytest
 import torch
 
 from otanalysis.errors import InputError
-from otanalysis.vlm.grouping import PlaceholderRun, one_part_each, one_word_apart, until_global
+from otanalysis.vlm.grouping import (
+    PlaceholderRun,
+    from_first_tile,
+    one_part_each,
+    one_word_apart,
+    until_global,
+)
 
 NO_IDS = torch.zeros(1, 0)
 
@@ -64,3 +70,14 @@ def test_an_image_ends_with_the_view_that_the_last_word_announces() -> None:
     text = "TiiTiiGiiGii"
     ids = torch.tensor([[ord(letter) for letter in text]])
     assert [len(image) for image in until_global(ids, runs_of(text), [])] == [3, 1]
+
+
+def test_an_image_begins_with_the_tile_that_the_first_word_announces() -> None:
+    """Two tiles and a global view, then a small picture of one tile; and in another prompt another word."""
+    texts = ("1ii2ii\nGii1ii", "xii\nGiixii#")
+    width = max(map(len, texts))
+    ids = torch.tensor([[ord(letter) for letter in text.ljust(width)] for text in texts])
+    images = from_first_tile(ids, runs_of(*texts), [])
+    assert [len(image) for image in images] == [3, 1, 2, 1]
+    assert [image[0].prompt for image in images] == [0, 0, 1, 1]
+    assert [len(image) for image in from_first_tile(ids[:, 1:], runs_of("ii2ii"), [])] == [2]

@@ -10,10 +10,10 @@ from transformers import __version__ as installed
 
 from tests.vlm.models_table import TABLE, row_of
 from tests.vlm.test_encode import mean_change_by_quarter
-from tests.vlm.zoo import GRIDS, SPECIES
+from tests.vlm.zoo import DEEP, GRIDS, SPECIES
 
 TOLD = {row["kind"]: row for row in csv.DictReader(TABLE.read_text(encoding="utf-8").splitlines())}
-WITH_BOXES = (*(kind for kind in GRIDS if kind not in ("lfm2_vl", "kimi_k25")), "gemma3")
+WITH_BOXES = (*DEEP, *(kind for kind in GRIDS if kind not in ("lfm2_vl", "kimi_k25")), "gemma3")
 
 
 def test_the_table_has_every_class_of_the_zoo_in_its_order() -> None:

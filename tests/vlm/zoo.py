@@ -18,16 +18,17 @@ import transformers as tf
 from PIL import Image
 
 from otanalysis.vlm.model import load_processor
+from tests.vlm.zoo_deep import DEEP
 from tests.vlm.zoo_grids import GRIDS
 from tests.vlm.zoo_nine import NINE
 from tests.vlm.zoo_parts import Species, picture, tokenizer
 from tests.vlm.zoo_squares import SQUARES
 
-SPECIES: Final[dict[str, Species]] = {**NINE, **SQUARES, **GRIDS}
+SPECIES: Final[dict[str, Species]] = {**NINE, **SQUARES, **DEEP, **GRIDS}
 """Every class of the zoo by its model type."""
 KINDS: Final = tuple(NINE)
 """The model types that all tests go through."""
-MORE_KINDS: Final = (*SQUARES, *GRIDS)
+MORE_KINDS: Final = (*SQUARES, *DEEP, *GRIDS)
 """The others, which have one test of everything."""
 
 

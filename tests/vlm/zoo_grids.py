@@ -9,61 +9,18 @@ from transformers.models.qwen3_vl.processing_qwen3_vl import Qwen3VLProcessor
 
 from otanalysis.vlm.model import image_only
 from tests.vlm.zoo_parts import (
+    MROPE,
     QWEN,
     WIDTH,
     Built,
     Species,
+    qwen3_tower,
     qwen_ids,
     qwen_images,
     text_settings,
     vision_settings,
 )
 from tests.vlm.zoo_plain import PlainProcessor, as_soft_tokens, in_broken_rows, in_one_run, in_whole_patches
-
-
-def _qwen3_tower(**more: Any) -> dict[str, Any]:
-    return {
-        "depth": 3,
-        "hidden_size": 32,
-        "intermediate_size": 64,
-        "num_heads": 2,
-        "patch_size": 4,
-        "temporal_patch_size": 2,
-        "spatial_merge_size": 2,
-        "out_hidden_size": WIDTH,
-        "num_position_embeddings": 64,
-        "initializer_range": 0.15,
-        **more,
-    }
-
-
-_MROPE: Final = {
-    "rope_type": "default",
-    "rope_theta": 10_000.0,
-    "mrope_section": [4, 2, 2],
-    "mrope_interleaved": True,
-}
-_EXPERTS: Final = {"num_experts": 4, "num_experts_per_tok": 2, "moe_intermediate_size": 48}
-
-
-def _qwen3_vl(words: Any) -> Built:
-    config = tf.Qwen3VLConfig(
-        vision_config=_qwen3_tower(deepstack_visual_indexes=[0, 1]),
-        text_config=text_settings(len(words), head_dim=16, rope_parameters=_MROPE),
-        **qwen_ids(words),
-    )
-    processor = image_only(Qwen3VLProcessor)(qwen_images(), words, None)
-    return tf.Qwen3VLForConditionalGeneration(config), processor
-
-
-def _qwen3_vl_moe(words: Any) -> Built:
-    config = tf.Qwen3VLMoeConfig(
-        vision_config=_qwen3_tower(deepstack_visual_indexes=[0, 1]),
-        text_config=text_settings(len(words), head_dim=16, rope_parameters=_MROPE, **_EXPERTS),
-        **qwen_ids(words),
-    )
-    processor = image_only(Qwen3VLProcessor)(qwen_images(), words, None)
-    return tf.Qwen3VLMoeForConditionalGeneration(config), processor
 
 
 def _qwen3_5(words: Any) -> Built:
@@ -76,8 +33,8 @@ def _qwen3_5(words: Any) -> Built:
         "layer_types": ["linear_attention", "full_attention"],
     }
     config = tf.Qwen3_5Config(
-        vision_config=_qwen3_tower(),
-        text_config=text_settings(len(words), head_dim=16, rope_parameters=_MROPE, **linear),
+        vision_config=qwen3_tower(),
+        text_config=text_settings(len(words), head_dim=16, rope_parameters=MROPE, **linear),
         **qwen_ids(words),
     )
     processor = image_only(Qwen3VLProcessor)(qwen_images(), words, None)
@@ -87,7 +44,7 @@ def _qwen3_5(words: Any) -> Built:
 def _exaone4_5(words: Any) -> Built:
     ids = qwen_ids(words)
     config = tf.Exaone4_5_Config(
-        vision_config=_qwen3_tower(window_size=16, fullatt_block_indexes=[1], num_key_value_heads=2),
+        vision_config=qwen3_tower(window_size=16, fullatt_block_indexes=[1], num_key_value_heads=2),
         text_config=tf.Exaone4Config(**text_settings(len(words))),
         image_token_id=ids["image_token_id"],
         video_token_id=ids["video_token_id"],
@@ -284,8 +241,6 @@ _AROUND: Final = ("<start>", "<end>")
 _PIXTRAL: Final = {"image_token": "<image>", "image_break_token": "<break>", "image_end_token": "<end>"}
 
 GRIDS: Final[dict[str, Species]] = {
-    "qwen3_vl": Species(_qwen3_vl, **QWEN, video="Qwen3VLVideoProcessor"),
-    "qwen3_vl_moe": Species(_qwen3_vl_moe, **QWEN, video="Qwen3VLVideoProcessor"),
     "qwen3_5": Species(_qwen3_5, **QWEN, video="Qwen3VLVideoProcessor"),
     "exaone4_5": Species(_exaone4_5, **QWEN, video="Qwen2VLVideoProcessor"),
     "glm4v": Species(lambda words: _glm(words, "Glm4v", "Glm4v"), **_GLM, video="Glm4vVideoProcessor"),

@@ -146,6 +146,32 @@ def qwen_images() -> Any:
     )
 
 
+def qwen3_tower(**more: Any) -> dict[str, Any]:
+    """Return the settings of a small vision tower of Qwen3-VL, and of classes made after it."""
+    return {
+        "depth": 3,
+        "hidden_size": 32,
+        "intermediate_size": 64,
+        "num_heads": 2,
+        "patch_size": 4,
+        "temporal_patch_size": 2,
+        "spatial_merge_size": 2,
+        "out_hidden_size": WIDTH,
+        "num_position_embeddings": 64,
+        "initializer_range": 0.15,
+        **more,
+    }
+
+
+MROPE: Final = {
+    "rope_type": "default",
+    "rope_theta": 10_000.0,
+    "mrope_section": [4, 2, 2],
+    "mrope_interleaved": True,
+}
+"""Positions of rows and columns of the same classes."""
+
+
 def picture(height: int = 40, width: int = 60, *, seed: int = 0) -> Image.Image:
     """Return a coloured picture with structure: shaded bands under noise; another seed, another picture."""
     generator = np.random.default_rng(seed)

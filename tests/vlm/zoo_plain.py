@@ -128,6 +128,13 @@ def in_one_run(images: Any, pictures: list[Image.Image]) -> Seen:
     return seen, [f"<start> {'<image> ' * (count // 4)}<end>" for count in counts]
 
 
+def in_merged_patches(images: Any, pictures: list[Image.Image]) -> Seen:
+    """Merge the patches of a picture of its own shape by four; Qwen3-Omni."""
+    made = images(pictures, return_tensors="pt")
+    counts = made["image_grid_thw"].prod(dim=1) // 4
+    return dict(made), ["<|image_pad|> " * int(count) for count in counts]
+
+
 def in_whole_patches(images: Any, pictures: list[Image.Image]) -> Seen:
     """Lay patches of 4 pixels, row by row, of a picture of its own shape; Kimi K2.5 merges by four."""
     made = images(pictures, return_tensors="pt")

@@ -252,7 +252,7 @@ def _attributes(model: Any) -> dict[str, Any]:
 
 def _given(proof: Proof) -> list[torch.Tensor]:
     """Return what the language model got at the placeholders of each image."""
-    embeddings = proof.whole.given["inputs_embeds"]
+    embeddings = proof.encoded.family.seen(proof.whole.given)
     return [embeddings[image.prompt, image.places.to(embeddings.device)] for image in proof.encoded.images]
 
 

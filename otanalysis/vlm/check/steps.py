@@ -52,7 +52,7 @@ def steps_behind_a_mask(
     """
     import torch
 
-    output = routes.masked(positions, stays, use_cache=True).output
+    output = _prompts_behind_a_mask(routes, positions, stays)
     mask = routes.prompts["attention_mask"] * stays
     logits = [output.logits[:, -1]]
     for step in range(tokens.shape[1] - 1):
@@ -68,6 +68,17 @@ def steps_behind_a_mask(
         )
         logits.append(output.logits[:, -1])
     return torch.stack(logits, dim=1)
+
+
+def _prompts_behind_a_mask(routes: Routes, positions: torch.Tensor | None, stays: torch.Tensor) -> Any:
+    """Return what the model makes of masked prompts, with the cache."""
+    from transformers import DynamicCache
+
+    output = routes.masked(positions, stays, use_cache=True).output
+    if output.past_key_values is None:  # Granite 4 Vision leaves it to generate to make a cache
+        cache = DynamicCache(config=routes.model.config.get_text_config())
+        output = routes.masked(positions, stays, use_cache=True, past_key_values=cache).output
+    return output
 
 
 def renumbered(routes: Routes, stays: torch.Tensor) -> torch.Tensor:
