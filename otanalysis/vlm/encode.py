@@ -84,7 +84,7 @@ def encode_images(
 
     Notes
     -----
-    LLaVA-NeXT and LLaVA-OneVision pack newline rows between the patches. Which rows these are is not computed
+    LLaVA-NeXT, LLaVA-OneVision and Granite 4 Vision pack newline rows. Which rows these are is not computed
     a second time here: the model's own packing runs once more on labels (patch or not, tile, attention), so
     that rows and labels cannot disagree. Where it resizes the tokens of the tiles, so it does the attention.
 
