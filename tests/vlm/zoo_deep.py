@@ -10,6 +10,7 @@ from transformers.models.qwen3_vl.processing_qwen3_vl import Qwen3VLProcessor
 from otanalysis.vlm.model import image_only
 from tests.vlm.zoo_parts import (
     MROPE,
+    PINPOINTS,
     QWEN,
     WIDTH,
     Built,
@@ -19,6 +20,7 @@ from tests.vlm.zoo_parts import (
     qwen_images,
     square,
     text_settings,
+    tiled_images,
     vision_settings,
 )
 from tests.vlm.zoo_plain import PlainProcessor, in_merged_patches
@@ -49,7 +51,6 @@ def _cosmos3_omni(words: Any) -> Built:
 
 def _cohere_compass(words: Any) -> Built:
     """One layer with a window, and one of full attention without positions."""
-    start, end = words.convert_tokens_to_ids(list(_COMPASS_WORDS))
     config = tf.CohereCompassConfig(
         vision_config=qwen3_tower(deepstack_visual_indexes=[0, 1]),
         text_config=text_settings(
@@ -58,22 +59,11 @@ def _cohere_compass(words: Any) -> Built:
             layer_types=["sliding_attention", "full_attention"],
             rope_parameters={"sliding_attention": MROPE, "full_attention": None},
         ),
-        image_token_id=words.image_token_id,
-        video_token_id=words.video_token_id,
-        vision_start_token_id=start,
-        vision_end_token_id=end,
+        **qwen_ids(words, _COMPASS_WORDS),
     )
-    images = tf.CohereCompassImageProcessorPil(
-        size={"shortest_edge": 24 * 24, "longest_edge": 64 * 64},
-        patch_size=4,
-        temporal_patch_size=2,
-        merge_size=2,
-    )
+    images = qwen_images(tf.CohereCompassImageProcessorPil)
     processor = image_only(tf.CohereCompassProcessor)(images, words, None)
     return tf.CohereCompassForConditionalGeneration(config), processor
-
-
-_PINPOINTS: Final = [[32, 64], [64, 32], [64, 64], [96, 32], [32, 96]]
 
 
 def _granite4_vision(words: Any) -> Built:
@@ -95,13 +85,10 @@ def _granite4_vision(words: Any) -> Built:
         deepstack_layer_map=[[-2, 1], [-1, 0]],
         spatial_target_layers=[1, 2, 3, 3],
         vision_feature_select_strategy="full",
-        image_grid_pinpoints=_PINPOINTS,
-    )
-    images = tf.LlavaNextImageProcessorPil(
-        size={"shortest_edge": 32}, crop_size=square(32), image_grid_pinpoints=_PINPOINTS
+        image_grid_pinpoints=PINPOINTS,
     )
     processor = tf.Granite4VisionProcessor(
-        images, words, patch_size=4, vision_feature_select_strategy="full", downsample_rate="2/4"
+        tiled_images(), words, patch_size=4, vision_feature_select_strategy="full", downsample_rate="2/4"
     )
     return tf.Granite4VisionForConditionalGeneration(config), processor
 
@@ -144,10 +131,10 @@ def _qwen3_omni(words: Any) -> Built:
 
 _COMPASS_WORDS: Final = ("<|VISION_START|>", "<|VISION_END|>")
 _COMPASS: Final[dict[str, Any]] = {
+    **QWEN,
     "named": {"image_token": "<|IMAGE_PAD|>", "video_token": "<|VIDEO_PAD|>"},
     "more": _COMPASS_WORDS,
     "around": _COMPASS_WORDS,
-    "flat": True,
 }
 _DOCLING_WORDS: Final = (
     "<image>",

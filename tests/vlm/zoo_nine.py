@@ -8,6 +8,7 @@ import transformers as tf
 
 from otanalysis.vlm.model import image_only
 from tests.vlm.zoo_parts import (
+    PINPOINTS,
     QWEN,
     WIDTH,
     Built,
@@ -16,6 +17,7 @@ from tests.vlm.zoo_parts import (
     qwen_images,
     square,
     text_settings,
+    tiled_images,
     vision_settings,
 )
 
@@ -39,22 +41,16 @@ def _llava(words: Any) -> Built:
     return tf.LlavaForConditionalGeneration(config), processor
 
 
-_PINPOINTS: Final = [[32, 64], [64, 32], [64, 64], [96, 32], [32, 96]]
-
-
 def _llava_next(words: Any) -> Built:
     config = tf.LlavaNextConfig(
         vision_config=tf.CLIPVisionConfig(**vision_settings(32, 8)),
         text_config=tf.LlamaConfig(**text_settings(len(words))),
         image_token_index=words.image_token_id,
-        image_grid_pinpoints=_PINPOINTS,
+        image_grid_pinpoints=PINPOINTS,
         image_seq_length=16,
     )
-    images = tf.LlavaNextImageProcessorPil(
-        size={"shortest_edge": 32}, crop_size=square(32), image_grid_pinpoints=_PINPOINTS
-    )
     processor = tf.LlavaNextProcessor(
-        image_processor=images,
+        image_processor=tiled_images(),
         tokenizer=words,
         patch_size=8,
         vision_feature_select_strategy="default",

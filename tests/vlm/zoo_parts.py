@@ -125,9 +125,9 @@ QWEN: Final[dict[str, Any]] = {
 """What prompts of the Qwen-VL classes, and of those made after them, have in common."""
 
 
-def qwen_ids(words: Any) -> dict[str, int]:
-    """Return the ids that the settings of these classes name."""
-    start, end = words.convert_tokens_to_ids(list(QWEN_WORDS))
+def qwen_ids(words: Any, around: tuple[str, str] = QWEN_WORDS) -> dict[str, int]:
+    """Return the ids that the settings of these classes name; words stand around a picture."""
+    start, end = words.convert_tokens_to_ids(list(around))
     return {
         "image_token_id": words.image_token_id,
         "video_token_id": words.video_token_id,
@@ -136,9 +136,9 @@ def qwen_ids(words: Any) -> dict[str, int]:
     }
 
 
-def qwen_images() -> Any:
+def qwen_images(kind: type = tf.Qwen2VLImageProcessorPil) -> Any:
     """Return the image processor of these classes: pictures in their own shape, patches merged by four."""
-    return tf.Qwen2VLImageProcessorPil(
+    return kind(
         size={"shortest_edge": 24 * 24, "longest_edge": 64 * 64},
         patch_size=4,
         temporal_patch_size=2,
@@ -170,6 +170,17 @@ MROPE: Final = {
     "mrope_interleaved": True,
 }
 """Positions of rows and columns of the same classes."""
+
+
+PINPOINTS: Final = [[32, 64], [64, 32], [64, 64], [96, 32], [32, 96]]
+"""Shapes in pixels to which tiles of LLaVA-NeXT add up."""
+
+
+def tiled_images() -> Any:
+    """Return the image processor of LLaVA-NeXT: the whole picture, then tiles of it."""
+    return tf.LlavaNextImageProcessorPil(
+        size={"shortest_edge": 32}, crop_size=square(32), image_grid_pinpoints=PINPOINTS
+    )
 
 
 def picture(height: int = 40, width: int = 60, *, seed: int = 0) -> Image.Image:
