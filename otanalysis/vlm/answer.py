@@ -224,8 +224,9 @@ def answer_prompts(
     Raises
     ------
     InputError
-        As :func:`prepare_inputs` raises it; or if the model's settings have a ``min_length``, which counts
-        the prompt and so would ask longer answers of fewer tokens.
+        As :func:`prepare_inputs` raises it; if the model's settings have a ``min_length``, which counts
+        the prompt and so would ask longer answers of fewer tokens; or if its language model is handed more
+        than the tokens, such as features for deeper layers.
     """
     inputs = prepare_inputs(vlm, prompts, visual_tokens, places)
     if vlm.model.generation_config.min_length:
@@ -235,7 +236,13 @@ def answer_prompts(
             "min_new_tokens in its place."
         )
     with seen_by_the_language_model(vlm.model, inputs, visual_tokens):
-        fresh = _generated(vlm, inputs, max_new_tokens)
+        try:
+            fresh = _generated(vlm, inputs, max_new_tokens)
+        except (AttributeError, KeyError, TypeError) as error:
+            raise InputError(
+                f"{type(vlm.model).__name__} does not answer from visual tokens alone, as its language model "
+                f"is handed more than these ({error}): use otanalysis.vlm.Pruned, which hands on all of it."
+            ) from error
     return _decoded(vlm, fresh)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from transformers.modeling_outputs import BaseModelOutputWithPooling
@@ -11,7 +12,7 @@ from transformers.models.granite4_vision.modeling_granite4_vision import Granite
 from transformers.models.qwen3_vl.modeling_qwen3_vl import BaseModelOutputWithDeepstackFeatures
 
 from otanalysis.errors import InputError
-from otanalysis.vlm import Pruned, VisionLanguageModel, check_model
+from otanalysis.vlm import Pruned, VisionLanguageModel, answer_prompts, check_model
 from otanalysis.vlm.families import family_of
 from otanalysis.vlm.handed import (
     added_in_layers,
@@ -100,6 +101,15 @@ def test_beams_see_their_own_picture_where_features_come_in_layers(zoo: Any) -> 
 
     with torch.inference_mode(), Pruned(model, "divprune", ratio=0.3, check=False):
         assert answers(*pictures) == [answers(one)[0] for one in pictures]
+
+
+def test_tokens_alone_are_not_enough_where_deeper_layers_get_features_too(zoo: Any) -> None:
+    vlm = VisionLanguageModel("qwen3_vl", *zoo.load("qwen3_vl"))
+    tokens = vlm.visual_tokens([np.asarray(zoo.picture(48, 64, seed=0))])
+    with pytest.raises(
+        InputError, match=r"handed more than these \(.*deepstack.*\): use otanalysis\.vlm\.Pruned"
+    ):
+        answer_prompts(vlm, [f"{vlm.image_token} what"], tokens)
 
 
 def test_one_tensor_of_parts_becomes_a_part_for_every_kept_token() -> None:
