@@ -13,6 +13,7 @@ from tests.vlm.zoo_parts import (
     WIDTH,
     Built,
     Species,
+    llava_processor,
     qwen_ids,
     qwen_images,
     square,
@@ -30,15 +31,7 @@ def _llava(words: Any) -> Built:
         image_seq_length=36,
         vision_feature_layer=-2,
     )
-    images = tf.CLIPImageProcessorPil(size={"shortest_edge": 48}, crop_size=square(48))
-    processor = tf.LlavaProcessor(
-        image_processor=images,
-        tokenizer=words,
-        patch_size=8,
-        vision_feature_select_strategy="default",
-        num_additional_image_tokens=1,
-    )
-    return tf.LlavaForConditionalGeneration(config), processor
+    return tf.LlavaForConditionalGeneration(config), llava_processor(words, 48, 8)
 
 
 def _llava_next(words: Any) -> Built:

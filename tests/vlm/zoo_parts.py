@@ -176,6 +176,17 @@ PINPOINTS: Final = [[32, 64], [64, 32], [64, 64], [96, 32], [32, 96]]
 """Shapes in pixels to which tiles of LLaVA-NeXT add up."""
 
 
+def llava_processor(words: Any, side: int, patch: int, *, class_tokens: int = 1) -> Any:
+    """Return LLaVA's processor for pictures of a side; the tower's class tokens are dropped."""
+    return tf.LlavaProcessor(
+        image_processor=tf.CLIPImageProcessorPil(size={"shortest_edge": side}, crop_size=square(side)),
+        tokenizer=words,
+        patch_size=patch,
+        vision_feature_select_strategy="default" if class_tokens else "full",
+        num_additional_image_tokens=class_tokens,
+    )
+
+
 def tiled_images() -> Any:
     """Return the image processor of LLaVA-NeXT: the whole picture, then tiles of it."""
     return tf.LlavaNextImageProcessorPil(

@@ -7,7 +7,7 @@ from typing import Any, Final
 import torch
 import transformers as tf
 
-from tests.vlm.zoo_parts import WIDTH, Built, Species, square, text_settings, vision_settings
+from tests.vlm.zoo_parts import WIDTH, Built, Species, llava_processor, square, text_settings, vision_settings
 from tests.vlm.zoo_plain import PlainProcessor, coarse_and_fine, in_rows_of_tiles, in_square, in_tiles
 
 
@@ -20,14 +20,7 @@ def _vipllava(words: Any) -> Built:
         vision_feature_layers=[-2, -1, 1],
         vision_feature_layer=[-2, -1, 1],
     )
-    processor = tf.LlavaProcessor(
-        image_processor=tf.CLIPImageProcessorPil(size={"shortest_edge": 32}, crop_size=square(32)),
-        tokenizer=words,
-        patch_size=8,
-        vision_feature_select_strategy="default",
-        num_additional_image_tokens=1,
-    )
-    return tf.VipLlavaForConditionalGeneration(config), processor
+    return tf.VipLlavaForConditionalGeneration(config), llava_processor(words, 32, 8)
 
 
 def _gemma3(words: Any) -> Built:
@@ -107,14 +100,7 @@ def _fast_vlm(words: Any) -> Built:
         image_token_index=words.image_token_id,
         image_seq_length=16,
     )
-    processor = tf.LlavaProcessor(
-        image_processor=tf.CLIPImageProcessorPil(size={"shortest_edge": 64}, crop_size=square(64)),
-        tokenizer=words,
-        patch_size=16,
-        vision_feature_select_strategy="full",
-        num_additional_image_tokens=0,
-    )
-    return tf.FastVlmForConditionalGeneration(config), processor
+    return tf.FastVlmForConditionalGeneration(config), llava_processor(words, 64, 16, class_tokens=0)
 
 
 def _cohere2_vision(words: Any) -> Built:
