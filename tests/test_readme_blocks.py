@@ -10,7 +10,8 @@ import pandas as pd
 import pytest
 
 from otanalysis.defaults import BASELINES, COMPARED_METHODS, FULL, MAJORITY, NO_IMAGE
-from otanalysis.figures.across import kept_objects, scores_by_position
+from otanalysis.figures.across import scores_by_position
+from otanalysis.figures.bundled_tables import given_of, tables_of
 from otanalysis.figures.verdicts import verdict_table
 from otanalysis.figures.verdicts.claim import COLUMNS, PaperClaim
 from otanalysis.figures.verdicts.claims import all_claims
@@ -239,7 +240,9 @@ def test_the_second_world_has_the_correlations_of_its_tables() -> None:
 
 def test_the_second_world_has_the_shares_and_gains_of_its_tables() -> None:
     said = section("A second world")
-    kept_on = kept_objects().set_index(["quantity", "method"])["value"]
+    natural = WORLDS["stamp-llava-natural"]
+    table = tables_of(natural, given_of(natural), ["objects"])["objects"]["objects"]
+    kept_on = table.set_index(["quantity", "method"])["value"]
     share = {name: f"{100 * value:.0f} %" for name, value in kept_on["kept_on_objects"].items()}
     assert (
         f"DivPrune and DPP keep {share['divprune']}, facility location {share['facility-location']}" in said

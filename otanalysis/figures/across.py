@@ -19,22 +19,16 @@ from otanalysis.figures.bundled_tables import (
 from otanalysis.figures.verdicts.claim import PaperClaim
 from otanalysis.figures.verdicts.compared import compare_claims
 from otanalysis.mini.bundled import MODEL_NAME
-from otanalysis.stats.objects_table import objects_table
 from otanalysis.studies.within_summary import bundled_summary, find_summary
-from otanalysis.studies.worlds import ACCURACY, WITH_OBJECTS, WORLDS, World
+from otanalysis.studies.worlds import ACCURACY, WORLDS, World
 
-ACROSS: Final = ("positions", "objects", "worlds")
+ACROSS: Final = ("positions", "worlds")
 """What such figures need, of :data:`~otanalysis.figures.declaration.Measured`."""
-
-RESTS_ON: Final = (*CLAIMS_BASIS, "distances")
-"""Names of the bundled model's figures whose tables the claims of :func:`evidence_across` rest on."""
 
 
 def rows_across(kind: str, made: Mapping[str, Any], results: Path, **how: Any) -> pd.DataFrame:
     """Return the rows of a kind of :data:`ACROSS`; the arguments are those of :func:`evidence_across`."""
-    if kind == "positions":
-        return scores_by_position()
-    return kept_objects() if kind == "objects" else evidence_across(made, results, **how)
+    return scores_by_position() if kind == "positions" else evidence_across(made, results, **how)
 
 
 def scores_by_position() -> pd.DataFrame:
@@ -52,12 +46,6 @@ def scores_by_position() -> pd.DataFrame:
             own = world.scores(positions)
             parts.append(own.assign(positions=positions, kind=own["benchmark"].map(kinds)))
     return pd.concat(parts, ignore_index=True)
-
-
-def kept_objects() -> pd.DataFrame:
-    """Return what methods keep of the objects, of the model of which that is known."""
-    world = WORLDS[WITH_OBJECTS]
-    return objects_table(world.distances(), world.scores())
 
 
 def evidence_across(made: Mapping[str, Any], results: Path, **how: Any) -> pd.DataFrame:
@@ -86,4 +74,4 @@ def with_other_models(inside: pd.DataFrame) -> pd.DataFrame:
 
 def _read(world: World, **how: Any) -> list[PaperClaim]:
     given = given_of(world, **how)
-    return [] if lacking(given) else claims_of(world, given, tables_of(world, given, CLAIMS_BASIS))
+    return [] if lacking(given) else claims_of(world, tables_of(world, given, CLAIMS_BASIS))

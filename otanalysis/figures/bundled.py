@@ -51,7 +51,7 @@ def draw_models(
     model : str
         A name in :data:`~otanalysis.studies.worlds.WORLDS`, or :data:`ALL`. The bundled model is measured
         where that is missing, see :func:`~otanalysis.figures.build.run`; of the others the bundled tables are
-        drawn, as far as they go: Figures 2 to 5, I, P and the verdicts.
+        drawn, as far as they go: Figures 2 to 5, E, I, O, P and the verdicts.
     only : sequence of int or str
         Figures, and the verdicts, as for :func:`~otanalysis.figures.build.run`.
     out : path
@@ -121,5 +121,5 @@ def _draw_bundled(
         if pictured:
             draw_all(given, only=pictured, model=world.model, folder=folder, say=say, tables=tables)
         if VERDICTS in names:
-            folder.put(judged(one for one in claims_of(world, given, tables) if one.measured))
+            folder.put(judged(one for one in claims_of(world, tables) if one.measured))
         return folder.written

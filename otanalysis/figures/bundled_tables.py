@@ -8,16 +8,14 @@ from functools import cache
 from typing import Any
 
 import numpy as np
-import pandas as pd
 
-from otanalysis.distances import DISTANCES
+from otanalysis.distances import DISTANCES, further_distances
 from otanalysis.figures.captions import listed
 from otanalysis.figures.declaration import Given
 from otanalysis.figures.registry import FIGURES
 from otanalysis.figures.verdicts.claim import PaperClaim
 from otanalysis.figures.verdicts.inside import inside_claims
 from otanalysis.figures.verdicts.measured import measured_claims, rank_claim
-from otanalysis.stats.distance_grid import DistanceReading, distance_grid
 from otanalysis.stats.within_tables import with_between
 from otanalysis.studies.within_summary import bundled_summary
 from otanalysis.studies.worlds import WORLDS, World
@@ -25,15 +23,17 @@ from otanalysis.studies.worlds import WORLDS, World
 FigureTables = Mapping[str, Mapping[str, Any]]
 """Of every figure by name, its tables by file name."""
 
-FROM_TABLES = ("2", "3", "4", "5", "predictors", "within")
+FROM_TABLES = ("2", "3", "4", "5", "predictors", "within", "distances", "objects")
 """Figures that need no more than bundled tables of distances, scores and the test inside the image."""
 
-CLAIMS_BASIS = ("2", "3", "5")
-"""Those of them whose tables the claims rest on, beside the distances and the test inside the image."""
+CLAIMS_BASIS = ("2", "3", "5", "distances")
+"""Those of them whose tables the claims rest on, beside the test inside the image."""
 
 
 def given_of(world: World, *, distance: str = "w2", normalise: str = "none", ratio: float = 0.098) -> Given:
     """Return what the figures of a world are made of, read once a process; see :func:`lacking`.
+
+    Distances that were not measured under the normalisation have no column.
 
     Raises
     ------
@@ -45,7 +45,10 @@ def given_of(world: World, *, distance: str = "w2", normalise: str = "none", rat
 
 @cache
 def _read(model: str, distance: str, normalise: str, ratio: float) -> Given:
-    return Given(WORLDS[model].distances(), WORLDS[model].scores(), distance, normalise, ratio)
+    rows = WORLDS[model].distances()
+    further = rows.loc[rows["normalisation"] == normalise, list(further_distances(DISTANCES))]
+    measured = rows.drop(columns=[name for name in further if further[name].isna().any()])
+    return Given(measured, WORLDS[model].scores(), distance, normalise, ratio)
 
 
 @cache
@@ -54,25 +57,14 @@ def _made(name: str, given: Given) -> Mapping[str, Any]:
     return FIGURES[name].tables(given)
 
 
-@cache
-def _grid(given: Given) -> pd.DataFrame:
-    """Return Figure E's table of the methods that are compared, as far as claims rest on it."""
-    compared = given.rows[given.rows["method"].isin(given.methods)]
-    return distance_grid(compared, readings=(DistanceReading("w2"),))
-
-
 def lacking(given: Given) -> str:
     """Say what figures ask for and the rows do not hold, in one sentence; empty if there is nothing."""
     ratios = sorted(given.rows["ratio"].unique())
-    known = given.rows[[name for name in DISTANCES if name in given.rows.columns]].notna().all(axis="columns")
-    whole = known.groupby(given.rows["normalisation"]).all()
-    kinds = [str(kind) for kind in whole.index[whole]]
+    kinds = sorted(given.rows["normalisation"].unique())
     if not np.isclose(ratios, given.ratio).any():
         return f"They hold no ratio {given.ratio:g}, but {listed([f'{one:g}' for one in ratios])}."
     if given.normalise not in kinds:
-        return (
-            f"They hold not all distances under normalisation {given.normalise!r}, but under {listed(kinds)}."
-        )
+        return f"They hold no normalisation {given.normalise!r}, but {listed(kinds)}."
     return ""
 
 
@@ -102,19 +94,18 @@ def tables_of(world: World, given: Given, names: Sequence[str] = FROM_TABLES) ->
     return made
 
 
-def claims_of(world: World, given: Given, tables: FigureTables) -> list[PaperClaim]:
+def claims_of(world: World, tables: FigureTables) -> list[PaperClaim]:
     """Return the claims on a world, with what evidence its tables have.
 
     Parameters
     ----------
-    world, given
-        As for :func:`tables_of`.
+    world : World
+        The model.
     tables : mapping
         From :func:`tables_of`, for the figures in :data:`CLAIMS_BASIS` that it made.
     """
     by_file = {file: table for own in tables.values() for file, table in own.items()}
-    own = {"distances": {"all": _grid(given)}, "within": bundled_summary(world.model)}
-    return list(world_claims({**by_file, **own}))
+    return list(world_claims({**by_file, "within": bundled_summary(world.model)}))
 
 
 def world_claims(tables: Mapping[str, Any]) -> Iterator[PaperClaim]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import platform
 import sys
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from datetime import UTC, datetime
 from importlib.metadata import version
 from os import PathLike
@@ -94,7 +94,12 @@ def read_provenance(path: str | PathLike[str]) -> dict[str, Any]:
 
 
 def read_table(
-    path: str | PathLike[str], schema: pa.Schema, *, cure: str, may_have: pa.Schema | None = None
+    path: str | PathLike[str],
+    schema: pa.Schema,
+    *,
+    cure: str,
+    may_have: pa.Schema | None = None,
+    may_lack: Collection[str] = (),
 ) -> pd.DataFrame:
     """Read a table of this package, which must be what a study writes, after a look at its checksum.
 
@@ -108,6 +113,8 @@ def read_table(
         What to do where the table is another one.
     may_have : pyarrow.Schema, optional
         Columns that are read as well if they are there.
+    may_lack : collection of str
+        Columns in which rows may be without a value.
 
     Returns
     -------
@@ -124,7 +131,7 @@ def read_table(
     _provenance(table, file)
     further = [one for one in may_have or () if one.name in table.column_names]
     schema = pa.schema([*schema, *further])
-    if fault := fault_of(table, schema):
+    if fault := fault_of(table, schema, may_lack=may_lack):
         raise InputError(f"{file} {fault}: {cure}.")
     chosen = table.select(schema.names).cast(schema)
     frame: pd.DataFrame = chosen.to_pandas(ignore_metadata=True, use_threads=False)

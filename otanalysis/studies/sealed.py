@@ -6,6 +6,7 @@ import hashlib
 import io
 import re
 from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -25,10 +26,15 @@ def sealed(table: pa.Table) -> bytes:
     """Return a table as the bytes of a Parquet file that has its own SHA-256 in its metadata.
 
     The checksum is that of all bytes, with zeros where it stands; any reader of Parquet reads the file.
+    Columns of float32, numbers that seldom repeat, are split into their bytes, which packs them best.
     """
+    packed: dict[str, Any] = {"compression": "zstd"}
+    if split := [one.name for one in table.schema if one.type == pa.float32()]:
+        packed["use_dictionary"] = [name for name in table.column_names if name not in split]
+        packed["column_encoding"] = dict.fromkeys(split, "BYTE_STREAM_SPLIT")
     metadata = {**(table.schema.metadata or {}), _MARK: b"1", _SEAL: _EMPTY}
     buffer = io.BytesIO()
-    pq.write_table(table.replace_schema_metadata(metadata), buffer, compression="zstd")
+    pq.write_table(table.replace_schema_metadata(metadata), buffer, **packed)
     data = buffer.getvalue()
     place = _place(data)
     if place is None or place[1] != _EMPTY:

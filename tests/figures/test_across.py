@@ -5,11 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 
 import pandas as pd
-import pytest
 
-from otanalysis.figures.across import evidence_across, kept_objects, scores_by_position, with_other_models
+from otanalysis.figures.across import evidence_across, scores_by_position, with_other_models
 from otanalysis.studies.within_summary import bundled_summary
-from otanalysis.studies.worlds import WITH_OBJECTS, WORLDS
+from otanalysis.studies.worlds import WORLDS
 
 
 def test_scores_have_their_positions_and_kinds() -> None:
@@ -20,22 +19,6 @@ def test_scores_have_their_positions_and_kinds() -> None:
     own = scores[scores["benchmark"] == "corner-digit"]
     assert set(own["kind"]) == {"place"}
     assert set(own["model"]) == {"mini-llava"}
-
-
-def test_the_share_on_objects_is_the_mean_of_the_bundled_one() -> None:
-    table = kept_objects().set_index(["quantity", "method"])
-    rows = WORLDS[WITH_OBJECTS].distances()
-    own = rows[(rows["ratio"] == 0.098) & (rows["normalisation"] == "none")]
-    for method in ("divprune", "random"):
-        each = own[own["method"] == method].groupby(["benchmark", "sample"])["kept_on_objects"].mean()
-        found = table.loc[("kept_on_objects", method)]
-        assert found["value"] == pytest.approx(each.groupby("benchmark").mean().mean())
-        assert found["low"] < found["value"] < found["high"]
-        assert found["n"] == len(each)
-    assert table.loc["object_share", "value"].nunique() == 1
-    assert table.loc[("score", "divprune"), "value"] == pytest.approx(
-        WORLDS[WITH_OBJECTS].scores().query("method == 'divprune' and ratio == 0.098")["value"].mean()
-    )
 
 
 def test_the_tests_inside_the_image_of_all_models_stand_below_each_other() -> None:
