@@ -9,7 +9,6 @@ from typing import Any, Final
 import pandas as pd
 
 from otanalysis.figures.bundled_tables import (
-    CLAIMS_BASIS,
     claims_of,
     given_of,
     lacking,
@@ -17,6 +16,7 @@ from otanalysis.figures.bundled_tables import (
     world_claims,
 )
 from otanalysis.figures.verdicts.claim import PaperClaim
+from otanalysis.figures.verdicts.claims import BASIS
 from otanalysis.figures.verdicts.compared import compare_claims
 from otanalysis.mini.bundled import MODEL_NAME
 from otanalysis.studies.within_summary import bundled_summary, find_summary
@@ -74,4 +74,4 @@ def with_other_models(inside: pd.DataFrame) -> pd.DataFrame:
 
 def _read(world: World, **how: Any) -> list[PaperClaim]:
     given = given_of(world, **how)
-    return [] if lacking(given) else claims_of(world, tables_of(world, given, CLAIMS_BASIS))
+    return [] if lacking(given) else claims_of(world, tables_of(world, given, BASIS))

@@ -22,7 +22,6 @@ from otanalysis.defaults import DEFAULT_GAMMAS, RATIOS
 from otanalysis.distances import DISTANCES, further_distances
 from otanalysis.errors import InputError
 from otanalysis.figures.across import ACROSS, rows_across, with_other_models
-from otanalysis.figures.bundled_tables import CLAIMS_BASIS
 from otanalysis.figures.captions import single_images
 from otanalysis.figures.declaration import Declaration, Given
 from otanalysis.figures.folder import CAPTIONS, FiguresFolder
@@ -63,7 +62,7 @@ _GAUSSIAN = ("gelbrich_w2_squared", "bures_w2_squared", "trace_objective")
 SWEEP_COLUMNS = (*_KEYS, "w2", "w2_squared", "quantisation_error", *_GAUSSIAN, "logdet")
 """What the figures read of a sweep; the kept indices, most of its bytes, are not among it."""
 _OF_SCORES = ("sweep", "predictors")
-_RESTS_ON = {VERDICTS: BASIS, "worlds": CLAIMS_BASIS}
+_RESTS_ON = dict.fromkeys((VERDICTS, "worlds"), BASIS)
 """What is made of the tables of other figures, and of which."""
 
 SCRIPT = "missing_scores.sh"

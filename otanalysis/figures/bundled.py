@@ -10,7 +10,6 @@ from typing import Any, Final, NoReturn
 from otanalysis.errors import InputError
 from otanalysis.figures.build import Say, draw_all, judged, run, say_on_stderr
 from otanalysis.figures.bundled_tables import (
-    CLAIMS_BASIS,
     FROM_TABLES,
     claims_of,
     given_of,
@@ -19,6 +18,7 @@ from otanalysis.figures.bundled_tables import (
 )
 from otanalysis.figures.folder import FiguresFolder
 from otanalysis.figures.registry import FIGURES, VERDICTS
+from otanalysis.figures.verdicts.claims import BASIS
 from otanalysis.locks import held
 from otanalysis.studies.worlds import WORLDS, World
 
@@ -51,7 +51,7 @@ def draw_models(
     model : str
         A name in :data:`~otanalysis.studies.worlds.WORLDS`, or :data:`ALL`. The bundled model is measured
         where that is missing, see :func:`~otanalysis.figures.build.run`; of the others the bundled tables are
-        drawn, as far as they go: Figures 2 to 5, E, I, O, P and the verdicts.
+        drawn, as far as they go: Figures 2 to 5, A, E, I, O, P and the verdicts.
     only : sequence of int or str
         Figures, and the verdicts, as for :func:`~otanalysis.figures.build.run`.
     out : path
@@ -113,7 +113,7 @@ def _draw_bundled(
     if fault := lacking(given) if names else _NOTHING.format(", ".join(chosen)):
         refuse(f"The figures of {world.model} are drawn from its bundled tables. {fault}")
         return []
-    needed = [*names, *(CLAIMS_BASIS if VERDICTS in names else ())]
+    needed = [*names, *(BASIS if VERDICTS in names else ())]
     tables = tables_of(world, given, [name for name in FROM_TABLES if name in needed])
     pictured = [name for name in names if name in tables]
     with held(out, "drawing figures", wait=wait):

@@ -23,11 +23,8 @@ from otanalysis.studies.worlds import WORLDS, World
 FigureTables = Mapping[str, Mapping[str, Any]]
 """Of every figure by name, its tables by file name."""
 
-FROM_TABLES = ("2", "3", "4", "5", "predictors", "within", "distances", "objects")
+FROM_TABLES = ("2", "3", "4", "5", "ladder", "predictors", "within", "distances", "objects")
 """Figures that need no more than bundled tables of distances, scores and the test inside the image."""
-
-CLAIMS_BASIS = ("2", "3", "5", "distances")
-"""Those of them whose tables the claims rest on, beside the test inside the image."""
 
 
 def given_of(world: World, *, distance: str = "w2", normalise: str = "none", ratio: float = 0.098) -> Given:
@@ -86,7 +83,9 @@ def tables_of(world: World, given: Given, names: Sequence[str] = FROM_TABLES) ->
     inside = bundled_summary(world.model)
     made: dict[str, Mapping[str, Any]] = {}
     for name in names:
-        if name == "within" and inside is not None:
+        if name == "ladder":
+            made[name] = {FIGURES[name].file: world.ladder()}
+        elif name == "within" and inside is not None:
             beside = with_between(inside, _made("predictors", given)["predictors"].matrix)
             made[name] = FIGURES[name].tables(replace(given, rows=beside))
         elif name != "within" and (several or name != "5"):
@@ -102,7 +101,8 @@ def claims_of(world: World, tables: FigureTables) -> list[PaperClaim]:
     world : World
         The model.
     tables : mapping
-        From :func:`tables_of`, for the figures in :data:`CLAIMS_BASIS` that it made.
+        From :func:`tables_of`, as far as it made the figures of
+        :data:`~otanalysis.figures.verdicts.claims.BASIS`.
     """
     by_file = {file: table for own in tables.values() for file, table in own.items()}
     return list(world_claims({**by_file, "within": bundled_summary(world.model)}))

@@ -52,7 +52,7 @@ def kept_of_objects(rows: pd.DataFrame, dumps: Iterable[str | PathLike[str]]) ->
     of_origin = {(dump.manifest.model, dump.manifest.benchmark): dump for dump in map(open_dump, dumps)}
     parts = []
     for (model, benchmark), own in rows.groupby(["model", "benchmark"], sort=False):
-        dump = of_origin.get((model, benchmark))
+        dump = of_origin.get((str(model), str(benchmark)))
         if dump is None:
             raise InputError(
                 f"No dump is of {model} and {benchmark}, of which there are rows: give theirs too."

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import platform
 import sys
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from importlib.metadata import version
 from os import PathLike
@@ -17,6 +17,7 @@ import pyarrow as pa
 
 from otanalysis.errors import InputError
 from otanalysis.files import as_path, make_folder, write_atomic, write_together
+from otanalysis.reading import read_csv
 from otanalysis.studies.fault import fault_of
 from otanalysis.studies.sealed import is_sealed, sealed, unsealed
 
@@ -176,3 +177,32 @@ def write_summaries(path: str | PathLike[str], summaries: Mapping[str, pd.DataFr
     }
     first = Path(next(iter(summaries))).with_suffix(".provenance.json")
     write_together(Path(path).parent, {**files, first.name: about.encode()})
+
+
+def read_csv_summary(
+    path: str | PathLike[str], words: Sequence[str], numbers: Sequence[str], *, cure: str
+) -> pd.DataFrame:
+    """Read a summary that :func:`write_summaries` wrote.
+
+    Parameters
+    ----------
+    path : path
+        The CSV file.
+    words, numbers : sequence of str
+        Columns that must be there, the numbers with numbers or nothing in every row.
+    cure : str
+        What to do where they are not.
+
+    Raises
+    ------
+    InputError
+        The file is missing or damaged, or is another table.
+    """
+    table = read_csv(as_path(path, "a table")).frame()
+    if absent := [name for name in (*words, *numbers) if name not in table.columns]:
+        raise InputError(f"{path} lacks the columns {', '.join(absent)}: {cure}.")
+    try:
+        table[list(numbers)] = table[list(numbers)].apply(pd.to_numeric)
+    except (TypeError, ValueError) as error:
+        raise InputError(f"{path} has no number ({error}): {cure}.") from error
+    return table

@@ -18,6 +18,7 @@ from otanalysis.errors import InputError
 from otanalysis.files import bundled_data
 from otanalysis.mini.bundled import MODEL_NAME
 from otanalysis.scores.table import read_accuracy
+from otanalysis.studies.ladder import read_ladder_summary
 from otanalysis.studies.world_distances import read_distances
 
 STAMPS: Final = "stamp-llava"
@@ -27,6 +28,9 @@ ACCURACY: Final[Mapping[str, str]] = MappingProxyType(
     {"renumbered": "accuracy.csv", "original": "accuracy_original.csv"}
 )
 """Names of accuracy tables beside a model, by what becomes of the positions of kept tokens."""
+
+LADDER_NAME: Final = "ladder_{}.csv"
+"""Name of the summary of the ladder, with the name of the model in place of the braces."""
 
 DISTANCES_NAME: Final = "distances.parquet"
 """Name of the table of distances, a row a kept set and normalisation."""
@@ -102,6 +106,18 @@ class World:
         if self.measured_here:
             raise InputError(f"No distances of {self.model} are bundled: measure its dumps with sweep().")
         return read_distances(self._file(DISTANCES_NAME, "distances"), self.model)
+
+    def ladder(self) -> pd.DataFrame:
+        """Return how well every rung of the ladder agrees with the exact distance on its tokens.
+
+        See :func:`~otanalysis.stats.ladder_tables.ladder_table`.
+
+        Raises
+        ------
+        InputError
+            If the table is not there or damaged.
+        """
+        return read_ladder_summary(self._file(LADDER_NAME.format(self.model), "the ladder"))
 
     def _file(self, name: str, what: str) -> Path:
         return bundled_data(f"{self.folder}/{name}", f"table of {what} of {self.model}")
