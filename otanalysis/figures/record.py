@@ -99,10 +99,9 @@ class Record:
     def _there(self, name: str) -> Made | None:
         """Return the files of a work as they are now, and its caption; None for work that is not known."""
         entry = self._known.get(name)
-        names = entry.get("files") if isinstance(entry, dict) else None
-        if not isinstance(names, dict):
+        if not isinstance(entry, dict) or not isinstance(entry.get("files"), dict):
             return None
-        found = {file: content(self._folder / file) for file in names}
+        found = {file: content(self._folder / file) for file in entry["files"]}
         captions = sections((content(self._folder / CAPTIONS) or b"").decode(errors="replace")).values()
         caption = next((text for text in captions if _digest(text.encode()) == entry.get("caption")), "")
         return Made({file: data for file, data in found.items() if data is not None}, caption)
