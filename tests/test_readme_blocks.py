@@ -11,7 +11,7 @@ import pytest
 
 from otanalysis.defaults import BASELINES, COMPARED_METHODS, FULL, MAJORITY, NO_IMAGE
 from otanalysis.figures.across import scores_by_position
-from otanalysis.figures.bundled_tables import given_of, tables_of
+from otanalysis.figures.bundled_tables import given_of, works_of
 from otanalysis.figures.verdicts import verdict_table
 from otanalysis.figures.verdicts.claim import COLUMNS, PaperClaim
 from otanalysis.figures.verdicts.claims import all_claims
@@ -257,7 +257,7 @@ def test_the_second_world_has_the_correlations_of_its_tables() -> None:
 def test_the_second_world_has_the_shares_and_gains_of_its_tables() -> None:
     said = section("A second world")
     natural = WORLDS["stamp-llava-natural"]
-    table = tables_of(natural, given_of(natural), ["objects"])["objects"]["objects"]
+    table = works_of(natural, given_of(natural), ["objects"])["objects"].tables["objects"]
     kept_on = table.set_index(["quantity", "method"])["value"]
     share = {name: f"{100 * value:.0f} %" for name, value in kept_on["kept_on_objects"].items()}
     assert (

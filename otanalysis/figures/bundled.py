@@ -8,15 +8,18 @@ from pathlib import Path
 from typing import Any, Final, NoReturn
 
 from otanalysis.errors import InputError
-from otanalysis.figures.build import Say, draw_all, judged, run, say_on_stderr
+from otanalysis.figures.build import run
 from otanalysis.figures.bundled_tables import (
     FROM_TABLES,
+    basis_of,
     claims_of,
     given_of,
     lacking,
-    tables_of,
+    works_of,
 )
+from otanalysis.figures.drawing import Say, draw_all, judged, say_on_stderr
 from otanalysis.figures.folder import FiguresFolder
+from otanalysis.figures.record import key_of
 from otanalysis.figures.registry import FIGURES, VERDICTS
 from otanalysis.figures.verdicts.claims import BASIS
 from otanalysis.locks import held
@@ -114,12 +117,15 @@ def _draw_bundled(
         refuse(f"The figures of {world.model} are drawn from its bundled tables. {fault}")
         return []
     needed = [*names, *(BASIS if VERDICTS in names else ())]
-    tables = tables_of(world, given, [name for name in FROM_TABLES if name in needed])
-    pictured = [name for name in names if name in tables]
+    works = works_of(world, given, [name for name in FROM_TABLES if name in needed])
     with held(out, "drawing figures", wait=wait):
         folder = FiguresFolder(out, shown=progress)
-        if pictured:
-            draw_all(given, only=pictured, model=world.model, folder=folder, say=say, tables=tables)
+        draw_all([works[name] for name in works if name in names], folder, model=world.model, say=say)
         if VERDICTS in names:
-            folder.put(judged(one for one in claims_of(world, tables) if one.measured))
+            basis = {name: work for name, work in works.items() if name in BASIS}
+            folder.make(
+                VERDICTS,
+                key_of(basis_of(world, given)),
+                lambda: judged(one for one in claims_of(world, basis) if one.measured),
+            )
         return folder.written

@@ -5,9 +5,10 @@ from __future__ import annotations
 import pytest
 
 from otanalysis.distances import DISTANCES, EVERYWHERE
-from otanalysis.figures.bundled_tables import FigureTables, claims_of, given_of, lacking, tables_of
+from otanalysis.figures.bundled_tables import claims_of, given_of, lacking, works_of
 from otanalysis.figures.declaration import Given
 from otanalysis.figures.verdicts.claim import PaperClaim
+from otanalysis.figures.work import Work
 from otanalysis.stats.cells import MEAN
 from otanalysis.stats.judging import FAILS, judge
 from otanalysis.studies.worlds import WORLDS
@@ -22,20 +23,20 @@ def given() -> Given:
 
 
 @pytest.fixture(scope="module")
-def made(given: Given) -> FigureTables:
-    return tables_of(NATURAL, given, ("3", "5", "ladder", "distances", "objects"))
+def made(given: Given) -> dict[str, Work]:
+    return works_of(NATURAL, given, ("3", "5", "ladder", "distances", "objects"))
 
 
 @pytest.fixture(scope="module")
-def claims(made: FigureTables) -> list[PaperClaim]:
+def claims(made: dict[str, Work]) -> list[PaperClaim]:
     return claims_of(NATURAL, made)
 
 
-def test_figure_5_wants_several_gammas(made: FigureTables) -> None:
+def test_figure_5_wants_several_gammas(made: dict[str, Work]) -> None:
     assert set(made) == {"3", "ladder", "distances", "objects"}
     rows = SMOOTH.distances()
     few = rows[rows["method"].isin(["otprune", "divprune"]) & (rows["benchmark"] == "place")]
-    table = tables_of(SMOOTH, Given(few, SMOOTH.scores()), ("5",))["5"]["figure5"]
+    table = works_of(SMOOTH, Given(few, SMOOTH.scores()), ("5",))["5"].tables["figure5"]
     assert set(table["gamma"]) == {1e-4, 1e-3, 1e-2, 1e-1, 1.0, 10.0}
     assert {"score", "logdet"} <= set(table["quantity"])
 
@@ -86,8 +87,8 @@ def test_what_was_not_measured_has_no_evidence(claims: list[PaperClaim]) -> None
     assert "section 5.3, Figure 5" in {one.place for one in claims}
 
 
-def test_the_share_on_objects_is_the_mean_of_the_bundled_one(given: Given, made: FigureTables) -> None:
-    table = made["objects"]["objects"].set_index(["quantity", "method"])
+def test_the_share_on_objects_is_the_mean_of_the_bundled_one(given: Given, made: dict[str, Work]) -> None:
+    table = made["objects"].tables["objects"].set_index(["quantity", "method"])
     rows = given.rows
     own = rows[(rows["ratio"] == 0.098) & (rows["normalisation"] == "none")]
     for method in ("divprune", "random"):
