@@ -7,7 +7,7 @@ from pathlib import Path
 
 from otanalysis.figures.captions import join_captions
 from otanalysis.figures.record import CAPTIONS, Files, Made, Record, content
-from otanalysis.files import make_folder, write_together
+from otanalysis.files import make_folder, storing, write_together
 from otanalysis.progress import say
 from otanalysis.reading import read_text
 
@@ -42,6 +42,8 @@ class FiguresFolder:
     def make(self, name: str, key: str, make: Callable[[], Made]) -> None:
         """Put some work here, unless it is there and was made of the same.
 
+        Files that it was earlier and is not any more go, if they still are as they were written.
+
         Parameters
         ----------
         name, key, make
@@ -52,8 +54,12 @@ class FiguresFolder:
         StorageError
             As for :meth:`put`.
         """
+        earlier = self.record.written(name)
         made = self.record.get(name, key, make)
         self.put(made.files, made.caption)
+        for file in earlier - made.files.keys():
+            with storing(self.path / file):
+                (self.path / file).unlink(missing_ok=True)
 
     def put(self, files: Files, caption: str = "") -> None:
         """Write files, all of them or none; those that are there with this content stay.

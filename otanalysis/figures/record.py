@@ -91,6 +91,15 @@ class Record:
             self._known[name] = _entry(key, found)
         return found
 
+    def written(self, name: str) -> set[str]:
+        """Return which files of a work are here as they were written."""
+        found = self._there(name)
+        if found is None:
+            return set()
+        known = self._known[name]["files"]
+        here = {file: data for file, data in found.files.items() if Path(file).name == file}
+        return {file for file, data in here.items() if known[file] == _digest(data)}
+
     def file(self) -> Files:
         """Return the file that says of what everything was made; none where nothing was."""
         text = json.dumps(self._known, indent=1) + "\n"

@@ -67,3 +67,25 @@ def test_work_that_is_there_is_not_done_again_and_counts_as_written(tmp_path: Pa
     again.make("two", "of that", lambda: Made({"figure2.pdf": b"q"}, "**Figure 2.** anew"))
     assert (tmp_path / "figure2.pdf").read_bytes() == b"q"
     assert (tmp_path / CAPTIONS).read_text() == "**Figure 2.** anew\n"
+    assert not (tmp_path / "figure2.csv").exists()
+
+
+def test_what_is_not_made_any_more_goes_unless_somebody_changed_it(tmp_path: Path) -> None:
+    (tmp_path / "notes.txt").write_text("mine")
+    FiguresFolder(tmp_path).make(
+        "two", "with scores", lambda: Made({"a.png": b"1", "b.png": b"2", "c.csv": b"3"})
+    )
+    FiguresFolder(tmp_path).make("three", "with scores", lambda: Made({"d.png": b"4"}))
+    (tmp_path / "c.csv").write_bytes(b"edited")
+    FiguresFolder(tmp_path).make("two", "without", lambda: Made({"a.png": b"5"}))
+    assert {path.name for path in tmp_path.iterdir()} == {"a.png", "c.csv", "d.png", "notes.txt", DRAWN}
+    assert (tmp_path / "c.csv").read_bytes() == b"edited"
+
+
+def test_a_record_can_name_no_file_of_another_folder(tmp_path: Path) -> None:
+    out = tmp_path / "figures"
+    FiguresFolder(out).make("two", "with scores", lambda: Made({"b.png": b"2"}))
+    (tmp_path / "b.png").write_bytes(b"2")
+    (out / DRAWN).write_text((out / DRAWN).read_text().replace("b.png", "../b.png"))
+    FiguresFolder(out).make("two", "without", lambda: Made({"a.png": b"5"}))
+    assert (tmp_path / "b.png").exists()
