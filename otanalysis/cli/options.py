@@ -325,7 +325,12 @@ def gammas_of_methods(text: str) -> tuple[float, ...] | dict[str, tuple[float, .
     if "=" not in text:
         return numbers(text, "--gammas")
     pairs = [pair(one.strip(), "--gammas", "METHOD=GAMMA,... for each method") for one in text.split(";")]
-    return {name: numbers(values, "--gammas") for name, values in pairs}
+    methods = [name.strip() for name, _ in pairs]
+    if twice := sorted({name for name in methods if methods.count(name) > 1}):
+        raise InputError(
+            f"--gammas wants each method once, all its gammas together, got {text!r}: {twice[0]}."
+        )
+    return {name: numbers(values, "--gammas") for name, (_, values) in zip(methods, pairs, strict=True)}
 
 
 def normalisations(text: str) -> tuple[Normalisation, ...]:

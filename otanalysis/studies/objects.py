@@ -45,20 +45,26 @@ def kept_of_objects(rows: pd.DataFrame, dumps: Iterable[str | PathLike[str]]) ->
     Raises
     ------
     InputError
-        If no dump is of a model and benchmark, or one does not know the objects of a sample.
+        If no dump or more than one is of a model and benchmark, or one does not know the objects of a sample.
     DumpError
         If a dump is missing or damaged, or lacks a sample.
     """
-    of_origin = {(dump.manifest.model, dump.manifest.benchmark): dump for dump in map(open_dump, dumps)}
+    of_origin: dict[tuple[str, str], Dump] = {}
+    for dump in map(open_dump, dumps):
+        origin = (dump.manifest.model, dump.manifest.benchmark)
+        if (other := of_origin.setdefault(origin, dump)) is not dump:
+            raise InputError(
+                f"Both {other.path} and {dump.path} are of {origin[0]} and {origin[1]}: "
+                "give the one that was swept."
+            )
     parts = []
     for (model, benchmark), own in rows.groupby(["model", "benchmark"], sort=False):
-        dump = of_origin.get((str(model), str(benchmark)))
-        if dump is None:
+        if (known := of_origin.get((str(model), str(benchmark)))) is None:
             raise InputError(
                 f"No dump is of {model} and {benchmark}, of which there are rows: give theirs too."
             )
         for sample, kept in own.groupby("sample", sort=False)["kept_indices"]:
-            parts.append(_of_image(dump.sample(str(sample)), kept, dump))
+            parts.append(_of_image(known.sample(str(sample)), kept, known))
     return pd.concat(parts).loc[rows.index]
 
 

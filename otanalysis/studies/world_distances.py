@@ -65,8 +65,8 @@ def write_distances(
     Raises
     ------
     InputError
-        If there is no sweep, a table is none of a sweep, two have the same rows, or the dumps are not those
-        that were swept or do not know their objects.
+        If there is no sweep, a table is none of a sweep or would be overwritten, two have the same rows, or
+        the dumps are not those that were swept or do not know their objects.
     DumpError
         If a dump is missing or damaged.
     StorageError
@@ -75,6 +75,10 @@ def write_distances(
     out = as_path(out, "a table")
     if not sweeps:
         raise InputError("At least one table of a sweep is wanted, got none.")
+    if out.resolve() in {Path(path).resolve() for path in sweeps}:
+        raise InputError(
+            f"{out} is a sweep itself, whose kept sets would be lost: give the table another name."
+        )
     opened = {dump.manifest.fingerprint: dump for dump in map(open_dump, dumps)}
     tables = [read_sweep(path) for path in sweeps]
     told = [_told(Path(path), table, opened) for path, table in zip(sweeps, tables, strict=True)]

@@ -20,7 +20,7 @@ def run(*arguments: object) -> Result:
 
 def test_a_sweep_with_gammas_of_each_method_becomes_a_small_table(tmp_path: Path) -> None:
     dump = scenes_dump(tmp_path / "stamps" / "where")
-    gammas = ("--gammas", "otprune=0.01,1; otprune-paper=0.05", "--methods", "otprune,otprune-paper,first")
+    gammas = ("--gammas", "otprune = 0.01,1; otprune-paper=0.05", "--methods", "otprune,otprune-paper,first")
     how = ("--ratios", 0.25, "--distances", "all", "--jobs", 1, "--quiet")
     swept = run("sweep", dump, *gammas, *how, "--out", tmp_path / "results")
     assert swept.exit_code == 0, swept.output
@@ -39,3 +39,14 @@ def test_what_is_no_sweep_is_refused(tmp_path: Path, assert_refused: Refused) ->
     assert_refused(done, "is not a table that otanalysis wrote", out)
     swept = run("sweep", dump, "--gammas", "otprune=0.01;0.1", "--out", tmp_path / "results")
     assert_refused(swept, "--gammas wants METHOD=GAMMA,... for each method, got '0.1'", tmp_path / "results")
+    swept = run("sweep", dump, "--gammas", "otprune=0.01;otprune = 0.1", "--out", tmp_path / "results")
+    assert_refused(swept, "--gammas wants each method once, all its gammas together", tmp_path / "results")
+
+
+def test_a_sweep_is_not_overwritten(tmp_path: Path) -> None:
+    sweep = tmp_path / "sweep.parquet"
+    sweep.write_bytes(b"kept sets")
+    done = run("keep-distances", tmp_path, "--sweep", sweep, "--out", tmp_path / "." / "sweep.parquet")
+    assert done.exit_code == 2
+    assert "is a sweep itself, whose kept sets would be lost" in done.output.replace("\n", " ")
+    assert sweep.read_bytes() == b"kept sets"

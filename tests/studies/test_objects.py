@@ -60,6 +60,9 @@ def test_objects_that_nobody_knows_are_asked_for(tmp_path: Path) -> None:
     rows = kept_sets("where")
     with pytest.raises(InputError, match="No dump is of stamps and where"):
         kept_of_objects(rows, [scenes_dump(tmp_path / "count")])
+    two = [scenes_dump(tmp_path / folder / "where") for folder in ("old", "new")]
+    with pytest.raises(InputError, match=r"Both .*old.* and .*new.* are of stamps and where: give the one"):
+        kept_of_objects(rows, two)
     blind = scenes_dump(tmp_path / "where", side=False)
     with pytest.raises(InputError, match=r"does not say where the objects of 'b' are: .*dump-scenes"):
         kept_of_objects(rows, [blind])
