@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from os import PathLike
 from pathlib import Path
 from typing import Any, Final, NoReturn
@@ -17,6 +17,7 @@ from otanalysis.figures.bundled_tables import (
     lacking,
     works_of,
 )
+from otanalysis.figures.captions import listed
 from otanalysis.figures.drawing import Say, draw_all, judged, say_on_stderr
 from otanalysis.figures.folder import FiguresFolder
 from otanalysis.figures.record import key_of
@@ -71,12 +72,15 @@ def draw_models(
     ------
     InputError
         If the model is unknown, or as :func:`~otanalysis.figures.build.run` raises it; for one model, if its
-        tables suffice for none of the figures, which is only said for :data:`ALL`.
+        tables suffice for none of the figures, which is only said for :data:`ALL`; if an accuracy table or
+        a number of scenes is given and only bundled tables are drawn.
     StorageError
         If a folder cannot be written, or another process writes there.
     """
     if model not in (*WORLDS, ALL):
         raise InputError(f"The models {', '.join((*WORLDS, ALL))} can be drawn, and {model!r} was asked for.")
+    if model != ALL and not WORLDS[model].measured_here:
+        _check_unused(model, running)
     chosen = [str(one) for one in only]
     how: dict[str, Any] = {"progress": progress, "distance": distance, "normalise": normalise, "ratio": ratio}
     written: list[Path] = []
@@ -96,6 +100,15 @@ def _drawable(chosen: Sequence[str]) -> list[str]:
     return [name for name in chosen if name in (*FROM_TABLES, VERDICTS)]
 
 
+def _check_unused(model: str, running: Mapping[str, Any]) -> None:
+    """Raise InputError if something is given that says what is measured, where nothing is."""
+    if given := [f"--{name}" for name in ("accuracy", "scenes") if running.get(name) is not None]:
+        raise InputError(
+            f"The figures of {model} are drawn from its bundled tables, where {listed(given)} would change "
+            "nothing: leave it out, or name dumps (--dumps) in place of --model."
+        )
+
+
 def _refuse(sentence: str) -> NoReturn:
     raise InputError(sentence)
 
@@ -113,11 +126,14 @@ def _draw_bundled(
 ) -> list[Path]:
     """Draw what of the chosen a world's tables suffice for; ``refuse`` is told where that is nothing."""
     names, given = _drawable(chosen), given_of(world, **how)
-    if fault := lacking(given) if names else _NOTHING.format(", ".join(chosen)):
-        refuse(f"The figures of {world.model} are drawn from its bundled tables. {fault}")
-        return []
     needed = [*names, *(BASIS if VERDICTS in names else ())]
     works = works_of(world, given, [name for name in FROM_TABLES if name in needed])
+    fault = lacking(given) if names else _NOTHING.format(", ".join(chosen))
+    if not fault and not works:
+        fault = f"They do not suffice for {listed(names)}."
+    if fault:
+        refuse(f"The figures of {world.model} are drawn from its bundled tables. {fault}")
+        return []
     with held(out, "drawing figures", wait=wait):
         folder = FiguresFolder(out, shown=progress)
         draw_all([works[name] for name in works if name in names], folder, model=world.model, say=say)

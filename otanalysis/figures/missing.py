@@ -125,7 +125,7 @@ class MissingScores:
             The file that holds all lines.
         """
         if self.worlds:
-            return "\n".join(map(_scenes_remedy, self.worlds))
+            return "\n".join(_scenes_remedy(world, given=self.given) for world in self.worlds)
         more = "" if len(lines) <= 2 else f" (all {len(lines) // 2} pairs: {script})"
         said = [f"To measure and add them{more}:", *(f"  {line}" for line in lines[:2])]
         if table is None:
@@ -140,13 +140,15 @@ class MissingScores:
         return "\n".join(said)
 
 
-def _scenes_remedy(world: str) -> str:
+def _scenes_remedy(world: str, *, given: bool) -> str:
+    """Name what measures scores of scenes, and the bundled scores where no table is given yet."""
+    about = f"These are benchmarks of the scenes of {world}: "
+    command = f"`otanalysis evaluate --scenes {world} --model FOLDER --out {TABLE}` measures"
+    if given:
+        return f"{about}{command} them."
     model, _ = _SCENES[world]
     bundled = shlex.quote(str(data_folder() / model / "accuracy.csv"))
-    return (
-        f"These are benchmarks of the scenes of {world}: --accuracy {bundled} has the scores of {model}, and "
-        f"`otanalysis evaluate --scenes {world} --model FOLDER --out {TABLE}` measures those of another one."
-    )
+    return f"{about}--accuracy {bundled} has the scores of {model}, and {command} those of another one."
 
 
 def needed_settings(rows: pd.DataFrame, only: Sequence[int | str], ratio: float) -> dict[Setting, bool]:

@@ -58,6 +58,7 @@ def test_all_are_drawn_together_and_what_lacks_is_said(
     [
         (("llava", ("4",)), "mini-llava, stamp-llava, stamp-llava-natural, all can be drawn, and 'llava'"),
         ((NATURAL, ("floor",)), r"suffice for 2, .*verdicts, and floor was asked for: the rest takes dumps"),
+        ((NATURAL, ("5",)), "They do not suffice for 5"),
     ],
 )
 def test_what_cannot_be_drawn_is_refused(tmp_path: Path, arguments: Any, message: str) -> None:
@@ -66,6 +67,13 @@ def test_what_cannot_be_drawn_is_refused(tmp_path: Path, arguments: Any, message
     assert not list(tmp_path.iterdir())
     with pytest.raises(InputError, match="no normalisation 'whitened', but columns, none and rows"):
         draw_models("stamp-llava", ("4",), tmp_path, normalise="whitened")
+
+
+@pytest.mark.parametrize(("option", "value"), [("accuracy", "nowhere.csv"), ("scenes", 0)])
+def test_what_tables_are_not_measured_with_is_refused(tmp_path: Path, option: str, value: Any) -> None:
+    with pytest.raises(InputError, match=f"where --{option} would change nothing: leave it out"):
+        draw_models("stamp-llava", ("4",), tmp_path, **{option: value})
+    assert not list(tmp_path.iterdir())
 
 
 def test_a_model_by_name_and_dumps_do_not_go_together(tmp_path: Path) -> None:

@@ -161,12 +161,21 @@ def test_scenes_are_measured_by_the_package_itself() -> None:
 def test_each_world_of_scenes_is_told_by_its_benchmarks(
     benchmarks: tuple[str, ...], worlds: tuple[str, ...]
 ) -> None:
-    lacking = MissingScores({Setting("full", 1.0): benchmarks}, given=True)
+    lacking = MissingScores({Setting("full", 1.0): benchmarks}, given=False)
     assert lacking.worlds == worlds
     remedy = lacking.remedy(lacking.commands("m", None), None, "x.sh")
     assert [f"evaluate --scenes {world} --model" in remedy for world in worlds] == [True] * len(worlds)
     assert ("stamp-llava/accuracy.csv" in remedy) == ("stamps" in worlds)
     assert ("lmms_eval" in remedy) == (not worlds)
+
+
+def test_scores_that_a_table_lacks_are_not_promised_of_the_bundled_one() -> None:
+    """Which may be that table."""
+    lacking = MissingScores({Setting("otprune-paper", 0.098): ("place",)}, given=True)
+    assert lacking.remedy(lacking.commands("stamp-llava", None), None, "x.sh") == (
+        "These are benchmarks of the scenes of stamps: `otanalysis evaluate --scenes stamps --model FOLDER "
+        "--out accuracy.csv` measures them."
+    )
 
 
 def test_a_name_that_no_known_task_has_gets_a_remedy_of_its_own() -> None:
