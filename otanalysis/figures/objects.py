@@ -41,7 +41,7 @@ def draw_objects(table: pd.DataFrame) -> Figure:
     -------
     Figure
         A row a method, the best score first; 95 % bootstraps over images. Dashed: what a set that is drawn
-        uniformly has on average.
+        uniformly has on average. Without any score there is no panel of it.
 
     Raises
     ------
@@ -60,10 +60,11 @@ def draw_objects(table: pd.DataFrame) -> Figure:
     by = {str(name): rows.set_index("method") for name, rows in table.groupby("quantity")}
     methods = [str(name) for name in by["score"]["value"].sort_values(ascending=False).index]
     share = float(by["object_share"]["value"].iloc[0])
-    width = (TEXT_WIDTH - LEFT - 0.1 - (len(_PANELS) - 1) * GAP) / len(_PANELS)
+    panels = {name: words for name, words in _PANELS.items() if by[name]["value"].notna().any()}
+    width = (TEXT_WIDTH - LEFT - 0.1 - (len(panels) - 1) * GAP) / len(panels)
     with paper_style():
         sheet = Sheet.of_height(TOP + ROW * len(methods) + 0.36)
-        for number, (name, words) in enumerate(_PANELS.items()):
+        for number, (name, words) in enumerate(panels.items()):
             panel = sheet.panel(LEFT + number * (width + GAP), TOP, width, ROW * len(methods))
             own = by[name].loc[methods]
             bars = error_lengths(own)

@@ -71,8 +71,9 @@ def test_what_cannot_be_drawn_is_refused(tmp_path: Path, arguments: Any, message
 
 @pytest.mark.parametrize(("option", "value"), [("accuracy", "nowhere.csv"), ("scenes", 0)])
 def test_what_tables_are_not_measured_with_is_refused(tmp_path: Path, option: str, value: Any) -> None:
+    given: dict[str, Any] = {option: value}
     with pytest.raises(InputError, match=f"where --{option} would change nothing: leave it out"):
-        draw_models("stamp-llava", ("4",), tmp_path, **{option: value})
+        draw_models("stamp-llava", ("4",), tmp_path, **given)
     assert not list(tmp_path.iterdir())
 
 

@@ -49,6 +49,15 @@ def test_methods_stand_in_the_order_of_their_scores() -> None:
         assert usual == {"kept_on_objects": [0.136], "length_ratio": [1.0]}.get(name, [])
 
 
+def test_scores_that_nobody_has_get_no_panel() -> None:
+    table = made_up()
+    table.loc[table["quantity"] == "score", ["value", "low", "high"]] = np.nan
+    panels = draw_objects(table).axes
+    assert len(panels) == len(draw_objects(made_up()).axes) - 1
+    assert panels[0].get_xlabel() == "kept tokens on objects"
+    assert len(panels[0].get_yticklabels()) == 3
+
+
 def test_the_caption_says_who_keeps_least_and_most_and_what_goes_with_the_score() -> None:
     """Spearman over three: shares 3, 2, 1 and scores 2, 3, 1 agree by 1/2; lengths by minus that."""
     caption = caption_objects(made_up())
