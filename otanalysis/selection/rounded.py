@@ -24,15 +24,15 @@ _WIDTH = 512
 """Features whose products one call of BLAS adds; these sums are added after it, for a smaller error."""
 _LEAST_ENTRIES = 2**18
 """Tokens of fewer numbers have their product in float64: it is not felt."""
-_ORDINARY = 2.0**60
-"""Lengths within it and its reciprocal leave float32 no number that overflows, or vanishes unnoticed."""
+_ORDINARY = 2.0**40
+"""Lengths within it and its reciprocal: no product overflows float32, and none that vanishes is felt."""
 
 
 def lengths_of(image: Image, axis: Literal["rows", "columns"]) -> FloatArray | None:
     """Return the lengths of the rows [m] or columns [d] of the tokens, where a float32 product is of use.
 
-    None for few tokens, and where a row is zero or a length leaves float32 numbers that overflow, or vanish
-    unnoticed. Of columns of zeros, which nothing need be divided by, it is one.
+    None for few tokens, and where a row is zero or a length so small or large that float32 does not hold the
+    products. Of columns of zeros, which nothing need be divided by, it is one.
     """
     if len(image) < 2 or image.host.size < _LEAST_ENTRIES:
         return None
@@ -60,7 +60,7 @@ def rounded_products(image: Image, over: FloatArray | None = None) -> tuple[Roun
         Symmetric.
     error : float
         No product differs by more from that of the tokens :math:`v`, over the product of their lengths
-        :math:`\lVert v_i \rVert \lVert v_j \rVert`, unless numbers vanish in float32.
+        :math:`\lVert v_i \rVert \lVert v_j \rVert`, but for numbers that vanish in float32.
     """
     given = image.host if image.in_float32 is None else image.in_float32
     m, d = given.shape

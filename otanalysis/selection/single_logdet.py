@@ -36,6 +36,8 @@ _BLOCK = 32
 """Rows of the squared Gram matrix made together: those whose tokens are likely to be picked next."""
 _PART = 512
 """Rows of a Gram matrix that are brought to float64 together."""
+_LARGEST = 2.0**60
+"""Of entries of a kernel in float32."""
 _VANISHING = 2.0**-50
 """More than what numbers and squares that vanish in float32 change in a row of a Gram matrix."""
 
@@ -65,6 +67,8 @@ def cosines(image: Image, keep: int) -> Found | None:
 
 def squared_gram(image: Image, keep: int, *, gamma: float) -> Found | None:
     """Return the same on OTPrune's kernel of the tokens with normalised columns."""
+    if gamma * image.host.shape[1] ** 2 > _LARGEST:
+        return None
     lengths = lengths_of(image, "columns") if keep <= _SquaredGram.most * len(image) else None
     return None if lengths is None else _SquaredGram(image, lengths, gamma).found(keep)
 

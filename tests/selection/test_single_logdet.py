@@ -240,7 +240,9 @@ def test_a_feature_of_zeros_changes_nothing() -> None:
     assert pair[0].tolist() == alone[0].tolist()
 
 
-@pytest.mark.parametrize("selector", [OTPrune(normalise="rows"), OTPrune(normalise="none"), OTPrune(1e-20)])
+@pytest.mark.parametrize(
+    "selector", [OTPrune(normalise="rows"), OTPrune(normalise="none"), OTPrune(1e-20), OTPrune(1e99)]
+)
 def test_other_kernels_of_otprune_are_made_in_float64(selector: OTPrune) -> None:
     assert selector.at_once(Image.of(cloud("noise")), KEEP) is None
 
