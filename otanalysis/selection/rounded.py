@@ -62,14 +62,14 @@ def rounded_products(image: Image, over: FloatArray | None = None) -> tuple[Roun
         No product differs by more from that of the tokens :math:`v`, over the product of their lengths
         :math:`\lVert v_i \rVert \lVert v_j \rVert`, but for numbers that vanish in float32.
     """
-    given = image.host if image.in_float32 is None else image.in_float32
+    given: Rounded | FloatArray = image.host if image.in_float32 is None else image.in_float32
     m, d = given.shape
     total, starts = np.zeros((m, m), dtype=np.float32), range(0, d, _WIDTH)
     products = np.empty_like(total)  # once: to get memory takes a tenth of the product
     for start in starts:
-        part = given[:, start : start + _WIDTH].astype(np.float32, copy=False)
+        part: Rounded = given[:, start : start + _WIDTH].astype(np.float32, copy=False)
         if over is not None:
-            part = part / over[start : start + _WIDTH].astype(np.float32)
+            part = np.divide(part, over[start : start + _WIDTH].astype(np.float32))
         # The same object on both sides: a symmetric product.
         total += np.matmul(part, part.T, out=products)
     # Every token is rounded, what it is divided by, and the quotient: three for each of the two. A hundredth

@@ -158,7 +158,7 @@ class _Search(ABC):
         """
         across = self.across(order)
         across[:, candidates] = rows
-        factor = np.linalg.cholesky(across[:, order])
+        factor = np.asarray(np.linalg.cholesky(across[:, order]), dtype=np.float64)
         part = solve_triangular(factor, across, lower=True, check_finite=False)
         lost = np.zeros_like(part)
         np.cumsum(part[:-1] ** 2, axis=0, out=lost[1:])
@@ -203,7 +203,7 @@ class _Cosines(_Search):
         inverse = solve_triangular(factor, np.eye(len(factor)), lower=True, check_finite=False)
         squares = (self._error * np.abs(inverse).sum(axis=1)) ** 2
         moved = np.sqrt(np.cumsum(squares) - squares)
-        return 1.0 - np.maximum(np.sqrt(lost) - moved[:, None], 0.0) ** 2
+        return np.asarray(1.0 - np.maximum(np.sqrt(lost) - moved[:, None], 0.0) ** 2)
 
 
 class _SquaredGram(_Search):
@@ -242,7 +242,8 @@ class _SquaredGram(_Search):
         return np.asarray(self._rows[pick], dtype=np.float64)
 
     def width(self, residual: FloatArray, step: int) -> FloatArray:
-        return (2.0 * np.sqrt(np.maximum(residual - 1.0, 0.0)) + self._moved) * self._moved
+        roots = np.sqrt(np.maximum(residual - 1.0, 0.0))
+        return np.asarray((2.0 * roots + self._moved) * self._moved)
 
     def among(self, tokens: IntArray) -> FloatArray:
         new = [one for one in tokens.tolist() if one not in self._exact]
@@ -264,4 +265,4 @@ class _SquaredGram(_Search):
 
     def above(self, lost: FloatArray, factor: FloatArray) -> FloatArray:
         roots = np.sqrt(np.maximum(self.diagonal - lost - 1.0, 0.0))
-        return 1.0 + (roots + self._moved) ** 2
+        return np.asarray(1.0 + (roots + self._moved) ** 2)
