@@ -89,6 +89,8 @@ class Image:
         As given.
     side : mapping from str to ndarray [m], float64
         The side information as it was given; empty where there is none.
+    in_float32 : ndarray [m, d], float32, or None
+        The tokens as they came, where that was in float32 and :attr:`for_one_call`: half the bytes to read.
 
     Raises
     ------
@@ -117,7 +119,6 @@ class Image:
     """Whether it was made of NumPy tokens by :meth:`of`, for a call that wants one product of them."""
 
     in_float32: NDArray[np.float32] | None = None
-    """The tokens as they came, where that was in float32 and :attr:`for_one_call`: half the bytes to read."""
 
     def __init__(
         self,

@@ -65,14 +65,18 @@ def rounded_products(image: Image, over: FloatArray | None = None) -> tuple[Roun
     given: Rounded | FloatArray = image.host if image.in_float32 is None else image.in_float32
     m, d = given.shape
     total, starts = np.zeros((m, m), dtype=np.float32), range(0, d, _WIDTH)
-    products = np.empty_like(total)  # once: to get memory takes a tenth of the product
+    # Once: to get memory takes a tenth of the product.
+    products, part = np.empty_like(total), np.empty((m, min(_WIDTH, d)), dtype=np.float32)
     for start in starts:
-        part: Rounded = given[:, start : start + _WIDTH].astype(np.float32, copy=False)
-        if over is not None:
-            part = np.divide(part, over[start : start + _WIDTH].astype(np.float32))
+        columns = slice(start, start + _WIDTH)
+        if over is None:
+            factor = given[:, columns].astype(np.float32, copy=False)
+        else:
+            times = (1.0 / over[columns]).astype(np.float32)
+            factor = np.multiply(given[:, columns], times, out=part[:, : len(times)], casting="same_kind")
         # The same object on both sides: a symmetric product.
-        total += np.matmul(part, part.T, out=products)
-    # Every token is rounded, what it is divided by, and the quotient: three for each of the two. A hundredth
+        total += np.matmul(factor, factor.T, out=products)
+    # Every token is rounded, what it is multiplied by, and the product: three for each of two. A hundredth
     # is for the squares of all this.
     return total, 1.01 * (min(_WIDTH, d) + len(starts) + 6) * UNIT
 

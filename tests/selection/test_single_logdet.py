@@ -105,7 +105,7 @@ def test_a_thousand_small_clouds(method: str, monkeypatch: pytest.MonkeyPatch) -
         whole = select(Image(tokens), method, keep=keep)
         if pair is not None:
             certain += 1
-            assert pair[0].tolist() == whole.pick_order.tolist(), (seed, kind)
+            assert (seed, pair[0].tolist()) == (seed, whole.pick_order.tolist())
             np.testing.assert_allclose(pair[1], whole.gains, rtol=1e-9, atol=1e-9)
     assert 500 < certain < 1000
 
