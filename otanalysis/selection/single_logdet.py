@@ -26,6 +26,8 @@ from otanalysis.selection.rounded import (
 )
 from otanalysis.surrogate.logdet import greedy_picks, picks_by_rows
 
+_LEAST_PRODUCTS = 2**27
+"""Products that a Gram matrix adds up; where they are fewer, the steps here take longer than is saved."""
 _ROUNDING = 2.0**-40
 """Residuals nearer to each other, over the largest entry of the kernel, are a tie that rounding decides."""
 _INDEPENDENT = 2.0**-30
@@ -61,7 +63,7 @@ def cosines(image: Image, keep: int) -> Found | None:
         or known: of few tokens, of many kept, where one is zero or has a length that float32 does not hold,
         and where too many tokens are too close to the best, or a tie is closer than rounding.
     """
-    lengths = lengths_of(image, "rows") if keep <= _Cosines.most * len(image) else None
+    lengths = lengths_of(image, "rows") if _pays(image, keep, _Cosines.most) else None
     return None if lengths is None else _Cosines(image, lengths).found(keep)
 
 
@@ -69,8 +71,12 @@ def squared_gram(image: Image, keep: int, *, gamma: float) -> Found | None:
     """Return the same on OTPrune's kernel of the tokens with normalised columns."""
     if gamma * image.host.shape[1] ** 2 > _LARGEST:
         return None
-    lengths = lengths_of(image, "columns") if keep <= _SquaredGram.most * len(image) else None
+    lengths = lengths_of(image, "columns") if _pays(image, keep, _SquaredGram.most) else None
     return None if lengths is None else _SquaredGram(image, lengths, gamma).found(keep)
+
+
+def _pays(image: Image, keep: int, most: float) -> bool:
+    return len(image) * image.host.size >= _LEAST_PRODUCTS and keep <= most * len(image)
 
 
 class _Search(ABC):
@@ -215,7 +221,7 @@ class _SquaredGram(_Search):
     \lVert e \rVert`.
     """
 
-    most = 0.25
+    most = 0.15
     floor = 1.0
 
     def __init__(self, image: Image, lengths: FloatArray, gamma: float) -> None:

@@ -18,6 +18,13 @@ METHODS = ("otprune", "dpp")
 Pair = tuple[np.ndarray, np.ndarray]
 
 
+@pytest.fixture(autouse=True)
+def as_if_large(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let clouds be chosen from in float32 where only larger ones gain by it."""
+    monkeypatch.setattr(single_logdet, "_LEAST_PRODUCTS", 0)
+    monkeypatch.setattr(single_logdet._SquaredGram, "most", 0.25)
+
+
 def cloud(kind: str, m: int = M, d: int = D, seed: int = 3) -> np.ndarray:
     generator = np.random.default_rng(seed)
     tokens = generator.standard_normal((m, d))
@@ -210,6 +217,13 @@ def test_a_candidate_that_was_not_proposed_is_found(monkeypatch: pytest.MonkeyPa
     assert pair[0].tolist() == select(Image(tokens), "dpp", keep=KEEP).pick_order.tolist()
     assert len(rounds) > 1
     assert len(rounds[-1]) == 0
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_a_product_that_is_not_felt_is_made_in_float64(method: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert found(cloud("noise"), method) is not None
+    monkeypatch.setattr(single_logdet, "_LEAST_PRODUCTS", M * M * D + 1)
+    assert found(cloud("noise"), method) is None
 
 
 @pytest.mark.parametrize("method", METHODS)
