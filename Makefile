@@ -89,7 +89,7 @@ LONG_TESTS = tests/chaos tests/test_results_to_figures.py tests/studies/table2 t
   $(addprefix tests/studies/test_,pool.py engine.py engine_kept.py ladder.py certify.py) \
   $(addprefix tests/theorem/test_,check.py check_sensitivity.py worst_case.py certified_checks.py) \
   $(addprefix tests/explore/test_,worker.py explorer.py state.py) \
-  $(addprefix tests/figures/test_,build.py build_theory.py ladder.py weights.py distances.py) \
+  $(addprefix tests/figures/test_,build.py build_theory.py drawing.py ladder.py weights.py distances.py) \
   $(addprefix tests/cli/test_,certify.py ladder.py theorem.py accuracy_import.py)
 
 test-bounds: test-bounds-core test-bounds-vlm  ## Run those of them that CI runs, without the longest.

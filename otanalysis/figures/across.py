@@ -10,14 +10,18 @@ import pandas as pd
 
 from otanalysis.figures.bundled_tables import (
     CLAIMS_BASIS,
+    basis_of,
     claims_of,
     given_of,
     lacking,
-    tables_of,
+    works_of,
     world_claims,
 )
+from otanalysis.figures.declaration import Given
+from otanalysis.figures.registry import FIGURES
 from otanalysis.figures.verdicts.claim import PaperClaim
 from otanalysis.figures.verdicts.compared import compare_claims
+from otanalysis.figures.work import Work
 from otanalysis.mini.bundled import MODEL_NAME
 from otanalysis.stats.objects_table import objects_table
 from otanalysis.studies.within_summary import bundled_summary, find_summary
@@ -30,11 +34,37 @@ RESTS_ON: Final = (*CLAIMS_BASIS, "distances")
 """Names of the bundled model's figures whose tables the claims of :func:`evidence_across` rest on."""
 
 
-def rows_across(kind: str, made: Mapping[str, Any], results: Path, **how: Any) -> pd.DataFrame:
-    """Return the rows of a kind of :data:`ACROSS`; the arguments are those of :func:`evidence_across`."""
-    if kind == "positions":
-        return scores_by_position()
-    return kept_objects() if kind == "objects" else evidence_across(made, results, **how)
+def work_across(
+    name: str, works: Mapping[str, Work], results: Path, scores: pd.DataFrame | None, **how: Any
+) -> Work:
+    """Return a figure of several models at once.
+
+    Parameters
+    ----------
+    name : str
+        Of a figure that needs one of :data:`ACROSS`.
+    works : mapping
+        The bundled model's figures by name, of which Figure D rests on those in :data:`RESTS_ON`.
+    results : path
+        As for :func:`evidence_across`.
+    scores : DataFrame or None
+        Accuracies of the bundled model.
+    **how
+        Distance, normalisation and ratio.
+    """
+    kind = FIGURES[name].needs
+    if kind != "worlds":
+        rows = scores_by_position() if kind == "positions" else kept_objects()
+        return Work.of(name, Given(rows, scores, **how))
+    basis = [work for key, work in works.items() if key in RESTS_ON]
+
+    def give() -> Given:
+        tables = {file: table for work in basis for file, table in work.tables.items()}
+        return Given(evidence_across(tables, results, **how), scores, **how)
+
+    others = [basis_of(world, given_of(world, **how)) for world in _others().values()]
+    own = [[work.key for work in basis], find_summary(results, MODEL_NAME)]
+    return Work(name, [own, others], give)
 
 
 def scores_by_position() -> pd.DataFrame:
@@ -74,16 +104,20 @@ def evidence_across(made: Mapping[str, Any], results: Path, **how: Any) -> pd.Da
         whose tables do not hold them is left out.
     """
     own = world_claims({**made, "within": find_summary(results, MODEL_NAME)})
-    others = {name: _read(world, **how) for name, world in WORLDS.items() if not world.measured_here}
+    others = {name: _read(world, **how) for name, world in _others().items()}
     return compare_claims({MODEL_NAME: list(own), **others})
 
 
-def with_other_models(inside: pd.DataFrame) -> pd.DataFrame:
-    """Return the correlations inside an image of the bundled model with the bundled ones of others below."""
-    others = [bundled_summary(name) for name, world in WORLDS.items() if not world.measured_here]
-    return pd.concat([inside, *(one for one in others if one is not None)], ignore_index=True)
+def inside_others() -> list[pd.DataFrame]:
+    """Return the bundled correlations inside an image of the models but the one that is measured here."""
+    return [one for one in map(bundled_summary, _others()) if one is not None]
 
 
 def _read(world: World, **how: Any) -> list[PaperClaim]:
     given = given_of(world, **how)
-    return [] if lacking(given) else claims_of(world, given, tables_of(world, given, CLAIMS_BASIS))
+    return [] if lacking(given) else claims_of(world, given, works_of(world, given, CLAIMS_BASIS))
+
+
+def _others() -> dict[str, World]:
+    """Return the models whose tables are all bundled."""
+    return {name: world for name, world in WORLDS.items() if not world.measured_here}

@@ -7,10 +7,8 @@ it needs is measured, with its caption; verdicts come when all are.
 
 from __future__ import annotations
 
-import sys
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from functools import partial
 from os import PathLike
 from pathlib import Path
 from typing import Any, cast, get_args
@@ -21,16 +19,16 @@ from otanalysis.arrays import Normalisation
 from otanalysis.defaults import DEFAULT_GAMMAS, RATIOS
 from otanalysis.distances import DISTANCES, further_distances
 from otanalysis.errors import InputError
-from otanalysis.figures.across import ACROSS, RESTS_ON, rows_across, with_other_models
-from otanalysis.figures.captions import single_images
+from otanalysis.figures.across import ACROSS, RESTS_ON, inside_others, work_across
+from otanalysis.figures.bundled_tables import inside_beside
 from otanalysis.figures.declaration import Declaration, Given
-from otanalysis.figures.folder import CAPTIONS, FiguresFolder
-from otanalysis.figures.missing import missing_scores
-from otanalysis.figures.pictures import Files, drawn
+from otanalysis.figures.drawing import SCRIPT, Say, draw_all, judged, say_on_stderr
+from otanalysis.figures.folder import FiguresFolder
+from otanalysis.figures.record import Made, content, key_of
 from otanalysis.figures.registry import FIGURES, VERDICTS
-from otanalysis.figures.verdicts import as_markdown, verdict_table
-from otanalysis.figures.verdicts.claim import PaperClaim
 from otanalysis.figures.verdicts.claims import BASIS, all_claims
+from otanalysis.figures.verdicts.published import files_of_claims
+from otanalysis.figures.work import Work
 from otanalysis.locks import held
 from otanalysis.scores.table import read_accuracy
 from otanalysis.selection import SELECTORS
@@ -62,16 +60,6 @@ SWEEP_COLUMNS = (*_KEYS, "w2", "w2_squared", "quantisation_error", *_GAUSSIAN, "
 _OF_SCORES = ("sweep", "predictors")
 _RESTS_ON = {VERDICTS: BASIS, "worlds": RESTS_ON}
 """What is made of the tables of other figures, and of which."""
-
-SCRIPT = "missing_scores.sh"
-"""File beside the figures with the commands that measure the scores they lack."""
-
-Say = Callable[[str], None]
-
-
-def say_on_stderr(sentence: str) -> None:
-    """Print a remark where it does not mix with results."""
-    print(sentence, file=sys.stderr)
 
 
 def run(
@@ -134,8 +122,8 @@ def run(
     Returns
     -------
     list of Path
-        The files written, and those that were as they should be. A picture is not drawn again where only the
-        same could come out, see :mod:`~otanalysis.figures.pictures`.
+        The files written, and those that were as they should be. A figure is not made again where only the
+        same could come out, see :mod:`~otanalysis.figures.record`.
 
     Raises
     ------
@@ -171,7 +159,7 @@ def run(
     how: dict[str, Any] = {"limit": samples, "jobs": jobs, "progress": progress, "wait": wait}
     drawn_as: dict[str, Any] = {"distance": distance, "normalise": normalise, "ratio": ratio}
     scripts: list[bytes] = []
-    made: dict[str, Any] = {}
+    works: dict[str, Work] = {}
     # Nobody else writes these tables between their measuring and their reading.
     with (
         held(out, "drawing figures", wait=wait),
@@ -181,123 +169,48 @@ def run(
         for kind in dict.fromkeys(figure.needs for figure in wanted.values()):
             figures = {name: figure for name, figure in wanted.items() if figure.needs == kind}
             if kind == "within" and inside is not None:
-                measured = _beside_methods(inside, made, Path(out))
-                measured = with_other_models(measured) if of_bundled else measured
+                others = inside_others() if of_bundled else []
+                what = Given(inside, scores, **drawn_as)
+                new = {name: _beside_methods(what, works, Path(out), others) for name in figures}
             elif kind in ACROSS:
-                measured = rows_across(kind, made, Path(results), **drawn_as)
+                new = {name: work_across(name, works, Path(results), scores, **drawn_as) for name in figures}
             else:
                 measured = _measured(list(figures.values()), dumps, normalise, ratio, Path(results), **how)
-            what = Given(measured, scores, **drawn_as)
-            if kind == "certificates":
-                what = replace(what, coverage=_coverage(dumps, normalise, Path(results), **how))
-            tables = {name: figure.tables(what) for name, figure in figures.items()}
-            made |= {file: table for own in tables.values() for file, table in own.items()}
-            asked = [name for name in figures if name in chosen]
-            if not asked:
-                continue
-            lack: dict[str, Any] = {"model": model, "pretrained": _pretrained(dumps), "table": accuracy}
-            files = draw_all(what, only=asked, folder=folder, say=say, tables=tables, **lack)
-            if kind in _OF_SCORES:
-                scripts.append(files.get(SCRIPT, b""))
+                what = Given(measured, scores, **drawn_as)
+                if kind == "certificates":
+                    what = replace(what, coverage=_coverage(dumps, normalise, Path(results), **how))
+                new = {name: Work.of(name, what) for name in figures}
+            works |= new
+            if asked := [work for name, work in new.items() if name in chosen]:
+                lack: dict[str, Any] = {"model": model, "pretrained": _pretrained(dumps), "table": accuracy}
+                script = draw_all(asked, folder, say=say, **lack)
+                if kind in _OF_SCORES:
+                    scripts.append(script)
         if any(scripts):
             folder.put({SCRIPT: _joined(scripts)})
         elif scripts:  # the one of an earlier run, whose scores have come since
             (Path(out) / SCRIPT).unlink(missing_ok=True)
         if VERDICTS in chosen:
-            folder.put(judged(all_claims(made, Path(results))))
+            _judge(works, Path(results), folder)
         return folder.written
 
 
-def draw_all(
-    given: Given,
-    *,
-    only: Sequence[int | str],
-    model: str = "MODEL",
-    pretrained: str | None = None,
-    table: str | PathLike[str] | None = None,
-    folder: FiguresFolder | None = None,
-    say: Say = say_on_stderr,
-    tables: Mapping[str, Mapping[str, Any]] | None = None,
-) -> Files:
-    """Draw figures from the rows that they need and an accuracy table.
+def _judge(works: Mapping[str, Work], results: Path, folder: FiguresFolder) -> None:
+    """Put the verdicts on all claims of the paper into a folder."""
+    basis = [work for name, work in works.items() if name in BASIS]
+    read = [content(path) for path in files_of_claims(results)]
 
-    Parameters
-    ----------
-    given : Given
-        Rows that all of the figures need, and how to draw them.
-    only, say
-        As in :func:`run`.
-    model, pretrained, table : str or path
-        What the commands for missing scores name: the dumps' model, what it is loaded from (if that is not
-        its name) and the accuracy table.
-    folder : FiguresFolder, optional
-        Where every figure is written as soon as it is drawn, unless it is there; without it nothing is.
-    tables : mapping, optional
-        What the declarations made of the given rows, by figure; made here without it.
+    def make() -> Made:
+        tables = {file: table for work in basis for file, table in work.tables.items()}
+        return judged(all_claims(tables, results))
 
-    Returns
-    -------
-    dict
-        From file name to content. Where scores are missing, :data:`SCRIPT` has the commands that measure
-        them.
-    """
-    files: Files = {}
-    captions: list[str] = []
-    place, picture = (Path(), drawn) if folder is None else (folder.path, folder.pictures.of)
-    missing = partial(missing_scores, given.rows, given.scores, ratio=given.ratio)
-    names = [name for name in FIGURES if name in {str(one) for one in only}]
-    for name in names:
-        own = FIGURES[name].tables(given) if tables is None else tables[name]
-        new = _files(FIGURES[name], own, picture)
-        sentence = missing(only=[name]).sentence()
-        notes = [
-            single_images(given.rows),
-            f"**Missing scores.** {sentence}" if sentence else "",
-            _of_one_model(name, given.rows, model),
-        ]
-        captions.append("\n\n".join([FIGURES[name].caption(own), *filter(None, notes)]))
-        if folder is not None:
-            folder.put(new, captions[-1])
-        files |= new
-    files[CAPTIONS] = ("\n\n".join(captions) + "\n").encode()
-    lacking = missing(only=names)
-    if lacking.benchmarks:
-        commands = lacking.commands(model, table, pretrained=pretrained)
-        say(f"{lacking.sentence()}\n{lacking.remedy(commands, table, place / SCRIPT)}")
-        if not lacking.worlds:
-            lines = ["#!/bin/sh", "set -e", *commands]
-            files[SCRIPT] = "".join(f"{line}\n" for line in lines).encode()
-    return files
-
-
-def _of_one_model(name: str, rows: pd.DataFrame, model: str) -> str:
-    """Return the note on which model a figure speaks of; none where it shows several, and names them."""
-    if FIGURES[name].needs in ACROSS or ("model" in rows and rows["model"].nunique() > 1):
-        return ""
-    return f"**Model.** Measured on `{model}`: what holds here, or does not, is said of this model alone."
+    folder.make(VERDICTS, key_of([[work.key for work in basis], read]), make)
 
 
 def _joined(scripts: Sequence[bytes]) -> bytes:
     """Return one script of several, which share lines where their figures lack the same scores."""
     lines = dict.fromkeys(line for script in scripts for line in script.splitlines(keepends=True))
     return b"".join(lines)
-
-
-def judged(claims: Iterable[PaperClaim]) -> Files:
-    """Return the files of the table of verdicts on claims."""
-    table = verdict_table(claims)
-    numbers = table.to_csv(index=False, float_format="%.8g")
-    return {f"{VERDICTS}.md": as_markdown(table).encode(), f"{VERDICTS}.csv": numbers.encode()}
-
-
-def _files(figure: Declaration[Any], made: Mapping[str, Any], picture: Callable[..., Files]) -> Files:
-    """Return the files of a figure, all its versions and numbers."""
-    files: Files = {}
-    for name, table in made.items():
-        files |= picture(name, table, figure.draw)
-        for end, numbers in figure.csvs(table).items():
-            files[f"{name}{end}.csv"] = numbers.to_csv(index=False, float_format="%.8g").encode()
-    return files
 
 
 def _measured(
@@ -384,12 +297,18 @@ def _without_inside(
     return {name: figure for name, figure in wanted.items() if name not in lacking}
 
 
-def _beside_methods(inside: pd.DataFrame, made: Mapping[str, Any], out: Path) -> pd.DataFrame:
-    """Return correlations inside an image with those between methods, if these were drawn now or before."""
+def _beside_methods(
+    given: Given, works: Mapping[str, Work], out: Path, others: Sequence[pd.DataFrame]
+) -> Work:
+    """Return Figure I, with correlations between methods if these are drawn now or were before.
+
+    Those inside an image of other models stand below.
+    """
+    if "predictors" in works:
+        return inside_beside(given, works["predictors"], others)
     written = out / "predictors.csv"
-    if "predictors" in made:
-        return with_between(inside, made["predictors"].matrix)
-    return with_between(inside, read_matrix(written)) if written.is_file() else inside
+    own = with_between(given.rows, read_matrix(written)) if written.is_file() else given.rows
+    return Work.of("within", replace(given, rows=pd.concat([own, *others], ignore_index=True)))
 
 
 def _gammas(figures: Sequence[Declaration[Any]]) -> dict[str, list[float]]:

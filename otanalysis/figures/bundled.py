@@ -8,16 +8,19 @@ from pathlib import Path
 from typing import Any, Final, NoReturn
 
 from otanalysis.errors import InputError
-from otanalysis.figures.build import Say, draw_all, judged, run, say_on_stderr
+from otanalysis.figures.build import run
 from otanalysis.figures.bundled_tables import (
     CLAIMS_BASIS,
     FROM_TABLES,
+    basis_of,
     claims_of,
     given_of,
     lacking,
-    tables_of,
+    works_of,
 )
+from otanalysis.figures.drawing import Say, draw_all, judged, say_on_stderr
 from otanalysis.figures.folder import FiguresFolder
+from otanalysis.figures.record import key_of
 from otanalysis.figures.registry import FIGURES, VERDICTS
 from otanalysis.locks import held
 from otanalysis.studies.worlds import WORLDS, World
@@ -114,12 +117,15 @@ def _draw_bundled(
         refuse(f"The figures of {world.model} are drawn from its bundled tables. {fault}")
         return []
     needed = [*names, *(CLAIMS_BASIS if VERDICTS in names else ())]
-    tables = tables_of(world, given, [name for name in FROM_TABLES if name in needed])
-    pictured = [name for name in names if name in tables]
+    works = works_of(world, given, [name for name in FROM_TABLES if name in needed])
     with held(out, "drawing figures", wait=wait):
         folder = FiguresFolder(out, shown=progress)
-        if pictured:
-            draw_all(given, only=pictured, model=world.model, folder=folder, say=say, tables=tables)
+        draw_all([works[name] for name in works if name in names], folder, model=world.model, say=say)
         if VERDICTS in names:
-            folder.put(judged(one for one in claims_of(world, given, tables) if one.measured))
+            basis = {name: work for name, work in works.items() if name in CLAIMS_BASIS}
+            folder.make(
+                VERDICTS,
+                key_of(basis_of(world, given)),
+                lambda: judged(one for one in claims_of(world, given, basis) if one.measured),
+            )
         return folder.written

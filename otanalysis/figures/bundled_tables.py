@@ -13,17 +13,14 @@ import pandas as pd
 from otanalysis.distances import DISTANCES
 from otanalysis.figures.captions import listed
 from otanalysis.figures.declaration import Given
-from otanalysis.figures.registry import FIGURES
 from otanalysis.figures.verdicts.claim import PaperClaim
 from otanalysis.figures.verdicts.inside import inside_claims
 from otanalysis.figures.verdicts.measured import measured_claims, rank_claim
+from otanalysis.figures.work import Work
 from otanalysis.stats.distance_grid import DistanceReading, distance_grid
 from otanalysis.stats.within_tables import with_between
 from otanalysis.studies.within_summary import bundled_summary
 from otanalysis.studies.worlds import WORLDS, World
-
-FigureTables = Mapping[str, Mapping[str, Any]]
-"""Of every figure by name, its tables by file name."""
 
 FROM_TABLES = ("2", "3", "4", "5", "predictors", "within")
 """Figures that need no more than bundled tables of distances, scores and the test inside the image."""
@@ -49,9 +46,9 @@ def _read(model: str, distance: str, normalise: str, ratio: float) -> Given:
 
 
 @cache
-def _made(name: str, given: Given) -> Mapping[str, Any]:
-    """Return the tables of a figure, which its picture and the claims of Figure D rest on alike."""
-    return FIGURES[name].tables(given)
+def _work(name: str, given: Given) -> Work:
+    """Return a figure, on whose tables its picture and the claims of Figure D rest alike."""
+    return Work.of(name, given)
 
 
 @cache
@@ -76,8 +73,8 @@ def lacking(given: Given) -> str:
     return ""
 
 
-def tables_of(world: World, given: Given, names: Sequence[str] = FROM_TABLES) -> FigureTables:
-    """Return the tables of figures that a world's bundled tables suffice for.
+def works_of(world: World, given: Given, names: Sequence[str] = FROM_TABLES) -> dict[str, Work]:
+    """Return figures that a world's bundled tables suffice for, by name.
 
     Figure 5 is not among them where no method has several gammas, nor Figure I where nobody made the test.
 
@@ -92,29 +89,46 @@ def tables_of(world: World, given: Given, names: Sequence[str] = FROM_TABLES) ->
     """
     several = given.rows.groupby("method")["gamma"].nunique().max() > 1
     inside = bundled_summary(world.model)
-    made: dict[str, Mapping[str, Any]] = {}
+    works: dict[str, Work] = {}
     for name in names:
         if name == "within" and inside is not None:
-            beside = with_between(inside, _made("predictors", given)["predictors"].matrix)
-            made[name] = FIGURES[name].tables(replace(given, rows=beside))
+            works[name] = inside_beside(replace(given, rows=inside), _work("predictors", given))
         elif name != "within" and (several or name != "5"):
-            made[name] = _made(name, given)
-    return made
+            works[name] = _work(name, given)
+    return works
 
 
-def claims_of(world: World, given: Given, tables: FigureTables) -> list[PaperClaim]:
+def inside_beside(given: Given, predictors: Work, others: Sequence[pd.DataFrame] = ()) -> Work:
+    """Return Figure I of correlations inside an image, with those between methods that Figure P has.
+
+    Those of other models stand below.
+    """
+
+    def give() -> Given:
+        own = with_between(given.rows, predictors.tables["predictors"].matrix)
+        return replace(given, rows=pd.concat([own, *others], ignore_index=True))
+
+    return Work("within", [vars(given), predictors.key, list(others)], give)
+
+
+def claims_of(world: World, given: Given, works: Mapping[str, Work]) -> list[PaperClaim]:
     """Return the claims on a world, with what evidence its tables have.
 
     Parameters
     ----------
     world, given
-        As for :func:`tables_of`.
-    tables : mapping
-        From :func:`tables_of`, for the figures in :data:`CLAIMS_BASIS` that it made.
+        As for :func:`works_of`, and all that decides the claims, see :func:`basis_of`.
+    works : mapping
+        From :func:`works_of`, for the figures in :data:`CLAIMS_BASIS` that are among them.
     """
-    by_file = {file: table for own in tables.values() for file, table in own.items()}
+    by_file = {file: table for work in works.values() for file, table in work.tables.items()}
     own = {"distances": {"all": _grid(given)}, "within": bundled_summary(world.model)}
     return list(world_claims({**by_file, **own}))
+
+
+def basis_of(world: World, given: Given) -> list[object]:
+    """Return what decides the claims on a world, as for :func:`~otanalysis.figures.record.key_of`."""
+    return [vars(given), bundled_summary(world.model)]
 
 
 def world_claims(tables: Mapping[str, Any]) -> Iterator[PaperClaim]:

@@ -33,12 +33,21 @@ def join_captions(earlier: str, fresh: str) -> str:
     **Figure 4.** kept
     <BLANKLINE>
     """
-    sections: dict[str, str] = {}
-    for text in (earlier, fresh):
-        for section in re.split(r"(?m)^(?=\*\*Figure \w)", text):
-            if found := re.match(r"\*\*Figure (\w)", section):
-                sections[found[1]] = section.strip()
-    return "\n\n".join(sections[mark] for mark in sorted(sections)) + "\n"
+    known = sections(earlier) | sections(fresh)
+    return "\n\n".join(known[mark] for mark in sorted(known)) + "\n"
+
+
+def sections(text: str) -> dict[str, str]:
+    r"""Return captions by the letter or digit of their figure.
+
+    >>> sections("**Figure 2.** two\n\n**Figure A.** a ladder\n")
+    {'2': '**Figure 2.** two', 'A': '**Figure A.** a ladder'}
+    """
+    return {
+        found[1]: section.strip()
+        for section in re.split(r"(?m)^(?=\*\*Figure \w)", text)
+        if (found := re.match(r"\*\*Figure (\w)", section))
+    }
 
 
 def basis(table: pd.DataFrame) -> str:

@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
-from typing import Final
 
 from otanalysis.figures.captions import join_captions
-from otanalysis.figures.pictures import Files, Pictures, content
+from otanalysis.figures.record import CAPTIONS, Files, Made, Record, content
 from otanalysis.files import make_folder, write_together
 from otanalysis.progress import say
 from otanalysis.reading import read_text
-
-CAPTIONS: Final = "captions.md"
-"""File beside the figures with the captions of all that were drawn."""
 
 
 class FiguresFolder:
@@ -27,8 +24,8 @@ class FiguresFolder:
 
     Attributes
     ----------
-    pictures : Pictures
-        Those in the folder.
+    record : Record
+        Of what all that is in the folder was made.
 
     Raises
     ------
@@ -37,10 +34,26 @@ class FiguresFolder:
     """
 
     def __init__(self, path: Path, *, shown: bool = False) -> None:
-        self.path, self.pictures = path, Pictures(path)
+        self.path, self.record = path, Record(path)
         self._shown, self._put = shown, dict[str, None]()
         known = path / CAPTIONS
         self._captions = read_text(known) if known.is_file() else ""
+
+    def make(self, name: str, key: str, make: Callable[[], Made]) -> None:
+        """Put some work here, unless it is there and was made of the same.
+
+        Parameters
+        ----------
+        name, key, make
+            As for :meth:`~otanalysis.figures.record.Record.get`.
+
+        Raises
+        ------
+        StorageError
+            As for :meth:`put`.
+        """
+        made = self.record.get(name, key, make)
+        self.put(made.files, made.caption)
 
     def put(self, files: Files, caption: str = "") -> None:
         """Write files, all of them or none; those that are there with this content stay.
@@ -62,7 +75,7 @@ class FiguresFolder:
             self._captions = join_captions(self._captions, caption)
             files = files | {CAPTIONS: self._captions.encode()}
         self._put |= dict.fromkeys(files)
-        known = files | self.pictures.record()
+        known = files | self.record.file()
         new = {name: data for name, data in known.items() if content(self.path / name) != data}
         write_together(self.path, new)
         for name in new:

@@ -7,8 +7,17 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from otanalysis.figures.across import evidence_across, kept_objects, scores_by_position, with_other_models
-from otanalysis.studies.within_summary import bundled_summary
+from otanalysis.figures.across import (
+    RESTS_ON,
+    evidence_across,
+    inside_others,
+    kept_objects,
+    scores_by_position,
+    work_across,
+)
+from otanalysis.figures.declaration import Given
+from otanalysis.figures.work import Work
+from otanalysis.studies.within_summary import SUMMARY_NAME, bundled_summary
 from otanalysis.studies.worlds import WITH_OBJECTS, WORLDS
 
 
@@ -38,12 +47,30 @@ def test_the_share_on_objects_is_the_mean_of_the_bundled_one() -> None:
     )
 
 
-def test_the_tests_inside_the_image_of_all_models_stand_below_each_other() -> None:
-    own = bundled_summary("mini-llava")
-    assert own is not None
-    together = with_other_models(own)
-    assert list(together["model"].drop_duplicates()) == list(WORLDS)
-    pd.testing.assert_frame_equal(together[together["model"] == "mini-llava"], own)
+def test_the_tests_inside_the_image_of_the_other_models_are_bundled() -> None:
+    found = inside_others()
+    assert [set(one["model"]) for one in found] == [{name} for name in WORLDS if name != "mini-llava"]
+
+
+def test_figure_d_depends_on_the_figures_that_it_rests_on_and_on_the_test_inside_the_image(
+    tmp_path: Path,
+) -> None:
+    """And on none else; nothing is made for that."""
+
+    def works(**ratios: float) -> dict[str, Work]:
+        rows = pd.DataFrame({"method": ["otprune"], "w2": [1.0]})
+        names = (*RESTS_ON, "4")
+        return {name: Work.of(name, Given(rows, ratio=ratios.get(f"of_{name}", 0.098))) for name in names}
+
+    def key(results: Path = tmp_path, **ratios: float) -> str:
+        return work_across("worlds", works(**ratios), results, None, distance="w2").key
+
+    assert key() == key() == key(of_4=0.2)
+    others = {name: key(**{f"of_{name}": 0.2}) for name in RESTS_ON}
+    inside = bundled_summary("mini-llava")
+    assert inside is not None
+    inside.assign(value=inside["value"] + 0.25).to_csv(tmp_path / SUMMARY_NAME, index=False)
+    assert len({key(), key(tmp_path / "nowhere"), *others.values()}) == 2 + len(RESTS_ON)
 
 
 def test_settings_that_no_bundled_table_holds_leave_nothing_to_compare(tmp_path: Path) -> None:

@@ -10,16 +10,15 @@ from typing import Any
 
 import pandas as pd
 import pytest
-from matplotlib.figure import Figure
 from typer.testing import CliRunner
 
 from otanalysis.cli import app
 from otanalysis.defaults import COMPARED_METHODS
 from otanalysis.errors import DumpError, InputError, OtAnalysisError
-from otanalysis.figures import build, pictures
-from otanalysis.figures.build import RATIOS, draw_all, run
-from otanalysis.figures.declaration import Given
-from otanalysis.figures.pictures import DRAWN, Files, drawn
+from otanalysis.figures import build
+from otanalysis.figures.build import RATIOS, run
+from otanalysis.figures.declaration import Declaration
+from otanalysis.figures.record import DRAWN
 from otanalysis.figures.registry import FIGURES
 from otanalysis.studies.table2 import Size, synthetic
 
@@ -61,7 +60,7 @@ def test_dumps_and_accuracies_become_figures_and_a_second_run_measures_and_draws
     measured = {path: path.stat().st_mtime_ns for path in results.rglob("*.parquet")}
     before = {path.name: path.read_bytes() for path in paths}
     with monkeypatch.context() as patch:
-        patch.delattr(pictures, "drawn")
+        patch.delattr(Declaration, "tables")
         again = run((4, 5), dumps, table, out, jobs=1, results=results, say=said.append)
     assert {path.name: path.read_bytes() for path in again} == before
     assert {path: path.stat().st_mtime_ns for path in results.rglob("*.parquet")} == measured
@@ -118,7 +117,9 @@ def test_without_accuracies_the_distances_are_drawn_and_the_rest_is_named(
     assert set(table.normalisation) == {"rows"}
 
 
-def test_the_verdicts_are_made_of_figures_that_need_not_be_drawn(make_dump: MakeDump, tmp_path: Path) -> None:
+def test_the_verdicts_are_made_of_figures_that_need_not_be_drawn(
+    make_dump: MakeDump, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Of dumps with a single image, by which nothing is decided."""
     dumps = [make_dump(name, samples=1, m=30, d=4, seed=len(name)) for name in ("alpha", "gamma-rays")]
     table = accuracy_of(tmp_path, ["alpha", "gamma-rays"])
@@ -126,11 +127,8 @@ def test_the_verdicts_are_made_of_figures_that_need_not_be_drawn(make_dump: Make
     how: dict[str, Any] = {"out": out, "results": tmp_path / "results", "jobs": 1}
     said: list[str] = []
     paths = run(("verdicts",), dumps, table, say=said.append, progress=False, **how)
-    assert (
-        {path.name for path in paths}
-        == {path.name for path in out.iterdir()}
-        == {"verdicts.md", "verdicts.csv"}
-    )
+    assert {path.name for path in paths} == {"verdicts.md", "verdicts.csv"}
+    assert {path.name for path in out.iterdir()} == {"verdicts.md", "verdicts.csv", DRAWN}
     found = pd.read_csv(out / "verdicts.csv")
     measured = found[found["command"].str.startswith("python -m otanalysis.figures", na=False)]
     untold = measured["claim"].str.contains("by some distance")
@@ -159,6 +157,11 @@ def test_the_verdicts_are_made_of_figures_that_need_not_be_drawn(make_dump: Make
     assert caption.startswith("**Figure E. ")
     assert "have no interval and no test, and decide nothing.\n\n**Model.**" in caption
     assert said == []
+    before = {path: path.read_bytes() for path in out.iterdir()}
+    monkeypatch.delattr(Declaration, "tables")
+    monkeypatch.delattr(build, "all_claims")
+    run(("verdicts", "distances"), dumps, table, say=said.append, progress=False, **how)
+    assert {path: path.read_bytes() for path in out.iterdir()} == before
 
 
 def test_the_share_kept_is_an_option_of_the_command(make_dump: MakeDump, tmp_path: Path) -> None:
@@ -227,32 +230,6 @@ def test_dumps_of_two_models_and_tables_of_two_metrics_are_refused_before_the_sw
     with pytest.raises(InputError, match="one metric per benchmark, and alpha have several"):
         run(dumps=dumps[:1], accuracy=tmp_path / "metrics.csv", out=tmp_path / "out", results=results)
     assert not results.exists()
-
-
-def test_draw_all_gives_pdf_png_and_numbers_of_each_version_and_says_what_is_missing(
-    tables: Any, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """All are drawn; rendered is one, as rendering eight would take most of the time."""
-
-    def rendered(name: str, table: Any, draw: Callable[[Any], Figure]) -> Files:
-        return drawn(name, table, draw if name == "figure3" else lambda one: draw(one) and Figure((1, 1)))
-
-    monkeypatch.setattr(build, "drawn", rendered)
-    said: list[str] = []
-    lacking = (tables.accuracy.method == "dpp") & (tables.accuracy.ratio == 0.15)
-    files = draw_all(Given(tables.sweep, tables.accuracy[~lacking]), only=(2, 3), say=said.append)
-    versions = ["figure2", "figure2_ranks", "figure2_all", "figure2_all_ranks", "figure3"]
-    versions += ["figure2_all_without_first_last"]
-    versions += ["figure2_quantisation", "figure2_all_quantisation"]
-    for version in versions:
-        assert {f"{version}.pdf", f"{version}.png", f"{version}.csv"} <= set(files)
-    assert files["figure3.png"].startswith(b"\x89PNG")
-    assert len(said) == 1
-    assert "DPP at 15%" in said[0]
-    assert "OTPrune" not in said[0]
-    complete: list[str] = []
-    draw_all(Given(tables.sweep, tables.accuracy), only=(3,), say=complete.append)
-    assert complete == []
 
 
 def test_the_command_says_one_sentence_and_exits_with_2(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pandas as pd
 import pytest
 
-from otanalysis.figures.bundled_tables import claims_of, given_of, lacking, tables_of
+from otanalysis.figures.bundled_tables import claims_of, given_of, lacking, works_of
 from otanalysis.figures.declaration import Given
 from otanalysis.figures.verdicts.claim import PaperClaim
 from otanalysis.stats.judging import FAILS, judge
@@ -21,14 +21,14 @@ def given() -> Given:
 
 @pytest.fixture(scope="module")
 def claims(given: Given) -> list[PaperClaim]:
-    return claims_of(NATURAL, given, tables_of(NATURAL, given, ("3", "5")))
+    return claims_of(NATURAL, given, works_of(NATURAL, given, ("3", "5")))
 
 
 def test_figure_5_wants_several_gammas(given: Given) -> None:
-    assert set(tables_of(NATURAL, given, ("3", "5"))) == {"3"}
+    assert set(works_of(NATURAL, given, ("3", "5"))) == {"3"}
     rows = SMOOTH.distances()
     few = rows[rows["method"].isin(["otprune", "divprune"]) & (rows["benchmark"] == "place")]
-    made = tables_of(SMOOTH, Given(few, SMOOTH.scores()), ("5",))["5"]["figure5"]
+    made = works_of(SMOOTH, Given(few, SMOOTH.scores()), ("5",))["5"].tables["figure5"]
     assert set(made["gamma"]) == {1e-4, 1e-3, 1e-2, 1e-1, 1.0, 10.0}
     assert not {"logdet", "trace_objective"} & set(made["quantity"]), "they were not measured"
 

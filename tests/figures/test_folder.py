@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from otanalysis.errors import InputError
-from otanalysis.figures.folder import CAPTIONS, FiguresFolder
+from otanalysis.figures.folder import FiguresFolder
+from otanalysis.figures.record import CAPTIONS, DRAWN, Made
 
 
 def test_files_are_written_at_once_and_pictures_told(
@@ -52,3 +53,17 @@ def test_captions_in_another_encoding_are_refused_and_left(tmp_path: Path) -> No
     with pytest.raises(InputError, match=r"captions\.md is no text in UTF-8"):
         FiguresFolder(tmp_path)
     assert {path: path.read_bytes() for path in tmp_path.iterdir()} == {known: before}
+
+
+def test_work_that_is_there_is_not_done_again_and_counts_as_written(tmp_path: Path) -> None:
+    made = Made({"figure2.pdf": b"p", "figure2.csv": b"r"}, "**Figure 2.** two")
+    FiguresFolder(tmp_path).make("two", "of this", lambda: made)
+    before = {path: path.stat() for path in tmp_path.iterdir()}
+    assert {path.name for path in before} == {*made.files, CAPTIONS, DRAWN}
+    again = FiguresFolder(tmp_path)
+    again.make("two", "of this", lambda: pytest.fail("made again"))
+    assert {path: path.stat() for path in tmp_path.iterdir()} == before
+    assert again.written == [tmp_path / name for name in (*made.files, CAPTIONS)]
+    again.make("two", "of that", lambda: Made({"figure2.pdf": b"q"}, "**Figure 2.** anew"))
+    assert (tmp_path / "figure2.pdf").read_bytes() == b"q"
+    assert (tmp_path / CAPTIONS).read_text() == "**Figure 2.** anew\n"

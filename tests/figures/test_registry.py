@@ -22,7 +22,7 @@ from otanalysis.errors import InputError
 from otanalysis.figures import registry
 from otanalysis.figures.build import run
 from otanalysis.figures.declaration import Measured
-from otanalysis.figures.pictures import DRAWN
+from otanalysis.figures.record import DRAWN
 from otanalysis.figures.registry import FIGURES
 from otanalysis.selection import SELECTORS
 

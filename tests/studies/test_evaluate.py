@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import pickle
+import shutil
 from dataclasses import dataclass, replace
 from importlib import import_module
 from pathlib import Path
@@ -48,11 +49,22 @@ def bundled() -> Path:
     return bundled_model_path()
 
 
-def test_every_value_is_the_mean_score_of_answers_given_by_hand(bundled: Path, tmp_path: Path) -> None:
-    out = tmp_path / "accuracy.csv"
-    table = evaluate(bundled, **SETTINGS, out=out, parts=tmp_path / "parts")
+@pytest.fixture(scope="module")
+def measured(bundled: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, pd.DataFrame]:
+    """Return a folder with what :data:`SETTINGS` measure, which nobody changes, and the table."""
+    folder = tmp_path_factory.mktemp("measured")
+    return folder, evaluate(bundled, **SETTINGS, out=folder / "accuracy.csv", parts=folder / "parts")
+
+
+def test_every_value_is_the_mean_score_of_answers_given_by_hand(
+    bundled: Path, measured: tuple[Path, pd.DataFrame]
+) -> None:
+    folder, table = measured
     pd.testing.assert_frame_equal(
-        read_accuracy(out), table.reset_index(drop=True), check_dtype=False, check_exact=False
+        read_accuracy(folder / "accuracy.csv"),
+        table.reset_index(drop=True),
+        check_dtype=False,
+        check_exact=False,
     )
     assert tuple(table.columns) == ACCURACY_COLUMNS
     # full, two gammas and two seeds at two ratios, majority; for each of two benchmarks
@@ -134,13 +146,15 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     return prompts_so_far
 
 
-def test_what_was_measured_is_not_measured_again(bundled: Path, tmp_path: Path, asked: list[str]) -> None:
+def test_what_was_measured_is_not_measured_again(
+    bundled: Path, measured: tuple[Path, pd.DataFrame], tmp_path: Path, asked: list[str]
+) -> None:
+    folder, first = measured
+    shutil.copytree(folder / "parts", tmp_path / "parts")
     run = {**SETTINGS, "parts": tmp_path / "parts"}
-    first = evaluate(bundled, **run, out=tmp_path / "a.csv")
-    asked.clear()
     again = evaluate(bundled, **run, out=tmp_path / "b.csv")
     assert asked == []
-    assert (tmp_path / "a.csv").read_bytes() == (tmp_path / "b.csv").read_bytes()
+    assert (folder / "accuracy.csv").read_bytes() == (tmp_path / "b.csv").read_bytes()
 
     lost = next((tmp_path / "parts").rglob("presence-*random*.parquet"))
     lost.unlink()
@@ -171,9 +185,8 @@ def test_a_table_gets_what_it_lacks_and_keeps_the_rest(
     assert "Random()" in later["selectors"]
 
 
-def test_the_provenance_names_model_settings_and_versions(bundled: Path, tmp_path: Path) -> None:
-    evaluate(bundled, **SETTINGS, out=tmp_path / "a.csv", parts=tmp_path / "parts")
-    provenance = json.loads((tmp_path / "a.provenance.json").read_text())
+def test_the_provenance_names_model_settings_and_versions(measured: tuple[Path, pd.DataFrame]) -> None:
+    provenance = json.loads((measured[0] / "accuracy.provenance.json").read_text())
     assert provenance["questions_per_benchmark"] == 6
     assert provenance["ratios"] == [0.05, 0.2]
     assert any("OTPrune(gamma=1.0" in selector for selector in provenance["selectors"])

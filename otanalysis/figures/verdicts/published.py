@@ -28,8 +28,14 @@ _PRINTED_TO = 1.0
 
 def published_claims(results: Path) -> Iterator[PaperClaim]:
     """Return the claims on Tables 1 and 2; of Table 2 those that ``results`` has the measurement for."""
-    yield from table1_claims(read_accuracy(bundled_data("published/accuracy.csv", "published table")))
+    published, _ = files_of_claims(results)
+    yield from table1_claims(read_accuracy(published))
     yield table2_claim(results)
+
+
+def files_of_claims(results: Path) -> tuple[Path, Path]:
+    """Return the files that the claims on Tables 1 and 2 rest on, of which the second need not be there."""
+    return bundled_data("published/accuracy.csv", "published table"), results / "synthetic.parquet"
 
 
 def table1_claims(accuracy: pd.DataFrame) -> Iterator[PaperClaim]:
@@ -96,7 +102,7 @@ def table2_claim(results: Path) -> PaperClaim:
         If the table of trials is there and damaged. The summaries beside it, which anyone may edit, are not
         read.
     """
-    trials = results / "synthetic.parquet"
+    _, trials = files_of_claims(results)
     gaps = gaps_to_published(trials) if trials.exists() else pd.DataFrame()
     evidence: tuple[Evidence, ...] = ()
     if not gaps.empty:
