@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import subprocess
 import sys
+import weakref
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -71,6 +72,28 @@ def test_tables_written_one_by_one_are_the_sealed_file_of_all_rows(
     for bit in np.random.default_rng(0).integers(8 * len(data), size=300):
         with pytest.raises(InputError, match="damaged"):
             unsealed(flipped(data, int(bit)), NAME, schema_only=True)
+
+
+def test_few_tables_are_in_memory_while_they_are_written(
+    table: pa.Table, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made: list[weakref.ref[pa.Table]] = []
+    alive: list[int] = []
+
+    def tables() -> Iterator[pa.Table]:
+        for _ in range(12):
+            one = table.slice(0, 1)
+            made.append(weakref.ref(one))
+            yield one
+            del one
+            alive.append(sum(ref() is not None for ref in made))
+
+    for group in (1, 10**9):
+        monkeypatch.setattr(of_files, "_GROUP_BYTES", group)
+        write_sealed(tmp_path / "whole.parquet", tables(), dict)
+
+    assert max(alive[:12]) <= 3
+    assert max(alive[12:]) == 12, "those of one row group are encoded together"
 
 
 def test_a_file_that_cannot_be_finished_leaves_what_was_there(table: pa.Table, tmp_path: Path) -> None:
