@@ -155,7 +155,7 @@ def solve_exact(
     tokens. ``near`` is what this returned, at the exponent zero, for the same cost and masses and as many
     kept tokens, most of them in the same columns: large problems then take a fraction of the time.
     """
-    before = near and Neighbour(near.plan, *near.potentials, moved=kept != near.indices)
+    before = None if near is None else Neighbour(near.plan, *near.potentials, moved=kept != near.indices)
     # Rows of a symmetric matrix are gathered in less than half the time of its columns.
     found = _between(np.ascontiguousarray(cost[kept].T), masses, None, before)
     return _transport(found, kept, exponent, "none")

@@ -178,7 +178,7 @@ def _solve(
     if scale > _DIVIDES_TO_ZERO:
         scaled[(scaled == 0.0) & (cost > 0.0)] = _TINY
     masses = marginals.rows, marginals.columns
-    near = before and solve_from(before.over(scale), scaled, *masses, max_pivots)
+    near = None if before is None else solve_from(before.over(scale), scaled, *masses, max_pivots)
     plan, prices = near or network_simplex(scaled, *masses, max_pivots)
     found = _assessed(scaled, marginals, plan, prices)
     if found.marginal <= MARGINAL_TOLERANCE and not found.proven:
