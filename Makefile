@@ -19,7 +19,7 @@ PYTEST_IN = NUMBA_CACHE_DIR=$(CURDIR)/$(1)/numba $(1)/bin/python -m pytest -p no
 .DEFAULT_GOAL := help
 .PHONY: help install figures test test-browser test-assembly test-shown test-oldest test-oldest-core test-oldest-vlm \
   test-bounds test-bounds-core test-bounds-vlm test-newest test-wheel fuzz chaos mutants lint format \
-  lab notebooks evaluate bench benchmark benchmark-vlm stamps train-mini clean
+  lab notebooks evaluate bench benchmark benchmark-vlm stamps stamp-dumps stamp-tables train-mini clean
 
 help:  ## List the targets.
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/\1|\2/' | awk -F'|' '{printf "  make %-13s %s\n", $$1, $$2}'
@@ -175,12 +175,24 @@ chaos: $(STAMP)  ## Try kills, stops, two at once, full disks and flipped bits, 
 STAMPS =
 SCENES = 64
 STAMP_DUMPS = data/dumps/stamp-llava-$(SCENES)-scenes
+STAMP_TABLES = results/stamp-llava-tables
+STAMP_SWEEP = $(BIN)/otanalysis sweep $(STAMP_DUMPS)/* --limit 32 --seeds 0,1,2 \
+  --gammas "otprune=0.0001,0.001,0.01,0.1,1,10;otprune-paper=0.01"
 
-stamps: $(STAMP) models/stamp-llava/config.json  ## Measure the second world anew, on photographs in STAMPS.
+stamps: stamp-dumps  ## Measure the second world anew, on photographs in STAMPS.
+	$(BIN)/python -m otanalysis.figures --dumps $(STAMP_DUMPS)/* --accuracy data/stamp-llava/accuracy.csv \
+	  --only 2,3,4,objects --results results/stamp-llava --out figures/stamp-llava-anew
+
+# The commands of data/stamp-llava/TABLES.md, whose other half takes an adapter and photographs that are not here.
+stamp-tables: stamp-dumps  ## Measure its bundled distances anew, as far as they are of smooth backgrounds: an hour.
+	$(STAMP_SWEEP) --distances all --out $(STAMP_TABLES)/raw
+	$(STAMP_SWEEP) --normalise columns,rows --out $(STAMP_TABLES)/normalised
+	$(BIN)/otanalysis keep-distances $(STAMP_DUMPS)/* --sweep $(STAMP_TABLES)/raw/sweep.parquet \
+	  --sweep $(STAMP_TABLES)/normalised/sweep.parquet --out $(STAMP_TABLES)/distances.parquet
+
+stamp-dumps: $(STAMP) models/stamp-llava/config.json
 	$(BIN)/otanalysis dump-scenes --model models/stamp-llava $(if $(STAMPS),--stamps $(STAMPS)) --limit $(SCENES) \
 	  --out $(STAMP_DUMPS)
-	$(BIN)/python -m otanalysis.figures --dumps $(STAMP_DUMPS)/* --accuracy data/stamp-llava/accuracy.csv \
-	  --only 2,3,4 --results results/stamp-llava --out figures/stamp-llava-anew
 
 models/stamp-llava/config.json: | $(STAMP)
 	$(BIN)/otanalysis assemble stamp-llava

@@ -306,7 +306,7 @@ what["score"] = scored[scored["ratio"].eq(RATIO)].groupby("method")["value"].mea
 what.sort_values("score").round(3)
 
 # %% [markdown]
-# Objects are 14 % of a picture. A set that matches the distribution of all tokens keeps 14 % of its tokens on them, and
+# Objects are 13 % of a picture. A set that matches the distribution of all tokens keeps 13 % of its tokens on them, and
 # spends the rest on background; OT-medoids does so, by design. DivPrune spreads out, is far from the distribution, and
 # keeps half of its tokens on objects. The digits' background is empty, and to match it costs few tokens. What both worlds
 # agree on is coverage: let the kept tokens carry any mass (the quantisation error) and the sign stays.

@@ -10,17 +10,19 @@ import pandas as pd
 import pytest
 
 from otanalysis.defaults import BASELINES, COMPARED_METHODS, FULL, MAJORITY, NO_IMAGE
-from otanalysis.figures.across import kept_objects, scores_by_position
+from otanalysis.figures.across import scores_by_position
+from otanalysis.figures.bundled_tables import given_of, works_of
 from otanalysis.figures.verdicts import verdict_table
 from otanalysis.figures.verdicts.claim import COLUMNS, PaperClaim
 from otanalysis.figures.verdicts.claims import all_claims
 from otanalysis.figures.verdicts.measured import measured_claims
 from otanalysis.mini.bundled import bundled_accuracy_path, bundled_model_path
 from otanalysis.scores.table import read_accuracy
-from otanalysis.stats.cells import MEAN
+from otanalysis.stats.cells import MEAN, main_gammas
 from otanalysis.stats.figure_tables import figure3_table, figure5_table
 from otanalysis.stats.judging import Evidence, judge
 from otanalysis.stats.positions_table import positions_table
+from otanalysis.stats.statistics import spearman_rho
 from otanalysis.studies.within_summary import bundled_summary
 from otanalysis.studies.worlds import WORLDS
 from tests.readme_blocks import BLOCKS, README, block_of, kept, marks, methods_table, with_block
@@ -219,6 +221,15 @@ def test_the_second_world_has_the_scores_of_its_tables() -> None:
     assert f"{full:.3f}, {majority:.3f}, and {blind:.3f} without any image token" in said
 
 
+def rho_with_score(name: str, quantity: str) -> str:
+    """Return the correlation over methods of a quantity with the score, 9.8 % kept, raw tokens."""
+    tables = (WORLDS[name].distances().query("normalisation == 'none'"), WORLDS[name].scores())
+    rows, scores = (table[table["ratio"].eq(0.098) & main_gammas(table)] for table in tables)
+    each = rows.groupby(["method", "benchmark"])[quantity].mean().groupby("method").mean()
+    both = pd.concat([each, scores.groupby("method")["value"].mean()], axis="columns", join="inner")
+    return f"{spearman_rho(both[quantity], both['value']):.2f}"
+
+
 def test_the_second_world_has_the_correlations_of_its_tables() -> None:
     said, table = section("A second world"), pd.read_csv(kept("worlds"))
     ranks = table[table["reading"] == "W2, all methods compared"].assign(rho=lambda rows: -rows["value"])
@@ -227,6 +238,12 @@ def test_the_second_world_has_the_correlations_of_its_tables() -> None:
     assert f"{spans(rho['stamp-llava-natural'])} over ten on natural ones" in said
     p = ranks.loc[ranks["model"] != "mini-llava", "p_value"]
     assert f"(p = {p.min():.2f} to {p.max():.2f})" in said
+    coverage, radius = (
+        [rho_with_score(name, quantity) for name in ("stamp-llava", "stamp-llava-natural")]
+        for quantity in ("quantisation_error", "hausdorff_radius")
+    )
+    assert f"({coverage[0]}, and {coverage[1]} over the fourteen" in said
+    assert f"(digits {overall_rho('hausdorff_radius')}, then {radius[0]} and {radius[1]})" in said
     for name in ("stamp-llava", "stamp-llava-natural"):
         inside = bundled_summary(name)
         assert inside is not None
@@ -239,13 +256,21 @@ def test_the_second_world_has_the_correlations_of_its_tables() -> None:
 
 def test_the_second_world_has_the_shares_and_gains_of_its_tables() -> None:
     said = section("A second world")
-    kept_on = kept_objects().set_index(["quantity", "method"])["value"]
+    natural = WORLDS["stamp-llava-natural"]
+    table = works_of(natural, given_of(natural), ["objects"])["objects"].tables["objects"]
+    kept_on = table.set_index(["quantity", "method"])["value"]
     share = {name: f"{100 * value:.0f} %" for name, value in kept_on["kept_on_objects"].items()}
     assert (
         f"DivPrune and DPP keep {share['divprune']}, facility location {share['facility-location']}" in said
     )
     assert f"OTPrune {share['otprune']} (paper's gamma {share['otprune-paper']})" in said
-    assert f"OT-medoids {share['ot-medoids']}." in said
+    covered = f"{100 * kept_on['object_share'].iloc[0]:.0f} %"
+    assert f"cover {covered} of the patches of a natural scene" in said
+    assert f"a set that matches all tokens keeps {covered} of its tokens on them" in said
+    rhos = [rho_with_score(name, "kept_on_objects") for name in ("stamp-llava-natural", "stamp-llava")]
+    assert f"OT-medoids {share['ot-medoids']}. Over fourteen methods" in said
+    assert f"this share goes with the score at rho {rhos[0]}; on smooth backgrounds" in said
+    assert f"over nine at {rhos[1]}." in said
     table = positions_table(scores_by_position())
     gains = (
         table[table["positions"] == "gain"]

@@ -26,6 +26,8 @@ _COMMANDS = {
     "check_model": "otanalysis check-model llava-hf/llava-1.5-7b-hf --image scene.png",
     "evaluate": "otanalysis evaluate --methods otprune,random --ratios 0.05 --out accuracy.csv",
     "dump_scenes": "otanalysis dump-scenes --model models/stamp-llava --stamps stamps --limit 8",
+    "keep_distances": "otanalysis keep-distances data/dumps/stamp-llava-64-scenes/* "
+    "--sweep results/sweep.parquet --out distances.parquet",
     "within": "otanalysis within --limit 2 --subsets 7",
     "train_mini": "otanalysis train-mini --out my-mini-llava --seed 1",
     "train_stamps": "otanalysis train-stamps --device cuda --out my-adapter",

@@ -89,7 +89,7 @@ def capture(
     ] = False,
     methods: options.Methods = options.COMPARED,
     ratios: options.Ratios = options.PAPER_RATIOS,
-    gammas: options.Gammas = "0.01",
+    gammas: options.GammasOfMethods = "0.01",
     seeds: options.Seeds = "0",
     normalise: options.Normalisations = "none",
     distances: options.Distances = "",

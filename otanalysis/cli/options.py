@@ -105,6 +105,13 @@ Methods = Annotated[
 ]
 Ratios = Annotated[str, typer.Option(help="Shares of the tokens to keep.")]
 Gammas = Annotated[str, typer.Option(help="For the methods with a gamma, for each in its own unit.")]
+GammasOfMethods = Annotated[
+    str,
+    typer.Option(
+        help="For the methods with a gamma, for each in its own unit; or METHOD=GAMMA,... for each, with a "
+        "semicolon between two."
+    ),
+]
 Seeds = Annotated[str, typer.Option(help="For the methods that draw at random.")]
 Normalisations = Annotated[str, typer.Option(help="Of the tokens before the distances: none, columns, rows.")]
 Distances = Annotated[
@@ -302,11 +309,23 @@ def of_sweep(
     return {
         "methods": names(methods, "--methods", TOKEN_METHODS),
         "ratios": numbers(ratios, "--ratios"),
-        "gammas": numbers(gammas, "--gammas"),
+        "gammas": gammas_of_methods(gammas),
         "seeds": whole_numbers(seeds, "--seeds"),
         "normalisations": normalisations(normalise),
         "distances": distances(distance_names),
     }
+
+
+def gammas_of_methods(text: str) -> tuple[float, ...] | dict[str, tuple[float, ...]]:
+    """Read the gammas of all methods that have one, or of each by its name.
+
+    >>> gammas_of_methods("0.01,1"), gammas_of_methods("otprune=0.01,1;otprune-paper=0.05")
+    ((0.01, 1.0), {'otprune': (0.01, 1.0), 'otprune-paper': (0.05,)})
+    """
+    if "=" not in text:
+        return numbers(text, "--gammas")
+    pairs = [pair(one.strip(), "--gammas", "METHOD=GAMMA,... for each method") for one in text.split(";")]
+    return {name: numbers(values, "--gammas") for name, values in pairs}
 
 
 def normalisations(text: str) -> tuple[Normalisation, ...]:

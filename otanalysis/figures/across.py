@@ -9,7 +9,6 @@ from typing import Any, Final
 import pandas as pd
 
 from otanalysis.figures.bundled_tables import (
-    CLAIMS_BASIS,
     basis_of,
     claims_of,
     given_of,
@@ -20,18 +19,15 @@ from otanalysis.figures.bundled_tables import (
 from otanalysis.figures.declaration import Given
 from otanalysis.figures.registry import FIGURES
 from otanalysis.figures.verdicts.claim import PaperClaim
+from otanalysis.figures.verdicts.claims import BASIS
 from otanalysis.figures.verdicts.compared import compare_claims
 from otanalysis.figures.work import Work
 from otanalysis.mini.bundled import MODEL_NAME
-from otanalysis.stats.objects_table import objects_table
 from otanalysis.studies.within_summary import bundled_summary, find_summary
-from otanalysis.studies.worlds import ACCURACY, WITH_OBJECTS, WORLDS, World
+from otanalysis.studies.worlds import ACCURACY, WORLDS, World
 
-ACROSS: Final = ("positions", "objects", "worlds")
+ACROSS: Final = ("positions", "worlds")
 """What such figures need, of :data:`~otanalysis.figures.declaration.Measured`."""
-
-RESTS_ON: Final = (*CLAIMS_BASIS, "distances")
-"""Names of the bundled model's figures whose tables the claims of :func:`evidence_across` rest on."""
 
 
 def work_across(
@@ -44,7 +40,8 @@ def work_across(
     name : str
         Of a figure that needs one of :data:`ACROSS`.
     works : mapping
-        The bundled model's figures by name, of which Figure D rests on those in :data:`RESTS_ON`.
+        The bundled model's figures by name, of which Figure D rests on those in
+        :data:`~otanalysis.figures.verdicts.claims.BASIS`.
     results : path
         As for :func:`evidence_across`.
     scores : DataFrame or None
@@ -52,11 +49,9 @@ def work_across(
     **how
         Distance, normalisation and ratio.
     """
-    kind = FIGURES[name].needs
-    if kind != "worlds":
-        rows = scores_by_position() if kind == "positions" else kept_objects()
-        return Work.of(name, Given(rows, scores, **how))
-    basis = [work for key, work in works.items() if key in RESTS_ON]
+    if FIGURES[name].needs == "positions":
+        return Work.of(name, Given(scores_by_position(), scores, **how))
+    basis = [work for key, work in works.items() if key in BASIS]
 
     def give() -> Given:
         tables = {file: table for work in basis for file, table in work.tables.items()}
@@ -84,12 +79,6 @@ def scores_by_position() -> pd.DataFrame:
     return pd.concat(parts, ignore_index=True)
 
 
-def kept_objects() -> pd.DataFrame:
-    """Return what methods keep of the objects, of the model of which that is known."""
-    world = WORLDS[WITH_OBJECTS]
-    return objects_table(world.distances(), world.scores())
-
-
 def evidence_across(made: Mapping[str, Any], results: Path, **how: Any) -> pd.DataFrame:
     """Return the evidence on the claims that several models have the measurements for.
 
@@ -115,7 +104,7 @@ def inside_others() -> list[pd.DataFrame]:
 
 def _read(world: World, **how: Any) -> list[PaperClaim]:
     given = given_of(world, **how)
-    return [] if lacking(given) else claims_of(world, given, works_of(world, given, CLAIMS_BASIS))
+    return [] if lacking(given) else claims_of(world, works_of(world, given, BASIS))
 
 
 def _others() -> dict[str, World]:

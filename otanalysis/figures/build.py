@@ -19,7 +19,7 @@ from otanalysis.arrays import Normalisation
 from otanalysis.defaults import DEFAULT_GAMMAS, RATIOS
 from otanalysis.distances import DISTANCES, further_distances
 from otanalysis.errors import InputError
-from otanalysis.figures.across import ACROSS, RESTS_ON, inside_others, work_across
+from otanalysis.figures.across import ACROSS, inside_others, work_across
 from otanalysis.figures.bundled_tables import inside_beside
 from otanalysis.figures.declaration import Declaration, Given
 from otanalysis.figures.drawing import SCRIPT, Say, draw_all, judged, say_on_stderr
@@ -32,12 +32,14 @@ from otanalysis.figures.work import Work
 from otanalysis.locks import held
 from otanalysis.scores.table import read_accuracy
 from otanalysis.selection import SELECTORS
+from otanalysis.side import OBJECTS
 from otanalysis.stats.cells import check_accuracy
 from otanalysis.stats.within_tables import with_between
 from otanalysis.studies.certify import CertifyStudy, read_certificates
 from otanalysis.studies.coverage import CoverageStudy, read_coverage
 from otanalysis.studies.engine import measure_samples
 from otanalysis.studies.ladder import LadderStudy, measure_ladder, read_ladder
+from otanalysis.studies.objects import KEPT_SETS, kept_of_objects
 from otanalysis.studies.sweep import read_sweep, sweep
 from otanalysis.studies.weights import WeightsStudy, read_weights
 from otanalysis.studies.within_summary import find_summary, read_matrix
@@ -58,7 +60,7 @@ _GAUSSIAN = ("gelbrich_w2_squared", "bures_w2_squared", "trace_objective")
 SWEEP_COLUMNS = (*_KEYS, "w2", "w2_squared", "quantisation_error", *_GAUSSIAN, "logdet")
 """What the figures read of a sweep; the kept indices, most of its bytes, are not among it."""
 _OF_SCORES = ("sweep", "predictors")
-_RESTS_ON = {VERDICTS: BASIS, "worlds": RESTS_ON}
+_RESTS_ON = dict.fromkeys((VERDICTS, "worlds"), BASIS)
 """What is made of the tables of other figures, and of which."""
 
 
@@ -86,9 +88,10 @@ def run(
     only : sequence of int or str
         Names in :data:`~otanalysis.figures.registry.FIGURES`: 2 to 5, ``"ladder"`` (A), ``"scatter"`` (B),
         ``"floor"`` (C), ``"distances"`` (E), ``"within"`` (I; left out where `otanalysis within` has not run
-        with the model), ``"predictors"`` (P), ``"weights"`` (W), and what is of the models
-        with bundled tables and so left out with ``dumps``: ``"positions"`` (R), ``"objects"`` (O) and
-        ``"worlds"`` (D); and ``"verdicts"``, the table of the paper's claims.
+        with the model), ``"predictors"`` (P), ``"weights"`` (W), ``"objects"`` (O; left
+        out where the dumps do not say where objects are), and what is of the models with bundled tables and
+        so left out with ``dumps``: ``"positions"`` (R) and ``"worlds"`` (D); and ``"verdicts"``, the table of
+        the paper's claims.
     dumps : sequence of paths, optional
         Dumps of one model, one per benchmark; without them the bundled model's, written on first use.
     accuracy : path, optional
@@ -152,6 +155,7 @@ def run(
         chosen = _of_dumps(chosen)
         given = None if accuracy is None else read_accuracy(accuracy)
     scores, model = _fitting(given, dumps, say)
+    chosen = _with_known_objects(chosen, dumps)
     needed = {*chosen, *(one for name in chosen for one in _RESTS_ON.get(name, ()))}
     wanted = {name: FIGURES[name] for name in FIGURES if name in needed}
     inside = find_summary(Path(results), model) if _inside(wanted) else None
@@ -244,7 +248,10 @@ def _measured(
     everywhere = figures[0].needs == "normalisations"
     asked |= {"ratios": RATIOS, "normalisations": get_args(Normalisation) if everywhere else (kind,)}
     table = sweep(dumps, **asked, **(how if everywhere else {"out": results, **running}))
-    return read_sweep(table, SWEEP_COLUMNS)
+    rows = read_sweep(table, SWEEP_COLUMNS)
+    if any(figure.of_objects for figure in figures):
+        rows = rows.join(kept_of_objects(read_sweep(table, (*KEPT_SETS, "seed")), dumps))
+    return rows
 
 
 def _coverage(
@@ -257,9 +264,27 @@ def _coverage(
 
 def _methods(figures: Sequence[Declaration[Any]], dumps: Sequence[str | PathLike[str]]) -> list[str]:
     """Return the methods that figures together want measured, as far as the dumps have what they need."""
-    carried = frozenset.intersection(*(open_dump(path).manifest.common_side for path in dumps))
+    carried = _carried(dumps)
     possible = [name for name, selector in SELECTORS.items() if carried.issuperset(selector.needs)]
     return [name for name in possible if any(name in figure.methods for figure in figures)]
+
+
+def _carried(dumps: Sequence[str | PathLike[str]]) -> frozenset[str]:
+    """Return the side information that all samples of all dumps have."""
+    return frozenset.intersection(*(open_dump(path).manifest.common_side for path in dumps))
+
+
+def _with_known_objects(names: list[str], dumps: Sequence[str | PathLike[str]]) -> list[str]:
+    """Return the figures without those of objects, where the dumps do not say where these are."""
+    asked = [name for name in names if name in FIGURES and FIGURES[name].of_objects]
+    if not asked or OBJECTS in _carried(dumps):
+        return names
+    if len(asked) == len(names):
+        raise InputError(
+            f"{' and '.join(asked)} cannot be drawn: these dumps do not say where objects are. Those of "
+            "`otanalysis dump-scenes` do."
+        )
+    return [name for name in names if name not in asked]
 
 
 def _across(names: Sequence[str]) -> list[str]:

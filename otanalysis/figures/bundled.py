@@ -10,7 +10,6 @@ from typing import Any, Final, NoReturn
 from otanalysis.errors import InputError
 from otanalysis.figures.build import run
 from otanalysis.figures.bundled_tables import (
-    CLAIMS_BASIS,
     FROM_TABLES,
     basis_of,
     claims_of,
@@ -22,6 +21,7 @@ from otanalysis.figures.drawing import Say, draw_all, judged, say_on_stderr
 from otanalysis.figures.folder import FiguresFolder
 from otanalysis.figures.record import key_of
 from otanalysis.figures.registry import FIGURES, VERDICTS
+from otanalysis.figures.verdicts.claims import BASIS
 from otanalysis.locks import held
 from otanalysis.studies.worlds import WORLDS, World
 
@@ -54,7 +54,7 @@ def draw_models(
     model : str
         A name in :data:`~otanalysis.studies.worlds.WORLDS`, or :data:`ALL`. The bundled model is measured
         where that is missing, see :func:`~otanalysis.figures.build.run`; of the others the bundled tables are
-        drawn, as far as they go: Figures 2 to 5, I, P and the verdicts.
+        drawn, as far as they go: Figures 2 to 5, A, E, I, O, P and the verdicts.
     only : sequence of int or str
         Figures, and the verdicts, as for :func:`~otanalysis.figures.build.run`.
     out : path
@@ -116,16 +116,16 @@ def _draw_bundled(
     if fault := lacking(given) if names else _NOTHING.format(", ".join(chosen)):
         refuse(f"The figures of {world.model} are drawn from its bundled tables. {fault}")
         return []
-    needed = [*names, *(CLAIMS_BASIS if VERDICTS in names else ())]
+    needed = [*names, *(BASIS if VERDICTS in names else ())]
     works = works_of(world, given, [name for name in FROM_TABLES if name in needed])
     with held(out, "drawing figures", wait=wait):
         folder = FiguresFolder(out, shown=progress)
         draw_all([works[name] for name in works if name in names], folder, model=world.model, say=say)
         if VERDICTS in names:
-            basis = {name: work for name, work in works.items() if name in CLAIMS_BASIS}
+            basis = {name: work for name, work in works.items() if name in BASIS}
             folder.make(
                 VERDICTS,
                 key_of(basis_of(world, given)),
-                lambda: judged(one for one in claims_of(world, given, basis) if one.measured),
+                lambda: judged(one for one in claims_of(world, basis) if one.measured),
             )
         return folder.written

@@ -10,27 +10,25 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from otanalysis.distances import DISTANCES
+from otanalysis.distances import DISTANCES, further_distances
 from otanalysis.figures.captions import listed
 from otanalysis.figures.declaration import Given
 from otanalysis.figures.verdicts.claim import PaperClaim
 from otanalysis.figures.verdicts.inside import inside_claims
 from otanalysis.figures.verdicts.measured import measured_claims, rank_claim
 from otanalysis.figures.work import Work
-from otanalysis.stats.distance_grid import DistanceReading, distance_grid
 from otanalysis.stats.within_tables import with_between
 from otanalysis.studies.within_summary import bundled_summary
 from otanalysis.studies.worlds import WORLDS, World
 
-FROM_TABLES = ("2", "3", "4", "5", "predictors", "within")
+FROM_TABLES = ("2", "3", "4", "5", "ladder", "predictors", "within", "distances", "objects")
 """Figures that need no more than bundled tables of distances, scores and the test inside the image."""
-
-CLAIMS_BASIS = ("2", "3", "5")
-"""Those of them whose tables the claims rest on, beside the distances and the test inside the image."""
 
 
 def given_of(world: World, *, distance: str = "w2", normalise: str = "none", ratio: float = 0.098) -> Given:
     """Return what the figures of a world are made of, read once a process; see :func:`lacking`.
+
+    Distances that were not measured under the normalisation have no column.
 
     Raises
     ------
@@ -42,7 +40,10 @@ def given_of(world: World, *, distance: str = "w2", normalise: str = "none", rat
 
 @cache
 def _read(model: str, distance: str, normalise: str, ratio: float) -> Given:
-    return Given(WORLDS[model].distances(), WORLDS[model].scores(), distance, normalise, ratio)
+    rows = WORLDS[model].distances()
+    further = rows.loc[rows["normalisation"] == normalise, list(further_distances(DISTANCES))]
+    measured = rows.drop(columns=[name for name in further if further[name].isna().any()])
+    return Given(measured, WORLDS[model].scores(), distance, normalise, ratio)
 
 
 @cache
@@ -51,25 +52,14 @@ def _work(name: str, given: Given) -> Work:
     return Work.of(name, given)
 
 
-@cache
-def _grid(given: Given) -> pd.DataFrame:
-    """Return Figure E's table of the methods that are compared, as far as claims rest on it."""
-    compared = given.rows[given.rows["method"].isin(given.methods)]
-    return distance_grid(compared, readings=(DistanceReading("w2"),))
-
-
 def lacking(given: Given) -> str:
     """Say what figures ask for and the rows do not hold, in one sentence; empty if there is nothing."""
     ratios = sorted(given.rows["ratio"].unique())
-    known = given.rows[[name for name in DISTANCES if name in given.rows.columns]].notna().all(axis="columns")
-    whole = known.groupby(given.rows["normalisation"]).all()
-    kinds = [str(kind) for kind in whole.index[whole]]
+    kinds = sorted(given.rows["normalisation"].unique())
     if not np.isclose(ratios, given.ratio).any():
         return f"They hold no ratio {given.ratio:g}, but {listed([f'{one:g}' for one in ratios])}."
     if given.normalise not in kinds:
-        return (
-            f"They hold not all distances under normalisation {given.normalise!r}, but under {listed(kinds)}."
-        )
+        return f"They hold no normalisation {given.normalise!r}, but {listed(kinds)}."
     return ""
 
 
@@ -91,7 +81,9 @@ def works_of(world: World, given: Given, names: Sequence[str] = FROM_TABLES) -> 
     inside = bundled_summary(world.model)
     works: dict[str, Work] = {}
     for name in names:
-        if name == "within" and inside is not None:
+        if name == "ladder":
+            works[name] = Work.of(name, replace(given, rows=world.ladder()))
+        elif name == "within" and inside is not None:
             works[name] = inside_beside(replace(given, rows=inside), _work("predictors", given))
         elif name != "within" and (several or name != "5"):
             works[name] = _work(name, given)
@@ -111,24 +103,24 @@ def inside_beside(given: Given, predictors: Work, others: Sequence[pd.DataFrame]
     return Work("within", [vars(given), predictors.key, list(others)], give)
 
 
-def claims_of(world: World, given: Given, works: Mapping[str, Work]) -> list[PaperClaim]:
+def claims_of(world: World, works: Mapping[str, Work]) -> list[PaperClaim]:
     """Return the claims on a world, with what evidence its tables have.
 
     Parameters
     ----------
-    world, given
-        As for :func:`works_of`, and all that decides the claims, see :func:`basis_of`.
+    world : World
+        The model.
     works : mapping
-        From :func:`works_of`, for the figures in :data:`CLAIMS_BASIS` that are among them.
+        From :func:`works_of`, for the figures in :data:`~otanalysis.figures.verdicts.claims.BASIS` that are
+        among them.
     """
     by_file = {file: table for work in works.values() for file, table in work.tables.items()}
-    own = {"distances": {"all": _grid(given)}, "within": bundled_summary(world.model)}
-    return list(world_claims({**by_file, **own}))
+    return list(world_claims({**by_file, "within": bundled_summary(world.model)}))
 
 
 def basis_of(world: World, given: Given) -> list[object]:
     """Return what decides the claims on a world, as for :func:`~otanalysis.figures.record.key_of`."""
-    return [vars(given), bundled_summary(world.model)]
+    return [vars(given), bundled_summary(world.model), world.ladder()]
 
 
 def world_claims(tables: Mapping[str, Any]) -> Iterator[PaperClaim]:

@@ -25,16 +25,14 @@ Measured = Literal[
     "predictors",
     "within",
     "positions",
-    "objects",
     "worlds",
 ]
 """What can be measured for a figure: distances of the methods' kept sets, all rungs for a pool of subsets,
 distances and quantisation errors beside their certified floors, distances of few images under all
 normalisations, or under several weights of the tokens, all distances of all methods' kept sets of one size,
-what `otanalysis within` found inside single images, the bundled accuracies with both positions, what is
-kept of the objects, or the claims on all models with bundled tables. :mod:`~otanalysis.figures.build`
-measures each at most once a run; the last four, which take the model itself or are of others, it only
-reads."""
+what `otanalysis within` found inside single images, the bundled accuracies with both positions, or the
+claims on all models with bundled tables. :mod:`~otanalysis.figures.build` measures each at most once a run;
+the last three, which take the model itself or are of others, it only reads."""
 
 Tables = TypeVar("Tables")
 
@@ -61,6 +59,17 @@ class Setting:
     def released(cls, method: str, ratio: float) -> Setting:
         """Return a method as it is by default: with its own gamma, if it has one."""
         return cls(method, round(float(ratio), RATIO_DIGITS), DEFAULT_GAMMAS.get(method))
+
+
+def every_method(swept: pd.DataFrame, ratio: float) -> dict[Setting, bool]:
+    """Return the settings of a figure that shows all methods that were swept, at one share kept.
+
+    Examples
+    --------
+    >>> [one.gamma for one in every_method(pd.DataFrame({"method": ["dpp", "otprune", "dpp"]}), 0.1)]
+    [None, 0.01]
+    """
+    return {Setting.released(method, ratio): False for method in swept["method"].drop_duplicates()}
 
 
 @dataclass(frozen=True, eq=False)
@@ -127,6 +136,8 @@ class Declaration(Generic[Tables]):
         From the settings that were swept (columns ``method, ratio, gamma``) and the share kept to the
         settings whose scores are shown, beside that of all tokens; the value says whether a score without
         gamma will not do. None if it shows no scores.
+    of_objects : bool
+        Whether its rows must say what is kept of the scene's objects, too, which few dumps know.
     csvs : callable
         From the numbers to the tables that are written, by the end of their file names.
     versions : callable
@@ -145,6 +156,7 @@ class Declaration(Generic[Tables]):
         default_factory=lambda: {method: (gamma,) for method, gamma in DEFAULT_GAMMAS.items()}
     )
     scores: Callable[[pd.DataFrame, float], dict[Setting, bool]] | None = None
+    of_objects: bool = False
     csvs: Callable[[Tables], Mapping[str, pd.DataFrame]] = lambda table: {"": table}  # type: ignore[dict-item]
     versions: Callable[[Given], Mapping[str, Given]] = lambda given: {"": given}
 

@@ -14,7 +14,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from otanalysis.figures.captions import DISTANCES, basis, interval_words, listed, samples_words, two_decimals
-from otanalysis.figures.declaration import Declaration, Given, Setting
+from otanalysis.figures.declaration import Declaration, Given, every_method
 from otanalysis.figures.layout import (
     PointLabel,
     Sheet,
@@ -383,10 +383,6 @@ def _table(given: Given) -> Figure2Tables:
     return figure2_tables(given.rows, given.scores, ratio=given.ratio, **how)
 
 
-def _scores(swept: pd.DataFrame, ratio: float) -> dict[Setting, bool]:
-    return {Setting.released(method, ratio): False for method in swept["method"].drop_duplicates()}
-
-
 FIGURE = Declaration(
     title="Figure 2. Does a small distance go with a high score?",
     file="figure2",
@@ -394,7 +390,7 @@ FIGURE = Declaration(
     table=_table,
     draw=draw_figure2,
     caption=caption2,
-    scores=_scores,
+    scores=every_method,
     csvs=lambda tables: {"": tables.points, "_spearman": tables.correlations},
     versions=_versions,
 )

@@ -12,7 +12,7 @@ from matplotlib.lines import Line2D
 
 from otanalysis.arrays import FloatArray
 from otanalysis.figures.captions import benchmarks_words, counted, span, two_decimals
-from otanalysis.figures.declaration import Declaration
+from otanalysis.figures.declaration import Declaration, Given
 from otanalysis.figures.layout import (
     INTERVAL,
     Sheet,
@@ -306,11 +306,16 @@ def _share(values: FloatArray) -> str:
     return f"{low}%" if low == high else f"{low} to {high}%"
 
 
+def _table(given: Given) -> pd.DataFrame:
+    """Return the numbers of what was measured; bundled ones are such numbers already."""
+    return given.rows if "quantity" in given.rows.columns else ladder_table(given.rows)
+
+
 FIGURE = Declaration(
     title="Figure A. The ladder from exact transport to the surrogate.",
     file="ladder",
     needs="ladder",
-    table=lambda given: ladder_table(given.rows),
+    table=_table,
     draw=draw_ladder,
     caption=lambda tables: caption_ladder(tables["ladder"]),
 )

@@ -8,11 +8,11 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from otanalysis.figures.captions import listed, two_decimals
-from otanalysis.figures.declaration import Declaration
+from otanalysis.figures.declaration import Declaration, Given, every_method
 from otanalysis.figures.layout import INTERVAL, Sheet, error_lengths, per_cent, require_columns
 from otanalysis.figures.style import TEXT_WIDTH, method_look, paper_style
+from otanalysis.stats.objects_table import objects_table
 from otanalysis.stats.statistics import spearman_rho
-from otanalysis.studies.worlds import WITH_OBJECTS
 
 _COLUMNS: Final = ("method", "quantity", *INTERVAL, "ratio", "n")
 _PANELS: Final = {
@@ -94,24 +94,42 @@ def caption_objects(table: pd.DataFrame) -> str:
     ends = [
         f"{method_look(str(name)).label} ({per_cent(round(kept[name], 3))})" for name in kept.index[[0, -1]]
     ]
-    rho = {name: float(spearman_rho(wide[name], wide["score"])) for name in wide.columns}
-    others = [f"{two_decimals(rho[name])} of {words}" for name, words in _COMPARED.items()]
     return (
-        f"**{FIGURE.title}** `{WITH_OBJECTS}`, {per_cent(float(table['ratio'].iloc[0]))} of the tokens kept "
+        f"**{FIGURE.title}** {per_cent(float(table['ratio'].iloc[0]))} of the tokens kept "
         f"and renumbered, means over {int(table['n'].max())} images (the score: over all questions); 95% "
         f"bootstraps. Of all tokens {per_cent(round(share, 3))} are on objects (dashed); a set that matches "
         "all tokens keeps as much. A length above 1 says that the kept tokens are longer than all.\n\n"
-        f"**Verdict.** The share kept on objects goes from {' to '.join(ends)}. Over {len(wide)} methods its "
-        f"Spearman correlation with the score is {two_decimals(rho['kept_on_objects'])}, against "
-        f"{listed(others)}; this says what goes together, not why."
+        f"**Verdict.** The share kept on objects goes from {' to '.join(ends)}. {_with_the_score(wide)}"
     )
+
+
+def _with_the_score(wide: pd.DataFrame) -> str:
+    """Say what goes with the score over the methods that have one."""
+    scored = wide[wide["score"].notna()]
+    if len(scored) < 3:
+        return "Too few methods have a score to say what goes with it."
+    rho = {
+        name: two_decimals(float(spearman_rho(scored[name], scored["score"])))
+        for name in ("kept_on_objects", *_COMPARED)
+    }
+    others = [f"{rho[name]} of {words}" for name, words in _COMPARED.items()]
+    return (
+        f"Over {len(scored)} methods its Spearman correlation with the score is {rho['kept_on_objects']}, "
+        f"against {listed(others)}; this says what goes together, not why."
+    )
+
+
+def _table(given: Given) -> pd.DataFrame:
+    return objects_table(given.rows, given.scores, ratio=given.ratio, normalise=given.normalise)
 
 
 FIGURE = Declaration(
     title="Figure O. Who keeps the objects?",
     file="objects",
-    needs="objects",
-    table=lambda given: given.rows,
+    needs="sweep",
+    table=_table,
     draw=draw_objects,
     caption=lambda tables: caption_objects(tables["objects"]),
+    scores=every_method,
+    of_objects=True,
 )

@@ -15,7 +15,7 @@ from matplotlib.patches import Patch
 from otanalysis.arrays import BoolArray, FloatArray
 from otanalysis.distances import DISTANCES
 from otanalysis.figures.captions import benchmarks_words, counted, listed, two_decimals
-from otanalysis.figures.declaration import Declaration, Given, Setting
+from otanalysis.figures.declaration import Declaration, Given, every_method
 from otanalysis.figures.distances import CLOSER, FARTHER
 from otanalysis.figures.layout import (
     Sheet,
@@ -246,10 +246,6 @@ def _table(given: Given) -> PredictorTables:
     return predictor_tables(given.rows, given.scores, ratio=given.ratio, normalise=given.normalise)
 
 
-def _scores(swept: pd.DataFrame, ratio: float) -> dict[Setting, bool]:
-    return {Setting.released(method, ratio): False for method in swept["method"].drop_duplicates()}
-
-
 FIGURE = Declaration(
     title="Figure P. Which distance predicts the score?",
     file="predictors",
@@ -258,6 +254,6 @@ FIGURE = Declaration(
     table=_table,
     draw=lambda tables: draw_predictors(tables.matrix),
     caption=lambda tables: caption_predictors(tables["predictors"]),
-    scores=_scores,
+    scores=every_method,
     csvs=lambda tables: {"": tables.matrix, "_methods": tables.points},
 )

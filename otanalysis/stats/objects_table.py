@@ -24,9 +24,10 @@ tokens, and two distances."""
 
 def objects_table(
     sweep: pd.DataFrame,
-    accuracy: pd.DataFrame,
+    accuracy: pd.DataFrame | None,
     *,
     ratio: float = 0.098,
+    normalise: str = "none",
     resamples: int = RESAMPLES,
     seed: int = 0,
 ) -> pd.DataFrame:
@@ -37,10 +38,12 @@ def objects_table(
     sweep : DataFrame
         Distances of kept sets with the columns :data:`QUANTITIES` and ``object_share``, the share of all
         tokens that are on objects.
-    accuracy : DataFrame
-        Of the same model.
+    accuracy : DataFrame or None
+        Of the same model; without it scores are missing.
     ratio : float
         Share of tokens kept.
+    normalise : str
+        Token normalisation under the distances; lengths are those of the tokens as they are.
     resamples, seed : int
         Of the bootstrap over images, and of the scores' draws.
 
@@ -57,8 +60,9 @@ def objects_table(
         If a column is missing, or there is no row at this ratio.
     """
     rows = main_rows(sweep, methods=[str(name) for name in sweep["method"].unique()], ratios=[ratio])
-    draws: dict[str, Any] = {"keys": ("method",), "normalise": "none", "resamples": resamples, "seed": seed}
-    cells = {name: distance_cells(rows, name, **draws) for name in (*QUANTITIES, "object_share")}
+    draws: dict[str, Any] = {"normalise": normalise, "resamples": resamples, "seed": seed}
+    names = (*QUANTITIES, "object_share")
+    cells = {name: distance_cells(rows, name, keys=("method",), **draws) for name in names}
     first = cells["w2"]
     good = score_cells(accuracy, first.benchmarks, first.cells, keys=("method",), ratio=ratio)
     means = {name: with_mean(one.means, one.replicates)[-1] for name, one in cells.items()}

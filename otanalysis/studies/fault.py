@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
 import pyarrow as pa
 import pyarrow.compute as pc
 
@@ -9,7 +11,9 @@ _MAY_LACK = ("gamma", "seed", "best_known", "bound")
 """Settings that only some of the methods have, and what the first block of a trial of Table 2 has for all."""
 
 
-def fault_of(table: pa.Table, schema: pa.Schema, *, rows: bool = True) -> str | None:
+def fault_of(
+    table: pa.Table, schema: pa.Schema, *, rows: bool = True, may_lack: Collection[str] = ()
+) -> str | None:
     """Say in which way a table is not what a study writes; None if it is, and can be cast to the schema.
 
     Parameters
@@ -21,6 +25,8 @@ def fault_of(table: pa.Table, schema: pa.Schema, *, rows: bool = True) -> str | 
         only a setting that not all methods have, and what is known of a whole trial, may be without.
     rows : bool
         Whether there must be rows; without, only the columns are looked at.
+    may_lack : collection of str
+        Further columns in which rows may be without a value.
 
     Returns
     -------
@@ -35,7 +41,8 @@ def fault_of(table: pa.Table, schema: pa.Schema, *, rows: bool = True) -> str | 
         return None
     if not table.num_rows:
         return "has no rows"
-    if bare := [name for name in schema.names if name not in _MAY_LACK and not _whole(table[name])]:
+    whole = [name for name in schema.names if name not in (*_MAY_LACK, *may_lack)]
+    if bare := [name for name in whole if not _whole(table[name])]:
         return f"has rows without {', '.join(bare)}, or with what is no finite number there"
     return None
 

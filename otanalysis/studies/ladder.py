@@ -23,7 +23,7 @@ from otanalysis.selection.pool import Subset, check_drawn, draw_pool
 from otanalysis.stats.ladder_tables import ladder_table
 from otanalysis.studies.chunks import OF_TABLE, distance_columns
 from otanalysis.studies.engine import measure_samples
-from otanalysis.studies.provenance import read_table, write_summaries
+from otanalysis.studies.provenance import read_csv_summary, read_table, write_summaries
 from otanalysis.studies.runs import SweepSettings
 from otanalysis.surrogate.ladder import Ladder
 from otanalysis.tokens import open_dump
@@ -31,6 +31,9 @@ from otanalysis.tokens.read import Sample
 
 SUMMARY_NAME = "ladder_summary.csv"
 """Name of the summary, beside the table that it is of."""
+
+_SUMMARY_WORDS = ("normalisation", "pool", "benchmark", "measure", "quantity")
+_SUMMARY_NUMBERS = ("ratio", "value", "low", "high", "n", "subsets", "gamma")
 
 _VALUES = (
     "w2",
@@ -250,3 +253,14 @@ def summarise_ladder(path: str | PathLike[str]) -> pd.DataFrame:
     summary = ladder_table(read_ladder(path))
     write_summaries(path, {SUMMARY_NAME: summary}, indent=1, sort_keys=True)
     return summary
+
+
+def read_ladder_summary(path: str | PathLike[str]) -> pd.DataFrame:
+    """Read a summary that :func:`summarise_ladder` wrote.
+
+    Raises
+    ------
+    InputError
+        The file is missing or damaged, or is another table.
+    """
+    return read_csv_summary(path, _SUMMARY_WORDS, _SUMMARY_NUMBERS, cure="run `otanalysis ladder` again")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import platform
 import sys
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from importlib.metadata import version
 from os import PathLike
@@ -17,6 +17,7 @@ import pyarrow as pa
 
 from otanalysis.errors import InputError
 from otanalysis.files import as_path, make_folder, write_together
+from otanalysis.reading import read_csv
 from otanalysis.studies.fault import fault_of
 from otanalysis.studies.sealed import is_sealed, unsealed, write_sealed
 
@@ -100,7 +101,12 @@ def read_provenance(path: str | PathLike[str]) -> dict[str, Any]:
 
 
 def read_table(
-    path: str | PathLike[str], schema: pa.Schema, *, cure: str, may_have: pa.Schema | None = None
+    path: str | PathLike[str],
+    schema: pa.Schema,
+    *,
+    cure: str,
+    may_have: pa.Schema | None = None,
+    may_lack: Collection[str] = (),
 ) -> pd.DataFrame:
     """Read a table of this package, which must be what a study writes, after a look at its checksum.
 
@@ -114,6 +120,8 @@ def read_table(
         What to do where the table is another one.
     may_have : pyarrow.Schema, optional
         Columns that are read as well if they are there.
+    may_lack : collection of str
+        Columns in which rows may be without a value.
 
     Returns
     -------
@@ -130,7 +138,7 @@ def read_table(
     _provenance(table, file)
     further = [one for one in may_have or () if one.name in table.column_names]
     schema = pa.schema([*schema, *further])
-    if fault := fault_of(table, schema):
+    if fault := fault_of(table, schema, may_lack=may_lack):
         raise InputError(f"{file} {fault}: {cure}.")
     chosen = table.select(schema.names).cast(schema)
     frame: pd.DataFrame = chosen.to_pandas(ignore_metadata=True, use_threads=False)
@@ -175,3 +183,32 @@ def write_summaries(path: str | PathLike[str], summaries: Mapping[str, pd.DataFr
     }
     first = Path(next(iter(summaries))).with_suffix(".provenance.json")
     write_together(Path(path).parent, {**files, first.name: about.encode()})
+
+
+def read_csv_summary(
+    path: str | PathLike[str], words: Sequence[str], numbers: Sequence[str], *, cure: str
+) -> pd.DataFrame:
+    """Read a summary that :func:`write_summaries` wrote.
+
+    Parameters
+    ----------
+    path : path
+        The CSV file.
+    words, numbers : sequence of str
+        Columns that must be there, the numbers with numbers or nothing in every row.
+    cure : str
+        What to do where they are not.
+
+    Raises
+    ------
+    InputError
+        The file is missing or damaged, or is another table.
+    """
+    table = read_csv(as_path(path, "a table")).frame()
+    if absent := [name for name in (*words, *numbers) if name not in table.columns]:
+        raise InputError(f"{path} lacks the columns {', '.join(absent)}: {cure}.")
+    try:
+        table[list(numbers)] = table[list(numbers)].apply(pd.to_numeric)
+    except (TypeError, ValueError) as error:
+        raise InputError(f"{path} has no number ({error}): {cure}.") from error
+    return table

@@ -7,11 +7,9 @@ from pathlib import Path
 
 import pandas as pd
 
-from otanalysis.errors import InputError
 from otanalysis.files import data_folder
-from otanalysis.reading import read_csv
 from otanalysis.stats.within_tables import swaps_table, within_table
-from otanalysis.studies.provenance import write_summaries
+from otanalysis.studies.provenance import read_csv_summary, write_summaries
 from otanalysis.studies.within import read_within
 from otanalysis.studies.worlds import WORLDS
 
@@ -63,7 +61,7 @@ def read_summary(path: Path) -> pd.DataFrame:
     InputError
         The file is missing or damaged, or is another table.
     """
-    return _read(path, _WORDS, _NUMBERS, cure="run `otanalysis within` again")
+    return read_csv_summary(path, _WORDS, _NUMBERS, cure="run `otanalysis within` again")
 
 
 def read_matrix(path: Path) -> pd.DataFrame:
@@ -75,19 +73,8 @@ def read_matrix(path: Path) -> pd.DataFrame:
         The file is missing or damaged, or is another table.
     """
     words, numbers = ["without_ends", "distance", "closer", "benchmark"], ["rho", "low", "high", "n_methods"]
-    table = _read(path, words, numbers, cure="draw `--only predictors` again")
+    table = read_csv_summary(path, words, numbers, cure="draw `--only predictors` again")
     return table.assign(without_ends=table["without_ends"] == "True")
-
-
-def _read(path: Path, words: list[str], numbers: list[str], *, cure: str) -> pd.DataFrame:
-    table = read_csv(path).frame()
-    if absent := [name for name in (*words, *numbers) if name not in table.columns]:
-        raise InputError(f"{path} lacks the columns {', '.join(absent)}: {cure}.")
-    try:
-        table[numbers] = table[numbers].apply(pd.to_numeric)
-    except (TypeError, ValueError) as error:
-        raise InputError(f"{path} has no number ({error}): {cure}.") from error
-    return table
 
 
 def find_summary(results: Path, model: str) -> pd.DataFrame | None:

@@ -5,20 +5,13 @@ from __future__ import annotations
 from pathlib import Path
 
 import pandas as pd
-import pytest
 
-from otanalysis.figures.across import (
-    RESTS_ON,
-    evidence_across,
-    inside_others,
-    kept_objects,
-    scores_by_position,
-    work_across,
-)
+from otanalysis.figures.across import evidence_across, inside_others, scores_by_position, work_across
 from otanalysis.figures.declaration import Given
+from otanalysis.figures.verdicts.claims import BASIS
 from otanalysis.figures.work import Work
 from otanalysis.studies.within_summary import SUMMARY_NAME, bundled_summary
-from otanalysis.studies.worlds import WITH_OBJECTS, WORLDS
+from otanalysis.studies.worlds import WORLDS
 
 
 def test_scores_have_their_positions_and_kinds() -> None:
@@ -29,22 +22,6 @@ def test_scores_have_their_positions_and_kinds() -> None:
     own = scores[scores["benchmark"] == "corner-digit"]
     assert set(own["kind"]) == {"place"}
     assert set(own["model"]) == {"mini-llava"}
-
-
-def test_the_share_on_objects_is_the_mean_of_the_bundled_one() -> None:
-    table = kept_objects().set_index(["quantity", "method"])
-    rows = WORLDS[WITH_OBJECTS].distances()
-    own = rows[(rows["ratio"] == 0.098) & (rows["normalisation"] == "none")]
-    for method in ("divprune", "random"):
-        each = own[own["method"] == method].groupby(["benchmark", "sample"])["kept_on_objects"].mean()
-        found = table.loc[("kept_on_objects", method)]
-        assert found["value"] == pytest.approx(each.groupby("benchmark").mean().mean())
-        assert found["low"] < found["value"] < found["high"]
-        assert found["n"] == len(each)
-    assert table.loc["object_share", "value"].nunique() == 1
-    assert table.loc[("score", "divprune"), "value"] == pytest.approx(
-        WORLDS[WITH_OBJECTS].scores().query("method == 'divprune' and ratio == 0.098")["value"].mean()
-    )
 
 
 def test_the_tests_inside_the_image_of_the_other_models_are_bundled() -> None:
@@ -59,18 +36,18 @@ def test_figure_d_depends_on_the_figures_that_it_rests_on_and_on_the_test_inside
 
     def works(**ratios: float) -> dict[str, Work]:
         rows = pd.DataFrame({"method": ["otprune"], "w2": [1.0]})
-        names = (*RESTS_ON, "4")
+        names = (*BASIS, "4")
         return {name: Work.of(name, Given(rows, ratio=ratios.get(f"of_{name}", 0.098))) for name in names}
 
     def key(results: Path = tmp_path, **ratios: float) -> str:
         return work_across("worlds", works(**ratios), results, None, distance="w2").key
 
     assert key() == key() == key(of_4=0.2)
-    others = {name: key(**{f"of_{name}": 0.2}) for name in RESTS_ON}
+    others = {name: key(**{f"of_{name}": 0.2}) for name in BASIS}
     inside = bundled_summary("mini-llava")
     assert inside is not None
     inside.assign(value=inside["value"] + 0.25).to_csv(tmp_path / SUMMARY_NAME, index=False)
-    assert len({key(), key(tmp_path / "nowhere"), *others.values()}) == 2 + len(RESTS_ON)
+    assert len({key(), key(tmp_path / "nowhere"), *others.values()}) == 2 + len(BASIS)
 
 
 def test_settings_that_no_bundled_table_holds_leave_nothing_to_compare(tmp_path: Path) -> None:

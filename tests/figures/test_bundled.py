@@ -17,7 +17,7 @@ from otanalysis.stats.figure_tables import figure4_table
 from otanalysis.studies.worlds import WORLDS
 
 NATURAL = "stamp-llava-natural"
-LACKING = "They hold no ratio 0.15, but 0.05, 0.098 and 0.2."
+LACKING = "They hold no ratio 0.3, but 0.05, 0.098, 0.15 and 0.2."
 MISSING = ["--results", "nowhere", "--out", "nowhere"]
 
 
@@ -30,7 +30,7 @@ def test_one_model_is_drawn_without_the_others(tmp_path: Path) -> None:
     made = figure4_table(WORLDS[NATURAL].distances(), methods=["divprune", "otprune"], resamples=2)
     keys = ["benchmark", "method", "ratio"]
     both = made.merge(drawn, on=keys, suffixes=("", "_drawn"))
-    assert len(both) == 36
+    assert len(both) == 48
     pd.testing.assert_series_equal(both["value"], both["value_drawn"], check_names=False, rtol=1e-6)
 
 
@@ -44,8 +44,10 @@ def test_all_are_drawn_together_and_what_lacks_is_said(
     said: list[str] = []
     written = draw_models(ALL, ("4", "floor"), tmp_path, ratio=0.15, say=said.append)
     assert asked == [(["4", "floor"], 0.15)]
-    assert {path.parent.name for path in written} == {"stamp-llava"}
-    assert said == [f"The figures of {NATURAL} are drawn from its bundled tables. {LACKING}"]
+    assert {path.parent.name for path in written} == {"stamp-llava", NATURAL}
+    assert said == []
+    assert draw_models(ALL, ("4",), tmp_path, ratio=0.3, say=said.append) == []
+    assert said[-1] == f"The figures of {NATURAL} are drawn from its bundled tables. {LACKING}"
     said.clear()
     assert draw_models(ALL, ("floor",), tmp_path, say=said.append) == []
     assert said == []
@@ -62,8 +64,8 @@ def test_what_cannot_be_drawn_is_refused(tmp_path: Path, arguments: Any, message
     with pytest.raises(InputError, match=message):
         draw_models(*arguments, tmp_path)
     assert not list(tmp_path.iterdir())
-    with pytest.raises(InputError, match="under normalisation 'rows', but under none"):
-        draw_models("stamp-llava", ("4",), tmp_path, normalise="rows")
+    with pytest.raises(InputError, match="no normalisation 'whitened', but columns, none and rows"):
+        draw_models("stamp-llava", ("4",), tmp_path, normalise="whitened")
 
 
 def test_a_model_by_name_and_dumps_do_not_go_together(tmp_path: Path) -> None:

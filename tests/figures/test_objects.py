@@ -2,12 +2,21 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+from typing import Any
+
 import numpy as np
 import pandas as pd
 import pytest
 
+from otanalysis.defaults import COMPARED_METHODS
 from otanalysis.errors import InputError
+from otanalysis.figures.build import run
 from otanalysis.figures.objects import caption_objects, draw_objects
+from otanalysis.stats.cells import main_gammas
+from otanalysis.studies.objects import kept_of_objects
+from otanalysis.studies.sweep import read_sweep
+from tests.studies.scene_dumps import scenes_dump
 
 SHARES = {"dpp": 0.5, "kmedoids": 0.3, "first": 0.1}
 SCORES = {"dpp": 0.8, "kmedoids": 0.9, "first": 0.2}
@@ -50,6 +59,43 @@ def test_the_caption_says_who_keeps_least_and_most_and_what_goes_with_the_score(
         "correlation with the score is 0.50, against −0.50 of the squared length, 0.50 of W2 and −1.00 of"
         in caption
     )
+
+
+def test_methods_without_a_score_count_for_no_correlation() -> None:
+    table = made_up()
+    more = table[table["method"] == "first"].assign(method="last")
+    more.loc[more["quantity"] == "score", "value"] = np.nan
+    said = caption_objects(pd.concat([table, more])).partition("**Verdict.**")[2]
+    assert said.partition("Over ")[2] == caption_objects(table).partition("Over ")[2]
+    few = pd.concat([table[table["method"] != "first"], more])
+    assert "Too few methods have a score to say what goes with it." in caption_objects(few)
+
+
+def test_dumps_that_know_their_objects_are_drawn_without_scores_too(tmp_path: Path) -> None:
+    dumps = [scenes_dump(tmp_path / "dumps" / name) for name in ("where", "count")]
+    how: dict[str, Any] = {"results": tmp_path / "results", "progress": False, "jobs": 1, "ratio": 0.2}
+    run(("objects",), dumps, out=tmp_path / "out", say=lambda _: None, **how)
+    drawn = pd.read_csv(tmp_path / "out" / "objects.csv").set_index(["quantity", "method"])["value"]
+    rows = read_sweep(tmp_path / "results" / "sweep.parquet")
+    rows = rows.join(kept_of_objects(rows, dumps))
+    rows = rows[rows["ratio"].eq(0.2) & main_gammas(rows)]
+    assert set(rows["method"]) == set(COMPARED_METHODS)
+    for quantity in ("kept_on_objects", "object_share", "length_ratio", "w2"):
+        of_sample = rows.groupby(["method", "benchmark", "sample"])[quantity].mean()
+        means = of_sample.groupby(["method", "benchmark"]).mean().groupby("method").mean()
+        np.testing.assert_allclose(drawn[quantity][means.index], means, rtol=1e-7)
+    assert drawn["score"].isna().all()
+    assert "Too few methods have a score" in (tmp_path / "out" / "captions.md").read_text()
+
+
+def test_dumps_that_do_not_know_their_objects_have_no_figure_of_them(tmp_path: Path) -> None:
+    dump = scenes_dump(tmp_path / "where", side=False)
+    how: dict[str, Any] = {"results": tmp_path / "results", "progress": False, "jobs": 1}
+    with pytest.raises(InputError, match="objects cannot be drawn: these dumps do not say where objects are"):
+        run(("objects",), [dump], out=tmp_path / "out", **how)
+    assert not (tmp_path / "out").exists()
+    written = run(("4", "objects"), [dump], out=tmp_path / "out", say=lambda _: None, **how)
+    assert {path.name for path in written} == {"figure4.pdf", "figure4.png", "figure4.csv", "captions.md"}
 
 
 def test_a_table_without_its_columns_is_refused() -> None:

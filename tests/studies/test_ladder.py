@@ -20,6 +20,7 @@ from otanalysis.studies.ladder import (
     LadderStudy,
     measure_ladder,
     read_ladder,
+    read_ladder_summary,
     summarise_ladder,
 )
 from otanalysis.studies.provenance import read_provenance
@@ -153,8 +154,14 @@ def test_tables_are_written_with_their_provenance(make_dump: MakeDump, tmp_path:
     assert path.name == "ladder.parquet"
     assert len(read_ladder(path)) == 4 * 6 * (len(COMPARED_METHODS) + 8)
     summary = summarise_ladder(path)
-    written = pd.read_csv(path.with_name(SUMMARY_NAME))
-    pd.testing.assert_frame_equal(written, summary, check_dtype=False, rtol=1e-7)
+    written = path.with_name(SUMMARY_NAME)
+    pd.testing.assert_frame_equal(read_ladder_summary(written), summary, check_dtype=False, rtol=1e-7)
+    written.write_text(written.read_text().replace("regret", "regret,", 1))
+    with pytest.raises(InputError, match=r"Line 4 of .* has 13 cells"):
+        read_ladder_summary(written)
+    summary.drop(columns="pool").to_csv(written, index=False)
+    with pytest.raises(InputError, match="lacks the columns pool: run `otanalysis ladder` again"):
+        read_ladder_summary(written)
     provenance = path.with_name("ladder_summary.provenance.json").read_text()
     assert read_provenance(path)["dumps"][1]["fingerprint"] in provenance
 

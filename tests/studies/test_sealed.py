@@ -45,6 +45,15 @@ def test_what_is_sealed_is_read_again_and_by_any_reader(table: pa.Table) -> None
     assert unsealed(sealed(unsealed(data, NAME)), NAME).equals(table), "what was sealed is sealed again"
 
 
+def test_numbers_of_float32_are_packed_and_read_by_any_reader() -> None:
+    numbers = np.random.default_rng(0).uniform(1, 2, 4096).astype(np.float32)
+    table = pa.table({"method": ["otprune"] * 4096, "w2": numbers})
+    data = sealed(table)
+    assert pq.read_table(io.BytesIO(data)).equals(table)
+    assert len(data) < 0.9 * numbers.nbytes
+    assert len(sealed(table.cast(pa.schema({"method": pa.string(), "w2": pa.float64()})))) > numbers.nbytes
+
+
 def test_every_single_bit_is_covered(table: pa.Table) -> None:
     data = sealed(table)
     for bit in range(8 * len(data)):

@@ -17,7 +17,7 @@ def compare_claims(claims: Mapping[str, Sequence[PaperClaim]]) -> pd.DataFrame:
     Parameters
     ----------
     claims : mapping
-        From the name of a model to its claims; equal words and quantities are one claim.
+        From the name of a model to its claims; equal words, readings and quantities are one claim.
 
     Returns
     -------
@@ -36,11 +36,11 @@ def compare_claims(claims: Mapping[str, Sequence[PaperClaim]]) -> pd.DataFrame:
     >>> table[["model", "value", "deciding", "verdict"]].values.tolist()
     [['one', 2.0, True, 'holds'], ['one', 3.0, False, 'holds'], ['other', 0.5, True, 'does not hold']]
     """
-    measured: dict[tuple[str, str], dict[str, PaperClaim]] = {}
+    measured: dict[tuple[str, str, str], dict[str, PaperClaim]] = {}
     for model, own in claims.items():
         for one in own:
             if one.measured:
-                measured.setdefault((one.words, one.quantity), {})[model] = one
+                measured.setdefault((one.words, one.reading, one.quantity), {})[model] = one
     return pd.DataFrame(
         [
             row
@@ -54,7 +54,7 @@ def compare_claims(claims: Mapping[str, Sequence[PaperClaim]]) -> pd.DataFrame:
 
 def claims_in(table: pd.DataFrame) -> list[pd.DataFrame]:
     """Return the rows of every claim of a table of :func:`compare_claims`, in its order."""
-    return [rows for _, rows in table.groupby(["claim", "quantity"], sort=False)]
+    return [rows for _, rows in table.groupby(["claim", "reading", "quantity"], sort=False)]
 
 
 def _rows(model: str, claim: PaperClaim) -> list[dict[str, object]]:

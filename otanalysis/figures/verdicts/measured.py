@@ -107,6 +107,7 @@ def _ladder_claims(ladder: pd.DataFrame | None) -> Iterator[PaperClaim]:
                 tuple(evidence),
                 Within(above=STANDS_FOR),
                 f"{_FIGURES} ladder",
+                tokens_words(kind),
             )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import pytest
 
@@ -24,6 +25,13 @@ def test_what_one_model_alone_has_measured_is_left_out() -> None:
     assert set(table["claim"]) == {"large"}
     assert table["model"].tolist() == ["one", "one", "two"]
     assert set(table["reading"]) == {"read so"}
+
+
+def test_a_claim_that_is_read_in_two_ways_is_two_claims() -> None:
+    other = replace(claim(*REVERSED), reading="read otherwise")
+    table = compare_claims({name: [claim(*PIECES), other] for name in ("one", "two")})
+    found = [(set(rows["reading"]), len(rows)) for rows in claims_in(table)]
+    assert found == [({"read so"}, 4), ({"read otherwise"}, 2)]
 
 
 def test_the_piece_that_decides_is_the_one_that_judges() -> None:
