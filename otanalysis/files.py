@@ -11,7 +11,7 @@ import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 from otanalysis.errors import InputError, StorageError
 
@@ -24,6 +24,7 @@ __all__ = [
     "json_bytes",
     "make_folder",
     "remove_strays",
+    "replacing",
     "sha256_of_file",
     "sha256_of_json",
     "storing",
@@ -224,6 +225,47 @@ def write_together(folder: Path, files: Mapping[str, bytes]) -> None:
             for path in temporary.values():
                 path.unlink(missing_ok=True)
         _flush_folder(folder)
+
+
+@contextmanager
+def replacing(path: Path) -> Iterator[IO[bytes]]:
+    """Write a file piece by piece in a ``with`` block, to be there as :func:`write_atomic` leaves it, or not.
+
+    Parameters
+    ----------
+    path : Path
+        The file; its folder must exist.
+
+    Yields
+    ------
+    file
+        Empty, to be written and read.
+
+    Raises
+    ------
+    StorageError
+        As for :func:`write_atomic`; the old file is as it was, also where the block raises anything.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     with replacing(Path(folder) / "words") as file:
+    ...         _ = file.write(b"one") + file.write(b" two")
+    ...     (Path(folder) / "words").read_bytes()
+    b'one two'
+    """
+    temporary = _temporary(path)
+    with storing(path):
+        try:
+            with temporary.open("w+b") as handle:
+                yield handle
+                handle.flush()
+                os.fsync(handle.fileno())
+            temporary.replace(path)
+        finally:
+            temporary.unlink(missing_ok=True)
+        _flush_folder(path.parent)
 
 
 @contextmanager

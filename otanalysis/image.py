@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 import numpy as np
 from array_api_compat import array_namespace, is_array_api_obj
+from numpy.typing import NDArray
 
 from otanalysis.arrays import (
     Array,
@@ -88,6 +89,8 @@ class Image:
         As given.
     side : mapping from str to ndarray [m], float64
         The side information as it was given; empty where there is none.
+    in_float32 : ndarray [m, d], float32, or None
+        The tokens as they came, where that was in float32 and :attr:`for_one_call`: half the bytes to read.
 
     Raises
     ------
@@ -114,6 +117,8 @@ class Image:
 
     for_one_call = False
     """Whether it was made of NumPy tokens by :meth:`of`, for a call that wants one product of them."""
+
+    in_float32: NDArray[np.float32] | None = None
 
     def __init__(
         self,
@@ -143,6 +148,8 @@ class Image:
             return tokens
         made = cls.of_checked(check_tokens(tokens))
         made.for_one_call = isinstance(made.tokens, np.ndarray)
+        if isinstance(tokens, np.ndarray) and tokens.dtype == np.float32:
+            made.in_float32 = np.asarray(tokens)
         return made
 
     @classmethod

@@ -20,11 +20,34 @@ from otanalysis.files import (
     earlier_kept,
     make_folder,
     remove_strays,
+    replacing,
     sha256_of_file,
     storing,
     write_atomic,
     written_data_folder,
 )
+
+
+def test_a_file_is_replaced_when_its_block_has_ended_well(tmp_path: Path) -> None:
+    target = tmp_path / "file"
+    write_atomic(target, b"old")
+
+    with replacing(target) as file:
+        file.write(b"new")
+        assert target.read_bytes() == b"old"
+    assert target.read_bytes() == b"new"
+
+    for error, told in ((OSError(errno.ENOSPC, "No space left"), StorageError), (KeyError("x"), KeyError)):
+
+        def stopped(error: Exception = error) -> None:
+            with replacing(target) as file:
+                file.write(b"half")
+                raise error
+
+        with pytest.raises(told):
+            stopped()
+    assert target.read_bytes() == b"new"
+    assert list(tmp_path.iterdir()) == [target]
 
 
 def test_a_failed_write_leaves_the_old_file_and_no_litter(

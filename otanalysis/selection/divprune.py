@@ -43,10 +43,9 @@ class DivPrune(GreedySelector):
             return one_launch.farthest_first(matrices, keep)
         return farthest_first(matrices, keep)
 
-    def pick(self, image: Image, keep: int, generator: np.random.Generator | None) -> tuple[Array, Array]:
-        """Return picks and gains [keep]; where nothing of the image is shared, with a float32 product."""
-        found = single.farthest_first(image, keep) if image.for_one_call else None
-        return super().pick(image, keep, generator) if found is None else found
+    def at_once(self, image: Image, keep: int) -> tuple[Array, Array] | None:
+        """Return picks and gains [keep] with a float32 product, where it decides."""
+        return single.farthest_first(image, keep)
 
     def worth(self, image: Image, kept: IntArray) -> float:
         """Return the smallest distance between two kept tokens; infinite for one."""

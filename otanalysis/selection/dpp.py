@@ -7,6 +7,7 @@ from typing import ClassVar
 
 from otanalysis.arrays import Array, IntArray
 from otanalysis.image import Image
+from otanalysis.selection import single_logdet
 from otanalysis.selection.selector import GreedySelector
 from otanalysis.surrogate import cosine_kernel, one_launch
 from otanalysis.surrogate.logdet import greedy_picks, logdet_value
@@ -38,6 +39,10 @@ class GreedyDPP(GreedySelector):
         if one_launch.runs_here(matrices):
             return one_launch.greedy_logdet(matrices, keep, floor=0.0)
         return greedy_picks(matrices, keep, floor=0.0)
+
+    def at_once(self, image: Image, keep: int) -> tuple[Array, Array] | None:
+        """Return picks and gains [keep] with a float32 product, where it decides."""
+        return single_logdet.cosines(image, keep)
 
     def worth(self, image: Image, kept: IntArray) -> float:
         """Return the log-determinant of the kept similarities; minus infinity if it vanishes."""

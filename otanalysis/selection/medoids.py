@@ -96,8 +96,10 @@ class OTMedoids(Selector):
         """Return the tokens [keep] that settled, ascending."""
         cost, masses = image.unit_distances, image.weights
         kept = medoids(cost, keep, max_iter=100, masses=masses)
+        transport = None
         for _ in range(self.max_rounds):
-            moved = move_medoids(cost, solve_exact(cost, kept, masses=masses))
+            transport = solve_exact(cost, kept, masses=masses, near=transport)
+            moved = move_medoids(cost, transport)
             if np.array_equal(moved, kept):
                 return np.sort(kept)
             kept = moved

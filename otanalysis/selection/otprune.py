@@ -13,6 +13,7 @@ from otanalysis.arrays import Array, IntArray, Normalisation, check_normalisatio
 from otanalysis.defaults import PAPER_GAMMA, RELEASED_GAMMA
 from otanalysis.errors import InputError
 from otanalysis.image import Image
+from otanalysis.selection import single_logdet
 from otanalysis.selection.selector import GreedySelector, Selection, Selector
 from otanalysis.surrogate import one_launch, otprune_kernel
 from otanalysis.surrogate.kernel import check_gamma, paper_factor
@@ -60,17 +61,23 @@ class OTPrune(GreedySelector):
     def matrix(self, image: Image) -> Array:
         """Return the kernel [m, m]."""
         kernel = otprune_kernel(image, gamma=self.gamma, normalise=self.normalise)
-        # Normalised tokens have a diagonal entry above the identity of gamma / m^2 or more, unless all are
-        # zero: then no look at a device is needed.
-        if self.normalise == "none" or self.gamma < _NEGLIGIBLE * len(image) ** 2:
+        if self.normalise == "none" or not self._tells(len(image)):
             _check_telling(kernel, image, self.gamma)
         return kernel
 
     def matrices(self, clouds: Array) -> tuple[Array, Array] | None:
         """Return the kernels of images on a GPU; None where :meth:`matrix` looks at each."""
-        if self.normalise == "none" or not _NEGLIGIBLE * clouds.shape[1] ** 2 <= self.gamma < _ORDINARY:
+        if self.normalise == "none" or not self._tells(clouds.shape[1]) or self.gamma >= _ORDINARY:
             return None
         return one_launch.otprune_kernels(clouds, gamma=self.gamma, normalise=self.normalise)
+
+    def _tells(self, m: int) -> bool:
+        """Tell whether the kernel of m normalised tokens differs from the identity by more than rounding.
+
+        One of its diagonal entries exceeds one by gamma / m^2 or more, unless all tokens are zero: no look at
+        a device is needed.
+        """
+        return self.gamma >= _NEGLIGIBLE * m**2
 
     def search(self, matrices: Array, keep: int) -> tuple[Array, ...]:
         """Maximise the log-determinant greedily."""
@@ -78,6 +85,12 @@ class OTPrune(GreedySelector):
             return one_launch.greedy_logdet(matrices, keep, floor=1.0)
         # Every eigenvalue of the kernel is at least one.
         return greedy_picks(matrices, keep, floor=1.0)
+
+    def at_once(self, image: Image, keep: int) -> tuple[Array, Array] | None:
+        """Return picks and gains [keep] with a float32 product, where it decides."""
+        if self.normalise != "columns" or not self._tells(len(image)) or self.gamma >= _ORDINARY:
+            return None
+        return single_logdet.squared_gram(image, keep, gamma=self.gamma)
 
     def worth(self, image: Image, kept: IntArray) -> float:
         """Return the log-determinant of the kernel of the kept tokens, in nats."""

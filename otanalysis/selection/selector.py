@@ -234,17 +234,26 @@ class GreedySelector(Selector, ABC):
     def search(self, matrices: Array, keep: int) -> tuple[Array, ...]:
         """Return picks and gains [images, keep] on the matrices [images, m, m]; picks ascending, if known."""
 
+    def at_once(self, image: Image, keep: int) -> tuple[Array, Array] | None:
+        """Return what :meth:`search` finds on the :meth:`matrix` of an image, without making it.
+
+        Asked for images on the host, of which nothing is shared; None where that is not quicker or not sure.
+        """
+        return None
+
     def pick(self, image: Image, keep: int, generator: np.random.Generator | None) -> tuple[Array, Array]:
-        """Return picks and gains [keep] of one image."""
+        """Return picks and gains [keep] of one image; where nothing of it is shared, perhaps at once."""
+        own = image.for_one_call and self._is_of_one_mind("matrix", "search", "at_once")
+        found = self.at_once(image, keep) if own else None
+        if found is not None:
+            return found
         order, gains, *_ = self.search(self.matrix(image)[None, ...], keep)
         return order[0, ...], gains[0, ...]
 
-    def _is_of_one_mind(self) -> bool:
-        """Tell whether the class that says how matrices are made together says how one is made."""
-        said = [
-            next(one for one in type(self).__mro__ if name in vars(one)) for name in ("matrix", "matrices")
-        ]
-        return said[0] is said[1]
+    def _is_of_one_mind(self, *names: str) -> bool:
+        """Tell whether one class defines all these methods: none speaks of another that was replaced."""
+        said = {next(one for one in type(self).__mro__ if name in vars(one)) for name in names}
+        return len(said) == 1
 
     def select_stack(self, clouds: Sequence[Array | Image], keep: int) -> list[Selection]:
         """Keep ``keep`` of the tokens [m, d] of each image, of the same m; one greedy run for all."""
@@ -257,7 +266,11 @@ class GreedySelector(Selector, ABC):
                 "select_batch takes images of any kind."
             )
         count = resolve_keep(sizes[0], keep=keep)
-        made = self.matrices(_on_gpu(clouds)) if lie_on_gpu(clouds) and self._is_of_one_mind() else None
+        made = (
+            self.matrices(_on_gpu(clouds))
+            if lie_on_gpu(clouds) and self._is_of_one_mind("matrix", "matrices")
+            else None
+        )
         if made is None:
             # Image by image: what those made here keep is freed before the next one.
             matrices, bad = _stack((self.matrix(self._image(cloud)) for cloud in clouds), len(clouds)), None

@@ -1,25 +1,17 @@
 r"""Farthest first with the product in float32: it leaves candidates, float64 decides.
 
-A product in float32 takes half the time of one in float64, and is wrong in the fifth digit. By how much at
-most is known before: a sum of :math:`n` products, in any order, by :math:`n u / (1 - n u)` times the sum
-of their sizes, :math:`u = 2^{-24}` (Higham, Accuracy and Stability of Numerical Algorithms, 2002, section
-3.1). Where the best token leads by more than the errors of two, it is the best in float64 too; where it does
-not, all that could be are measured in float64, from the tokens.
+Where the best token leads by more than the errors of two, it is the best in float64 too; where it does not,
+all that could be are measured in float64, from the tokens.
 """
 
 from __future__ import annotations
 
 import numpy as np
-from numpy.typing import NDArray
 
 from otanalysis.arrays import FloatArray, IntArray
 from otanalysis.image import Image
+from otanalysis.selection.rounded import UNIT, lengths_of, rounded_cosines
 
-_UNIT = 2.0**-24
-_WIDTH = 512
-"""Features whose products one call of BLAS adds; these sums are added after it, for a smaller error."""
-_LEAST_ENTRIES = 2**18
-"""Tokens of fewer numbers have their product in float64: it is not felt."""
 _MOST_CANDIDATES = 2.0
 """A token, over all picks; with more the float64 product is made after all."""
 
@@ -41,45 +33,22 @@ def farthest_first(image: Image, keep: int) -> tuple[IntArray, FloatArray] | Non
         than its rounding. None of few tokens, where one is zero or has a length that float32 does not hold,
         and where too many tokens are too close to the best.
     """
-    if len(image) < 2 or image.host.size < _LEAST_ENTRIES:
+    lengths = lengths_of(image, "rows")
+    if lengths is None:
         return None
-    lengths = np.sqrt(image.square_norms)
-    if not (lengths.min() > 2.0**-60 and lengths.max() < 2.0**60):
-        return None
-    search = _Search(image.host, lengths, keep)
+    search = _Search(image, lengths, keep)
     return search.result() if search.run() else None
-
-
-def rounded_cosines(tokens: FloatArray, lengths: FloatArray) -> tuple[NDArray[np.float32], float]:
-    """Return the cosines [m, m] of tokens of these lengths [m] in float32, and a bound of their errors.
-
-    The tokens are rounded once, and every product of them; nothing of their size is made.
-    """
-    from scipy.linalg.blas import ssyrk
-
-    m, d = tokens.shape
-    total, starts = np.zeros((m, m), dtype=np.float32), range(0, d, _WIDTH)
-    for start in starts:
-        part = tokens[:, start : start + _WIDTH].astype(np.float32)
-        total += ssyrk(1.0, part.T, trans=1, lower=1).T  # the upper triangle
-    upper = np.triu(total, 1)
-    over = (1.0 / lengths).astype(np.float32)
-    upper *= over[:, None]
-    upper *= over
-    cosines = upper + upper.T
-    np.fill_diagonal(cosines, 1.0)
-    # Two for tokens, four for lengths; a hundredth for the squares of all this, and numbers near zero.
-    return cosines, 1.01 * (min(_WIDTH, d) + len(starts) + 6) * _UNIT
 
 
 class _Search:
     """A greedy run whose steps are certain, or done again in float64."""
 
-    def __init__(self, tokens: FloatArray, lengths: FloatArray, keep: int) -> None:
+    def __init__(self, image: Image, lengths: FloatArray, keep: int) -> None:
+        tokens = image.host
         self._tokens, self._lengths = tokens, lengths
-        cosines, error = rounded_cosines(tokens, lengths)
+        cosines, error = rounded_cosines(image, lengths)
         self._distances = np.subtract(np.float32(1.0), cosines, out=cosines)
-        self._apart = 2.0 * (error + 2.0 * _UNIT)  # distances are at most two, and rounded as well
+        self._apart = 2.0 * (error + 2.0 * UNIT)  # distances are at most two, and rounded as well
         self._order = np.empty(keep, dtype=np.int64)
         self._chosen = np.empty((keep, tokens.shape[1]))
         self._allowed = _MOST_CANDIDATES * len(tokens)

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import partial
 from importlib.metadata import version
@@ -24,7 +25,7 @@ from otanalysis.files import as_path, sha256_of_json
 from otanalysis.locks import held
 from otanalysis.studies.chunks import ORIGIN, Chunk, Record, describe_dumps, open_chunks
 from otanalysis.studies.pool import run_parts
-from otanalysis.studies.provenance import answering, write_table
+from otanalysis.studies.provenance import answering, write_tables
 from otanalysis.studies.store import NUMERIC, Part, Store, counted, say_moved
 from otanalysis.tokens.read import Sample
 
@@ -71,6 +72,29 @@ class Collected:
     measured_with: list[dict[str, Any]]
 
 
+@dataclass(frozen=True, eq=False)
+class _Measured:
+    """The parts of a study, which are all there, read one after the other."""
+
+    store: Store
+    parts: Sequence[Part]
+    packages: tuple[str, ...]
+    versions: Counter[str] = field(default_factory=Counter)
+
+    def tables(self) -> Iterator[pa.Table]:
+        """Yield the rows of every part."""
+        for part in self.parts:
+            table, versions = self.store.read(part)
+            self.versions.update(versions)
+            yield table
+
+    def measured_with(self) -> list[dict[str, Any]]:
+        """Return how many of the files that were read are of which versions; say which have moved."""
+        found = counted(self.versions)
+        say_moved(found, self.packages, self.store.folder)
+        return found
+
+
 def run_study(
     study: Study,
     out: str | PathLike[str],
@@ -96,9 +120,13 @@ def run_study(
     with held(out, f"measuring the {study.name}", wait=wait):
         if answering(path, request, say=True) is None:  # who was waited for may have made it
             folder = out / (parts or f"parts-{study.name}")
-            found = collect(study, folder, jobs=jobs, progress=progress)
-            told = {**study.about, "measured_with": found.measured_with}
-            write_table(path, found.table, request=request, about=told)
+            with _measured(study, folder, jobs=jobs, progress=progress) as found:
+                write_tables(
+                    path,
+                    found.tables(),
+                    request=request,
+                    about=lambda: {**study.about, "measured_with": found.measured_with()},
+                )
     return path
 
 
@@ -132,6 +160,16 @@ def collect(study: Study, folder: Path, *, jobs: int, progress: bool, wait: bool
     KeyboardInterrupt
         With a word on what is kept.
     """
+    with _measured(study, folder, jobs=jobs, progress=progress, wait=wait) as found:
+        table = pa.concat_tables(found.tables())
+        return Collected(table, found.measured_with())
+
+
+@contextmanager
+def _measured(
+    study: Study, folder: Path, *, jobs: int, progress: bool, wait: bool = False
+) -> Iterator[_Measured]:
+    """Measure what is missing of a study, and hold the folder of its parts while they are read."""
     _check_jobs(jobs)
     store = Store(folder.absolute(), study.schema, study.packages)
     with held(folder, f"measuring parts of the {study.name}", wait=wait):
@@ -148,11 +186,7 @@ def collect(study: Study, folder: Path, *, jobs: int, progress: bool, wait: bool
             progress=progress,
             reads=study.reads,
         )
-        read = [store.read(part) for part in study.parts]
-    versions = sum((one for _, one in read), Counter[str]())
-    measured_with = counted(versions)
-    say_moved(measured_with, study.packages, folder)
-    return Collected(pa.concat_tables(rows for rows, _ in read), measured_with)
+        yield _Measured(store, study.parts, study.packages)
 
 
 def is_collected(study: Study, folder: Path) -> bool:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import platform
 import sys
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from importlib.metadata import version
 from os import PathLike
@@ -16,10 +16,10 @@ import pandas as pd
 import pyarrow as pa
 
 from otanalysis.errors import InputError
-from otanalysis.files import as_path, make_folder, write_atomic, write_together
+from otanalysis.files import as_path, make_folder, write_together
 from otanalysis.reading import read_csv
 from otanalysis.studies.fault import fault_of
-from otanalysis.studies.sealed import is_sealed, sealed, unsealed
+from otanalysis.studies.sealed import is_sealed, unsealed, write_sealed
 
 _KEY = b"otanalysis.provenance"
 _PACKAGES = ("otanalysis", "numpy", "scipy", "POT", "kmedoids", "pyarrow", "joblib")
@@ -38,28 +38,34 @@ def environment(packages: Iterable[str]) -> dict[str, Any]:
 
 
 def write_table(path: Path, table: pa.Table, *, request: str, about: Mapping[str, Any]) -> None:
-    """Write a Parquet table whole, with its provenance in the file.
+    """Write a Parquet table whole, with its provenance in the file, as :func:`write_tables` does."""
+    write_tables(path, [table], request=request, about=lambda: about)
+
+
+def write_tables(
+    path: Path, tables: Iterable[pa.Table], *, request: str, about: Callable[[], Mapping[str, Any]]
+) -> None:
+    """Write tables as one Parquet table whole, with its provenance in the file.
 
     Parameters
     ----------
     path : Path
         The file; its folder is made if it is missing.
-    table : pyarrow.Table
-        The rows.
+    tables : iterable of pyarrow.Table
+        The rows, in order: at least one table, and all of one schema; few are in memory at a time.
     request : str
         Digest of what was asked for, see :func:`answering`.
-    about : mapping
-        Settings and dumps, as JSON values; command, date, platform and versions are added.
+    about : callable
+        Returns settings and dumps, as JSON values, after the last table; command, date, platform and versions
+        are added.
     """
-    provenance = {
-        "request": request,
-        "command": sys.argv,
-        **environment(_PACKAGES),
-        "platform": platform.platform(),
-        **about,
-    }
+
+    def provenance() -> dict[bytes, str]:
+        made = {"command": sys.argv, **environment(_PACKAGES), "platform": platform.platform()}
+        return {_KEY: json.dumps({"request": request, **made, **about()})}
+
     make_folder(path.parent)
-    write_atomic(path, sealed(table.replace_schema_metadata({_KEY: json.dumps(provenance)})))
+    write_sealed(path, tables, provenance)
 
 
 def answering(path: Path, request: str, *, say: bool = False) -> dict[str, Any] | None:
@@ -69,7 +75,7 @@ def answering(path: Path, request: str, *, say: bool = False) -> dict[str, Any] 
     """
     try:
         data = path.read_bytes()
-        provenance = _provenance(unsealed(data, path), path)
+        provenance = _provenance(unsealed(data, path, schema_only=True), path)
         return provenance if provenance["request"] == request else None
     except OSError:
         return None

@@ -5,13 +5,16 @@ from __future__ import annotations
 import hashlib
 import io
 import re
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from itertools import chain
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
 from otanalysis.errors import InputError
+from otanalysis.files import replacing
 from otanalysis.reading import parquet_in
 
 _SEAL = b"otanalysis.sha256"  # the key of the checksum in the metadata of the file
@@ -20,6 +23,12 @@ _PLACE = re.compile(
     re.escape(_SEAL) + rb".{2}([0-9a-f]{64})", re.DOTALL
 )  # .{2}: type and length of the value
 _EMPTY = b"0" * 64
+_UNSEALED = {_MARK: b"1", _SEAL: _EMPTY}  # last of the metadata, as the file is without its checksum
+_UNKNOWN = "pyarrow wrote the metadata of a file in a way that is not known here."
+
+_GROUP_BYTES = 2**22  # of rows that are encoded together
+_TAIL = 8  # bytes behind the metadata: their length, and PAR1
+_BLOCK = 2**20
 
 
 def sealed(table: pa.Table) -> bytes:
@@ -28,18 +37,83 @@ def sealed(table: pa.Table) -> bytes:
     The checksum is that of all bytes, with zeros where it stands; any reader of Parquet reads the file.
     Columns of float32, numbers that seldom repeat, are split into their bytes, which packs them best.
     """
-    packed: dict[str, Any] = {"compression": "zstd"}
-    if split := [one.name for one in table.schema if one.type == pa.float32()]:
-        packed["use_dictionary"] = [name for name in table.column_names if name not in split]
-        packed["column_encoding"] = dict.fromkeys(split, "BYTE_STREAM_SPLIT")
-    metadata = {**(table.schema.metadata or {}), _MARK: b"1", _SEAL: _EMPTY}
+    metadata = {**(table.schema.metadata or {}), **_UNSEALED}
     buffer = io.BytesIO()
-    pq.write_table(table.replace_schema_metadata(metadata), buffer, **packed)
+    pq.write_table(table.replace_schema_metadata(metadata), buffer, **_packed(table.schema))
     data = buffer.getvalue()
     place = _place(data)
     if place is None or place[1] != _EMPTY:
-        raise RuntimeError("pyarrow wrote the metadata of a file in a way that is not known here.")
+        raise RuntimeError(_UNKNOWN)
     return data[: place.start(1)] + hashlib.sha256(data).hexdigest().encode() + data[place.end(1) :]
+
+
+def write_sealed(
+    path: Path,
+    tables: Iterable[pa.Table],
+    metadata: Callable[[], Mapping[bytes, bytes | str]],
+) -> None:
+    """Write tables as one sealed file, see :func:`sealed`, with few of them in memory at a time.
+
+    Parameters
+    ----------
+    path : Path
+        The file, replaced when all is written; its folder must exist.
+    tables : iterable of pyarrow.Table
+        The rows, in order: at least one table, and all of one schema.
+    metadata : callable
+        Returns the metadata of the file, and is called after the last table.
+
+    Raises
+    ------
+    StorageError
+        The file cannot be written; what was there stays.
+    """
+    rest = iter(tables)
+    first = next(rest)
+    with replacing(path) as handle:
+        with pq.ParquetWriter(handle, first.schema.remove_metadata(), **_packed(first.schema)) as writer:
+            for rows in _grouped(chain([first], rest)):
+                writer.write_table(rows)
+            writer.add_key_value_metadata({**metadata(), **_UNSEALED})
+        _seal(handle)
+
+
+def _packed(schema: pa.Schema) -> dict[str, Any]:
+    """Return how pyarrow is to encode the columns of a schema."""
+    packed: dict[str, Any] = {"compression": "zstd"}
+    if split := [one.name for one in schema if one.type == pa.float32()]:
+        packed["use_dictionary"] = [name for name in schema.names if name not in split]
+        packed["column_encoding"] = dict.fromkeys(split, "BYTE_STREAM_SPLIT")
+    return packed
+
+
+def _grouped(tables: Iterable[pa.Table]) -> Iterator[pa.Table]:
+    """Yield tables put together until they are worth a row group."""
+    waiting: list[pa.Table] = []
+    for table in tables:
+        waiting.append(table)
+        if sum(one.nbytes for one in waiting) >= _GROUP_BYTES:
+            yield pa.concat_tables(waiting)
+            waiting = []
+    if waiting:
+        yield pa.concat_tables(waiting)
+
+
+def _seal(handle: IO[bytes]) -> None:
+    """Write into a file the checksum of its bytes."""
+    handle.seek(0)
+    digest = hashlib.sha256()
+    while block := handle.read(_BLOCK):
+        digest.update(block)
+    size = handle.tell()
+    handle.seek(size - _TAIL)
+    start = size - _TAIL - int.from_bytes(handle.read(4), "little")
+    handle.seek(start)
+    place = _place(handle.read())
+    if place is None or place[1] != _EMPTY:
+        raise RuntimeError(_UNKNOWN)
+    handle.seek(start + place.start(1))
+    handle.write(digest.hexdigest().encode())
 
 
 def unsealed(data: bytes, path: Path, *, schema_only: bool = False) -> pa.Table:
@@ -66,7 +140,7 @@ def unsealed(data: bytes, path: Path, *, schema_only: bool = False) -> pa.Table:
         raise InputError(f"{path} is damaged: its bytes are not those that were written.")
     try:
         if checked and schema_only:
-            return pq.read_schema(pa.BufferReader(data)).empty_table()
+            return _without_rows(pq.ParquetFile(pa.BufferReader(data)))
         table = parquet_in(data)
         if len(set(table.column_names)) < table.num_columns:
             raise ValueError("two columns have one name")
@@ -76,6 +150,12 @@ def unsealed(data: bytes, path: Path, *, schema_only: bool = False) -> pa.Table:
             f"{path} is damaged, or no Parquet file ({type(error).__name__}: {error})."
         ) from error
     return table
+
+
+def _without_rows(file: pq.ParquetFile) -> pa.Table:
+    """Return the table that a file would be read as, with its metadata, but none of its rows."""
+    metadata = {name: value for name, value in file.metadata.metadata.items() if name != b"ARROW:schema"}
+    return file.schema_arrow.with_metadata(metadata).empty_table()
 
 
 def is_sealed(data: bytes) -> bool:

@@ -18,6 +18,7 @@ from otanalysis.arrays import (
 from otanalysis.image import Image, rescaled, rescaled_number
 from otanalysis.scalars import check_choice
 from otanalysis.transport.marginals import Marginals, UniformMarginals, WeightedMarginals
+from otanalysis.transport.neighbour import Neighbour
 from otanalysis.transport.quantisation import mean_over
 from otanalysis.transport.simplex import Solution, solve_uniform, solve_weighted
 
@@ -142,26 +143,40 @@ def wasserstein2(
 
 
 def solve_exact(
-    cost: FloatArray, kept: IntArray, exponent: int = 0, masses: FloatArray | None = None
+    cost: FloatArray,
+    kept: IntArray,
+    exponent: int = 0,
+    masses: FloatArray | None = None,
+    near: ExactTransport | None = None,
 ) -> ExactTransport:
     """Return :func:`wasserstein2` of checked positions [k] from the cost [m, m], without checks of either.
 
-    The cost are squared distances divided by ``4**exponent``; ``masses`` [m] are those of all tokens.
+    The cost are squared distances, symmetric, divided by ``4**exponent``; ``masses`` [m] are those of all
+    tokens. ``near`` is what this returned, at the exponent zero, for the same cost and masses and as many
+    kept tokens, most of them in the same columns: large problems then take a fraction of the time.
     """
-    return _transport(_between(np.ascontiguousarray(cost[:, kept]), masses, None), kept, exponent, "none")
+    before = None if near is None else Neighbour(near.plan, *near.potentials, moved=kept != near.indices)
+    # Rows of a symmetric matrix are gathered in less than half the time of its columns.
+    found = _between(np.ascontiguousarray(cost[kept].T), masses, None, before)
+    return _transport(found, kept, exponent, "none")
 
 
 _Found: TypeAlias = tuple[Solution, Marginals]
 
 
-def _between(cost: FloatArray, masses: FloatArray | None, kept_masses: FloatArray | None) -> _Found:
+def _between(
+    cost: FloatArray,
+    masses: FloatArray | None,
+    kept_masses: FloatArray | None,
+    before: Neighbour | None = None,
+) -> _Found:
     """Return an optimal plan for the cost [m, k], where None stands for uniform masses."""
     uniform = UniformMarginals(*cost.shape)
     if masses is None and kept_masses is None:
-        return solve_uniform(cost, MAX_PIVOTS), uniform
+        return solve_uniform(cost, MAX_PIVOTS, before), uniform
     rows = uniform.rows if masses is None else masses
     columns = uniform.columns if kept_masses is None else kept_masses
-    return solve_weighted(cost, rows, columns, MAX_PIVOTS), WeightedMarginals(rows, columns)
+    return solve_weighted(cost, rows, columns, MAX_PIVOTS, before), WeightedMarginals(rows, columns)
 
 
 def _to_nearest(cost: FloatArray, masses: FloatArray | None) -> _Found:

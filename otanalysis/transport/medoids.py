@@ -74,28 +74,28 @@ def _totals(cost: FloatArray) -> list[float]:
     """Return the sums of the rows, their entries added in order."""
     found: list[float] = []
     for start in range(0, len(cost), _AT_ONCE):
-        found += _added_in_order(cost[start : start + _AT_ONCE].T)
+        # NumPy adds rows one after the other, but pairs of a single column: a second one keeps it from that.
+        columns = np.zeros((len(cost), len(cost[start : start + _AT_ONCE]) + 1))
+        columns[:, :-1] = cost[start : start + _AT_ONCE].T
+        found += np.add.reduce(columns, axis=0)[:-1].tolist()
     return found
 
 
-def _added_in_order(columns: FloatArray) -> list[float]:
-    """Return the sums of columns: NumPy adds rows one after the other, but pairs of a single column."""
-    terms = np.zeros((len(columns), columns.shape[1] + 1))
-    terms[:, :-1] = columns
-    sums: list[float] = np.add.reduce(terms, axis=0)[:-1].tolist()
-    return sums
-
-
 def _changes(cost: FloatArray, nearest: FloatArray, tokens: Sequence[int]) -> list[float]:
-    """Return the changes of the error by one more medoid each: its own part first, then the others'."""
+    """Return the changes of the error by one more medoid each: its own part first, then the others'.
+
+    Parts are added in order; those of tokens that stay where they are would add zero, and are left out.
+    """
     found: list[float] = []
     for start in range(0, len(tokens), _AT_ONCE):
         some = np.array(tokens[start : start + _AT_ONCE])
-        terms = np.empty((len(cost) + 1, len(some)))
-        terms[0] = -nearest[some]
-        np.minimum((cost[some] - nearest).T, 0.0, out=terms[1:])
-        terms[some + 1, np.arange(len(some))] = 0.0
-        found += _added_in_order(terms)
+        numbers, rows = np.arange(len(some)), cost[some]
+        closer = rows < nearest
+        closer[numbers, some] = False
+        places = np.flatnonzero(closer)
+        owner, token = np.divmod(places, len(cost))
+        parts = np.concatenate([-nearest[some], rows.ravel()[places] - nearest[token]])
+        found += np.bincount(np.concatenate([numbers, owner]), parts).tolist()
     return found
 
 

@@ -32,15 +32,15 @@ are paid for as well, so no choice made here can make a wrong value pass.
 
 from __future__ import annotations
 
-import warnings
 from dataclasses import dataclass, replace
-from threading import Lock
 
 import numpy as np
 
 from otanalysis.arrays import BoolArray, FloatArray
 from otanalysis.errors import ConvergenceError
 from otanalysis.transport.marginals import Marginals, UniformMarginals, WeightedMarginals
+from otanalysis.transport.neighbour import Neighbour, solve_from
+from otanalysis.transport.network_simplex import network_simplex
 
 # Of gap and rounding together, relative to the value. Ordinary tokens leave 1e-14.
 GAP_TOLERANCE = 1e-10
@@ -55,37 +55,6 @@ _ROUNDS = 40  # each takes ten digits off the gap, or off the largest cost: 1e-3
 _VANISHED = 1e-225
 _TINY = float(np.finfo(np.float64).tiny)
 _DIVIDES_TO_ZERO = 2.0**52  # what can make zero of a positive distance, which is _TINY at least
-
-
-class _Hushed:
-    """UserWarning unheard in a ``with`` block that several threads may be in at once.
-
-    The filters of warnings belong to all threads, and two that set and restore them at once would leave them
-    changed: the first one in sets them, the last one out restores them, and POT, which lets go of the
-    interpreter while it solves, is not held up meanwhile.
-    """
-
-    def __init__(self) -> None:
-        self._lock = Lock()
-        self._inside = 0
-        self._filters = warnings.catch_warnings()
-
-    def __enter__(self) -> None:
-        with self._lock:
-            if not self._inside:
-                self._filters = warnings.catch_warnings()
-                self._filters.__enter__()
-                warnings.simplefilter("ignore", UserWarning)
-            self._inside += 1
-
-    def __exit__(self, *_: object) -> None:
-        with self._lock:
-            self._inside -= 1
-            if not self._inside:
-                self._filters.__exit__(None, None, None)
-
-
-_HUSHED = _Hushed()
 
 
 @dataclass(frozen=True, eq=False)
@@ -138,7 +107,7 @@ class Solution:
         return self.width <= GAP_TOLERANCE * self.value
 
 
-def solve_uniform(cost: FloatArray, max_pivots: int) -> Solution:
+def solve_uniform(cost: FloatArray, max_pivots: int, before: Neighbour | None = None) -> Solution:
     """Return a proven optimal plan between uniform weights.
 
     Parameters
@@ -147,16 +116,24 @@ def solve_uniform(cost: FloatArray, max_pivots: int) -> Solution:
         Non-negative.
     max_pivots : int
         Pivots of the network simplex before giving up.
+    before : Neighbour, optional
+        Where to begin.
 
     Raises
     ------
     ConvergenceError
         If the solver stopped early, or plan and potentials do not prove each other.
     """
-    return _solve(cost, UniformMarginals(*cost.shape), max_pivots)
+    return _solve(cost, UniformMarginals(*cost.shape), max_pivots, before)
 
 
-def solve_weighted(cost: FloatArray, rows: FloatArray, columns: FloatArray, max_pivots: int) -> Solution:
+def solve_weighted(
+    cost: FloatArray,
+    rows: FloatArray,
+    columns: FloatArray,
+    max_pivots: int,
+    before: Neighbour | None = None,
+) -> Solution:
     """Return a proven optimal plan between any masses.
 
     Parameters
@@ -167,6 +144,8 @@ def solve_weighted(cost: FloatArray, rows: FloatArray, columns: FloatArray, max_
         The masses: non-negative, each of sum one to two roundings.
     max_pivots : int
         Pivots of the network simplex before giving up.
+    before : Neighbour, optional
+        Where to begin, if all masses are positive.
 
     Raises
     ------
@@ -175,7 +154,7 @@ def solve_weighted(cost: FloatArray, rows: FloatArray, columns: FloatArray, max_
     """
     sends, receives = rows > 0.0, columns > 0.0
     if sends.all() and receives.all():
-        return _solve(cost, WeightedMarginals(rows, columns), max_pivots)
+        return _solve(cost, WeightedMarginals(rows, columns), max_pivots, before)
     some = WeightedMarginals(rows[sends], columns[receives])
     return _extended(cost, _solve(cost[np.ix_(sends, receives)], some, max_pivots), sends, receives)
 
@@ -190,13 +169,17 @@ def _extended(cost: FloatArray, found: Solution, sends: BoolArray, receives: Boo
     return replace(found, plan=plan, u=u, v=v, infeasibility=max(0.0, float(_excess(cost, u, v).max())))
 
 
-def _solve(cost: FloatArray, marginals: Marginals, max_pivots: int) -> Solution:
+def _solve(
+    cost: FloatArray, marginals: Marginals, max_pivots: int, before: Neighbour | None = None
+) -> Solution:
     # The simplex compares reduced costs with an absolute threshold: bring the costs to unit size.
     scale = float(cost.max()) or 1.0
     scaled = cost / scale
     if scale > _DIVIDES_TO_ZERO:
         scaled[(scaled == 0.0) & (cost > 0.0)] = _TINY
-    plan, prices = _simplex(scaled, marginals.rows, marginals.columns, max_pivots)
+    masses = marginals.rows, marginals.columns
+    near = None if before is None else solve_from(before.over(scale), scaled, *masses, max_pivots)
+    plan, prices = near or network_simplex(scaled, *masses, max_pivots)
     found = _assessed(scaled, marginals, plan, prices)
     if found.marginal <= MARGINAL_TOLERANCE and not found.proven:
         found = _refined(scaled, marginals, found, max_pivots)
@@ -207,26 +190,6 @@ def _solve(cost: FloatArray, marginals: Marginals, max_pivots: int) -> Solution:
         v=found.v * scale,
         **{name: getattr(found, name) * scale for name in _OF_COST},
     )
-
-
-def _simplex(
-    cost: FloatArray, a: FloatArray, b: FloatArray, max_pivots: int
-) -> tuple[FloatArray, FloatArray]:
-    """Return plan [m, k] and prices of the columns [k]."""
-    # POT loads torch and scikit-learn where they are installed; importing otanalysis must not.
-    import ot
-
-    with _HUSHED:
-        # POT only warns when it gives up. That warning is raised as an error below, from the result code.
-        plan, log = ot.emd(a, b, cost, numItermax=max_pivots, log=True)
-    if log["warning"] is not None:
-        m, k = cost.shape
-        raise ConvergenceError(
-            f"Exact transport of {m} tokens to {k} kept ones was wanted, but the solver stopped early "
-            f"({str(log['warning']).split('.')[0]}): check that cost holds squared distances, "
-            f"or raise otanalysis.transport.exact.MAX_PIVOTS (now {max_pivots})."
-        )
-    return plan, np.asarray(log["v"])
 
 
 def _assessed(cost: FloatArray, marginals: Marginals, plan: FloatArray, prices: FloatArray) -> Solution:
@@ -307,7 +270,7 @@ def _refined(cost: FloatArray, marginals: Marginals, found: Solution, max_pivots
         limit = 2.0 * marginals.shares * room
         if limit == 0.0:
             break
-        flows, prices = _simplex(np.minimum(reduced, limit) / limit, *marginals.supplies, max_pivots)
+        flows, prices = network_simplex(np.minimum(reduced, limit) / limit, *marginals.supplies, max_pivots)
         made = _assessed(cost, marginals, flows / marginals.units, base + limit * prices)
         before, found = found, _better(found, made)
         if found.proven or not (afresh or found.width < 0.5 * before.width):

@@ -46,7 +46,7 @@ def test_duplicates_tie_and_the_first_is_picked() -> None:
 def test_no_error_is_above_its_bound_and_the_bound_is_not_idle() -> None:
     tokens = np.abs(cloud("noise"))  # whose sums round the same way more often
     lengths = np.linalg.norm(tokens, axis=1)
-    rounded, bound = single.rounded_cosines(tokens, lengths)
+    rounded, bound = single.rounded_cosines(Image.of(tokens), lengths)
     error = np.abs(rounded - (tokens / lengths[:, None]) @ (tokens / lengths[:, None]).T).max()
 
     assert 0.0 < error <= bound

@@ -5,6 +5,8 @@ from __future__ import annotations
 import io
 import subprocess
 import sys
+import weakref
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -13,7 +15,8 @@ import pyarrow.parquet as pq
 import pytest
 
 from otanalysis.errors import InputError
-from otanalysis.studies.sealed import is_sealed, sealed, unsealed
+from otanalysis.studies import sealed as of_files
+from otanalysis.studies.sealed import is_sealed, sealed, unsealed, write_sealed
 
 NAME = Path("part.parquet")
 STORED = Path(__file__).parents[1] / "data" / "results_0.1.0" / "results"
@@ -57,6 +60,64 @@ def test_every_single_bit_is_covered(table: pa.Table) -> None:
         for schema_only in (False, True):
             with pytest.raises(InputError, match="damaged"):
                 unsealed(flipped(data, bit), NAME, schema_only=schema_only)
+
+
+@pytest.mark.parametrize("group", [1, 10**9])
+def test_tables_written_one_by_one_are_the_sealed_file_of_all_rows(
+    table: pa.Table, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, group: int
+) -> None:
+    monkeypatch.setattr(of_files, "_GROUP_BYTES", group)
+    path = tmp_path / "whole.parquet"
+
+    write_sealed(path, (table.slice(row, 1) for row in (0, 1)), lambda: {b"otanalysis.keys": b'["a", "b"]'})
+
+    data = path.read_bytes()
+    assert is_sealed(data)
+    assert unsealed(data, NAME).equals(table)
+    for schema_only in (False, True):
+        metadata = unsealed(data, NAME, schema_only=schema_only).schema.metadata
+        assert metadata[b"otanalysis.keys"] == b'["a", "b"]'
+    assert pq.ParquetFile(path).num_row_groups == (2 if group == 1 else 1)
+    for bit in np.random.default_rng(0).integers(8 * len(data), size=300):
+        with pytest.raises(InputError, match="damaged"):
+            unsealed(flipped(data, int(bit)), NAME, schema_only=True)
+
+
+def test_few_tables_are_in_memory_while_they_are_written(
+    table: pa.Table, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made: list[weakref.ref[pa.Table]] = []
+    alive: list[int] = []
+
+    def tables() -> Iterator[pa.Table]:
+        for _ in range(12):
+            one = table.slice(0, 1)
+            made.append(weakref.ref(one))
+            yield one
+            del one
+            alive.append(sum(ref() is not None for ref in made))
+
+    for group in (1, 10**9):
+        monkeypatch.setattr(of_files, "_GROUP_BYTES", group)
+        write_sealed(tmp_path / "whole.parquet", tables(), dict)
+
+    assert max(alive[:12]) <= 3
+    assert max(alive[12:]) == 12, "those of one row group are encoded together"
+
+
+def test_a_file_that_cannot_be_finished_leaves_what_was_there(table: pa.Table, tmp_path: Path) -> None:
+    path = tmp_path / "whole.parquet"
+    path.write_bytes(b"before")
+
+    def stopped() -> Iterator[pa.Table]:
+        yield table
+        raise InputError("A part is gone.")
+
+    with pytest.raises(InputError, match="gone"):
+        write_sealed(path, stopped(), dict)
+
+    assert path.read_bytes() == b"before"
+    assert list(tmp_path.iterdir()) == [path], "nothing half written is left"
 
 
 def test_cut_lengthened_and_emptied_bytes_are_damaged(table: pa.Table) -> None:

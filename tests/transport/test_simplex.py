@@ -84,13 +84,13 @@ def test_what_is_far_smaller_than_the_largest_cost_is_solved_on_reduced_costs(
     tokens[-m // 6 :] = far
     kept = [*range(k - k // 6), *range(m - k // 6, m)]
     solved: list[int] = []
-    solve = simplex._simplex
+    solve = simplex.network_simplex
 
     def counted(cost: np.ndarray, *rest: Any) -> Any:
         solved.append(len(cost))
         return solve(cost, *rest)
 
-    monkeypatch.setattr(simplex, "_simplex", counted)
+    monkeypatch.setattr(simplex, "network_simplex", counted)
 
     found = ota.wasserstein2(tokens[:, None], kept)
 
