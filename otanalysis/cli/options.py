@@ -306,10 +306,16 @@ def of_sweep(
     """Read what a sweep measures from its options; return the settings by their names."""
     from otanalysis.selection import TOKEN_METHODS
 
+    chosen, of_each = names(methods, "--methods", TOKEN_METHODS), gammas_of_methods(gammas)
+    if isinstance(of_each, dict) and (foreign := [name for name in of_each if name not in chosen]):
+        raise InputError(
+            f"--gammas is for methods of --methods, and {', '.join(foreign)} is none of {', '.join(chosen)}: "
+            "name it there, too, or leave its gammas out."
+        )
     return {
-        "methods": names(methods, "--methods", TOKEN_METHODS),
+        "methods": chosen,
         "ratios": numbers(ratios, "--ratios"),
-        "gammas": gammas_of_methods(gammas),
+        "gammas": of_each,
         "seeds": whole_numbers(seeds, "--seeds"),
         "normalisations": normalisations(normalise),
         "distances": distances(distance_names),

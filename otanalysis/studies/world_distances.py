@@ -65,7 +65,8 @@ def write_distances(
     Raises
     ------
     InputError
-        If there is no sweep, a table is none of a sweep or would be overwritten, two have the same rows, or
+        If there is no sweep, the name does not end in .parquet, a table is none of a sweep or would be
+        overwritten, two have the same rows, or
         the dumps are not those that were swept or do not know their objects.
     DumpError
         If a dump is missing or damaged.
@@ -75,6 +76,10 @@ def write_distances(
     out = as_path(out, "a table")
     if not sweeps:
         raise InputError("At least one table of a sweep is wanted, got none.")
+    if out.suffix != ".parquet":
+        raise InputError(
+            f"The table is a Parquet file: name it {out.with_suffix('.parquet').name}, not {out.name}."
+        )
     if out.resolve() in {Path(path).resolve() for path in sweeps}:
         raise InputError(
             f"{out} is a sweep itself, whose kept sets would be lost: give the table another name."

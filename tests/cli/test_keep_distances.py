@@ -41,6 +41,11 @@ def test_what_is_no_sweep_is_refused(tmp_path: Path, assert_refused: Refused) ->
     assert_refused(swept, "--gammas wants METHOD=GAMMA,... for each method, got '0.1'", tmp_path / "results")
     swept = run("sweep", dump, "--gammas", "otprune=0.01;otprune = 0.1", "--out", tmp_path / "results")
     assert_refused(swept, "--gammas wants each method once, all its gammas together", tmp_path / "results")
+    gammas = ("--methods", "first", "--gammas", "otprune=0.5")
+    swept = run("sweep", dump, *gammas, "--out", tmp_path / "results")
+    assert_refused(
+        swept, "--gammas is for methods of --methods, and otprune is none of first", tmp_path / "results"
+    )
 
 
 def test_a_sweep_is_not_overwritten(tmp_path: Path) -> None:

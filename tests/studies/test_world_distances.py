@@ -93,6 +93,8 @@ def test_what_does_not_belong_together_is_refused(
             write_distances(sweeps, given, out)
     with pytest.raises(DumpError):
         write_distances([raw], [tmp_path], out)
+    with pytest.raises(InputError, match=r"a Parquet file: name it out\.parquet, not out\.csv"):
+        write_distances([raw], dumps, out.with_suffix(".csv"))
     assert not list(tmp_path.iterdir())
     with pytest.raises(InputError, match="no distances of llava; it has those of others, stamps"):
         read_distances(table, "llava")
