@@ -43,7 +43,7 @@ def draw_ranks(tables: Figure2Tables) -> Figure:
     for number, ratio in enumerate(ratios):
         panel = sheet.panel(LEFT + number * (size + GAP), TOP, size, size)
         there = rank_panel(panel, overall[overall["ratio"] == ratio])
-        found = f"\n{_words(_overall(tables.correlations, ratio))}" if there else ""
+        found = _words(_overall(tables.correlations, ratio)) if there else ""
         panel.set_title(f"{per_cent(ratio)} kept{found}", linespacing=1.1)
         panel.set_xlabel("rank by distance")
         if number == 0:
@@ -79,13 +79,15 @@ def _overall(correlations: pd.DataFrame, ratio: float) -> pd.Series:
 
 
 def _words(row: pd.Series) -> str:
+    """Return the rest of a title: its first line ends with p, that none is wider than its panel."""
     if not np.isfinite(row["rank_rho"]):
-        return r"$\rho$ undefined"
+        return "\n" + r"$\rho$ undefined"
     low, high = row["rank_rho_low"], row["rank_rho_high"]
     words = rf"$\rho={row['rank_rho']:.2f}$".replace("-", "−")
     if not np.isfinite([low, high]).all():
-        return f"{words}, no interval"
-    return f"{words} [{low:.2f}, {high:.2f}]".replace("-", "−") + f", p = {row['p_value']:.2g}"
+        return f"\n{words}, no interval"
+    interval = f"[{low:.2f}, {high:.2f}]".replace("-", "−")
+    return f", p = {row['p_value']:.2g}\n{words} {interval}"
 
 
 def _each_benchmark(
