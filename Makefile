@@ -176,8 +176,10 @@ STAMPS =
 SCENES = 64
 STAMP_DUMPS = data/dumps/stamp-llava-$(SCENES)-scenes
 STAMP_TABLES = results/stamp-llava-tables
-STAMP_SWEEP = $(BIN)/otanalysis sweep $(STAMP_DUMPS)/* --limit 32 --seeds 0,1,2 \
+STAMP_SWEEP = $(BIN)/otanalysis sweep $(STAMP_DUMPS)/* --limit 32 --seeds 0,1,2 --methods all \
   --gammas "otprune=0.0001,0.001,0.01,0.1,1,10;otprune-paper=0.01"
+STAMP_GAMMAS = $(BIN)/otanalysis sweep $(STAMP_DUMPS)/* --limit 32 --methods otprune-paper --ratios 0.098 \
+  --gammas 0.0001,0.001,0.1,1,10
 
 stamps: stamp-dumps  ## Measure the second world anew, on photographs in STAMPS.
 	$(BIN)/python -m otanalysis.figures --dumps $(STAMP_DUMPS)/* --accuracy data/stamp-llava/accuracy.csv \
@@ -187,8 +189,10 @@ stamps: stamp-dumps  ## Measure the second world anew, on photographs in STAMPS.
 stamp-tables: stamp-dumps  ## Measure its bundled distances anew, as far as they are of smooth backgrounds: an hour.
 	$(STAMP_SWEEP) --distances all --out $(STAMP_TABLES)/raw
 	$(STAMP_SWEEP) --normalise columns,rows --out $(STAMP_TABLES)/normalised
-	$(BIN)/otanalysis keep-distances $(STAMP_DUMPS)/* --sweep $(STAMP_TABLES)/raw/sweep.parquet \
-	  --sweep $(STAMP_TABLES)/normalised/sweep.parquet --out $(STAMP_TABLES)/distances.parquet
+	$(STAMP_GAMMAS) --distances all --out $(STAMP_TABLES)/gammas-raw
+	$(STAMP_GAMMAS) --normalise columns,rows --out $(STAMP_TABLES)/gammas-normalised
+	$(BIN)/otanalysis keep-distances $(STAMP_DUMPS)/* --out $(STAMP_TABLES)/distances.parquet \
+	  $(foreach part,raw normalised gammas-raw gammas-normalised,--sweep $(STAMP_TABLES)/$(part)/sweep.parquet)
 
 stamp-dumps: $(STAMP) models/stamp-llava/config.json
 	$(BIN)/otanalysis dump-scenes --model models/stamp-llava $(if $(STAMPS),--stamps $(STAMPS)) --limit $(SCENES) \

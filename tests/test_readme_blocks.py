@@ -230,20 +230,39 @@ def rho_with_score(name: str, quantity: str) -> str:
     return f"{spearman_rho(both[quantity], both['value']):.2f}"
 
 
+def predicted(name: str) -> pd.DataFrame:
+    """Return how every distance goes with the score over all methods of a model, as Figure P has it."""
+    world = WORLDS[name]
+    table = works_of(world, given_of(world), ["predictors"])["predictors"].tables["predictors"].matrix
+    overall = table[(table["benchmark"] == MEAN) & ~table["without_ends"]]
+    return overall.set_index("distance")
+
+
 def test_the_second_world_has_the_correlations_of_its_tables() -> None:
     said, table = section("A second world"), pd.read_csv(kept("worlds"))
     ranks = table[table["reading"] == "W2, all methods compared"].assign(rho=lambda rows: -rows["value"])
     rho = {name: rows["rho"] for name, rows in ranks.groupby("model")}
-    assert f"{spans(rho['stamp-llava'])} over nine methods on smooth backgrounds" in said
-    assert f"{spans(rho['stamp-llava-natural'])} over ten on natural ones" in said
+    assert f"{spans(rho['stamp-llava'])} over the same ten on smooth backgrounds" in said
+    assert f"{spans(rho['stamp-llava-natural'])} on natural ones" in said
     p = ranks.loc[ranks["model"] != "mini-llava", "p_value"]
     assert f"(p = {p.min():.2f} to {p.max():.2f})" in said
-    coverage, radius = (
+    far, coverage, rank, radius = (
         [rho_with_score(name, quantity) for name in ("stamp-llava", "stamp-llava-natural")]
-        for quantity in ("quantisation_error", "hausdorff_radius")
+        for quantity in ("w2", "quantisation_error", "effective_rank", "hausdorff_radius")
     )
-    assert f"({coverage[0]}, and {coverage[1]} over the fourteen" in said
-    assert f"(digits {overall_rho('hausdorff_radius')}, then {radius[0]} and {radius[1]})" in said
+    smooth, natural = (predicted(name) for name in ("stamp-llava", "stamp-llava-natural"))
+    chance = [table.loc["w2", "p"] for table in (smooth, natural)]
+    assert f"(at 9.8 %: {far[0]}, p = {chance[0]:.3f}, and {far[1]}, p = {chance[1]:.2f}, before any" in said
+    assert f"({coverage[0]} and {coverage[1]}; digits {overall_rho('quantisation_error')})" in said
+    for table in (smooth, natural):
+        assert set(table["n_methods"]) == {20}
+        assert len(table) == 12, "distances"
+        assert table.loc["quantisation_error", "low"] < 0 < table.loc["quantisation_error", "high"]
+        assert table.loc["hausdorff_radius", "p_holm"] > 0.05, "less surely"
+    assert f"({rank[0]} and {rank[1]}, p at most 0.003 after Holm's correction; digits" in said
+    assert f"correction; digits {overall_rho('effective_rank')})" in said
+    assert max(table.loc["effective_rank", "p_holm"] for table in (smooth, natural)) < 0.0035
+    assert f"({radius[0]} and {radius[1]}; digits {overall_rho('hausdorff_radius')})" in said
     for name in ("stamp-llava", "stamp-llava-natural"):
         inside = bundled_summary(name)
         assert inside is not None
@@ -260,6 +279,7 @@ def test_the_second_world_has_the_shares_and_gains_of_its_tables() -> None:
     table = works_of(natural, given_of(natural), ["objects"])["objects"].tables["objects"]
     kept_on = table.set_index(["quantity", "method"])["value"]
     share = {name: f"{100 * value:.0f} %" for name, value in kept_on["kept_on_objects"].items()}
+    assert f"DART keeps {share['dart']}, " in said
     assert (
         f"DivPrune and DPP keep {share['divprune']}, facility location {share['facility-location']}" in said
     )
@@ -268,9 +288,9 @@ def test_the_second_world_has_the_shares_and_gains_of_its_tables() -> None:
     assert f"cover {covered} of the patches of a natural scene" in said
     assert f"a set that matches all tokens keeps {covered} of its tokens on them" in said
     rhos = [rho_with_score(name, "kept_on_objects") for name in ("stamp-llava-natural", "stamp-llava")]
-    assert f"OT-medoids {share['ot-medoids']}. Over fourteen methods" in said
+    assert f"OT-medoids {share['ot-medoids']}. Over the twenty methods" in said
     assert f"this share goes with the score at rho {rhos[0]}; on smooth backgrounds" in said
-    assert f"over nine at {rhos[1]}." in said
+    assert f"DPP 68 %) at {rhos[1]}." in said
     table = positions_table(scores_by_position())
     gains = (
         table[table["positions"] == "gain"]

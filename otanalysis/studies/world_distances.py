@@ -66,8 +66,8 @@ def write_distances(
     ------
     InputError
         If there is no sweep, the name does not end in .parquet, a table is none of a sweep or would be
-        overwritten, two have the same rows, or
-        the dumps are not those that were swept or do not know their objects.
+        overwritten, two have the same rows, or the dumps are not those that were swept or do not know their
+        objects.
     DumpError
         If a dump is missing or damaged.
     StorageError
