@@ -63,6 +63,30 @@ def test_ctrl_c_is_never_heard_by_workers_and_always_here(tmp_path: Path, jobs: 
     assert signal.SIGINT not in signal.pthread_sigmask(signal.SIG_BLOCK, ())
 
 
+_FIRST = """
+import signal, sys
+from functools import partial
+from pathlib import Path
+from otanalysis.studies.pool import run_parts
+
+def write(path):
+    path.write_text(str(signal.SIGINT in signal.pthread_sigmask(signal.SIG_BLOCK, ())))
+
+folder = Path(sys.argv[1])
+tasks = [partial(write, folder / name) for name in "ab"]
+run_parts("first", tasks, jobs=2, total=2, kept_in=folder, progress=False)
+"""
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="signals of POSIX")
+def test_ctrl_c_is_not_heard_by_the_very_first_workers_either(tmp_path: Path) -> None:
+    """With them starts what joblib tracks its resources with, which in its older versions lets Ctrl-C in."""
+    script = [sys.executable, "-c", _FIRST, str(tmp_path)]
+    run = subprocess.run(script, capture_output=True, text=True, check=False)
+    assert run.returncode == 0, run.stderr
+    assert {(tmp_path / name).read_text() for name in "ab"} == {"True"}
+
+
 @pytest.mark.parametrize(
     ("config", "jobs", "here", "threads"),
     [
