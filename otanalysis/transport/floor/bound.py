@@ -24,7 +24,7 @@ from typing import Any
 
 import numpy as np
 
-from otanalysis.arrays import Array, FloatArray, IntArray, Normalisation, resolve_keep
+from otanalysis.arrays import Array, BoolArray, FloatArray, IntArray, Normalisation, resolve_keep
 from otanalysis.image import Image, rescaled_number
 from otanalysis.transport.exact import ExactTransport, solve_exact
 from otanalysis.transport.floor.certified import CertifiedFloor, check_effort
@@ -286,28 +286,60 @@ def bracket(
     cost: FloatArray, keep: int, effort: float, masses: FloatArray | None
 ) -> tuple[Prices, ExactTransport]:
     """Return prices of a good bound, and a good kept set; for costs of about one."""
-    # numba takes half a second to load.
-    from otanalysis.transport.floor.cut_separation import cluster_graph, separate_union_cuts
-
     m, sizes = len(cost), token_sizes(masses)
     if keep == m or float(cost.max()) == 0.0:
         # The one set that there is, or one of many at distance zero: its own potentials are the best prices.
         only = local_search(cost, np.arange(keep), 0, masses)
         return Prices(only.potentials[0], CapacityCuts.none(m, keep, sizes), np.zeros(0)), only
-    groups, persistence, linkage = dendrogram(cost)
+    clusters = dendrogram(cost)
+    order = _leaves(clusters[2])
+    chance = np.ones(m) if masses is None else masses
+    drawn = sample_systematically(order, chance, keep, np.random.default_rng(0))
+    value = local_search(cost, drawn, 2, masses).squared_distance
+    prices, fractional = ascend(cost, keep, clusters, value, effort, masses)
+    kept = search(cost, keep, fractional, order, effort, masses)
+    return prices, local_search(cost, kept, 0, masses)
+
+
+def ascend(
+    cost: FloatArray,
+    keep: int,
+    clusters: tuple[BoolArray, FloatArray, FloatArray],
+    value: float,
+    effort: float,
+    masses: FloatArray | None,
+) -> tuple[Prices, FloatArray]:
+    """Return prices of a good bound, and the share [m] to which their fractional plan keeps every token.
+
+    Parameters
+    ----------
+    cost : ndarray [m, m]
+        Squared distances, of about one.
+    keep : int
+        Number of kept tokens, below ``m``.
+    clusters
+        What :func:`~otanalysis.transport.floor.cuts.dendrogram` finds for the cost.
+    value : float
+        Squared distance of some kept set: how wide to begin.
+    effort : float
+        Factor of the number of steps.
+    masses : ndarray [m], optional
+        Of the tokens; uniform if left out.
+    """
+    # numba takes half a second to load.
+    from otanalysis.transport.floor.cut_separation import cluster_graph, separate_union_cuts
+
+    (groups, persistence, linkage), sizes = clusters, token_sizes(masses)
     graph = cluster_graph(cost, groups, persistence)
     start = coarse_prices(cost, linkage, cluster_cuts(groups, persistence, keep, sizes), keep)
-    chance = np.ones(m) if masses is None else masses
-    drawn = sample_systematically(_leaves(linkage), chance, keep, np.random.default_rng(0))
-    guess = local_search(cost, drawn, 2, masses)
     best, prices, breadth = evaluate(cost, keep, start), start, 1.0
     for number, (share, steps, choice) in enumerate(_STAGES):
-        width, most = max(share * guess.squared_distance, _LEAST_WIDTH), max(10, round(effort * steps))
+        width, most = max(share * value, _LEAST_WIDTH), max(10, round(effort * steps))
         found = ascend_dual(cost, keep, start, width=width, steps=most, choice=choice, breadth=breadth)
-        value = evaluate(cost, keep, found.prices)
-        if value > best:
-            best, prices = value, found.prices
-        if value >= best - share * guess.squared_distance:
+        bound = evaluate(cost, keep, found.prices)
+        if bound > best:
+            best, prices = bound, found.prices
+        if bound >= best - share * value:
             start = found.prices
         else:
             # The short lists promised what does not hold on all entries: back, with longer ones.
@@ -315,7 +347,7 @@ def bracket(
         if number + 1 < len(_STAGES):
             new = separate_union_cuts(graph, found.shares, found.kept, _NEW_CUTS, sizes)
             start = _with_new_cuts(start, new)
-    return prices, _search(cost, keep, found.kept, _leaves(linkage), effort, masses)
+    return prices, found.kept
 
 
 def _with_new_cuts(prices: Prices, new: CapacityCuts) -> Prices:
@@ -328,15 +360,25 @@ def _with_new_cuts(prices: Prices, new: CapacityCuts) -> Prices:
     )
 
 
-def _search(
+def search(
     cost: FloatArray,
     keep: int,
     fractional: FloatArray,
     order: IntArray,
     effort: float,
     masses: FloatArray | None,
-) -> ExactTransport:
-    """Return a good kept set: roundings of the fractional plan, and exchanges from the best of them."""
+) -> IntArray:
+    """Return a good kept set [keep], ascending: the best of some roundings, and of exchanges from there.
+
+    Parameters
+    ----------
+    cost, keep, effort, masses
+        As for :func:`ascend`.
+    fractional : ndarray [m]
+        The share to which every token is kept.
+    order : ndarray [m]
+        The tokens, neighbours close to each other.
+    """
     from otanalysis.transport.floor.swap_search import improve_by_moves, improve_by_swaps
 
     m, generator = len(cost), np.random.default_rng(0)
@@ -351,7 +393,7 @@ def _search(
     tokens = generator.choice(m, size=swaps, p=chance / chance.sum())
     columns = generator.integers(keep, size=(swaps, _TOURNAMENT))
     kept, _ = improve_by_swaps(cost, kept, units, capacity, columns, tokens, round(effort * _NEARBY_SWAPS))
-    return local_search(cost, np.sort(kept), 0, masses)
+    return np.sort(kept)
 
 
 def _whole_units(m: int, keep: int, masses: FloatArray | None) -> tuple[IntArray, int]:
