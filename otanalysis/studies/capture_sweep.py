@@ -10,6 +10,7 @@ from otanalysis.files import as_path, sha256_of_json
 from otanalysis.locks import held
 from otanalysis.studies.chunks import cut, dump_name
 from otanalysis.studies.engine import Study, collect, is_collected, run_study
+from otanalysis.studies.pool import lasting_processes
 from otanalysis.studies.runs import SweepSettings
 from otanalysis.studies.stretches import Stretches
 from otanalysis.studies.sweep import PARTS, sweep_study
@@ -111,7 +112,7 @@ def capture_sweep(
             reads=[dump.path for dump in dumps],
         )
 
-    with held(folder, "measuring pictures as they are captured", wait=wait):
+    with held(folder, "measuring pictures as they are captured", wait=wait), lasting_processes():
         stretches = Stretches(
             folder / _STRETCHES,
             measure=lambda dump: collect(study([dump]), folder / PARTS, jobs=jobs, progress=False),

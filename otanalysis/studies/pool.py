@@ -13,6 +13,7 @@ import threading
 import time
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from contextlib import closing, contextmanager, nullcontext
+from contextvars import ContextVar
 from multiprocessing import resource_tracker
 from pathlib import Path
 
@@ -29,6 +30,38 @@ from otanalysis.studies.cluster import LostError, client_of, finished_on
 
 _PR_SET_PDEATHSIG = 1  # prctl(2)
 _LOOK = 0.5  # seconds between two looks at whether the parent lives
+
+
+class _Lasting:
+    """Processes that are kept from one job to the next: so many of them."""
+
+    number = 0
+
+
+_LASTING: ContextVar[_Lasting | None] = ContextVar("_LASTING", default=None)
+
+
+@contextmanager
+def lasting_processes() -> Iterator[None]:
+    """Keep the processes of a job for the next ones, until the ``with`` block ends; all must load the same.
+
+    What a later job loads that the first one did not (torch, compiled code) would look like a leak to the
+    pool, which then warns and starts its processes anew in mid-work.
+    """
+    lasting = _Lasting()
+    token = _LASTING.set(lasting)
+    complete = False
+    try:
+        yield
+        complete = True
+    finally:
+        _LASTING.reset(token)
+        _end_processes(lasting.number, wait=complete)
+
+
+def _end_processes(number: int, *, wait: bool) -> None:
+    if number > 1:
+        get_reusable_executor(max_workers=number, reuse=True).shutdown(wait=wait, kill_workers=not wait)
 
 
 def run_parts(
@@ -86,7 +119,11 @@ def _finished(tasks: Sequence[Callable[[], None]], jobs: int) -> Generator[None,
     """Yield once a task, as soon as what it measured is on disk."""
     backend, workers = get_active_backend()
     own = isinstance(backend, BACKENDS[DEFAULT_BACKEND])  # else it is the caller's, such as threads
+    lasting = _LASTING.get() if own else None
     workers = min(joblib.effective_n_jobs(workers or jobs), len(tasks) or 1) if own else workers or jobs
+    if lasting is not None:  # another number would end some, or start more
+        workers = max(workers, lasting.number)
+        lasting.number = workers
     # One thread a process: the matrices are small, and more threads than cores would slow each other down.
     processes = {"backend": DEFAULT_BACKEND, "inner_max_num_threads": 1}
     processes |= {"initializer": serve, "initargs": (os.getpid(),)}
@@ -104,11 +141,10 @@ def _finished(tasks: Sequence[Callable[[], None]], jobs: int) -> Generator[None,
             yield from finished
         complete = True
     finally:
-        if own and workers > 1:
-            # The next job gets fresh processes: what it loads that this one did not (torch, compiled code)
-            # would look like a leak to the pool, which then warns and starts them anew in mid-work.
-            pool = get_reusable_executor(max_workers=workers, reuse=True)
-            pool.shutdown(wait=complete, kill_workers=not complete)
+        if own and not (complete and lasting):
+            _end_processes(workers, wait=complete)
+            if lasting is not None:
+                lasting.number = 0
 
 
 @contextmanager

@@ -20,7 +20,7 @@ import pytest
 from threadpoolctl import threadpool_info
 
 from otanalysis.errors import OtAnalysisError
-from otanalysis.studies.pool import run_parts
+from otanalysis.studies.pool import lasting_processes, run_parts
 
 
 def write_process(path: Path) -> None:
@@ -49,6 +49,52 @@ def test_a_second_job_does_not_inherit_the_memory_of_the_first(tmp_path: Path) -
     first, second = processes_of_a_job(tmp_path / "first"), processes_of_a_job(tmp_path / "second")
     assert os.getpid() not in first | second
     assert not first & second
+
+
+def fail() -> None:
+    raise OtAnalysisError("This part cannot be measured.")
+
+
+def test_processes_last_over_jobs_where_they_are_asked_to(tmp_path: Path) -> None:
+    with lasting_processes():
+        first, second = processes_of_a_job(tmp_path / "first"), processes_of_a_job(tmp_path / "second")
+        alone = tmp_path / "alone"
+        run_parts("x", [partial(write_process, alone)], jobs=2, total=1, kept_in=tmp_path, progress=False)
+        assert first | second | {int(alone.read_text())} <= children()
+        assert len(first | second) <= 2
+    assert not first & children()
+    assert not processes_of_a_job(tmp_path / "after") & (first | second)
+
+
+def test_lasting_processes_end_with_a_job_that_fails_and_with_the_block(tmp_path: Path) -> None:
+    with lasting_processes():
+        first = processes_of_a_job(tmp_path / "first")
+        with pytest.raises(OtAnalysisError, match="cannot be measured"):
+            run_parts("x", [fail, fail], jobs=2, total=2, kept_in=tmp_path, progress=False)
+        assert gone_soon(first)
+        second = processes_of_a_job(tmp_path / "second")
+        assert not first & second
+
+    third: set[int] = set()
+
+    def interrupted() -> None:
+        with lasting_processes():
+            third.update(processes_of_a_job(tmp_path / "third"))
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        interrupted()
+    assert third
+    assert gone_soon(second | third)
+
+
+def gone_soon(numbers: set[int]) -> bool:
+    """Wait for the end of processes that were told to stop at once."""
+    return ended([psutil.Process(number) for number in numbers if psutil.pid_exists(number)])
+
+
+def children() -> set[int]:
+    return {one.pid for one in psutil.Process().children() if one.status() != psutil.STATUS_ZOMBIE}
 
 
 def write_whether_ctrl_c_is_heard(path: Path) -> None:
