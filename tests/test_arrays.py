@@ -10,6 +10,7 @@ import pandas as pd
 import pytest
 
 from otanalysis.arrays import (
+    all_finite,
     check_indices,
     check_tokens,
     check_weights,
@@ -264,3 +265,23 @@ def test_a_masked_vector_is_advised_what_a_vector_can_do() -> None:
 def test_weights_that_are_refused_are_counted_or_bounded(weights: list[float], got: str) -> None:
     with pytest.raises(InputError, match=rf"weights must be finite.*; got {got}: "):
         check_weights(weights, 3)
+
+
+def test_every_number_of_half_precision_is_told_finite_or_not() -> None:
+    every = np.arange(2**16, dtype=np.uint16).view(np.float16)
+    for number in every:
+        assert all_finite(np.full(3, number)) == np.isfinite(number)
+    finite = np.tile(every[np.isfinite(every)], 3)  # longer than what is looked at together
+    for place in (0, 2**16 - 1, 2**16, len(finite) - 1):
+        spoilt = finite.copy()
+        spoilt[place] = np.nan
+        assert all_finite(finite)
+        assert not all_finite(spoilt)
+        assert not all_finite(spoilt.reshape(3, -1).T)
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64, ">f2", ">f4"])
+@pytest.mark.parametrize("number", [np.inf, -np.inf, np.nan])
+def test_numbers_that_are_not_finite_are_seen_in_any_type(dtype: str, number: float) -> None:
+    assert all_finite(np.ones((2, 3), dtype))
+    assert not all_finite(np.array([[1.0, 2.0], [number, 3.0]], dtype))

@@ -11,6 +11,7 @@ from typing import TypeAlias
 import numpy as np
 from safetensors import safe_open
 
+from otanalysis.arrays import all_finite
 from otanalysis.errors import DumpError
 from otanalysis.tokens.layout import BESIDE
 from otanalysis.tokens.manifest import MANIFEST_NAME, SampleEntry, ShardEntry, is_as_written
@@ -145,7 +146,7 @@ def _problems_of_tensor(dump: Dump, entry: SampleEntry, file: Path) -> Iterator[
     if stored.dtype != np.dtype(dump.manifest.dtype):
         wanted = dump.manifest.dtype
         yield f"The sample {entry.id!r} has the dtype {stored.dtype}, the manifest says {wanted}."
-    if not np.isfinite(stored).all():
+    if not all_finite(stored):
         rows = int((~np.isfinite(stored).all(axis=-1)).sum())
         yield f"The sample {entry.id!r} has NaN or infinite values in {rows} of its tokens."
 

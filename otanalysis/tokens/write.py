@@ -17,9 +17,8 @@ from typing import Any, Literal, Self, cast
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from safetensors.numpy import save
 
-from otanalysis.arrays import check_weights, real_numbers, to_numpy
+from otanalysis.arrays import all_finite, check_weights, real_numbers, to_numpy
 from otanalysis.errors import DumpError, InputError, StorageError
 from otanalysis.files import as_path, json_bytes, sha256_of_file, storing, write_atomic
 from otanalysis.locks import LOCK_NAME, Hold, held
@@ -37,6 +36,7 @@ from otanalysis.tokens.layout import (
 )
 from otanalysis.tokens.manifest import MANIFEST_NAME, PARTIAL_MANIFEST_NAME, Manifest, SampleEntry, ShardEntry
 from otanalysis.tokens.thumbnails import encode_thumbnail
+from otanalysis.tokens.written import write_arrays
 
 
 class DumpWriter:
@@ -119,6 +119,7 @@ class DumpWriter:
         self._pending_extra: dict[str, Mapping[str, Any]] = {}
         self._pending_names: dict[str, tuple[str, ...]] = {}
         self._pending_beside: dict[str, dict[str, NDArray[Any]]] = {kind: {} for kind in BESIDE}
+        self._spare: dict[tuple[int, ...], list[NDArray[np.floating]]] = {}
         self._finished = False
 
     @property
@@ -255,7 +256,7 @@ class DumpWriter:
         beside = {kind: self._with_final_names(kind, getattr(self._manifest, kind)) for kind in BESIDE}
         self._manifest = replace(self._manifest, extra={**self._manifest.extra, **known_now})
         self._publish(MANIFEST_NAME, shards=shards, **beside)
-        self._finished = True
+        self._finished, self._spare = True, {}
         with storing(self.path):
             (self.path / PARTIAL_MANIFEST_NAME).unlink()
         self.close()
@@ -311,16 +312,18 @@ class DumpWriter:
                 f"The tokens of {sample_id!r} must be a non-empty floating-point matrix [m, d], "
                 f"got the shape {array.shape} of {array.dtype}."
             )
+        # safetensors writes the raw buffer: a transposed array would be stored scrambled.
+        spare = self._spare.get(array.shape)
+        stored = spare.pop() if spare else np.empty(array.shape, self.dtype)
         with np.errstate(over="ignore"):  # an overflow is reported below, with the sample's name
-            # safetensors writes the raw buffer: without this a transposed array would be stored scrambled.
-            stored = np.ascontiguousarray(array, dtype=self._manifest.dtype)
-        if not np.isfinite(stored).all():
+            np.copyto(stored, array, casting="same_kind")
+        if not all_finite(stored):
             bad = int(stored.size - np.isfinite(stored).sum())
             raise InputError(
                 f"The tokens of {sample_id!r} have {bad} values that are NaN, infinite or too large for "
                 f"{self._manifest.dtype}; mend them, or write with dtype='float32'."
             )
-        return stored.copy() if np.shares_memory(stored, array) else stored
+        return stored
 
     def _write_shard(self) -> None:
         number, beside = len(self._manifest.shards), self._pending_beside
@@ -343,15 +346,17 @@ class DumpWriter:
         shard = self._write_file("tokens", number, self._pending)
         self._manifest = replace(self._manifest, samples=self._manifest.samples + entries)
         self._publish(PARTIAL_MANIFEST_NAME, shards=(*self._manifest.shards, shard), **files)
+        # To get memory anew takes longer than to fill it: samples of the next shard go where these were.
+        self._spare = {}
+        for array in self._pending.values():
+            self._spare.setdefault(array.shape, []).append(array)
         self._pending, self._pending_extra, self._pending_names = {}, {}, {}
         self._pending_beside = {kind: {} for kind in BESIDE}
 
     def _write_file(self, kind: str, number: int, arrays: Mapping[str, NDArray[Any]]) -> ShardEntry:
         self._hold.check()
-        data = save(dict(arrays), metadata={"format": "np"})
         file = file_name(kind, number)
-        write_atomic(self.path / file, data)
-        return ShardEntry(file, len(data), sha256_of_file(self.path / file))
+        return ShardEntry(file, *write_arrays(self.path / file, arrays))
 
     def _publish(self, name: str, **files: tuple[ShardEntry, ...]) -> None:
         self._manifest = replace(self._manifest, **cast(Any, files))

@@ -117,6 +117,20 @@ def test_the_writer_copies_what_the_caller_goes_on_to_change(tmp_path: Path) -> 
     assert [float(sample.tokens.max()) for sample in dump] == [0.0, 1.0]
 
 
+def test_samples_of_many_shapes_and_shards_come_back_as_they_were(tmp_path: Path) -> None:
+    """The memory of a shard is used for the next one."""
+    generator = np.random.default_rng(0)
+    shapes = [(4, 3), (4, 3), (2, 6), (4, 3), (2, 6), (2, 6), (4, 3), (3, 4)]
+    clouds = {str(number): generator.random(shape).astype("float32") for number, shape in enumerate(shapes)}
+    with DumpWriter(tmp_path / "dump", **(SETTINGS | {"dtype": "float32", "shard_size": 3})) as writer:
+        for name, cloud in clouds.items():
+            writer.add(name, cloud)
+    dump = open_dump(tmp_path / "dump")
+    assert len(dump.manifest.shards) == 3
+    for sample in dump:
+        np.testing.assert_array_equal(sample.tokens, clouds[sample.id])
+
+
 def test_float32_keeps_what_float16_rounds(tmp_path: Path) -> None:
     third = {"a": np.full((2, 2), 1 / 3, dtype=np.float32)}
     fine = open_dump(write(tmp_path / "fine", third, dtype="float32"))[0].tokens

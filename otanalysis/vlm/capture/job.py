@@ -12,6 +12,7 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from otanalysis.arrays import all_finite
 from otanalysis.errors import DumpError, InputError
 from otanalysis.tokens.manifest import SampleEntry
 from otanalysis.vlm.capture.batches import encode_pictures, prepare_pictures
@@ -229,16 +230,20 @@ def _prepare(vlm: VisionLanguageModel, pictures: dict[str, ReadPicture]) -> tupl
     return _prepare(vlm, pictures)[0], list(refused.values())
 
 
-def _storable(name: str, image: ImageTokens, dtype: np.dtype[Any]) -> NDArray[np.float32]:
-    """Return the patches of an image as float32, if the dump's dtype can hold them."""
-    tokens: NDArray[np.float32] = image.tokens.float().cpu().numpy()
-    largest = float(np.abs(tokens).max())
-    if np.isfinite(largest) and largest > float(np.finfo(dtype).max):
-        raise InputError(
-            f"The tokens of {name!r} reach {largest:.3g}, too large for {dtype}: capture into a new folder "
-            "with --dump-dtype float32."
-        )
-    return tokens
+def _storable(name: str, image: ImageTokens, dtype: np.dtype[Any]) -> NDArray[np.floating]:
+    """Return the patches of an image in the dump's dtype, rounded where they lie, if it can hold them."""
+    import torch
+
+    tokens = image.tokens
+    stored: NDArray[np.floating] = tokens.to(getattr(torch, dtype.name)).cpu().numpy()
+    if not all_finite(stored):
+        largest = float(tokens.float().abs().max())
+        if np.isfinite(largest):
+            raise InputError(
+                f"The tokens of {name!r} reach {largest:.3g}, too large for {dtype}: capture into a new "
+                "folder with --dump-dtype float32."
+            )
+    return stored
 
 
 def _under_the_grid(pixels: NDArray[np.uint8], image: ImageTokens) -> NDArray[np.uint8]:
