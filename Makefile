@@ -163,9 +163,11 @@ benchmark: $(STAMP)  ## Measure how tight the certified bounds are, and how fast
 	$(BIN)/python benchmarks/checksums.py
 	$(BIN)/python benchmarks/synthetic.py
 	$(BIN)/python benchmarks/scale.py
+	OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 $(BIN)/python benchmarks/warm_starts.py
 
 benchmark-vlm: $(STAMP)  ## Measure batched selection, capture and pruned answers at LLaVA-1.5's shape.
 	$(BIN)/python benchmarks/batch.py
+	$(BIN)/python benchmarks/capture.py
 	$(BIN)/python benchmarks/vlm.py --images 8
 
 chaos: $(STAMP)  ## Try kills, stops, two at once, full disks and flipped bits, and say what survived: half an hour.

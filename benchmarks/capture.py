@@ -8,76 +8,54 @@ stages overlap, so that the slowest of them, or the encoder, sets the pace where
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Iterator
+from contextlib import contextmanager
+from copy import copy
+from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 from unittest.mock import patch
 
 import typer
 from common import Record, device_name, write_results
-from llava_shape import PATCH, SIDE, TOKENS, WIDTH, build_llava, write_pictures
+from llava_shape import SIDE, TOKENS, WIDTH, build_llava, write_pictures
 
-GRID = (SIDE // PATCH, SIDE // PATCH)
-
-
-def instant_encoder(number: int) -> Callable[..., Any]:
-    """Return what encodes any batch at once, to tokens that are there already, of ``number`` kinds."""
+if TYPE_CHECKING:
     import torch
 
-    from otanalysis.vlm.layout import ImageTokens, PatchView
-
-    generator = torch.Generator().manual_seed(0)
-    images = [
-        ImageTokens(
-            prompt=place,
-            number=0,
-            features=torch.randn(TOKENS, WIDTH, generator=generator).to(torch.float16),
-            patches=torch.arange(TOKENS),
-            places=torch.arange(TOKENS),
-            views=(PatchView.of_grid(*GRID),),
-        )
-        for place in range(number)
-    ]
-
-    def encode(_vlm: object, _inputs: object, sizes: Sequence[Any], *_: object) -> tuple[Any, ...]:
-        return tuple(images[: len(sizes)])
-
-    return encode
+    from otanalysis.vlm import VisionLanguageModel
 
 
-def staged(vlm: Any, pictures: Path, number: int, batch: int, out: Path, *, quiet: bool) -> Record:
-    """Capture pictures; return the seconds of it all, and those that each of its threads was at work."""
-    from otanalysis.vlm.capture import capture_tokens, job, open_pictures
+@contextmanager
+def instant_encoder(vlm: VisionLanguageModel, batch: int) -> Iterator[None]:
+    """Let the model encode any batch at once in a ``with`` block, to tokens that are there already."""
+    import torch
 
-    busy = dict.fromkeys(("prepare", "encode", "store"), 0.0)
+    encoder, generator = vlm.model.model, torch.Generator().manual_seed(0)
+    drawn = [torch.randn(TOKENS, WIDTH, generator=generator).to(vlm.model.dtype) for _ in range(batch)]
+    with torch.inference_mode():
+        real = encoder.get_image_features(torch.zeros(1, 3, SIDE, SIDE, dtype=vlm.model.dtype))
 
-    def watched(name: str) -> Any:
-        work = getattr(job.CaptureJob, name)
+    def encode(pixel_values: torch.Tensor, **_: object) -> object:
+        output = copy(real)
+        output.pooler_output = tuple(drawn[: len(pixel_values)])
+        return output
 
-        def timed(*given: Any) -> Any:
-            start = time.perf_counter()
-            try:
-                return work(*given)
-            finally:
-                busy[name] += time.perf_counter() - start
+    with patch.object(encoder, "get_image_features", encode):
+        yield
 
-        return patch.object(job.CaptureJob, name, timed)
 
-    with (
-        patch("otanalysis.vlm.capture.job.encode_pictures", instant_encoder(batch)),
-        patch("otanalysis.vlm.capture.capture.common_grid", lambda *_: GRID),
-        watched("prepare"),
-        watched("encode"),
-        watched("store"),
-        TemporaryDirectory(dir=out) as folder,
-    ):
+def measure(vlm: VisionLanguageModel, pictures: Path, number: int, batch: int, out: Path) -> Record:
+    """Capture pictures; return how many a second, and the milliseconds of all cores for each."""
+    from otanalysis.vlm.capture import capture_tokens, open_pictures
+
+    with TemporaryDirectory(dir=out) as folder:
         start, cpu = time.perf_counter(), time.process_time()
-        how: Record = {"batch_size": batch, "limit": number, "progress": not quiet}
+        how: Record = {"batch_size": batch, "limit": number, "progress": False}
         capture_tokens(vlm, open_pictures(pictures), Path(folder) / "dump", benchmark="pictures", **how)
         seconds, cpu = time.perf_counter() - start, time.process_time() - cpu
-    milliseconds = {f"{name}_ms": 1e3 * spent / number for name, spent in busy.items()}
-    return {"pictures_per_second": number / seconds, "cpu_ms": 1e3 * cpu / number, **milliseconds}
+    return {"pictures_per_second": number / seconds, "cpu_ms": 1e3 * cpu / number}
 
 
 def main(
@@ -88,20 +66,23 @@ def main(
     out: Annotated[Path, typer.Option(help="Folder for the results.")] = Path("results/benchmarks"),
     quiet: Annotated[bool, typer.Option("--quiet", help="Show no progress.")] = False,
 ) -> None:
-    """Measure what a capture at LLaVA-1.5's shape costs beside its encoder, by its stages."""
+    """Measure what a capture at LLaVA-1.5's shape costs beside its encoder."""
     from rich.console import Console
     from rich.table import Table
 
-    from otanalysis.progress import reported
+    from otanalysis.progress import progress_bar, reported
 
     table = Table(title=f"A capture but its encoder, {device_name('cpu')}")
-    rows = []
-    with reported(), TemporaryDirectory() as folder:
+    with (
+        reported(),
+        progress_bar("capture", "times", shown=not quiet) as bar,
+        TemporaryDirectory() as folder,
+    ):
         write_pictures(Path(folder), images)
         vlm = build_llava(1, "float16", "cpu")
-        where = Path(folder) if disk is None else disk
-        for _ in range(repeats):
-            rows.append(staged(vlm, Path(folder), images, batch_size, where, quiet=quiet))
+        capture = partial(measure, vlm, Path(folder), images, batch_size, disk or Path(folder))
+        with instant_encoder(vlm, batch_size):
+            rows = [capture() for _ in bar.track(range(repeats))]
     for name in rows[0]:
         table.add_column(name.replace("_", " "), justify="right")
     for row in rows:

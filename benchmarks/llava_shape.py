@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from otanalysis.vlm import VisionLanguageModel
 
-__all__ = ["PROMPT", "TOKENS", "build_llava", "write_pictures"]
+__all__ = ["PROMPT", "SIDE", "TOKENS", "WIDTH", "build_llava", "write_pictures"]
 
 SIDE, PATCH = 336, 14
 TOKENS = (SIDE // PATCH) ** 2
