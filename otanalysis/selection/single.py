@@ -63,8 +63,10 @@ class _Search:
                 self._allowed -= len(candidates)
                 if self._allowed < 0:
                     return False
-                exact = self._exact(candidates, step)
-                candidates = candidates[exact.argmax() :]
+                best = candidates[self._exact(candidates, step).argmax()]
+                # A product may round rows that are equal in different ways: the first of them it is.
+                equal = (self._tokens[candidates] == self._tokens[best]).all(axis=1)
+                candidates = candidates[equal.argmax() :]
             pick = candidates[0]
             self._order[step] = pick
             self._chosen[step] = self._tokens[pick] / self._lengths[pick]

@@ -43,6 +43,23 @@ def test_duplicates_tie_and_the_first_is_picked() -> None:
     assert select(tokens, "divprune", keep=KEEP).pick_order.tolist() == whole.pick_order.tolist()
 
 
+def test_of_duplicates_that_a_product_rounds_apart_the_first_is_picked(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """As OpenBLAS does on some processors, with some numbers of threads."""
+    tokens, real = cloud("duplicates"), single._Search._exact
+
+    def rounded_apart(search: single._Search, candidates: np.ndarray, step: int) -> np.ndarray:
+        return real(search, candidates, step) + 1e-15 * np.arange(len(candidates))
+
+    monkeypatch.setattr(single._Search, "_exact", rounded_apart)
+    order, _ = single.farthest_first(Image.of(tokens), KEEP) or pytest.fail("float32 decides it")
+
+    for place, pick in enumerate(order):
+        equal = np.flatnonzero((tokens == tokens[pick]).all(axis=1))
+        assert pick == np.setdiff1d(equal, order[:place])[0]
+
+
 def test_no_error_is_above_its_bound_and_the_bound_is_not_idle() -> None:
     tokens = np.abs(cloud("noise"))  # whose sums round the same way more often
     lengths = np.linalg.norm(tokens, axis=1)
