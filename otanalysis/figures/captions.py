@@ -19,6 +19,7 @@ import pandas as pd
 
 from otanalysis.arrays import FloatArray
 from otanalysis.figures.layout import benchmarks_of, tokens_words
+from otanalysis.figures.style import method_look
 from otanalysis.stats.cells import MEAN
 
 DISTANCES = {"w2": "W2", "w2_squared": "squared W2", "quantisation_error": "quantisation error"}
@@ -63,6 +64,39 @@ def samples_words(table: pd.DataFrame) -> str:
     if not counts:
         return "the samples"
     return counted(counts[0], "sample") if len(counts) == 1 else f"{counts[0]} to {counts[-1]} samples"
+
+
+def questions_words(table: pd.DataFrame) -> str:
+    """Say of how many questions a benchmark the scores of a table are, and where they are of fewer.
+
+    Examples
+    --------
+    >>> table = pd.DataFrame({"benchmark": "gqa", "method": ["dpp", "fps"], "quantity": "score"})
+    >>> questions_words(table.assign(value=0.5, n=400))
+    ' Scores are of 400 questions a benchmark.'
+    >>> questions_words(table.assign(value=0.5, n=[400, 32]))
+    ' Scores are of 400 questions a benchmark; those of Farthest point are of 32, with wider intervals.'
+    >>> questions_words(table.assign(value=0.5, n=None))
+    ''
+    """
+    scored = (table["quantity"] == "score") & (table["benchmark"] != MEAN) & table["value"].notna()
+    rows = table[scored & (table["n"].astype(float) > 0.0)]
+    if rows.empty:
+        return ""
+    most = rows.groupby("benchmark")["n"].transform("max")
+    fewer = rows[rows["n"] < most]
+    said = f" Scores are of {_span(most)} questions a benchmark"
+    if fewer.empty:
+        return f"{said}."
+    partly = set(rows.loc[rows["n"] == most, "method"])  # of such a method some points are of all questions
+    names = [method_look(str(name)).label for name in fewer["method"].unique() if name not in partly]
+    whose = f"those of {listed(names)}" if names and partly.isdisjoint(fewer["method"]) else "some"
+    return f"{said}; {whose} are of {_span(fewer['n'])}, with wider intervals."
+
+
+def _span(counts: pd.Series) -> str:
+    low, high = int(counts.min()), int(counts.max())
+    return f"{low:,}" if low == high else f"{low:,} to {high:,}"
 
 
 def counted(number: float, noun: str) -> str:

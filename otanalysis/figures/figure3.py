@@ -14,7 +14,7 @@ from matplotlib.patches import Patch
 from matplotlib.ticker import MaxNLocator, PercentFormatter
 
 from otanalysis.defaults import DEFAULT_GAMMAS, FULL
-from otanalysis.figures.captions import basis, benchmarks_words, listed, overlap_words
+from otanalysis.figures.captions import basis, benchmarks_words, listed, overlap_words, questions_words
 from otanalysis.figures.declaration import Declaration, Setting
 from otanalysis.figures.layout import (
     BASIS,
@@ -243,7 +243,7 @@ def caption3(table: pd.DataFrame) -> str:
         "and of the distance divided by OTPrune's. Below: each benchmark; the right axis reads the score as "
         "a share of the score with all tokens. Bars are 95% intervals: 1.96 standard errors for scores "
         "(relative scores by the delta method with independent errors, which is conservative), a paired "
-        "bootstrap over samples for distances."
+        f"bootstrap over samples for distances.{questions_words(table)}"
     )
     sentences = [_ranking_at(scores, float(ratio)) for ratio in sorted(scores["ratio"].unique())]
     what = "share of the score with all tokens" if quantity == "relative_score" else "mean score"

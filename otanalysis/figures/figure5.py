@@ -14,7 +14,14 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import FixedLocator, LogFormatterMathtext, LogLocator, MaxNLocator, NullLocator
 
 from otanalysis.defaults import DEFAULT_GAMMAS, RELEASED_GAMMA
-from otanalysis.figures.captions import basis, benchmarks_words, interval_words, overlap_words, span
+from otanalysis.figures.captions import (
+    basis,
+    benchmarks_words,
+    interval_words,
+    overlap_words,
+    questions_words,
+    span,
+)
 from otanalysis.figures.declaration import Declaration, Setting
 from otanalysis.figures.layout import (
     BASIS,
@@ -254,6 +261,7 @@ def caption5(table: pd.DataFrame) -> str:
         f"as the factor in the released code, whose {RELEASED_GAMMA:g} is marked. The paper's γ is this "
         "factor times k/m: its grid (hollow markers, strokes on the axis) lies elsewhere for every share "
         "kept; the last panel of the top row reads the same numbers in both units. Bands are 95% intervals."
+        f"{questions_words(table)}"
     )
     said = [_gamma_score(mean[mean["quantity"] == score]), _gamma_distance(mean), *_claim(table)]
     verdict = " ".join(sentence for sentence in said if sentence)

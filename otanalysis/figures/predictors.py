@@ -104,7 +104,9 @@ def _legend() -> list[Any]:
 
 
 def _title(without_ends: bool, rows: pd.DataFrame) -> str:
-    counts = sorted(rows["n_methods"].unique())
+    counts = sorted(set(rows["n_methods"]) - {0})  # none of benchmarks without scores
+    if not counts:
+        return "No method has scores"
     n = f"{counts[0]}" if len(counts) == 1 else f"{counts[0]} to {counts[-1]}"
     ends = listed([method_look(name).label for name in ENDS])
     return f"{n} methods, without {ends}" if without_ends else f"All {n} methods"

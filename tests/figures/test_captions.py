@@ -10,6 +10,7 @@ import pandas as pd
 import pytest
 
 from otanalysis.figures import caption2, caption3, caption4, caption5
+from otanalysis.figures.captions import questions_words
 from otanalysis.stats.figure_tables import figure3_table, figure4_table, figure5_table
 from otanalysis.stats.rank_tables import Figure2Tables, figure2_ratios, figure2_tables
 
@@ -150,3 +151,45 @@ def test_a_single_image_or_question_decides_nothing_and_reads_well(build_tables:
     assert one["5"].count("with no intervals to compare") == len(KEPT)
     assert "plateau from 0.01 on: not decidable here (" in one["5"]
     assert ", no interval at " in one["5"]
+
+
+@pytest.mark.parametrize(
+    ("counts", "words"),
+    [
+        ({}, " Scores are of 400 questions a benchmark."),
+        ({("dpp", 0.1): 32, ("dpp", 0.2): 32}, "; those of DPP are of 32, with wider intervals."),
+        ({("dpp", 0.1): 32, ("dpp", 0.2): 48}, "; those of DPP are of 32 to 48, with wider intervals."),
+        ({("dpp", 0.1): 32}, "; some are of 32, with wider intervals."),  # others of DPP are of 400
+    ],
+)
+def test_scores_of_fewer_questions_are_told(counts: dict[tuple[str, float], int], words: str) -> None:
+    rows = pd.DataFrame(
+        [
+            {"benchmark": name, "method": method, "ratio": ratio, "n": counts.get((method, ratio), 400)}
+            for name in ("gqa", "pope", "mean")
+            for method in ("otprune", "dpp", "first")
+            for ratio in (0.1, 0.2)
+        ]
+    ).assign(quantity="score", value=0.5)
+    distances = rows.assign(quantity="distance", n=8)
+    table = pd.concat([rows.assign(n=rows["n"].where(rows["benchmark"] != "mean", 5000)), distances])
+    assert questions_words(table).endswith(words)
+    assert questions_words(table).startswith(" Scores are of 400 questions a benchmark")
+    assert questions_words(distances) == ""
+
+
+def test_benchmarks_may_differ_in_their_questions() -> None:
+    rows = {
+        "benchmark": ["gqa", "pope"],
+        "method": "dpp",
+        "quantity": "score",
+        "value": 0.5,
+        "n": [12578, 9000],
+    }
+    assert questions_words(pd.DataFrame(rows)) == " Scores are of 9,000 to 12,578 questions a benchmark."
+
+
+def test_figures_3_and_5_say_of_how_many_questions_their_scores_are(tables: Any) -> None:
+    said = "questions a benchmark"
+    assert said in caption3(figure3_table(tables.sweep, tables.accuracy))
+    assert said in caption5(figure5_table(tables.sweep, tables.accuracy))

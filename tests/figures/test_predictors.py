@@ -64,6 +64,14 @@ def test_every_cell_has_its_number(drawn: Figure) -> None:
     assert [label.get_text() for label in drawn.axes[1].get_xticklabels()] == ["gqa", "pope", "overall"]
 
 
+def test_titles_leave_out_benchmarks_without_scores(matrix: pd.DataFrame) -> None:
+    some = matrix.assign(n_methods=matrix["n_methods"].where(matrix["benchmark"] == "pope", 0))
+    titles = [panel.get_title(loc="left") for panel in draw_predictors(some).axes]
+    assert titles == ["All 20 methods", "18 methods, without First-K and Last-K"]
+    none = draw_predictors(matrix.assign(n_methods=0))
+    assert [panel.get_title(loc="left") for panel in none.axes] == 2 * ["No method has scores"]
+
+
 def test_a_colour_is_where_the_interval_excludes_zero_and_says_which_way_is_closer(drawn: Figure) -> None:
     assert len(drawn.axes) == 2
     for panel in drawn.axes:
