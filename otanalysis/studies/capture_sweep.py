@@ -118,9 +118,16 @@ def capture_sweep(
             measure=lambda dump: collect(study([dump]), folder / PARTS, jobs=jobs, progress=False),
             is_measured=lambda dump: is_collected(study([dump]), folder / PARTS),
         )
-        found = capture_into(
-            stretches.begin, vlm, source, progress=progress, settle=stretches.settle, **capture
-        )
-        whole = study(stretches.dumps, **stretches.notes)
-        path = run_study(whole, folder, parts=PARTS, jobs=jobs, progress=False)
+        try:
+            found = capture_into(
+                stretches.begin, vlm, source, progress=progress, settle=stretches.settle, **capture
+            )
+            whole = study(stretches.dumps, **stretches.notes)
+            path = run_study(whole, folder, parts=PARTS, jobs=jobs, progress=False)
+        except KeyboardInterrupt:
+            measured = sum(map(len, stretches.dumps))
+            raise KeyboardInterrupt(
+                f"Stopped: {measured} pictures are measured, and kept in {folder}; the same command goes on "
+                "from there."
+            ) from None
     return CaptureReport(Path(path), found.samples, found.resumed, found.skipped)

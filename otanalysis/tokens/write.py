@@ -226,7 +226,8 @@ class DumpWriter:
         self._pending_extra[sample_id] = kept_extra
         self._pending_names[sample_id] = tuple(named)
         self._known.add(sample_id)
-        if len(self._pending) == self._manifest.shard_size:
+        # More than one where a disk was full before.
+        while len(self._pending) >= self._manifest.shard_size:
             self._write_shard()
 
     def finish(self, *, notes: Mapping[str, Any] | None = None) -> None:
@@ -248,14 +249,13 @@ class DumpWriter:
             return
         self._check_open("make a new writer, which goes on with it")
         known_now = _as_json("notes", notes)
-        if self._pending:
+        while self._pending:
             self._write_shard()
         if not self._manifest.shards:
             raise DumpError(f"The dump {self.path} has no sample; add at least one before finishing it.")
         shards = self._with_final_names("tokens", self._manifest.shards)
         beside = {kind: self._with_final_names(kind, getattr(self._manifest, kind)) for kind in BESIDE}
-        self._manifest = replace(self._manifest, extra={**self._manifest.extra, **known_now})
-        self._publish(MANIFEST_NAME, shards=shards, **beside)
+        self._publish(MANIFEST_NAME, extra={**self._manifest.extra, **known_now}, shards=shards, **beside)
         self._finished, self._spare = True, {}
         with storing(self.path):
             (self.path / PARTIAL_MANIFEST_NAME).unlink()
@@ -273,7 +273,10 @@ class DumpWriter:
         for number, shard in enumerate(shards):
             name = file_name(kind, number, len(shards))
             with storing(self.path / name):
-                (self.path / shard.file).replace(self.path / name)
+                if (self.path / shard.file).exists() or not (
+                    self.path / name
+                ).exists():  # else it has it already
+                    (self.path / shard.file).replace(self.path / name)
             final.append(replace(shard, file=name))
         return tuple(final)
 
@@ -326,8 +329,14 @@ class DumpWriter:
         return stored
 
     def _write_shard(self) -> None:
-        number, beside = len(self._manifest.shards), self._pending_beside
-        files = {kind: getattr(self._manifest, kind) for kind in BESIDE}
+        """Write the samples that have waited longest; if that fails they wait on."""
+        names = list(self._pending)[: self._manifest.shard_size]
+        tokens = {name: self._pending[name] for name in names}
+        beside = {
+            kind: {name: arrays[name] for name in names if name in arrays}
+            for kind, arrays in self._pending_beside.items()
+        }
+        number, files = len(self._manifest.shards), {kind: getattr(self._manifest, kind) for kind in BESIDE}
         entries = tuple(
             SampleEntry(
                 name,
@@ -338,29 +347,32 @@ class DumpWriter:
                 side_names=self._pending_names[name],
                 **{part: len(files[kind]) for kind, part in BESIDE.items() if name in beside[kind]},
             )
-            for name, array in self._pending.items()
+            for name, array in tokens.items()
         )
         for kind, arrays in beside.items():
             if arrays:
                 files[kind] = (*files[kind], self._write_file(kind, len(files[kind]), arrays))
-        shard = self._write_file("tokens", number, self._pending)
-        self._manifest = replace(self._manifest, samples=self._manifest.samples + entries)
-        self._publish(PARTIAL_MANIFEST_NAME, shards=(*self._manifest.shards, shard), **files)
+        shards = (*self._manifest.shards, self._write_file("tokens", number, tokens))
+        samples = self._manifest.samples + entries
+        self._publish(PARTIAL_MANIFEST_NAME, samples=samples, shards=shards, **files)
         # To get memory anew takes longer than to fill it: samples of the next shard go where these were.
         self._spare = {}
-        for array in self._pending.values():
+        for name, array in tokens.items():
             self._spare.setdefault(array.shape, []).append(array)
-        self._pending, self._pending_extra, self._pending_names = {}, {}, {}
-        self._pending_beside = {kind: {} for kind in BESIDE}
+            for waiting in (self._pending, self._pending_extra, self._pending_names):
+                del waiting[name]
+            for arrays in self._pending_beside.values():
+                arrays.pop(name, None)
 
     def _write_file(self, kind: str, number: int, arrays: Mapping[str, NDArray[Any]]) -> ShardEntry:
         self._hold.check()
         file = file_name(kind, number)
         return ShardEntry(file, *write_arrays(self.path / file, arrays))
 
-    def _publish(self, name: str, **files: tuple[ShardEntry, ...]) -> None:
-        self._manifest = replace(self._manifest, **cast(Any, files))
-        write_atomic(self.path / name, self._manifest.to_json())
+    def _publish(self, name: str, **parts: Any) -> None:
+        manifest = replace(self._manifest, **parts)
+        write_atomic(self.path / name, manifest.to_json())
+        self._manifest = manifest  # not before: who goes on after a full disk goes on from what is on it
 
 
 def refuse_finished(path: Path) -> None:

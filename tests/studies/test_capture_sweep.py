@@ -110,7 +110,9 @@ def test_a_stopped_one_goes_on_after_what_is_measured(
         return original(sample, wanted)
 
     monkeypatch.setattr(sweep_module, "measure_sample", stop_at_the_fourth)
-    with pytest.raises(KeyboardInterrupt, match="goes on from there"):
+    with pytest.raises(
+        KeyboardInterrupt, match=r"^Stopped: 2 pictures are measured, and kept in .* goes on from there"
+    ):
         together()
     monkeypatch.setattr(sweep_module, "measure_sample", original)
     assert len(list(tmp_path.rglob("*.safetensors"))) == 1

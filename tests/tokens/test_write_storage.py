@@ -244,6 +244,58 @@ def test_a_full_disk_is_one_sentence_and_keeps_what_was_written(
     assert content_of(tmp_path / "dump") == whole
 
 
+def fail_once(monkeypatch: pytest.MonkeyPatch, name: str, owner: Any, number: int) -> list[bool]:
+    """Let one call of a function of the system fail; return whether it has."""
+    real, calls, failed = getattr(owner, name), [0], [False]
+
+    def call(*arguments: Any, **options: Any) -> Any:
+        calls[0] += 1
+        if calls[0] == number:
+            failed[0] = True
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        return real(*arguments, **options)
+
+    monkeypatch.setattr(owner, name, call)
+    return failed
+
+
+FAILURES = [
+    *(("fsync", os, number) for number in range(1, 21)),
+    *(("replace", Path, number) for number in range(1, 17)),
+]
+
+
+@pytest.mark.parametrize(("name", "owner", "number"), FAILURES)
+def test_a_writer_goes_on_itself_when_there_is_space_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, owner: Any, number: int
+) -> None:
+    """Three samples a shard, with weights: whatever fails once, the dump is that of an undisturbed one."""
+
+    def write(writer: DumpWriter) -> int:
+        refused, generator = 0, np.random.default_rng(0)
+        for place in range(7):
+            tokens, extra = generator.random((2 + place % 2, 3)), {"of": place}
+            try:
+                writer.add(f"a{place}", tokens, weights=generator.random(len(tokens)), extra=extra)
+            except StorageError:
+                refused += 1
+        try:
+            writer.finish(notes={"done": True})
+        except StorageError:
+            refused += 1
+            writer.finish(notes={"done": True})
+        return refused
+
+    settings = SETTINGS | {"shard_size": 3}
+    assert write(DumpWriter(tmp_path / "whole", **settings)) == 0
+    writer = DumpWriter(tmp_path / "dump", **settings)
+    failed = fail_once(monkeypatch, name, owner, number)
+    assert write(writer) == 1
+    assert failed == [True]
+    assert content_of(tmp_path / "dump") == content_of(tmp_path / "whole")
+    assert verify_dump(tmp_path / "dump").problems == ()
+
+
 def test_a_limit_of_the_size_of_files_is_one_sentence(tmp_path: Path) -> None:
     code = (
         "import resource, sys, numpy as np\n"

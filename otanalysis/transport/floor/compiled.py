@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from functools import cache
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -80,7 +82,7 @@ class _Aside:
             return
         quiet: dict[str, Any] = dict.fromkeys(("stdin", "stdout", "stderr"), subprocess.DEVNULL)
         with suppress(OSError):
-            self._process = subprocess.Popen([sys.executable, "-c", _ASIDE, *sys.path], **quiet)
+            self._process = subprocess.Popen([sys.executable, "-c", _ASIDE, *_folders()], **quiet)
 
     def wait(self) -> None:
         if self._process is not None:
@@ -94,6 +96,11 @@ class _Aside:
         if self._process is not None:
             self._process.kill()
             self._process.wait()
+
+
+def _folders() -> list[str]:
+    """Return where modules are found, but for folders that depend on where a process is at the moment."""
+    return [*filter(os.path.isabs, sys.path), str(Path(__file__).resolve().parents[3])]
 
 
 @contextmanager

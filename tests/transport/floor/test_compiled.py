@@ -79,6 +79,23 @@ def test_what_keeps_the_other_process_from_it_is_no_error(
     assert ended in (None, 1)
 
 
+def test_the_other_process_takes_no_module_from_where_this_one_has_gone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "numba.py").write_text("open('taken', 'w').close()\n")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "path", ["", ".", *sys.path])
+    monkeypatch.setattr(compiled, "_ASIDE", compiled._ASIDE.replace("run_search()", "import numba"))
+    monkeypatch.setattr("joblib.cpu_count", lambda: 2)
+    aside = compiled._Aside()
+    with aside:
+        aside.start()
+        aside.wait()
+    assert aside._process is not None
+    assert aside._process.returncode == 0
+    assert [path.name for path in tmp_path.iterdir()] == ["numba.py"]
+
+
 def test_the_other_process_does_not_outlive_an_interruption(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(compiled, "_ASIDE", "import time; time.sleep(600)")
     monkeypatch.setattr("joblib.cpu_count", lambda: 2)
