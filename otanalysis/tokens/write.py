@@ -273,9 +273,8 @@ class DumpWriter:
         for number, shard in enumerate(shards):
             name = file_name(kind, number, len(shards))
             with storing(self.path / name):
-                if (self.path / shard.file).exists() or not (
-                    self.path / name
-                ).exists():  # else it has it already
+                has_it = (self.path / name).exists() and not (self.path / shard.file).exists()
+                if not has_it:  # from an earlier try
                     (self.path / shard.file).replace(self.path / name)
             final.append(replace(shard, file=name))
         return tuple(final)
