@@ -18,8 +18,8 @@ PYTEST_IN = NUMBA_CACHE_DIR=$(CURDIR)/$(1)/numba $(1)/bin/python -m pytest -p no
   -W "ignore:invalid escape sequence"
 
 .DEFAULT_GOAL := help
-.PHONY: help install figures test test-browser test-assembly test-kernels test-shown test-oldest test-oldest-core test-oldest-vlm \
-  test-bounds test-bounds-core test-bounds-vlm test-newest test-wheel fuzz chaos mutants lint format \
+.PHONY: help install figures test test-browser test-assembly test-kernels test-shown test-oldest test-oldest-core \
+  test-oldest-vlm test-bounds test-bounds-core test-bounds-vlm test-newest test-wheel fuzz chaos mutants lint format \
   lab notebooks evaluate bench benchmark benchmark-vlm stamps stamp-dumps stamp-tables train-mini clean
 
 help:  ## List the targets.

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Annotated
 from unittest.mock import patch
 
 import typer
-from common import Record, device_name, write_results
+from common import Record, device_name, print_rows, write_results
 from llava_shape import SIDE, TOKENS, WIDTH, build_llava, write_pictures
 
 if TYPE_CHECKING:
@@ -55,7 +55,7 @@ def measure(vlm: VisionLanguageModel, pictures: Path, number: int, batch: int, o
         how: Record = {"batch_size": batch, "limit": number, "progress": False}
         capture_tokens(vlm, open_pictures(pictures), Path(folder) / "dump", benchmark="pictures", **how)
         seconds, cpu = time.perf_counter() - start, time.process_time() - cpu
-    return {"pictures_per_second": number / seconds, "cpu_ms": 1e3 * cpu / number}
+    return {"pictures a second": number / seconds, "CPU ms a picture": 1e3 * cpu / number}
 
 
 def main(
@@ -67,12 +67,8 @@ def main(
     quiet: Annotated[bool, typer.Option("--quiet", help="Show no progress.")] = False,
 ) -> None:
     """Measure what a capture at LLaVA-1.5's shape costs beside its encoder."""
-    from rich.console import Console
-    from rich.table import Table
-
     from otanalysis.progress import progress_bar, reported
 
-    table = Table(title=f"A capture but its encoder, {device_name('cpu')}")
     with (
         reported(),
         progress_bar("capture", "times", shown=not quiet) as bar,
@@ -83,11 +79,7 @@ def main(
         capture = partial(measure, vlm, Path(folder), images, batch_size, disk or Path(folder))
         with instant_encoder(vlm, batch_size):
             rows = [capture() for _ in bar.track(range(repeats))]
-    for name in rows[0]:
-        table.add_column(name.replace("_", " "), justify="right")
-    for row in rows:
-        table.add_row(*(f"{value:.1f}" for value in row.values()))
-    Console().print(table)
+    print_rows(f"A capture but its encoder, {device_name('cpu')}", rows)
     write_results(out / "capture.json", rows, {"images": images, "batch_size": batch_size})
 
 

@@ -11,7 +11,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any, TypeVar
 
-__all__ = ["PeakMemory", "Record", "device_name", "now", "timed", "write_results"]
+__all__ = ["PeakMemory", "Record", "device_name", "now", "print_rows", "timed", "write_results"]
 
 _T = TypeVar("_T")
 Record = dict[str, Any]
@@ -74,6 +74,17 @@ def device_name(device: str) -> str:
     if device == "cpu":
         return f"cpu, {torch.get_num_threads()} threads, {platform.processor() or platform.machine()}"
     return str(torch.get_device_module(device).get_device_name(device))
+
+
+def print_rows(title: str, rows: list[Record]) -> None:
+    """Print rows of numbers as a table, under their names."""
+    from rich.console import Console
+    from rich.table import Column, Table
+
+    table = Table(*(Column(name, justify="right") for name in rows[0]), title=title)
+    for row in rows:
+        table.add_row(*(f"{value:.4g}" for value in row.values()))
+    Console().print(table)
 
 
 def write_results(path: Path, rows: list[Record], settings: Record) -> None:

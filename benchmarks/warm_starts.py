@@ -13,7 +13,7 @@ from typing import Annotated
 
 import numpy as np
 import typer
-from common import Record, device_name, timed, write_results
+from common import Record, device_name, print_rows, timed, write_results
 from methods import draw
 from products import GAMMAS
 
@@ -54,7 +54,13 @@ def measure(m: int, keep: int, features: int) -> Record:
         moved.append(int(new.sum()))
         seconds.append((cold_seconds, warm_seconds))
     cold, warm = (1e3 * statistics.median(way) for way in zip(*seconds, strict=True))
-    return {"tokens": m, "kept": keep, "moved": statistics.median(moved), "cold": cold, "warm": warm}
+    return {
+        "tokens": m,
+        "kept": keep,
+        "moved": statistics.median(moved),
+        "from nothing, ms": cold,
+        "from potentials, ms": warm,
+    }
 
 
 def main(
@@ -62,17 +68,11 @@ def main(
     out: Annotated[Path, typer.Option(help="Folder for the results.")] = Path("results/benchmarks"),
 ) -> None:
     """Measure exact solves between neighbouring gammas from nothing and from each other, one thread."""
-    from rich.console import Console
-    from rich.table import Table
     from threadpoolctl import threadpool_limits
 
     with threadpool_limits(1):
         rows = [measure(m, keep, features) for m, keep in SIZES]
-    names = ("tokens", "kept", "moved", "from nothing, ms", "from potentials, ms")
-    table = Table(*names, title=f"From one gamma to the next, one thread, {device_name('cpu')}")
-    for row in rows:
-        table.add_row(*(f"{value:.4g}" for value in row.values()))
-    Console().print(table)
+    print_rows(f"From one gamma to the next, one thread, {device_name('cpu')}", rows)
     write_results(out / "warm_starts.json", rows, {"gammas": GAMMAS, "features": features})
 
 

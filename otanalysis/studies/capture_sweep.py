@@ -125,9 +125,9 @@ def capture_sweep(
             whole = study(stretches.dumps, **stretches.notes)
             path = run_study(whole, folder, parts=PARTS, jobs=jobs, progress=False)
         except KeyboardInterrupt:
-            measured = sum(map(len, stretches.dumps))
+            number = sum(map(len, stretches.dumps))
+            measured = "1 picture is measured" if number == 1 else f"{number} pictures are measured"
             raise KeyboardInterrupt(
-                f"Stopped: {measured} pictures are measured, and kept in {folder}; the same command goes on "
-                "from there."
+                f"Stopped: {measured}, and kept in {folder}; the same command goes on from there."
             ) from None
     return CaptureReport(Path(path), found.samples, found.resumed, found.skipped)
